@@ -1,0 +1,1 @@
+"""A local double of the ModelGates API that really speaks."""
