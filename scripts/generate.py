@@ -128,6 +128,8 @@ def _pinned_ruff() -> Path:
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
     pins = dict(pin.split("==") for pin in groups["generate"])
     ruff = Path(sysconfig.get_path("scripts"), "ruff")
+    if not ruff.exists():
+        raise GenerationError(f"no ruff beside {sys.executable}; run `nox -s generate`")
     said = subprocess.run([ruff, "--version"], check=True, capture_output=True, text=True).stdout
     found = {
         "ruff": said.split()[1],
@@ -184,13 +186,18 @@ def _replace_folder(source: Path, target: Path) -> None:
         fresh.rename(target)
 
 
+def argument_parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """Parse the three places that generating and comparing have to do with."""
+    parser = argparse.ArgumentParser(prog=name, description=description)
+    parser.add_argument("--document", type=Path, default=DOCUMENT, help="the OpenAPI document")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help=f"the folder of {PACKAGE}")
+    parser.add_argument("--binding", type=Path, default=BINDING, help="the wrapper's names")
+    return parser
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Generate from the command line."""
-    parser = argparse.ArgumentParser(prog="generate", description=__doc__)
-    parser.add_argument("--document", type=Path, default=DOCUMENT)
-    parser.add_argument("--output", type=Path, default=OUTPUT)
-    parser.add_argument("--binding", type=Path, default=BINDING)
-    options = parser.parse_args(arguments)
+    options = argument_parser("generate", __doc__).parse_args(arguments)
     try:
         generate(options.document, options.output, options.binding)
     except GenerationError as error:

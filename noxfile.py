@@ -1,0 +1,91 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["nox>=2025.2.9"]
+# ///
+"""Everything this project does, as sessions: `nox --list` names them, `nox -s NAME` runs one.
+
+`pip install nox` on Python 3.11 or later is all that they need.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["tests", "lint", "types", "drift", "build"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+SENTENCE = "Hello! This is the ModelGates client, speaking from your own machine."
+
+
+def group(name: str) -> list[str]:
+    """Give the requirements of a dependency group, which are pinned in pyproject.toml alone."""
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+@nox.session(tags=["use"])
+def speak(session: nox.Session) -> None:
+    """Speak a sentence, offline: `nox -s speak -- "Any other text" -o other.mp3`."""
+    session.install(".[cli,stub]")
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-o", "--output", default="hello.wav")
+    given, rest = parser.parse_known_args(session.posargs)
+    with session.chdir(session.invoked_from):
+        session.run("modelgates", "speak", "--local", "-o", given.output, *(rest or [SENTENCE]))
+
+
+@nox.session(tags=["generate"])
+def generate(session: nox.Session) -> None:
+    """Rewrite generated/ and src/modelgates/_binding.py from openapi.yaml."""
+    session.install(*group("generate"))
+    session.run("python", "-m", "scripts.generate", *session.posargs)
+
+
+@nox.session(tags=["check", "generate"])
+def drift(session: nox.Session) -> None:
+    """Fail, naming the files, when generated code is not what generating would write."""
+    session.install(*group("generate"))
+    session.run("python", "-m", "scripts.drift", *session.posargs)
+
+
+@nox.session(tags=["check"])
+def tests(session: nox.Session) -> None:
+    """Run the tests: `nox -s tests -- tests/unit -k audio`."""
+    session.install(".[all]", *group("test"))
+    session.run("pytest", "--numprocesses=2", *session.posargs)
+
+
+@nox.session(tags=["check"])
+def lint(session: nox.Session) -> None:
+    """Check style and formatting; generated code by the rules that it was formatted with."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "format", "--check", "--isolated", "--target-version=py311", "generated")
+
+
+@nox.session(tags=["check"])
+def types(session: nox.Session) -> None:
+    """Check types with mypy and pyright, both strict."""
+    session.install(".[all]", *group("types"), *group("generate"))
+    session.run("mypy", "--strict", "src", "generated", "scripts")
+    session.run("pyright")
+
+
+@nox.session(tags=["check"])
+def build(session: nox.Session) -> None:
+    """Build the sdist, from it the wheel, and try the wheel in a clean environment."""
+    session.install(*group("build"))
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build")
+    [wheel] = Path("dist").glob("*.whl")
+    clean = Path(session.create_tmp(), "clean")
+    session.run("python", "-m", "virtualenv", "--clear", "--quiet", f"{clean}")
+    python = f"{clean / 'bin' / 'python'}"
+    session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[cli]", external=True)
+    # Isolated, and away from the sources: only what was installed can be imported.
+    session.run(python, "-I", "scripts/smoke.py", external=True)
+    session.run(f"{clean / 'bin' / 'modelgates'}", "--version", external=True)
