@@ -1,0 +1,200 @@
+"""What people who import the generated package directly can rely on."""
+
+import json
+import subprocess
+import sys
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.resources import files
+from pathlib import Path
+
+import httpx
+import modelgates_api
+import pytest
+from modelgates_api import AuthenticatedClient, Client, models
+from modelgates_api.api.subpackage_tts import create_audio_speech
+from modelgates_api.models import SpeechRequest
+from ruamel.yaml import YAML
+
+from modelgates import _binding
+
+KEY = "sk-never-to-be-seen"
+SPEECH = SpeechRequest(input_="Hello", model="a/b", voice="c", response_format="mp3")
+
+
+def modules_after(statement):
+    """The modules that a fresh interpreter has loaded after a statement."""
+    script = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def answering():
+    """Start a server on a real socket that gives one answer to everything."""
+    servers = []
+
+    def start(status, body, content_type="application/json"):
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(status, "Whatever")
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def ask(base_url, **options):
+    with Client(base_url=base_url, **options) as client:
+        return create_audio_speech.sync_detailed(
+            client=client, body=SPEECH, authorization=f"Bearer {KEY}"
+        )
+
+
+def test_importing_an_operation_imports_only_the_models_that_it_uses():
+    loaded = modules_after("import modelgates_api.api.subpackage_tts.create_audio_speech")
+    loaded_models = [name for name in loaded if name.startswith("modelgates_api.models.")]
+    assert "modelgates_api.models.speech_request" in loaded_models
+    assert not [name for name in loaded_models if "provider_options" in name]
+    assert len(loaded_models) <= 10 < len(models.__all__)
+
+
+def test_reading_the_document_from_the_package_imports_no_http_library():
+    loaded = modules_after(
+        "from importlib.resources import files; files('modelgates_api').joinpath('openapi.json')"
+    )
+    assert "modelgates_api" in loaded
+    assert "httpx" not in loaded
+
+
+def test_the_wrappers_constants_import_no_http_library():
+    loaded = modules_after("from modelgates._binding import BASE_URL")
+    assert "modelgates._binding" in loaded
+    assert "httpx" not in loaded
+
+
+@pytest.mark.parametrize("module", [modelgates_api, models, _binding], ids=lambda m: m.__name__)
+def test_names_that_load_when_used_are_all_there(module):
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Unheard'"):
+        _ = module.Unheard
+
+
+def test_names_that_load_when_used_are_listed_before_they_are():
+    command = (
+        "import modelgates_api, modelgates_api.models as m; print(*dir(modelgates_api), *dir(m))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", command], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert {"AuthenticatedClient", "Client", *models.__all__} <= set(done.stdout.split())
+
+
+def test_a_model_is_one_class_whichever_way_it_is_imported():
+    from modelgates_api.models.speech_request import SpeechRequest as Direct
+
+    assert models.SpeechRequest is SpeechRequest is Direct is _binding.SpeechRequest
+
+
+@pytest.mark.parametrize("status", [418, 499, 524, 529, 599])
+def test_a_status_outside_every_list_is_an_answer_like_any_other(status, answering):
+    answer = ask(answering(status, b"busy"))
+    assert (answer.status_code, answer.content, answer.parsed) == (status, b"busy", None)
+
+
+def test_a_status_still_compares_with_the_standard_librarys(answering):
+    body = b'{"error": {"code": 503, "message": "later"}}'
+    answer = ask(answering(503, body))
+    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert answer.parsed.error.message == "later"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>Bad Gateway</html>",
+        b"",
+        b"[]",
+        b"{}",
+        b'{"error": null}',
+        b'{"error": "text"}',
+        b"\xff",
+    ],
+)
+def test_an_error_body_of_another_shape_keeps_its_status_and_bytes(body, answering):
+    answer = ask(answering(502, body))
+    assert (answer.status_code, answer.content, answer.parsed) == (502, body, None)
+
+
+def test_an_error_body_of_another_shape_raises_for_those_who_asked(answering):
+    with pytest.raises(json.JSONDecodeError):
+        ask(answering(502, b"<html>"), raise_on_unexpected_status=True)
+
+
+def test_audio_arrives_whole(answering):
+    answer = ask(answering(200, b"\0\1" * 5000, "application/octet-stream"))
+    assert answer.parsed.payload.read() == b"\0\1" * 5000
+
+
+def test_no_representation_holds_the_key(answering):
+    client = AuthenticatedClient(
+        base_url="https://example.test",
+        token=KEY,
+        headers={"X-Key": KEY},
+        cookies={"key": KEY},
+        httpx_args={"auth": ("user", KEY)},
+    )
+    with client as entered:
+        assert KEY not in repr(entered)
+    assert KEY not in str(client.with_headers({"Authorization": KEY}))
+    assert "https://example.test" in repr(client)
+
+
+def test_waiting_ends_by_default():
+    expected = httpx.Timeout(60, connect=5)
+    for client in (Client(base_url="x"), AuthenticatedClient(base_url="x", token=KEY)):
+        with client:
+            assert client.get_httpx_client().timeout == expected
+
+
+def test_a_changed_copy_leaves_the_original_alone():
+    with Client(base_url="https://example.test") as original:
+        before = dict(original.get_httpx_client().headers)
+        original.with_headers({"X-User": "one"})
+        original.with_cookies({"user": "one"})
+        original.with_timeout(httpx.Timeout(1))
+        pool = original.get_httpx_client()
+        assert dict(pool.headers) == before
+        assert not pool.cookies
+        assert pool.timeout == httpx.Timeout(60, connect=5)
+
+
+@pytest.mark.parametrize("package", ["modelgates", "modelgates_api"])
+def test_type_checkers_are_told_that_the_package_is_typed(package):
+    assert files(package).joinpath("py.typed").is_file()
+
+
+def test_the_document_ships_in_the_package_in_its_own_order():
+    shipped = files(modelgates_api).joinpath("openapi.json").read_text(encoding="utf-8")
+    vendored = YAML(typ="safe").load((Path(__file__).parents[2] / "openapi.yaml").read_bytes())
+    assert json.dumps(json.loads(shipped)) == json.dumps(vendored)

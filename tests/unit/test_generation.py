@@ -1,0 +1,239 @@
+"""Generating gives the same bytes everywhere, follows the document, and never writes halves."""
+
+import difflib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from openapi_python_client.config import ConfigFile
+from ruamel.yaml import YAML
+
+from scripts import generate as generation
+from scripts.generate import BANNER, CONFIG, DOCUMENT, ROOT, GenerationError, generate
+from scripts.overrides import FOLDER, UPSTREAM, Override, OverrideError
+
+PATCHES = sorted(FOLDER.glob("*.patch"))
+
+
+def contents_of(folder):
+    return {
+        file.relative_to(folder): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+
+
+def generate_into(folder, document=DOCUMENT):
+    generate(document, folder / "generated", folder / "binding.py")
+    return contents_of(folder)
+
+
+def generate_in_another_process(folder, **environment):
+    command = [sys.executable, "-m", "scripts.generate"]
+    command += [f"--output={folder / 'generated'}", f"--binding={folder / 'binding.py'}"]
+    subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | environment,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    return contents_of(folder)
+
+
+@pytest.fixture
+def document():
+    return YAML(typ="safe").load(DOCUMENT.read_bytes())
+
+
+def write(document, folder):
+    path = folder / "changed.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def test_the_same_document_gives_the_same_bytes_in_any_process(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert generate_in_another_process(first, PYTHONHASHSEED="1") == generate_in_another_process(
+        second, PYTHONHASHSEED="2"
+    )
+
+
+def test_a_ruff_that_comes_first_on_path_is_not_the_one_that_formats(tmp_path):
+    impostor = tmp_path / "bin" / "ruff"
+    impostor.parent.mkdir()
+    impostor.write_text("#!/bin/sh\nexit 1\n")
+    impostor.chmod(0o755)
+    path = f"{impostor.parent}{os.pathsep}{os.environ['PATH']}"
+    assert generate_in_another_process(tmp_path / "with", PATH=path) == generate_into(
+        tmp_path / "without"
+    )
+
+
+@pytest.mark.parametrize("tool", ["ruff", "openapi-python-client"])
+def test_another_release_of_a_tool_than_the_pinned_one_is_refused(tool, tmp_path, monkeypatch):
+    pins = {"ruff": "0.17.6", "openapi-python-client": "0.29.1"} | {tool: "0.0.1"}
+    lines = ", ".join(f'"{name}=={version}"' for name, version in pins.items())
+    (tmp_path / "pyproject.toml").write_text(f"[dependency-groups]\ngenerate = [{lines}]\n")
+    monkeypatch.setattr(generation, "ROOT", tmp_path)
+    with pytest.raises(GenerationError, match=rf"{tool} is .* pins 0\.0\.1"):
+        generate_into(tmp_path)
+    assert not (tmp_path / "generated").exists()
+
+
+def test_every_option_is_one_that_the_generator_knows():
+    options = YAML(typ="safe").load(CONFIG.read_bytes())
+    assert set(options) - set(ConfigFile.model_fields) == set()
+
+
+def test_every_generated_module_says_so_and_names_the_command(tmp_path):
+    modules = [file for file in generate_into(tmp_path) if file.parts[0] == "generated"]
+    for module in (file for file in modules if file.suffix == ".py"):
+        assert (tmp_path / module).read_text(encoding="utf-8").startswith(BANNER)
+    assert "nox -s generate" in (tmp_path / "generated" / "README.md").read_text(encoding="utf-8")
+    assert "nox -s generate" in (tmp_path / "binding.py").read_text(encoding="utf-8")
+
+
+def test_nothing_of_an_earlier_generation_stays(tmp_path):
+    fresh = generate_into(tmp_path)
+    (tmp_path / "generated" / "modelgates_api" / "errors_old.py").touch()
+    assert generate_into(tmp_path) == fresh
+
+
+def test_the_wrapper_finds_its_operation_under_any_name_and_documented_529_is_parsed(
+    document, tmp_path
+):
+    operation = document["paths"]["/audio/speech"]["post"]
+    operation |= {"tags": ["Voices"], "operationId": "synthesize"}
+    schemas = document["components"]["schemas"]
+    schemas["Utterance"] = schemas.pop("SpeechRequest") | {"title": "Utterance"}
+    reference = {"$ref": "#/components/schemas/Utterance"}
+    operation["requestBody"]["content"]["application/json"]["schema"] = reference
+    operation["responses"]["529"] = operation["responses"]["503"]
+    schemas["SpeechRequestResponseFormat"] |= {"enum": ["mp3", "pcm", "opus"], "default": "mp3"}
+    document["servers"] = [
+        {"url": "https://{region}.example/v2/", "variables": {"region": {"default": "eu"}}}
+    ]
+    generate_into(tmp_path, write(document, tmp_path))
+    found = subprocess.run(
+        [sys.executable, "-c", USE_THE_BINDING],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{tmp_path / 'generated'}"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert json.loads(found.stdout) == {
+        "loaded without HTTP": True,
+        "module": "modelgates_api.api.voices.synthesize",
+        "model": "Utterance",
+        "base url": "https://eu.example/v2",
+        "formats": ["mp3", "pcm", "opus"],
+        "default": "mp3",
+        "status": 529,
+        "message": "overloaded",
+    }
+
+
+USE_THE_BINDING = """
+import json, sys
+import binding
+light = "httpx" not in sys.modules
+import httpx
+from modelgates_api import Client
+operation = binding.speech_operation
+answer = operation._build_response(
+    client=Client(base_url=binding.BASE_URL),
+    response=httpx.Response(529, json={"error": {"code": 529, "message": "overloaded"}}),
+)
+print(json.dumps({
+    "loaded without HTTP": light,
+    "module": operation.__name__,
+    "model": binding.SpeechRequest.__name__,
+    "base url": binding.BASE_URL,
+    "formats": binding.RESPONSE_FORMATS,
+    "default": binding.DEFAULT_RESPONSE_FORMAT,
+    "status": answer.status_code,
+    "message": answer.parsed.error.message,
+}))
+"""
+
+
+def remove_operation(document):
+    document["paths"] = {"/models": document["paths"]["/audio/speech"]}
+
+
+def make_server_relative(document):
+    document["servers"] = [{"url": "/api/v1"}]
+
+
+def make_response_inexpressible(document):
+    content = document["paths"]["/audio/speech"]["post"]["responses"]["200"]["content"]
+    content["audio/unheard-of"] = content.pop("application/octet-stream")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (remove_operation, "no POST /audio/speech"),
+        (make_server_relative, "'/api/v1', not an absolute URL"),
+        (make_response_inexpressible, "audio/unheard-of"),
+    ],
+)
+def test_a_document_that_cannot_be_generated_from_in_full_changes_nothing(
+    change, complaint, document, tmp_path
+):
+    before = generate_into(tmp_path)
+    change(document)
+    changed = write(document, tmp_path)
+    with pytest.raises(GenerationError, match=complaint):
+        generate_into(tmp_path, changed)
+    changed.unlink()
+    assert contents_of(tmp_path) == before
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
+def test_an_override_differs_from_upstream_by_as_many_lines_as_it_says(patch):
+    override = Override.read(patch)
+    upstream = (UPSTREAM / override.name).read_bytes()
+    ours = override.apply(upstream).splitlines()
+    diff = list(difflib.unified_diff(upstream.decode().splitlines(), ours, lineterm=""))[2:]
+    removed, added = (sum(line.startswith(sign) for line in diff) for sign in "-+")
+    assert override.headers["Changes"] == f"-{removed} +{added} lines"
+
+
+def test_there_are_few_overrides():
+    assert 0 < len(PATCHES) <= 5
+
+
+@pytest.mark.parametrize("header", ["Upstream", "Sha256", "Changes", "Why", "Until"])
+def test_an_override_with_an_untrue_or_missing_header_is_refused(header):
+    override = Override.read(PATCHES[0])
+    untrue = replace(override, headers=override.headers | {header: ""})
+    with pytest.raises(OverrideError, match=rf"^{override.name}\.patch .*{header}"):
+        untrue.apply((UPSTREAM / override.name).read_bytes())
+
+
+def test_an_override_whose_context_is_not_upstreams_is_refused(tmp_path):
+    altered = tmp_path / PATCHES[0].name
+    text = PATCHES[0].read_text(encoding="utf-8")
+    context = next(line for line in text.partition("\n@@ ")[2].splitlines() if line[:1] == " ")
+    altered.write_text(text.replace(context, context + "!", 1), encoding="utf-8")
+    override = Override.read(altered)
+    with pytest.raises(OverrideError, match=rf"^{override.name}\.patch does not fit"):
+        override.apply((UPSTREAM / override.name).read_bytes())
+
+
+@pytest.mark.parametrize(
+    "text", ["Why: none\n\n", "Why: none\n\n--- a\n+++ b\n@@ -1,9 +1 @@\n-x\n"]
+)
+def test_an_override_without_one_whole_diff_is_refused(text, tmp_path):
+    patch = tmp_path / "client.py.jinja.patch"
+    patch.write_text(text)
+    with pytest.raises(OverrideError, match=r"^client\.py\.jinja\.patch: "):
+        Override.read(patch)
