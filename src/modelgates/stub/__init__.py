@@ -1,1 +1,44 @@
-"""A local double of the ModelGates API that really speaks."""
+"""A local double of the ModelGates API that really speaks, for tests and for offline work.
+
+Needs the extra `stub` (`pip install 'modelgates[stub]'`). Nothing of it is imported until used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from modelgates.stub.app import create_app
+    from modelgates.stub.control import Stub
+    from modelgates.stub.faults import Fault
+    from modelgates.stub.records import RecordedRequest
+    from modelgates.stub.server import StubServer, serve
+
+__all__ = ["Fault", "RecordedRequest", "Stub", "StubServer", "create_app", "serve"]
+
+_HOMES = {
+    "Fault": "faults",
+    "RecordedRequest": "records",
+    "Stub": "control",
+    "StubServer": "server",
+    "create_app": "app",
+    "serve": "server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("modelgates"):
+            raise
+        raise ModuleNotFoundError(
+            f"the stub needs {error.name!r}: pip install 'modelgates[stub]'", name=error.name
+        ) from error
+
+
+def __dir__() -> list[str]:
+    return __all__

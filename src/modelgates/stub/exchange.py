@@ -1,0 +1,64 @@
+"""A valid request's answer, before it is decided whether it goes out whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response, StreamingResponse
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """The normal answer, and what a fault has to spoil it with.
+
+    Arguments:
+        status: of the normal answer.
+        content_type: of the normal answer; None when it has no content.
+        content: of the normal answer, made as it is taken.
+        headers: of any answer.
+        error: builds the documented error body for a status, from hints.
+        hang_up: ends the connection; with True by a reset.
+    """
+
+    status: int
+    content_type: str | None
+    content: AsyncIterator[bytes]
+    headers: Mapping[str, str]
+    error: Callable[..., Any]
+    hang_up: Callable[[bool], None]
+
+    def answer(self) -> Response:
+        """Answer as the API does."""
+        if self.content_type is None:
+            return Response(None, self.status, self.headers)
+        return self.stream(self.content)
+
+    def stream(
+        self,
+        content: AsyncIterator[bytes],
+        *,
+        content_type: str | None = None,
+        length: int | None = None,
+    ) -> Response:
+        """Answer with the status of a success and a stream, which may promise a length."""
+        kind = content_type or self.content_type or "application/octet-stream"
+        headers = {**self.headers, "Content-Type": kind}
+        if length is not None:
+            headers["Content-Length"] = str(length)
+        return StreamingResponse(content, self.status, headers)
+
+    def respond(self, content: bytes | str, *, status: int, content_type: str | None) -> Response:
+        """Answer with something else altogether."""
+        kind = content_type or "application/octet-stream"
+        return Response(content, status, {**self.headers, "Content-Type": kind})
+
+    async def head(self, length: int) -> bytes:
+        """Take the first bytes of the content, or all of it if it is shorter."""
+        taken = bytearray()
+        async for chunk in self.content:
+            taken += chunk
+            if len(taken) >= length:
+                break
+        return bytes(taken[:length])

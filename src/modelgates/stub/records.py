@@ -1,0 +1,62 @@
+"""What the stub received, kept for the test to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+REDACTED = "[redacted]"
+
+
+@dataclass(frozen=True)
+class RecordedRequest:
+    """One request that the stub received, and how it was answered.
+
+    Arguments:
+        method: the HTTP method.
+        path: the path of the URL, without the query.
+        query: the query of the URL, as sent.
+        headers: by lower-case name; credentials are redacted.
+        body: the parsed JSON, or the raw bytes where they are not JSON.
+        status: the status answered; None when the connection was left without one.
+        fault: the injected fault that it met, as text, if any.
+        request_id: the `X-Request-Id` of the answer.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: Any
+    status: int | None
+    fault: str | None
+    request_id: str
+
+    def __str__(self) -> str:
+        met = f", fault {self.fault}" if self.fault else ""
+        shown = repr(self.body)
+        if len(shown) > 200:
+            shown = f"{shown[:200]}... ({len(shown)} characters)"
+        return f"{self.method} {self.path} -> {self.status or 'no answer'}{met}: {shown}"
+
+
+def redact(headers: Iterable[tuple[str, str]], secret: frozenset[str]) -> Mapping[str, str]:
+    """Keep headers for the record, with credentials taken out.
+
+    Arguments:
+        headers: names and values as received.
+        secret: lower-case names of the headers that carry credentials.
+    """
+    kept: dict[str, str] = {}
+    for name, value in headers:
+        shown = value
+        if name.lower() in secret:
+            bearer = value.lower().startswith("bearer ")
+            shown = f"Bearer {REDACTED}" if bearer else REDACTED
+        known = kept.get(name.lower())
+        kept[name.lower()] = shown if known is None else f"{known}, {shown}"
+    return MappingProxyType(kept)
