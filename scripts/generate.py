@@ -16,6 +16,7 @@ import sysconfig
 import tomllib
 from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -101,7 +102,7 @@ def generate(document: Path, output: Path, binding: Path) -> None:
             names = render_binding(contents, api, config, PACKAGE)
         except (BindingError, OverrideError) as error:
             raise GenerationError(str(error)) from error
-        with _first_on_path(ruff.parent), redirect_stdout(sys.stderr):
+        with _first_on_path(ruff.parent), redirect_stdout(StringIO()):
             errors = Project(openapi=api, config=config, custom_template_path=templates).build()
         if errors:
             raise GenerationError(_report(errors))
@@ -203,6 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GenerationError as error:
         print(f"generate: {error}", file=sys.stderr)
         return 1
+    print(f"generate: wrote {options.output / PACKAGE} and {options.binding}")
     return 0
 
 
