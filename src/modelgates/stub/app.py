@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 from starlette.applications import Starlette
@@ -17,7 +16,7 @@ from starlette.routing import Route
 
 from modelgates.stub.audio import ENCODINGS, MEDIA_TYPES
 from modelgates.stub.control import Stub
-from modelgates.stub.document import Document, Operation, RefusedError, load
+from modelgates.stub.document import Document, Json, Operation, RefusedError, load
 from modelgates.stub.exchange import Exchange
 from modelgates.stub.faults import describe
 from modelgates.stub.misbehave import play
@@ -27,6 +26,7 @@ from modelgates.stub.speech import default_engine, synthesize
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -126,7 +126,7 @@ class _Service:
     async def answer(self, request: Request, operation: Operation) -> ASGIApp:
         """Answer a request for an operation of the document."""
         headers = dict(request.headers)
-        body: Any = b""
+        body: Json = b""
         try:
             # Credentials first: whoever may not call need not learn what a call looks like.
             authorize(operation, headers, api_key=self.stub.api_key, any_key=self.stub.any_key)
@@ -150,10 +150,10 @@ class _Service:
     ) -> Response:
         """Answer a request that the document does not allow."""
         headers = {**self._headers(), **refusal.headers}
-        hints = {"message": refusal.message}
-        if refusal.metadata:
-            hints["metadata"] = cast("Any", refusal.metadata)
-        content = json.dumps(self.document.error(operation, refusal.status, **hints))
+        error = self.document.error(
+            operation, refusal.status, message=refusal.message, metadata=refusal.metadata
+        )
+        content = json.dumps(error)
         response = Response(content, refusal.status, headers, media_type="application/json")
         self._record(request, operation, body, headers, response, None)
         return response
@@ -165,13 +165,13 @@ class _Service:
         message = f"There is no {request.method} {request.url.path}; the paths are {known}"
         return self.refuse(request, RefusedError(error.status_code, message, headers=error.headers))
 
-    def _take_fault(self, body: Any) -> Fault | None:
+    def _take_fault(self, body: Json) -> Fault | None:
         try:
             return self.stub.take_fault(body.get("model") if isinstance(body, dict) else None)
         except ValueError as error:
             raise RefusedError(404, str(error)) from error
 
-    def _exchange(self, request: Request, operation: Operation, body: Any) -> Exchange:
+    def _exchange(self, request: Request, operation: Operation, body: Json) -> Exchange:
         fields = self.document.with_defaults(operation, body)
         status, content = operation.success
         media_type = _media_type(content, fields.get("response_format"))
@@ -186,7 +186,7 @@ class _Service:
             content=_in_thread(chunks),
             headers=self._headers(),
             error=functools.partial(self.document.error, operation),
-            hang_up=lambda reset: self.stub.hang_up(request.scope, reset=reset),
+            hang_up=functools.partial(self.stub.hang_up, request.scope),
         )
 
     def _headers(self) -> Mapping[str, str]:

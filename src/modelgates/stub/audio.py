@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import struct
 import sys
-from typing import TYPE_CHECKING
-
-import lameenc
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable, Iterable, Iterator
+
+# It has no types; imported here all the same, to be missed at once.
+lameenc: Any = importlib.import_module("lameenc")
 
 SAMPLE_RATE = 24_000
 SAMPLE_WIDTH = 2

@@ -12,17 +12,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 if TYPE_CHECKING:
     import os
 
-Json = Any
+# JSON is of any shape until it has been validated, and validating is not for the type checker.
+Json: TypeAlias = Any
 
 _BASE = "urn:modelgates:openapi"
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -108,7 +109,7 @@ class Document:
             raise ValueError("this is no OpenAPI document: it has no paths")
         # References made absolute, any part of the document can be handed to a validator.
         self._contents = cast("dict[str, Json]", _absolute(contents))
-        resource = Resource(contents=self._contents, specification=DRAFT202012)
+        resource = DRAFT202012.create_resource(self._contents)
         registry: Registry[Json] = Registry()
         self._registry = registry.with_resource(_BASE, resource)
         self.prefix = self._server_path()
@@ -311,8 +312,8 @@ def _absolute(part: Json) -> Json:
             str(key): f"{_BASE}{value}"
             if key == "$ref" and isinstance(value, str) and value.startswith("#")
             else _absolute(value)
-            for key, value in cast("Mapping[Any, Json]", part).items()
+            for key, value in part.items()
         }
     if isinstance(part, list):
-        return [_absolute(value) for value in cast("list[Json]", part)]
+        return [_absolute(value) for value in part]
     return part

@@ -136,7 +136,7 @@ def _nearer(data: Path) -> Path:
     link = near / data.name
     if len(os.fsencode(link)) > _LONGEST_DATA_PATH:
         raise EngineUnavailableError(
-            f"the paths {data} and {link} are both too long for espeak-ng: set TMPDIR to a short one"
+            f"the paths {data} and {link} are too long for espeak-ng: shorten TMPDIR"
         )
     try:
         link.symlink_to(data, target_is_directory=True)

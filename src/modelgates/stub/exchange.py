@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.responses import Response, StreamingResponse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+
+class HangUp(Protocol):
+    """Ends the connection: by closing it, or by a reset."""
+
+    def __call__(self, *, reset: bool) -> None:
+        """End it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -19,7 +29,7 @@ class Exchange:
         content: of the normal answer, made as it is taken.
         headers: of any answer.
         error: builds the documented error body for a status, from hints.
-        hang_up: ends the connection; with True by a reset.
+        hang_up: ends the connection.
     """
 
     status: int
@@ -27,7 +37,7 @@ class Exchange:
     content: AsyncIterator[bytes]
     headers: Mapping[str, str]
     error: Callable[..., Any]
-    hang_up: Callable[[bool], None]
+    hang_up: HangUp
 
     def answer(self) -> Response:
         """Answer as the API does."""

@@ -83,13 +83,13 @@ async def _drip(fault: Fault, exchange: Exchange) -> ASGIApp:
 
 
 async def _reset(fault: Fault, exchange: Exchange) -> ASGIApp:
-    exchange.hang_up(True)
+    exchange.hang_up(reset=True)
     return _Silence()
 
 
 async def _until_cut(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
     yield await exchange.head(fault.after)
-    exchange.hang_up(False)
+    exchange.hang_up(reset=False)
     await anyio.sleep_forever()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from modelgates.stub.document import RefusedError
@@ -13,7 +13,7 @@ from modelgates.stub.document import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelgates.stub.document import Document, Operation, Parameter
+    from modelgates.stub.document import Document, Json, Operation, Parameter
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
@@ -60,10 +60,12 @@ def _unauthorized(message: str) -> RefusedError:
 
 def parse_body(
     document: Document, operation: Operation, content_type: str | None, raw: bytes
-) -> Any:
+) -> Json:
     """Read and validate the body of a request.
 
     Arguments:
+        document: where the schemas are.
+        operation: what is called.
         content_type: the header as received.
         raw: the bytes as received.
 
@@ -103,7 +105,7 @@ def _media_type(content_type: str | None) -> tuple[str, str | None]:
     return kind, None
 
 
-def parse_json(raw: bytes) -> Any:
+def parse_json(raw: bytes) -> Json:
     """Parse JSON and nothing but JSON: no duplicate keys, NaN, BOM or half characters.
 
     Raises:
@@ -129,7 +131,7 @@ def parse_json(raw: bytes) -> Any:
     return value
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     made = dict(pairs)
     if len(made) < len(pairs):
         names = [name for name, _ in pairs]
@@ -138,7 +140,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _constant(name: str) -> Any:
+def _constant(name: str) -> Json:
     raise ValueError(f"{name} is no JSON number")
 
 
@@ -173,7 +175,8 @@ def _values(parameter: Parameter, headers: Mapping[str, str], query: str) -> lis
         case "query":
             pairs = parse_qsl(query, keep_blank_values=True)
         case "header":
-            pairs = [(parameter.name, headers.get(parameter.name.lower()))]
+            value = headers.get(parameter.name.lower())
+            pairs = [] if value is None else [(parameter.name, value)]
         case _:
             pairs = [
                 (name.strip(), value)
@@ -181,16 +184,16 @@ def _values(parameter: Parameter, headers: Mapping[str, str], query: str) -> lis
                     crumb.partition("=") for crumb in headers.get("cookie", "").split(";")
                 )
             ]
-    return [value for name, value in pairs if name == parameter.name and value is not None]
+    return [value for name, value in pairs if name == parameter.name]
 
 
-def _readings(parameter: Parameter, values: Sequence[str]) -> list[Any]:
+def _readings(parameter: Parameter, values: Sequence[str]) -> list[Json]:
     """Every value that the text may stand for: a parameter carries no type of its own."""
     listed = [part for value in values for part in value.split(",")]
     return [values[0], _scalar(values[0]), listed, [_scalar(part) for part in listed], [*values]]
 
 
-def _scalar(text: str) -> Any:
+def _scalar(text: str) -> Json:
     try:
         return json.loads(text)
     except ValueError:

@@ -213,14 +213,14 @@ def serve(
     stub = StubServer(host, port, api_key=api_key, any_key=any_key, document=document)
     # Ctrl-C may come at any time from here on, the end of `with` included.
     with contextlib.suppress(KeyboardInterrupt), stub:
-        print(_usage(stub), file=output or sys.stdout, flush=True)  # noqa: T201
+        print(_usage(stub), file=output or sys.stdout, flush=True)
         while True:
             time.sleep(3600)
 
 
 def _usage(stub: StubServer) -> str:
     return (
-        f"The ModelGates stub is running at {stub.base_url} (Ctrl-C stops it). Point a client at it:\n\n"
+        f"The ModelGates stub is running (Ctrl-C stops it). Point a client at it:\n\n"
         f"  export MODELGATES_BASE_URL={stub.base_url}\n"
         f"  export MODELGATES_API_KEY={stub.api_key}\n\n"
         f"Speech: {stub.engine_name}. Models that misbehave:\n\n{describe()}\n"

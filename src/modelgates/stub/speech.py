@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LONGEST_PIECE = 240
 SLOWEST, FASTEST = 0.25, 4.0
 
-_SENTENCE_END = re.compile(r"(?<=[.!?;:…])\s+|(?<=[。！？；])|\n+")
+_SENTENCE_END = re.compile(r"(?<=[.!?;:\u2026])\s+|(?<=[\u3002\uff01\uff1f\uff1b])|\n+")
 _WORD_END = re.compile(r"[\s,]")
 
 log = logging.getLogger("modelgates.stub")
