@@ -1,0 +1,430 @@
+"""The only module that knows the HTTP library: requests, replies, timeouts and exceptions.
+
+Requests go straight to an `httpx` transport: a call needs neither cookies nor redirects nor
+hooks, so there is no `httpx.Client` between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.request import getproxies, proxy_bypass
+
+import anyio
+import httpcore
+import httpx
+from modelgates_api import Client as GeneratedClient
+
+from modelgates._version import __version__
+from modelgates.audio import MAX_EXCERPT
+from modelgates.config import is_loopback
+from modelgates.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ConfigurationError,
+    ModelGatesError,
+)
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from modelgates._exchange import Deadline, ReplyHead
+    from modelgates.config import Secret, Timeout
+    from modelgates.errors import Phase
+
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=5.0)
+# An error's body is read for its message alone; a server that drips one is not waited for.
+EXCERPT_SECONDS = 5.0
+
+_TIMEOUTS: dict[type[Exception], tuple[Phase, bool]] = {
+    httpx.ConnectTimeout: ("connect", False),
+    httpx.PoolTimeout: ("pool", False),
+    httpx.WriteTimeout: ("write", True),
+    httpx.ReadTimeout: ("read", True),
+}
+_NOT_SENT = (httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol)
+_PARSER = GeneratedClient(base_url="")
+
+
+class Budget(float):
+    """The timeout of one phase, cut short by the call's deadline when that is nearer.
+
+    A plain number to any transport; `_DeadlineStream` asks it anew before each read and write,
+    so that not even a server that drips bytes outlives the deadline.
+    """
+
+    deadline: Deadline
+
+    @classmethod
+    def of(cls, seconds: float, deadline: Deadline) -> Budget:
+        """`seconds` within `deadline`."""
+        budget = cls(seconds)
+        budget.deadline = deadline
+        return budget
+
+    @staticmethod
+    def left(timeout: float | None) -> float | None:
+        """What remains of `timeout`, whatever kind of number it is."""
+        if isinstance(timeout, Budget):
+            # A timeout of 0 means "do not block" to a socket, not "give up".
+            return max(0.001, min(timeout, timeout.deadline.left()))
+        return timeout
+
+
+def build_request(
+    kwargs: Mapping[str, Any],
+    *,
+    base_url: str,
+    headers: Mapping[str, str],
+    secret: Secret,
+    timeout: Timeout,
+    deadline: Deadline,
+) -> httpx.Request:
+    """The request that a generated operation's ``_get_kwargs`` describes, ready to be sent.
+
+    Raises:
+        ConfigurationError: If its body is no JSON or its URL no URL.
+    """
+    kwargs = dict(kwargs)
+    url = base_url + kwargs.pop("url")
+    merged = httpx.Headers(kwargs.pop("headers", None))
+    merged.update(headers)
+    merged.setdefault("User-Agent", f"modelgates-python/{__version__}")
+    merged["Accept"] = "*/*"
+    merged["Accept-Encoding"] = "identity"
+    merged["Authorization"] = secret.bearer()
+    if "json" in kwargs:
+        kwargs["content"] = encode_json(kwargs.pop("json"))
+    phases = {name: Budget.of(seconds, deadline) for name, seconds in timeout.phases().items()}
+    try:
+        return httpx.Request(
+            kwargs.pop("method"), url, headers=merged, extensions={"timeout": phases}, **kwargs
+        )
+    except (httpx.InvalidURL, TypeError, ValueError) as error:
+        raise ConfigurationError(f"no request to {url} can be made: {error}") from error
+
+
+def encode_json(payload: object) -> bytes:
+    """`payload` as JSON in UTF-8.
+
+    Raises:
+        ConfigurationError: If it holds what JSON cannot say.
+    """
+    try:
+        text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(
+            f"the request holds a lone surrogate ({error.object[error.start]!r}), which is no "
+            "character: read the text with the right encoding"
+        ) from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the request cannot be written as JSON: {error}") from error
+
+
+def parse(operation: ModuleType, reply: ReplyHead, body: bytes) -> object:
+    """What the generated `operation` makes of a reply.
+
+    Raises:
+        Exception: Anything; generated parsers trust their input.
+    """
+    response = httpx.Response(
+        reply.status,
+        headers={"content-type": reply.headers.get("content-type", "")},
+        content=body,
+    )
+    return operation._parse_response(client=_PARSER, response=response)  # noqa: SLF001
+
+
+def parse_error(operation: ModuleType, reply: ReplyHead, body: bytes) -> object:
+    """What the generated `operation` makes of a failed reply, or None if it cannot."""
+    try:
+        return parse(operation, reply, body)
+    except Exception:  # noqa: BLE001 - a body outside the document must not hide the status
+        return None
+
+
+class Reply:
+    """A reply of a sync transport; its body is read piece by piece."""
+
+    def __init__(self, response: httpx.Response, deadline: Deadline) -> None:
+        self.status = response.status_code
+        self.headers = _headers(response)
+        self._response = response
+        self._deadline = deadline
+        self._chunks: Iterator[bytes] = iter(_sync_stream(response))
+
+    def read(self) -> bytes:
+        """The next piece of the body, ``b""`` at its end.
+
+        Raises:
+            APIConnectionError: If the connection breaks or the time runs out.
+        """
+        with _translated(self._deadline):
+            _check(self._deadline)
+            return next(filter(None, self._chunks), b"")
+
+    def drain(self) -> bytes:
+        """The start of the body, as far as it comes, at most `MAX_EXCERPT`; then close."""
+        excerpt = _Excerpt()
+        with contextlib.suppress(APIConnectionError), contextlib.closing(self):
+            while excerpt.wants_more() and (data := self.read()):
+                excerpt.add(data)
+        return excerpt.content()
+
+    def close(self) -> None:
+        """Release the connection. May be called again."""
+        with contextlib.suppress(Exception):
+            self._response.close()
+
+
+class AsyncReply:
+    """A reply of an async transport; its body is read piece by piece."""
+
+    def __init__(self, response: httpx.Response, deadline: Deadline) -> None:
+        self.status = response.status_code
+        self.headers = _headers(response)
+        self._response = response
+        self._deadline = deadline
+        self._chunks: AsyncIterator[bytes] = aiter(_async_stream(response))
+
+    async def read(self) -> bytes:
+        """The next piece of the body, ``b""`` at its end.
+
+        Raises:
+            APIConnectionError: If the connection breaks or the time runs out.
+        """
+        with _translated(self._deadline), _within(self._deadline):
+            _check(self._deadline)
+            async for data in self._chunks:
+                if data:
+                    return data
+            return b""
+
+    async def drain(self) -> bytes:
+        """The start of the body, as far as it comes, at most `MAX_EXCERPT`; then close."""
+        excerpt = _Excerpt()
+        async with contextlib.aclosing(self):
+            with contextlib.suppress(APIConnectionError):
+                while excerpt.wants_more() and (data := await self.read()):
+                    excerpt.add(data)
+        return excerpt.content()
+
+    async def aclose(self) -> None:
+        """Release the connection. May be called again."""
+        # Shielded: a cancelled call must still give its connection back.
+        with contextlib.suppress(Exception), anyio.CancelScope(shield=True):
+            if isinstance(self._chunks, AsyncGenerator):
+                await self._chunks.aclose()
+            await self._response.aclose()
+
+
+def send(transport: httpx.BaseTransport, request: httpx.Request, deadline: Deadline) -> Reply:
+    """Send `request` and wait for the head of the reply.
+
+    Raises:
+        APIConnectionError: If no reply comes.
+    """
+    with _translated(deadline):
+        _check(deadline)
+        return Reply(transport.handle_request(request), deadline)
+
+
+async def asend(
+    transport: httpx.AsyncBaseTransport, request: httpx.Request, deadline: Deadline
+) -> AsyncReply:
+    """Send `request` and wait for the head of the reply.
+
+    Raises:
+        APIConnectionError: If no reply comes.
+    """
+    with _translated(deadline), _within(deadline):
+        _check(deadline)
+        return AsyncReply(await transport.handle_async_request(request), deadline)
+
+
+class _Excerpt:
+    """The start of a body that is wanted for an error only."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._until = time.monotonic() + EXCERPT_SECONDS
+
+    def wants_more(self) -> bool:
+        return len(self._data) < MAX_EXCERPT and time.monotonic() < self._until
+
+    def add(self, data: bytes) -> None:
+        self._data += data[: MAX_EXCERPT - len(self._data)]
+
+    def content(self) -> bytes:
+        return bytes(self._data)
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    return dict(response.headers.items())
+
+
+def _sync_stream(response: httpx.Response) -> httpx.SyncByteStream:
+    if isinstance(response.stream, httpx.SyncByteStream):
+        return response.stream
+    raise ConfigurationError("this transport is for the async client: pass an httpx.BaseTransport")
+
+
+def _async_stream(response: httpx.Response) -> httpx.AsyncByteStream:
+    if isinstance(response.stream, httpx.AsyncByteStream):
+        return response.stream
+    raise ConfigurationError(
+        "this transport is for the sync client: pass an httpx.AsyncBaseTransport"
+    )
+
+
+def _check(deadline: Deadline) -> None:
+    if not deadline.left():
+        raise TimeoutError
+
+
+@contextlib.contextmanager
+def _within(deadline: Deadline) -> Iterator[None]:
+    left = deadline.left()
+    if left == float("inf"):
+        yield
+    else:
+        with anyio.fail_after(left):
+            yield
+
+
+@contextlib.contextmanager
+def _translated(deadline: Deadline) -> Iterator[None]:
+    try:
+        yield
+    except ModelGatesError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a transport raises, it belongs in our tree
+        raise translate(error, deadline) from _without_frames(error)
+
+
+def translate(error: Exception, deadline: Deadline) -> APIConnectionError:
+    """The error of our tree for whatever a transport raised."""
+    phase, request_sent = _TIMEOUTS.get(type(error), (None, not isinstance(error, _NOT_SENT)))
+    if not deadline.left() and (phase or isinstance(error, TimeoutError)):
+        total = deadline.expires - deadline.started
+        return APITimeoutError(
+            f"the call was not over within its deadline of {total:g} s",
+            phase="deadline",
+            request_sent=request_sent,
+        )
+    if phase:
+        return APITimeoutError(
+            f"the {phase} timeout ran out", phase=phase, request_sent=request_sent
+        )
+    untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error))
+    what = "the connection broke" if request_sent else "no connection could be made"
+    return APIConnectionError(
+        f"{what}: {error or type(error).__name__}",
+        request_sent=request_sent,
+        transient=not untrusted,
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _without_frames(error: Exception) -> Exception:
+    # The frames below hold the headers, key included, where a traceback with locals shows them.
+    for link in _chain(error):
+        link.__traceback__ = None
+    return error
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    """A socket whose every operation asks anew how much time is left."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, Budget.left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        for start in range(0, len(buffer), MAX_EXCERPT):
+            piece = buffer[start : start + MAX_EXCERPT]
+            self._stream.write(piece, Budget.left(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        return _DeadlineStream(
+            self._stream.start_tls(ssl_context, server_hostname, Budget.left(timeout))
+        )
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _DeadlineBackend(httpcore.NetworkBackend):
+    """Opens sockets that keep to the deadline."""
+
+    def __init__(self, backend: httpcore.NetworkBackend) -> None:
+        self._backend = backend
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
+    ) -> httpcore.NetworkStream:
+        return _DeadlineStream(
+            self._backend.connect_tcp(host, port, Budget.left(timeout), *args, **kwargs)
+        )
+
+
+def new_transport(base_url: str) -> httpx.BaseTransport:
+    """The default sync transport, with proxies and certificates from the environment.
+
+    Raises:
+        ConfigurationError: If the environment names a proxy or certificates that do not work.
+    """
+    transport = _configured(httpx.HTTPTransport, base_url)
+    # httpx offers no public way to give its pool a network backend, and without one a reply
+    # whose headers drip would outlive any deadline.
+    pool = transport._pool  # noqa: SLF001
+    pool._network_backend = _DeadlineBackend(pool._network_backend)  # noqa: SLF001
+    return transport
+
+
+def new_async_transport(base_url: str) -> httpx.AsyncBaseTransport:
+    """The default async transport; otherwise as `new_transport`."""
+    return _configured(httpx.AsyncHTTPTransport, base_url)
+
+
+_Transport = TypeVar("_Transport", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
+
+
+def _configured(kind: type[_Transport], base_url: str) -> _Transport:
+    try:
+        return kind(limits=LIMITS, proxy=_proxy_for(httpx.URL(base_url)))
+    except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"the proxy or certificates that the environment names do not work: {error}"
+        ) from error
+
+
+def _proxy_for(url: httpx.URL) -> str | None:
+    # What goes to this machine itself must not leave it, least of all with the key and no TLS.
+    if is_loopback(url.host) or proxy_bypass(url.host):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
