@@ -16,12 +16,13 @@ from starlette.routing import Route
 
 from modelgates.stub.audio import ENCODINGS, MEDIA_TYPES
 from modelgates.stub.control import Stub
-from modelgates.stub.document import Document, Json, Operation, RefusedError, load
+from modelgates.stub.document import Document, Operation, RefusedError, load
 from modelgates.stub.exchange import Exchange
 from modelgates.stub.faults import describe
 from modelgates.stub.misbehave import play
 from modelgates.stub.records import RecordedRequest, redact
 from modelgates.stub.requests import authorize, check_parameters, parse_body
+from modelgates.stub.shapes import fields
 from modelgates.stub.speech import default_engine, synthesize
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from modelgates.stub.engine import Engine
     from modelgates.stub.faults import Fault
+    from modelgates.stub.shapes import Json
 
 # Several times what a million characters take; a runaway loop must not fill the machine.
 LARGEST_BODY = 16 * 1024 * 1024
@@ -167,19 +169,19 @@ class _Service:
 
     def _take_fault(self, body: Json) -> Fault | None:
         try:
-            return self.stub.take_fault(body.get("model") if isinstance(body, dict) else None)
+            return self.stub.take_fault(fields(body).get("model"))
         except ValueError as error:
             raise RefusedError(404, str(error)) from error
 
     def _exchange(self, request: Request, operation: Operation, body: Json) -> Exchange:
-        fields = self.document.with_defaults(operation, body)
+        asked = self.document.with_defaults(operation, body)
         status, content = operation.success
-        media_type = _media_type(content, fields.get("response_format"))
+        media_type = _media_type(content, asked.get("response_format"))
         if media_type and "json" in media_type:
             example = self.document.example(content[media_type], {})
             chunks = iter([json.dumps(example).encode()])
         else:
-            chunks = _speak(fields, self.engine)
+            chunks = _speak(asked, self.engine)
         return Exchange(
             status=status,
             content_type=media_type,
@@ -239,17 +241,17 @@ def _media_type(content: Mapping[str, Any], response_format: object) -> str | No
     return ours[0] if first in {"audio/*", "*/*"} else first
 
 
-def _speak(fields: Mapping[str, Any], engine: Engine) -> Iterator[bytes]:
-    speed = fields.get("speed")
+def _speak(asked: Mapping[str, Any], engine: Engine) -> Iterator[bytes]:
+    speed = asked.get("speed")
     speech = synthesize(
-        str(fields.get("input", "")),
-        voice=str(fields.get("voice", "")),
+        str(asked.get("input", "")),
+        voice=str(asked.get("voice", "")),
         speed=1 if speed is None else speed,
         engine=engine,
     )
     # A format that the document has and the stub has not comes as PCM: accepting what the
     # document allows is worth more to a test than its encoding.
-    encode = ENCODINGS.get(str(fields.get("response_format")), ENCODINGS["pcm"])
+    encode = ENCODINGS.get(str(asked.get("response_format")), ENCODINGS["pcm"])
     return encode(speech)
 
 

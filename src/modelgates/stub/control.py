@@ -7,11 +7,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Unpack
 
 from modelgates.stub.faults import Fault, FaultOptions, from_model
+from modelgates.stub.shapes import fields
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping, MutableMapping
 
     from modelgates.stub.records import RecordedRequest
+    from modelgates.stub.shapes import Json
 
 DEFAULT_API_KEY = "stub-key"
 
@@ -177,7 +179,6 @@ class Stub:
         )
 
 
-def _has(body: object, fields: dict[str, object]) -> bool:
-    if not isinstance(body, dict):
-        return not fields
-    return all(name in body and body[name] == value for name, value in fields.items())
+def _has(body: Json, wanted: Mapping[str, object]) -> bool:
+    known = fields(body)
+    return all(name in known and known[name] == value for name, value in wanted.items())

@@ -12,18 +12,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
+from modelgates.stub.shapes import Json, fields
+
 if TYPE_CHECKING:
     import os
-
-# JSON is of any shape until it has been validated, and validating is not for the type checker.
-Json: TypeAlias = Any
 
 _BASE = "urn:modelgates:openapi"
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -116,9 +115,9 @@ class Document:
         self.operations = list(self._read_operations())
 
     def _server_path(self) -> str:
-        servers = self._contents.get("servers") or [{"url": "/"}]
-        url: str = servers[0]["url"]
-        for name, variable in servers[0].get("variables", {}).items():
+        server = fields(next(iter(self._contents.get("servers") or []), None))
+        url: str = server.get("url", "/")
+        for name, variable in fields(server.get("variables")).items():
             url = url.replace(f"{{{name}}}", variable["default"])
         return urlsplit(url).path.rstrip("/")
 
@@ -174,9 +173,9 @@ class Document:
         return found
 
     def _resolve(self, part: Json) -> Json:
-        while isinstance(part, Mapping) and "$ref" in part:
-            part = self._registry.resolver(_BASE).lookup(str(part["$ref"])).contents
-        return cast("Json", part)
+        while reference := fields(part).get("$ref"):
+            part = self._registry.resolver(_BASE).lookup(reference).contents
+        return part
 
     def problem(self, schema: Json, value: Json) -> tuple[str, str] | None:
         """Check a value against a schema of this document.
@@ -184,7 +183,7 @@ class Document:
         Returns:
             What is wrong, and where (`$.speed`); None when nothing is.
         """
-        validator = Draft202012Validator(schema, registry=self._registry)
+        validator: Any = Draft202012Validator(schema, registry=self._registry)
         error = next(iter(validator.iter_errors(value)), None)
         if error is None:
             return None
@@ -196,11 +195,12 @@ class Document:
         """Add to the fields of a body those that it left to their defaults."""
         defaults: dict[str, Json] = {}
         for schema in operation.bodies.values():
-            for name, reference in self._resolve(schema).get("properties", {}).items():
-                value = self._resolve(reference)
-                if isinstance(value, Mapping) and "default" in value:
+            properties = fields(self._resolve(schema)).get("properties")
+            for name, reference in fields(properties).items():
+                value = fields(self._resolve(reference))
+                if "default" in value:
                     defaults[name] = value["default"]
-        return defaults | (body if isinstance(body, dict) else {})
+        return {**defaults, **fields(body)}
 
     def error(self, operation: Operation | None, status: int, **hints: Json) -> Json:
         """Build an error body as the document wants it.
@@ -212,7 +212,7 @@ class Document:
         """
         hints = {"code": status} | hints
         operation = operation or next(iter(self.operations), None)
-        responses = operation.responses if operation else {}
+        responses: Mapping[str, Mapping[str, Json]] = operation.responses if operation else {}
         keys = [str(status), f"{status // 100}XX", "DEFAULT", *sorted(responses, reverse=True)]
         for key in keys:
             if (key in responses and key[0] not in "123") and (schema := _json(responses[key])):
@@ -221,10 +221,7 @@ class Document:
 
     def example(self, schema: Json, hints: Mapping[str, Json]) -> Json:
         """Make a value that fits a schema: its required fields, and those in `hints`."""
-        schema = self._resolve(schema)
-        if not isinstance(schema, Mapping):
-            return None
-        known = cast("Mapping[str, Json]", schema)
+        known = fields(self._resolve(schema))
         for key in ("const", "default", "example"):
             if key in known:
                 return known[key]
@@ -235,8 +232,7 @@ class Document:
             if known.get(key):
                 return self.example(known[key][0], hints)
         kinds = known.get("type", "object" if "properties" in known or "allOf" in known else None)
-        kind = kinds[0] if isinstance(kinds, list) else kinds
-        match kind:
+        match kinds if isinstance(kinds, str | None) else kinds[0]:
             case "object":
                 return self._example_object(known, hints)
             case "array":
@@ -310,10 +306,10 @@ def _absolute(part: Json) -> Json:
     if isinstance(part, Mapping):
         return {
             str(key): f"{_BASE}{value}"
-            if key == "$ref" and isinstance(value, str) and value.startswith("#")
+            if key == "$ref" and str(value).startswith("#")
             else _absolute(value)
-            for key, value in part.items()
+            for key, value in fields(part).items()
         }
     if isinstance(part, list):
-        return [_absolute(value) for value in part]
+        return [_absolute(value) for value in cast("Sequence[Json]", part)]
     return part

@@ -40,8 +40,7 @@ _REPEATABLE = ("adam", "benjamin", "david", "edward2", "klatt6", "mike2")
 # NUL ends a C string, and \x01 begins a command to the library.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
-_Samples = ctypes.POINTER(ctypes.c_short)
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, _Samples, ctypes.c_int, ctypes.c_void_p)
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
 
 class Espeak:
@@ -93,7 +92,7 @@ class _Library:
         self._callback = _Callback(self._hear)  # kept: the library does not hold on to it
         self._c.espeak_SetSynthCallback(self._callback)
 
-    def _hear(self, samples: ctypes._Pointer[ctypes.c_short], count: int, _: object) -> int:
+    def _hear(self, samples: int | None, count: int, _: object) -> int:
         if samples and count > 0:
             self._heard.frombytes(ctypes.string_at(samples, 2 * count))
         return 0

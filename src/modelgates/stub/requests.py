@@ -13,7 +13,8 @@ from modelgates.stub.document import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelgates.stub.document import Document, Json, Operation, Parameter
+    from modelgates.stub.document import Document, Operation, Parameter
+    from modelgates.stub.shapes import Json
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
