@@ -70,7 +70,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(tags=["check"])
 def types(session: nox.Session) -> None:
     """Check types with mypy and pyright, both strict."""
-    session.install(".[all]", *group("types"), *group("generate"))
+    session.install(".[all]", *group("types"), *group("test"))
     session.run("mypy", "--strict", "src", "generated", "scripts")
     session.run("pyright")
 
@@ -89,3 +89,7 @@ def build(session: nox.Session) -> None:
     # Isolated, and away from the sources: only what was installed can be imported.
     session.run(python, "-I", "scripts/smoke.py", external=True)
     session.run(f"{clean / 'bin' / 'modelgates'}", "--version", external=True)
+
+
+if __name__ == "__main__":
+    nox.main()
