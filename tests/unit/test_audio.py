@@ -1,0 +1,237 @@
+"""What the client makes of the bytes it receives, before any network is involved."""
+
+import gzip
+import io
+import pickle
+import wave
+import zlib
+
+import pytest
+
+from modelgates import Audio, ConfigurationError, IncompleteAudioError, InvalidResponseError
+from modelgates.audio import Receiver, file_header, format_for_file
+
+PCM = {"content-type": "audio/pcm;rate=16000;channels=2"}
+OPAQUE = {"content-type": "application/octet-stream"}
+
+
+def received(headers, *chunks, requested="pcm"):
+    receiver = Receiver(headers, requested)
+    pieces = []
+    for chunk in (*chunks, b""):
+        receiver.feed(chunk)
+        while piece := receiver.take():
+            pieces.append(piece)
+    assert receiver.finished
+    return pieces
+
+
+def silence(**changes):
+    return Audio(
+        **{"format": "pcm", "sample_rate": 24_000, "channels": 1, "content": bytes(48_000)}
+        | changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("content_type", "requested", "format_", "rate", "channels"),
+    [
+        ("audio/pcm;rate=16000;channels=2", "pcm", "pcm", 16_000, 2),
+        ("audio/PCM; Rate=16000", "pcm", "pcm", 16_000, 1),
+        ("audio/pcm;rate=0;channels=x", "pcm", "pcm", 24_000, 1),
+        ("application/octet-stream", "pcm", "pcm", 24_000, 1),
+        ("application/octet-stream", "mp3", "mp3", None, None),
+        ("application/octet-stream", "opus", "opus", None, None),
+        (None, "pcm", "pcm", 24_000, 1),
+        ("audio/mpeg", "pcm", "mp3", None, None),
+        ("audio/wav", "pcm", "wav", None, None),
+        ("audio/ogg", "pcm", "ogg", None, None),
+    ],
+)
+def test_the_response_says_what_the_audio_is(content_type, requested, format_, rate, channels):
+    headers = {} if content_type is None else {"content-type": content_type}
+    metadata = Receiver(headers, requested).metadata
+    assert (metadata.format, metadata.sample_rate, metadata.channels) == (format_, rate, channels)
+    assert metadata.content_type == content_type
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "text/html; charset=utf-8", "image/png"]
+)
+def test_a_200_of_another_type_is_no_audio(content_type):
+    with pytest.raises(InvalidResponseError, match=content_type):
+        Receiver({"content-type": content_type}, "pcm")
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"error": {"code": 500}}', b"<!DOCTYPE html>\n<html>", b"  <html>"]
+)
+def test_text_under_an_opaque_type_is_no_audio(text):
+    receiver = Receiver(OPAQUE, "pcm")
+    with pytest.raises(InvalidResponseError) as caught:
+        receiver.feed(text)
+    assert caught.value.body == text
+
+
+def test_pcm_that_happens_to_start_like_text_is_audio():
+    samples = b'{"' + bytes(range(256))
+    assert b"".join(received(OPAQUE, samples)) == samples
+
+
+def test_an_empty_body_is_no_audio():
+    with pytest.raises(InvalidResponseError, match="empty"):
+        received(OPAQUE)
+
+
+def test_pcm_comes_in_whole_frames_however_the_network_cut_it():
+    samples = bytes(range(240))
+    pieces = received(PCM, *(samples[i : i + 7] for i in range(0, 240, 7)))
+    assert b"".join(pieces) == samples
+    assert all(len(piece) % 4 == 0 for piece in pieces)
+
+
+def test_pcm_that_ends_inside_a_frame_is_incomplete_and_kept():
+    receiver = Receiver(PCM, "pcm")
+    receiver.feed(b"12345")
+    assert receiver.take() == b"1234"
+    with pytest.raises(IncompleteAudioError, match="middle of a sample") as caught:
+        receiver.feed(b"")
+    assert caught.value.bytes_received == 5
+    assert caught.value.partial.content == b"5"
+
+
+def test_a_body_shorter_than_announced_is_incomplete_whatever_the_transport_thinks():
+    receiver = Receiver({**OPAQUE, "content-length": "10"}, "pcm")
+    receiver.feed(b"123456")
+    with pytest.raises(IncompleteAudioError) as caught:
+        receiver.feed(b"")
+    assert (caught.value.bytes_received, caught.value.expected) == (6, 10)
+    assert caught.value.partial.content == b"123456"
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
+def test_a_compressed_body_is_expanded_though_it_was_not_asked_for(compress):
+    samples = bytes(range(256)) * 2000
+    coding = "gzip" if compress is gzip.compress else "deflate"
+    data = compress(samples)
+    pieces = received(
+        {**OPAQUE, "content-encoding": coding, "content-length": str(len(data))},
+        *(data[i : i + 100] for i in range(0, len(data), 100)),
+    )
+    assert b"".join(pieces) == samples
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-9], lambda data: data[:30] + b"\xff" * 9 + data[39:]]
+)
+def test_a_compressed_body_that_is_cut_or_damaged_is_incomplete(damage):
+    data = damage(gzip.compress(bytes(range(256)) * 200))
+    with pytest.raises(IncompleteAudioError, match="compressed form"):
+        received({**OPAQUE, "content-encoding": "gzip"}, data)
+
+
+def test_a_decompression_bomb_is_recognized_before_it_fills_the_memory():
+    receiver = Receiver({**OPAQUE, "content-encoding": "gzip"}, "pcm")
+    with pytest.raises(InvalidResponseError, match="expand"):
+        receiver.feed(gzip.compress(bytes(64 * 1024 * 1024)))
+    assert receiver.bytes_received < 17 * 1024 * 1024
+
+
+def test_a_coding_that_was_not_asked_for_and_is_not_known_is_refused():
+    with pytest.raises(InvalidResponseError, match="'br'"):
+        Receiver({**OPAQUE, "content-encoding": "br"}, "pcm")
+
+
+def test_duration_is_known_for_pcm_alone():
+    assert silence().duration == 1.0
+    assert silence(channels=2).duration == 0.5
+    assert silence(format="mp3", sample_rate=None, channels=None).duration is None
+
+
+def test_a_wav_has_the_rate_and_channels_that_were_received():
+    audio = silence(sample_rate=16_000, channels=2)
+    with wave.open(io.BytesIO(audio.to_wav())) as file:
+        assert file.getparams()[:4] == (2, 2, 16_000, 12_000)
+        assert file.readframes(12_000) == audio.content
+
+
+def test_a_wav_of_unknown_length_says_until_the_end():
+    header = file_header(silence(), ".wav", None)
+    assert header[4:8] == header[40:44] == b"\xff\xff\xff\xff"
+
+
+def test_a_wav_past_4_gib_says_until_the_end():
+    header = file_header(silence(), ".wav", 1 << 32)
+    assert header[4:8] == header[40:44] == b"\xff\xff\xff\xff"
+
+
+def test_audio_that_is_a_wav_already_gets_no_second_header():
+    audio = silence(format="wav", content=b"RIFF....")
+    assert audio.to_wav() == b"RIFF...."
+
+
+def test_mp3_cannot_become_a_wav():
+    with pytest.raises(ConfigurationError, match="mp3"):
+        silence(format="mp3").to_wav()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("x.wav", bytes(44 + 48_000)), ("x.pcm", bytes(48_000)), ("X.RAW", bytes(48_000))],
+)
+def test_saved_pcm_is_what_the_suffix_promises(tmp_path, name, expected):
+    assert silence().save(tmp_path / name) == tmp_path / name
+    assert len((tmp_path / name).read_bytes()) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("format_", "name"),
+    [("pcm", "x.mp3"), ("mp3", "x.wav"), ("mp3", "x.pcm"), ("pcm", "x.flac"), ("pcm", "x")],
+)
+def test_a_file_never_holds_what_its_suffix_denies(tmp_path, format_, name):
+    with pytest.raises(ConfigurationError, match=format_):
+        silence(format=format_).save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_format_newer_than_this_package_is_saved_as_it_came(tmp_path):
+    silence(format="opus").save(tmp_path / "x.ogg")
+    assert (tmp_path / "x.ogg").read_bytes() == bytes(48_000)
+
+
+@pytest.mark.parametrize(
+    ("path", "requested", "format_"),
+    [
+        ("a.wav", None, "pcm"),
+        ("a.pcm", None, "pcm"),
+        ("a.raw", "pcm", "pcm"),
+        ("a.MP3", None, "mp3"),
+        ("a.wav", "wav", "wav"),
+        ("a.ogg", "opus", "opus"),
+    ],
+)
+def test_the_suffix_decides_what_to_ask_for(path, requested, format_):
+    assert format_for_file(path, requested) == format_
+
+
+@pytest.mark.parametrize(
+    ("path", "requested"),
+    [
+        ("a.mp3", "pcm"),
+        ("a.wav", "mp3"),
+        ("a.mp3", "opus"),
+        ("a.flac", "pcm"),
+        ("a.flac", None),
+        ("a", None),
+    ],
+)
+def test_a_suffix_that_contradicts_the_format_or_says_nothing_is_refused(path, requested):
+    with pytest.raises(ConfigurationError):
+        format_for_file(path, requested)
+
+
+def test_audio_shows_its_size_and_not_its_bytes_and_can_be_pickled():
+    audio = silence()
+    assert "<48,000 bytes>" in repr(audio)
+    assert len(repr(audio)) < 300
+    assert pickle.loads(pickle.dumps(audio)) == audio

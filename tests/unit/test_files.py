@@ -1,0 +1,125 @@
+"""Files appear whole or not at all, whatever happens in between."""
+
+import errno
+import os
+import stat
+
+import pytest
+
+from modelgates import SaveError
+from modelgates.files import AtomicFile
+
+
+@pytest.fixture(params=["unnamed", "named"])
+def kind(request, monkeypatch):
+    """With the system's unnamed files, and as where there are none."""
+    if request.param == "named":
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    elif not hasattr(os, "O_TMPFILE"):
+        pytest.skip("this system has no unnamed files")
+    return request.param
+
+
+def write(path, data=b"new"):
+    with AtomicFile(path) as file:
+        file.write(data)
+        return file.commit()
+
+
+def test_a_file_appears_with_what_was_written(tmp_path, kind):
+    assert write(tmp_path / "x.pcm") == tmp_path / "x.pcm"
+    assert (tmp_path / "x.pcm").read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["x.pcm"]
+
+
+def test_until_the_commit_the_old_file_stands(tmp_path, kind):
+    target = tmp_path / "x.pcm"
+    target.write_bytes(b"old")
+    with AtomicFile(target) as file:
+        file.write(b"new")
+        assert target.read_bytes() == b"old"
+        file.commit()
+        assert target.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["x.pcm"]
+
+
+def test_without_a_commit_nothing_is_left(tmp_path, kind):
+    with pytest.raises(KeyboardInterrupt), AtomicFile(tmp_path / "x.pcm") as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_unnamed_file_leaves_nothing_even_to_a_killed_process(tmp_path):
+    if not hasattr(os, "O_TMPFILE"):
+        pytest.skip("this system has no unnamed files")
+    with AtomicFile(tmp_path / "x.pcm") as file:
+        file.write(b"half")
+        assert os.listdir(tmp_path) == []
+
+
+def test_the_start_can_be_rewritten_and_all_be_read_back(tmp_path, kind):
+    with AtomicFile(tmp_path / "x.pcm") as file:
+        file.write(b"????data")
+        assert file.read(4, 100) == b"data"
+        file.rewrite_start(b"HEAD")
+        file.commit()
+    assert (tmp_path / "x.pcm").read_bytes() == b"HEADdata"
+
+
+def test_the_mode_follows_the_umask_for_a_new_file_and_the_old_file_for_a_replaced_one(
+    tmp_path, kind
+):
+    target = tmp_path / "x.pcm"
+    old = os.umask(0o027)
+    try:
+        write(target)
+        assert stat.S_IMODE(target.stat().st_mode) == 0o640
+        target.chmod(0o600)
+        write(target, b"newer")
+        assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    finally:
+        os.umask(old)
+
+
+def test_a_link_is_written_through_even_when_it_dangles(tmp_path, kind):
+    link = tmp_path / "link.pcm"
+    link.symlink_to("real.pcm")
+    write(link)
+    assert link.is_symlink()
+    assert (tmp_path / "real.pcm").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize(
+    ("target", "number"),
+    [("", errno.EISDIR), ("missing/x.pcm", errno.ENOENT), ("file/x.pcm", errno.ENOTDIR)],
+)
+def test_what_cannot_be_written_is_refused_at_once(tmp_path, kind, target, number):
+    (tmp_path / "file").touch()
+    with pytest.raises(SaveError) as caught:
+        AtomicFile(tmp_path / target)
+    assert caught.value.errno == number
+    assert caught.value.path == tmp_path / target
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_name_that_is_no_name_is_refused(kind):
+    with pytest.raises(SaveError, match="null"):
+        AtomicFile("a\0b.wav")
+
+
+def test_a_target_that_becomes_a_folder_is_reported_and_nothing_is_left(tmp_path, kind):
+    target = tmp_path / "x.pcm"
+    with pytest.raises(SaveError) as caught, AtomicFile(target) as file:
+        file.write(b"new")
+        target.mkdir()
+        file.commit()
+    assert caught.value.errno == errno.EISDIR
+    assert os.listdir(tmp_path) == ["x.pcm"]
+    assert os.listdir(target) == []
+
+
+def test_a_very_long_name_fits_with_its_temporary(tmp_path, kind):
+    name = "n" * 251 + ".pcm"
+    write(tmp_path / name)
+    assert os.listdir(tmp_path) == [name]
