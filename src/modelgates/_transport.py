@@ -11,13 +11,12 @@ import json
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.request import getproxies, proxy_bypass
 
 import anyio
 import httpcore
 import httpx
-from modelgates_api import Client as GeneratedClient
 
 from modelgates._version import __version__
 from modelgates.audio import MAX_EXCERPT
@@ -28,6 +27,7 @@ from modelgates.errors import (
     ConfigurationError,
     ModelGatesError,
 )
+from modelgates_api import Client as GeneratedClient
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -156,7 +156,7 @@ class Reply:
         self.headers = _headers(response)
         self._response = response
         self._deadline = deadline
-        self._chunks: Iterator[bytes] = iter(_sync_stream(response))
+        self._chunks: Iterator[bytes] = iter(cast("httpx.SyncByteStream", response.stream))
 
     def read(self) -> bytes:
         """The next piece of the body, ``b""`` at its end.
@@ -190,7 +190,7 @@ class AsyncReply:
         self.headers = _headers(response)
         self._response = response
         self._deadline = deadline
-        self._chunks: AsyncIterator[bytes] = aiter(_async_stream(response))
+        self._chunks: AsyncIterator[bytes] = aiter(cast("httpx.AsyncByteStream", response.stream))
 
     async def read(self) -> bytes:
         """The next piece of the body, ``b""`` at its end.
@@ -266,20 +266,6 @@ class _Excerpt:
 
 def _headers(response: httpx.Response) -> dict[str, str]:
     return dict(response.headers.items())
-
-
-def _sync_stream(response: httpx.Response) -> httpx.SyncByteStream:
-    if isinstance(response.stream, httpx.SyncByteStream):
-        return response.stream
-    raise ConfigurationError("this transport is for the async client: pass an httpx.BaseTransport")
-
-
-def _async_stream(response: httpx.Response) -> httpx.AsyncByteStream:
-    if isinstance(response.stream, httpx.AsyncByteStream):
-        return response.stream
-    raise ConfigurationError(
-        "this transport is for the sync client: pass an httpx.AsyncBaseTransport"
-    )
 
 
 def _check(deadline: Deadline) -> None:
@@ -390,12 +376,15 @@ class _DeadlineBackend(httpcore.NetworkBackend):
         )
 
 
-def new_transport(base_url: str) -> httpx.BaseTransport:
-    """The default sync transport, with proxies and certificates from the environment.
+def new_transport(base_url: str, given: httpx.BaseTransport | None = None) -> httpx.BaseTransport:
+    """The transport `given`, or the default one with proxies and certificates as usual.
 
     Raises:
-        ConfigurationError: If the environment names a proxy or certificates that do not work.
+        ConfigurationError: If the environment names a proxy or certificates that do not work,
+            or what was given is no sync transport.
     """
+    if given is not None:
+        return _checked(given, httpx.BaseTransport)
     transport = _configured(httpx.HTTPTransport, base_url)
     # httpx offers no public way to give its pool a network backend, and without one a reply
     # whose headers drip would outlive any deadline.
@@ -404,11 +393,16 @@ def new_transport(base_url: str) -> httpx.BaseTransport:
     return transport
 
 
-def new_async_transport(base_url: str) -> httpx.AsyncBaseTransport:
-    """The default async transport; otherwise as `new_transport`."""
+def new_async_transport(
+    base_url: str, given: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncBaseTransport:
+    """The transport `given`, or the default one; otherwise as `new_transport`."""
+    if given is not None:
+        return _checked(given, httpx.AsyncBaseTransport)
     return _configured(httpx.AsyncHTTPTransport, base_url)
 
 
+T = TypeVar("T")
 _Transport = TypeVar("_Transport", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 
 
@@ -419,6 +413,12 @@ def _configured(kind: type[_Transport], base_url: str) -> _Transport:
         raise ConfigurationError(
             f"the proxy or certificates that the environment names do not work: {error}"
         ) from error
+
+
+def _checked(given: T, kind: type[T]) -> T:
+    if isinstance(given, kind):
+        return given
+    raise ConfigurationError(f"transport must be an httpx.{kind.__name__}, not {given!r}")
 
 
 def _proxy_for(url: httpx.URL) -> str | None:

@@ -314,7 +314,7 @@ class ModelGates(_Client):
         if found is None:
             from modelgates import _transport
 
-            new = self._given or _transport.new_transport(self.base_url)
+            new = _transport.new_transport(self.base_url, self._given)
             found = self._transports.setdefault(pid, new)
         return found
 
@@ -437,7 +437,7 @@ class AsyncModelGates(_Client):
         if pool is None:
             from modelgates import _transport
 
-            transport = self._given or _transport.new_async_transport(self.base_url)
+            transport = _transport.new_async_transport(self.base_url, self._given)
             pool = self._transports[loop] = _Pool(transport)
             await pool.open()
         return pool.transport

@@ -253,7 +253,7 @@ class _Stream(Generic[ReplyT]):
     """What a sync and an async stream share: everything but waiting."""
 
     def __init__(self) -> None:
-        self._created = time.monotonic()
+        self._entered = time.monotonic()
         self._opened: Opened[ReplyT] | None = None
         self._closed = False
         self._first_byte: float | None = None
@@ -318,10 +318,9 @@ class _Stream(Generic[ReplyT]):
         """Seconds from entering the stream to the first audio; None before that."""
         return self._first_byte
 
-    def _begin(self) -> None:
-        if self._closed:
+    def _check_usable(self) -> None:
+        if self._closed and not self._exhausted():
             raise ConfigurationError("this stream is closed: make another call")
-        self._created = time.monotonic()
 
     def _exhausted(self) -> bool:
         return self._opened is not None and self._opened[1].finished
@@ -329,7 +328,7 @@ class _Stream(Generic[ReplyT]):
     def _feed(self, receiver: Receiver, data: bytes) -> None:
         receiver.feed(data)
         if self._first_byte is None and receiver.bytes_received:
-            self._first_byte = time.monotonic() - self._created
+            self._first_byte = time.monotonic() - self._entered
 
 
 class AudioStream(_Stream["Reply"]):
@@ -423,8 +422,9 @@ class AudioStream(_Stream["Reply"]):
             self._opened[0].close()
 
     def _open(self) -> Opened[Reply]:
+        self._check_usable()
         if self._opened is None:
-            self._begin()
+            self._entered = time.monotonic()
             self._opened = self._start()
         return self._opened
 
@@ -513,8 +513,9 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
             await self._opened[0].aclose()
 
     async def _open(self) -> Opened[AsyncReply]:
+        self._check_usable()
         if self._opened is None:
-            self._begin()
+            self._entered = time.monotonic()
             self._opened = await self._start()
         return self._opened
 

@@ -10,14 +10,14 @@ from importlib.resources import files
 from pathlib import Path
 
 import httpx
-import modelgates_api
 import pytest
+from ruamel.yaml import YAML
+
+import modelgates_api
+from modelgates import _binding
 from modelgates_api import AuthenticatedClient, Client, models
 from modelgates_api.api.subpackage_tts import create_audio_speech
 from modelgates_api.models import SpeechRequest
-from ruamel.yaml import YAML
-
-from modelgates import _binding
 
 KEY = "sk-never-to-be-seen"
 SPEECH = SpeechRequest(input_="Hello", model="a/b", voice="c", response_format="mp3")

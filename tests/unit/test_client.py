@@ -1,0 +1,431 @@
+"""The client against the stub: what is sent, what comes back, sync and async alike."""
+
+import asyncio
+import inspect
+import logging
+import wave
+
+import httpx
+import pytest
+
+from modelgates import (
+    APIStatusError,
+    AsyncModelGates,
+    BadRequestError,
+    ConfigurationError,
+    ModelGates,
+    ModelGatesError,
+    RateLimitError,
+    RetryPolicy,
+    Timeout,
+)
+from modelgates_api.api.subpackage_tts import create_audio_speech
+from modelgates_api.models import (
+    ProviderOptions,
+    ProviderOptionsOpenai,
+    SpeechRequest,
+    SpeechRequestProvider,
+)
+from modelgates_api.types import File
+
+HELLO = {"model": "elevenlabs/eleven-turbo-v2", "voice": "alloy", "input": "Hello"}
+
+
+class Both:
+    """The sync and the async client behind one blocking face, so that one test tells for both."""
+
+    def __init__(self, kind, **options):
+        self.asynchronous = kind == "async"
+        self.client = (AsyncModelGates if self.asynchronous else ModelGates)(**options)
+        self._runner = asyncio.Runner() if self.asynchronous else None
+
+    def run(self, function):
+        """Call `function` with the client; await what it returns if need be."""
+        result = function(self.client)
+        return self._runner.run(result) if inspect.isawaitable(result) else result
+
+    def create(self, **arguments):
+        return self.run(lambda client: client.audio.speech.create(**HELLO | arguments))
+
+    def save(self, path, **arguments):
+        return self.run(lambda client: client.audio.speech.save(path, **HELLO | arguments))
+
+    def stream(self, **arguments):
+        """The pieces of a stream, and the stream after its end."""
+        stream = self.client.audio.speech.stream(**HELLO | arguments)
+        if not self.asynchronous:
+            with stream:
+                return list(stream), stream
+
+        async def pieces():
+            async with stream:
+                return [piece async for piece in stream], stream
+
+        return self._runner.run(pieces())
+
+    def close(self):
+        if self.asynchronous:
+            self._runner.run(self.client.aclose())
+            self._runner.close()
+        else:
+            self.client.close()
+
+
+@pytest.fixture(params=["sync", "async"])
+def api(request, stub):
+    both = Both(request.param)
+    yield both
+    both.close()
+
+
+def sent(stub):
+    return stub.requests[-1].body
+
+
+def test_create_returns_the_whole_audio(api):
+    audio = api.create()
+    assert (audio.format, audio.sample_rate, audio.channels) == ("pcm", 24_000, 1)
+    assert audio.content_type == "application/octet-stream"
+    assert audio.duration == len(audio.content) / 48_000 > 0.2
+
+
+def test_a_stream_hands_out_the_same_bytes_piece_by_piece(api):
+    text = "One. Two. Three."
+    pieces, stream = api.stream(input=text)
+    assert b"".join(pieces) == api.create(input=text).content
+    assert len(pieces) > 1
+    assert stream.bytes_received == sum(map(len, pieces))
+    assert stream.time_to_first_byte > 0
+    assert stream.duration == stream.bytes_received / 48_000
+
+
+def test_save_asks_for_the_format_of_the_suffix(api, stub, tmp_path):
+    assert api.save(tmp_path / "x.wav") == tmp_path / "x.wav"
+    assert sent(stub)["response_format"] == "pcm"
+    with wave.open(str(tmp_path / "x.wav")) as file:
+        assert file.getparams()[:3] == (1, 2, 24_000)
+        assert file.readframes(file.getnframes()) == api.create().content
+    api.save(tmp_path / "x.mp3")
+    assert sent(stub)["response_format"] == "mp3"
+    assert (tmp_path / "x.mp3").read_bytes() == api.create(response_format="mp3").content
+
+
+def test_save_refuses_a_contradiction_before_anything_is_sent(api, stub, tmp_path):
+    with pytest.raises(ConfigurationError, match="contradicts"):
+        api.save(tmp_path / "x.mp3", response_format="pcm")
+    assert not stub.requests
+
+
+def test_save_reports_progress_in_bytes_received(api, tmp_path):
+    seen = []
+    api.save(tmp_path / "x.pcm", input="One. Two.", on_progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == (tmp_path / "x.pcm").stat().st_size
+
+
+def test_only_what_was_given_is_sent(api, stub):
+    api.create()
+    assert sent(stub) == HELLO
+
+
+def test_every_argument_reaches_the_server_under_the_documents_name(api, stub):
+    api.create(
+        response_format="mp3",
+        speed=1.5,
+        provider={"options": {"openai": {"instructions": "calm"}, "a/new-one": {"x": 1}}},
+        extra_body={"seed": 7},
+        extra_headers={"X-Title": "tests"},
+    )
+    assert sent(stub) == HELLO | {
+        "response_format": "mp3",
+        "speed": 1.5,
+        "provider": {"options": {"openai": {"instructions": "calm"}, "a/new-one": {"x": 1}}},
+        "seed": 7,
+    }
+    assert stub.requests[-1].headers["x-title"] == "tests"
+
+
+def test_provider_options_may_be_the_generated_model(api, stub):
+    options = ProviderOptionsOpenai.from_dict({"instructions": "calm"})
+    api.create(provider=SpeechRequestProvider(options=ProviderOptions(openai=options)))
+    assert sent(stub)["provider"] == {"options": {"openai": {"instructions": "calm"}}}
+
+
+def test_a_format_that_the_document_does_not_know_is_passed_on(api):
+    with pytest.raises(BadRequestError, match="opus"):
+        api.create(response_format="opus")
+
+
+def test_extra_body_wins_and_is_heeded_in_reading_the_answer(api, stub):
+    assert api.create(extra_body={"response_format": "mp3"}).format == "mp3"
+
+
+def test_a_documented_error_arrives_with_its_fields(api, stub):
+    stub.fail_next(429, retry_after=3600)
+    with pytest.raises(RateLimitError) as caught:
+        api.create()
+    error = caught.value
+    assert (error.status, error.code, error.retry_after) == (429, 429, 3600)
+    assert error.message
+    assert error.body
+    assert len(stub.requests) == 1
+
+
+def test_a_call_is_tried_again_by_the_policy_given(api, stub):
+    stub.fail_next(503, times=3)
+    audio = api.create(retry=RetryPolicy(max_retries=3, initial_delay=0.001))
+    assert audio.content
+    assert [request.status for request in stub.requests] == [503, 503, 503, 200]
+
+
+def test_without_a_policy_nothing_is_tried_again(api, stub):
+    stub.fail_next(503)
+    with pytest.raises(APIStatusError):
+        api.create(retry=None)
+    assert len(stub.requests) == 1
+
+
+def test_the_key_and_the_base_url_are_read_when_the_client_is_made(stub, monkeypatch):
+    client = ModelGates()
+    monkeypatch.setenv("MODELGATES_API_KEY", "another")
+    monkeypatch.setenv("MODELGATES_BASE_URL", "https://elsewhere.example")
+    with client:
+        assert client.audio.speech.create(**HELLO).content
+    assert ModelGates().base_url == "https://elsewhere.example"
+
+
+def test_without_a_base_url_the_documents_server_is_used(monkeypatch):
+    monkeypatch.delenv("MODELGATES_BASE_URL", raising=False)
+    assert ModelGates(api_key="key").base_url == "https://modelgates.ai/api/v1"
+
+
+def test_without_a_key_the_error_says_how_to_get_going(monkeypatch):
+    monkeypatch.delenv("MODELGATES_API_KEY", raising=False)
+    with pytest.raises(ConfigurationError, match=r"MODELGATES_API_KEY.*--local"):
+        ModelGates()
+
+
+def test_a_key_function_is_asked_before_each_call(stub):
+    keys = iter(["wrong", stub.api_key])
+    with ModelGates(api_key=lambda: next(keys)) as client:
+        with pytest.raises(APIStatusError, match="401"):
+            client.audio.speech.create(**HELLO)
+        assert client.audio.speech.create(**HELLO).content
+
+
+def test_a_key_function_that_fails_is_a_configuration_error(stub):
+    def fail():
+        raise OSError("the vault is closed")
+
+    with ModelGates(api_key=fail) as client, pytest.raises(ConfigurationError) as caught:
+        client.audio.speech.create(**HELLO)
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"api_key": ""},
+        {"api_key": "two words"},
+        {"api_key": "ключ"},
+        {"api_key": "key\n"},
+        {"base_url": "api.example"},
+        {"base_url": "ftp://api.example"},
+        {"base_url": "https://"},
+        {"base_url": "https://user:secret@api.example"},
+        {"base_url": "https://api.example/?a=b"},
+        {"base_url": "https://api.example/#a"},
+        {"base_url": "https://[::1"},
+        {"base_url": "https://api.example:port"},
+        {"base_url": "http://api.example"},
+        {"timeout": 0},
+        {"timeout": float("nan")},
+        {"deadline": -1},
+        {"headers": {"Authorization": "Bearer other"}},
+        {"headers": {"Accept-Encoding": "gzip"}},
+        {"headers": {"X-Title": "a\r\nX-Other: b"}},
+        {"headers": {"X Title": "a"}},
+        {"headers": {"X-Title": "ü"}},
+    ],
+    ids=str,
+)
+def test_a_client_that_could_not_work_is_refused_at_once(options):
+    with pytest.raises(ConfigurationError):
+        ModelGates(**{"api_key": "key"} | options)
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["http://localhost:1", "http://127.8.9.1", "http://[::1]:8080/api", "http://a.localhost"],
+)
+def test_plain_http_is_for_this_machine(base_url):
+    assert ModelGates(api_key="key", base_url=base_url + "/").base_url == base_url
+
+
+def test_plain_http_elsewhere_is_for_those_who_insist():
+    client = ModelGates(api_key="key", base_url="http://api.example", allow_plain_http=True)
+    assert client.base_url == "http://api.example"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"speed": float("nan")},
+        {"speed": float("inf")},
+        {"input": "\ud800"},
+        {"extra_body": {"x": object()}},
+        {"extra_headers": {"Host": "elsewhere"}},
+        {"deadline": 0},
+        {"timeout": -1},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_sent_is_refused_before_anything_is(api, stub, arguments):
+    with pytest.raises(ConfigurationError):
+        api.create(**arguments)
+    assert not stub.requests
+
+
+def test_a_misspelt_argument_is_a_type_error_like_in_any_function(client):
+    with pytest.raises(TypeError, match="txt"):
+        client.audio.speech.create(txt="Hello")
+
+
+def test_call_makes_any_generated_operation(api):
+    body = SpeechRequest(input_="Hello", model=HELLO["model"], voice="alloy")
+    result = api.run(lambda client: client.call(create_audio_speech, body=body))
+    assert isinstance(result, File)
+    assert result.payload.read() == api.create().content
+
+
+def test_call_raises_the_same_errors(api, stub):
+    stub.fail_next(402)
+    with pytest.raises(ModelGatesError, match="402"):
+        api.run(lambda client: client.call(create_audio_speech, body=SpeechRequest("a", "b", "c")))
+
+
+def test_call_refuses_what_is_no_operation_and_arguments_it_does_not_take(client, stub):
+    for operation, arguments in ((httpx, {}), (create_audio_speech, {"nonsense": 1})):
+        with pytest.raises(ConfigurationError):
+            client.call(operation, **arguments)
+    assert not stub.requests
+
+
+def test_options_change_for_a_copy_alone_which_shares_the_connections(client, stub):
+    copy = client.with_options(retry=None, headers={"X-Title": "copy"}, timeout=Timeout(read=9))
+    copy.audio.speech.create(**HELLO)
+    client.audio.speech.create(**HELLO)
+    assert [request.headers.get("x-title") for request in stub.requests] == ["copy", None]
+    copy.close()
+    assert client.audio.speech.create(**HELLO).content
+    with pytest.raises(ConfigurationError, match="closed"):
+        copy.audio.speech.create(**HELLO)
+
+
+def test_closing_a_client_closes_its_copies(stub):
+    client = ModelGates()
+    copy = client.with_options(deadline=60).with_options(retry=None)
+    client.close()
+    client.close()
+    for closed in (client, copy):
+        with pytest.raises(ConfigurationError, match="closed"):
+            closed.audio.speech.create(**HELLO)
+
+
+def test_a_stream_that_was_not_entered_says_so_and_sends_nothing(client, stub):
+    stream = client.audio.speech.stream(**HELLO)
+    with pytest.raises(ConfigurationError, match="with"):
+        stream.format  # noqa: B018
+    assert "not yet sent" in repr(stream)
+    assert not stub.requests
+
+
+def test_a_stream_can_be_read_in_parts_and_then_to_its_end(api, stub):
+    whole = api.create(input="One. Two. Three.").content
+
+    def parts(client):
+        with client.audio.speech.stream(**HELLO | {"input": "One. Two. Three."}) as stream:
+            return next(stream), stream.read().content
+
+    async def async_parts(client):
+        async with client.audio.speech.stream(**HELLO | {"input": "One. Two. Three."}) as stream:
+            return await anext(stream), (await stream.read()).content
+
+    first, rest = api.run(async_parts if api.asynchronous else parts)
+    assert first + rest == whole
+
+
+def test_a_closed_stream_cannot_be_used_again(client):
+    with client.audio.speech.stream(**HELLO) as stream:
+        next(stream)
+    with pytest.raises(ConfigurationError, match="closed"):
+        next(stream)
+
+
+def test_an_exhausted_stream_stays_exhausted(client):
+    with client.audio.speech.stream(**HELLO) as stream:
+        assert list(stream)
+        assert list(stream) == []
+    assert list(stream) == []
+
+
+def test_the_client_shows_where_it_goes_and_never_the_key():
+    assert repr(ModelGates(api_key="key", base_url="https://x.example/v1/")) == (
+        "ModelGates(base_url='https://x.example/v1')"
+    )
+
+
+def test_the_log_tells_each_try_but_neither_key_nor_text(client, stub, caplog):
+    stub.fail_next(503)
+    with caplog.at_level(logging.DEBUG, logger="modelgates"):
+        client.audio.speech.create(
+            **HELLO | {"input": "a private text"}, retry=RetryPolicy(initial_delay=0.001)
+        )
+    assert f"POST {stub.base_url}/audio/speech: 200, try 2" in caplog.text
+    assert "ServiceUnavailableError, try 1" in caplog.text
+    assert "private" not in caplog.text
+    assert stub.api_key not in caplog.text
+
+
+def test_proxies_come_from_the_environment_but_never_for_this_machine(stub, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    with ModelGates() as client:
+        assert client.audio.speech.create(**HELLO).content
+    with (
+        ModelGates(base_url="https://api.example", retry=None) as client,
+        pytest.raises(ModelGatesError, match="refused"),
+    ):
+        client.audio.speech.create(**HELLO)
+    monkeypatch.setenv("HTTPS_PROXY", "nonsense://127.0.0.1:1")
+    with pytest.raises(ConfigurationError, match="proxy"):
+        ModelGates(base_url="https://api.example")
+
+
+def test_a_transport_can_be_given(stub):
+    def answer(request):
+        return httpx.Response(200, content=b"\0\0", headers={"content-type": "audio/pcm"})
+
+    with ModelGates(transport=httpx.MockTransport(answer)) as client:
+        assert client.audio.speech.create(**HELLO).content == b"\0\0"
+    assert not stub.requests
+
+
+def test_whatever_a_transport_raises_belongs_to_the_tree(stub):
+    def fail(request):
+        raise ZeroDivisionError("a bug in a transport")
+
+    with (
+        ModelGates(transport=httpx.MockTransport(fail)) as client,
+        pytest.raises(ModelGatesError) as caught,
+    ):
+        client.audio.speech.create(**HELLO)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_transport_of_the_wrong_kind_is_refused(stub):
+    with pytest.raises(ConfigurationError, match="transport"):
+        ModelGates(transport=httpx.AsyncHTTPTransport())
+    client = AsyncModelGates(transport=httpx.HTTPTransport())
+    with pytest.raises(ConfigurationError, match="transport"):
+        asyncio.run(client.audio.speech.create(**HELLO))
