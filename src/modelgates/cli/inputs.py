@@ -1,0 +1,93 @@
+"""What a command is told: the text from wherever it is, and provider options."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+__all__ = ["parse_provider_options", "read_text"]
+
+
+def read_text(text: str | None, file: Path | None) -> str:
+    """Return the text to speak, from exactly one of the argument, standard input and a file.
+
+    `text` is the argument, `-` for standard input. The line break that ends a file or the output
+    of `echo` is no part of the text.
+    """
+    if (text is None) == (file is None):
+        raise click.UsageError("give the text as TEXT, as - (standard input) or with --file: one")
+    if file is not None:
+        found, source = _read_file(file), str(file)
+    elif text == "-":
+        found, source = click.get_binary_stream("stdin").read(), "standard input"
+    else:
+        # Python smuggles bytes of the command line that are not UTF-8 through as surrogates.
+        found, source = str(text).encode("utf-8", "surrogateescape"), "TEXT"
+    try:
+        decoded = found.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        byte = found[error.start]
+        raise click.UsageError(
+            f"{source} is not UTF-8 text: byte 0x{byte:02x} at offset {error.start}; "
+            "convert it first, for example with iconv"
+        ) from error
+    if not decoded.strip():
+        raise click.UsageError(f"nothing to say: {source} is empty")
+    return decoded
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def parse_provider_options(pairs: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return `provider.options` from `slug.name=value` pairs.
+
+    The slug ends at the first dot, since none of the document's slugs has one; further dots nest.
+    A value that is JSON is taken as such, any other as a string; `slug={...}` gives a provider's
+    options whole.
+
+    Example: `["openai.instructions=calm", "x.a.b=1"]` gives
+    `{"openai": {"instructions": "calm"}, "x": {"a": {"b": 1}}}`.
+    """
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        names = key.split(".")
+        value = _json_or_text(text)
+        if not equals or not all(names):
+            raise click.UsageError(f"--provider-option {pair!r} is not of the form slug.name=value")
+        if len(names) == 1 and not isinstance(value, dict):
+            raise click.UsageError(
+                f"--provider-option {pair!r} names no option: slug.name=value, or slug={{...}}"
+            )
+        _insert(options, names, value, pair)
+    return options
+
+
+def _insert(options: dict[str, Any], names: list[str], value: object, pair: str) -> None:
+    *parents, last = names
+    for name in parents:
+        options = options.setdefault(name, {})
+        if not isinstance(options, dict):
+            raise click.UsageError(f"--provider-option {pair!r}: {name} already has a value")
+    if last in options:
+        raise click.UsageError(f"--provider-option {pair!r}: {last} is given twice")
+    options[last] = value
+
+
+def _json_or_text(text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse(constant: str) -> NoReturn:
+    # Python reads NaN and Infinity as numbers, JSON does not: to a provider they are words.
+    raise ValueError(constant)

@@ -1,0 +1,91 @@
+"""The real command in a process of its own, against the real stub on a real socket."""
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from modelgates.stub import StubServer
+
+KEY = "mg-canary-4f1d9c"
+
+
+@pytest.fixture
+def stub():
+    with StubServer(api_key=KEY) as server:
+        yield server
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """The variables of a user who has set nothing up."""
+    kept = {name: value for name, value in os.environ.items() if "MODELGATES" not in name}
+    # Commands run in another folder, where relative entries would lead nowhere.
+    path = (os.path.abspath(entry) for entry in kept.get("PYTHONPATH", "").split(os.pathsep) if entry)
+    return kept | {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(path)}
+
+
+@pytest.fixture
+def with_key(environment, stub):
+    """The variables of a user whose API is the stub."""
+    return environment | {"MODELGATES_BASE_URL": stub.base_url, "MODELGATES_API_KEY": KEY}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The empty folder that commands run in."""
+    path = tmp_path / "here"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def start(folder):
+    """Start `modelgates ...` without waiting for it; whatever still runs is ended with the test."""
+    running = []
+
+    def start(*arguments, env, **options):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "modelgates", *arguments],
+            **{"env": env, "cwd": folder, "stdin": subprocess.DEVNULL} | options,
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def run(start):
+    """Run `modelgates ...` to its end: `.code`, `.out` and `.err` as text, `.raw` as bytes."""
+
+    def run(*arguments, env, given=None, **options):
+        pipe = subprocess.PIPE
+        process = start(
+            *arguments,
+            env=env,
+            **{"stdin": pipe, "stdout": pipe, "stderr": pipe} | options,
+        )
+        raw, err = process.communicate(given, timeout=120)
+        err = (err or b"").decode()
+        assert KEY not in err, "the API key is in the messages"
+        assert KEY.encode() not in (raw or b""), "the API key is in the output"
+        out = None if raw is None else raw.decode(errors="replace")
+        return SimpleNamespace(code=process.returncode, out=out, err=err, raw=raw)
+
+    return run
+
+
+@pytest.fixture
+def speak(run, with_key):
+    """Run `modelgates speak ...` as that user, to its end."""
+
+    def speak(*arguments, env=None, **options):
+        return run("speak", *arguments, env=with_key | (env or {}), **options)
+
+    return speak

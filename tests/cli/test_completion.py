@@ -1,0 +1,76 @@
+"""The shells' completion scripts, run by the shells that are there."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def with_command(environment, tmp_path):
+    """The variables of a user who has `modelgates` on PATH."""
+    command = tmp_path / "bin" / "modelgates"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m modelgates "$@"\n')
+    command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    return environment | {"PATH": f"{command.parent}{os.pathsep}{environment['PATH']}"}
+
+
+def shell(name, script, env):
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    ended = subprocess.run([found, "-c", script], env=env, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("modelgates ''", {"speak", "stub", "completion"}),
+        ("modelgates sp", {"speak"}),
+        ("modelgates speak --provider", {"--provider-option"}),
+        ("modelgates completion ''", {"bash", "zsh", "fish"}),
+        ("modelgates speak --format ''", {"mp3", "pcm"}),
+    ],
+)
+def test_bash_completes_commands_options_and_values(with_command, words, expected):
+    # What bash does on Tab: call the function that `complete` has registered.
+    script = f"""
+    eval "$(modelgates completion bash)"
+    complete -p modelgates >/dev/null
+    COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+    _modelgates_completion modelgates
+    printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    assert set(shell("bash", script, with_command)) == expected
+
+
+def test_fish_completes_commands(with_command):
+    script = "modelgates completion fish | source; complete -C 'modelgates sp'"
+    assert shell("fish", script, with_command)[0] == "speak"
+
+
+def test_zsh_accepts_its_script(with_command):
+    script = 'autoload -U compinit; compinit -u; eval "$(modelgates completion zsh)"; echo $_comps[modelgates]'
+    assert shell("zsh", script, with_command) == ["_modelgates_completion"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hook", "asks"),
+    [
+        ("bash", "complete -o nosort -F _modelgates_completion modelgates", "bash_complete"),
+        ("zsh", "compdef _modelgates_completion modelgates", "zsh_complete"),
+        ("fish", "complete --no-files --command modelgates", "fish_complete"),
+    ],
+)
+def test_each_script_registers_itself_and_asks_this_command(run, environment, name, hook, asks):
+    ended = run("completion", name, env=environment)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert hook in ended.out
+    assert f"_MODELGATES_COMPLETE={asks}" in ended.out

@@ -1,0 +1,238 @@
+"""Every way to fail: its exit code, its one line on standard error, and no file."""
+
+import os
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from modelgates.cli.exits import Exit
+
+
+def one_line(ended):
+    """The message, after checking that it is alone."""
+    match = re.fullmatch(r"modelgates: error: (.+)\n", ended.err)
+    assert match, ended.err
+    return match[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("sing",), "No such command 'sing'"),
+        (("speak",), "give the text"),
+        (("speak", "Hello", "--file", "text.txt"), "give the text"),
+        (("speak", "--file", "missing.txt"), "missing.txt"),
+        (("speak", "Hello", "world"), "unexpected extra argument"),
+        (("speak", " \n"), "nothing to say: TEXT is empty"),
+        (("speak", "Hello", "--speed", "fast"), "--speed"),
+        (("speak", "Hello", "--speed", "0"), "--speed"),
+        (("speak", "Hello", "--speed", "nan"), "--speed"),
+        (("speak", "Hello", "--timeout", "inf"), "--timeout"),
+        (("speak", "Hello", "--timeout", "-1"), "--timeout"),
+        (("speak", "Hello", "--api-key", "secret"), "--api-key"),
+        (("speak", "Hello", "--local", "--base-url", "http://x"), "--base-url"),
+        (("speak", "Hello", "--json", "-o", "-"), "standard output"),
+        (("speak", "Hello", "--provider-option", "openai=calm"), "names no option"),
+        (("speak", "Hello", "--provider-option", "openai.calm"), "slug.name=value"),
+        (("completion", "tcsh"), "tcsh"),
+    ],
+)
+def test_2_what_is_not_understood_is_said_with_the_way_to_the_help(
+    run, with_key, stub, folder, arguments, says
+):
+    (folder / "text.txt").write_text("Hello")
+
+    ended = run(*arguments, env=with_key)
+
+    assert ended.code == 2
+    assert ended.out == ""
+    message = one_line(ended)
+    assert says in message
+    assert re.search(r"\(see 'modelgates( speak| completion)? --help'\)$", message)
+    stub.assert_not_called()
+
+
+def test_2_no_command_at_all_shows_the_help(run, environment):
+    ended = run(env=environment)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("Usage: modelgates [OPTIONS] COMMAND")
+
+
+@pytest.mark.parametrize("source", ["standard input", "text.txt", "TEXT"])
+def test_2_text_that_is_not_utf8_is_refused_with_the_place(speak, stub, folder, source):
+    latin = "Café".encode("latin-1")
+    (folder / "text.txt").write_bytes(latin)
+    arguments = {"standard input": ["-"], "text.txt": ["--file", "text.txt"], "TEXT": [latin]}
+
+    ended = speak(*arguments[source], given=latin)
+
+    assert ended.code == 2
+    assert f"{source} is not UTF-8 text: byte 0xe9 at offset 3" in one_line(ended)
+    stub.assert_not_called()
+
+
+def test_3_without_a_key_it_says_how_to_get_going(run, environment, folder):
+    ended = run("speak", "Hello", env=environment)
+
+    assert ended.code == 3
+    message = one_line(ended)
+    assert "MODELGATES_API_KEY" in message
+    assert "modelgates speak --local" in message
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-o", "a.wav", "--format", "mp3"),
+        ("-o", "a.xyz"),
+        ("--base-url", "ftp://example.com"),
+        ("--base-url", "http://example.com"),
+    ],
+)
+def test_3_what_cannot_be_asked_for_is_found_before_asking(speak, stub, folder, arguments):
+    ended = speak("Hello", *arguments)
+
+    assert ended.code == 3
+    assert one_line(ended)
+    stub.assert_not_called()
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 404, 500, 418])
+def test_4_a_refusal_of_the_api_is_quoted(speak, stub, folder, status):
+    stub.fail_next(status, message="No more of this")
+
+    ended = speak("Hello")
+
+    assert ended.code == 4
+    assert one_line(ended).startswith(f"HTTP {status}: ")
+    assert f"(request {stub.last_request.request_id})" in ended.err
+    assert list(folder.iterdir()) == []
+
+
+def test_4_a_wrong_key_is_refused_and_not_shown(run, with_key, folder):
+    ended = run("speak", "Hello", env=with_key | {"MODELGATES_API_KEY": "mg-wrong-key"})
+
+    assert ended.code == 4
+    assert one_line(ended).startswith("HTTP 401: ")
+    assert "mg-wrong-key" not in ended.err
+
+
+def test_4_what_the_server_says_cannot_drive_the_terminal(speak, stub):
+    stub.fail_next(400, message="one\ntwo\x1b[2Jthree\u202e")
+
+    ended = speak("Hello")
+
+    assert "one two [2Jthree" in one_line(ended)
+
+
+def test_5_nobody_there(speak, folder):
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # taken, but nobody listens
+        port = held.getsockname()[1]
+
+        ended = speak("Hello", "--base-url", f"http://127.0.0.1:{port}/api/v1")
+
+    assert ended.code == 5
+    assert "no connection could be made" in one_line(ended)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", ["reset", "stall"])
+def test_5_no_answer(speak, stub, folder, fault):
+    stub.fail_next(fault)
+
+    ended = speak("Hello", "--timeout", "0.5")
+
+    assert ended.code == 5
+    assert one_line(ended)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "fault", ["cut", "cut-chunked", "odd", "stall-midway", "empty", "html", "json"]
+)
+def test_6_an_answer_that_is_not_whole_or_not_audio(speak, stub, folder, fault):
+    stub.fail_next(fault)
+
+    ended = speak("Hello", "--timeout", "0.5", "-o", "hello.wav")
+
+    assert ended.code == 6
+    assert one_line(ended)
+    assert list(folder.iterdir()) == []
+
+
+def test_6_standard_output_is_told_apart_from_a_whole_answer_too(speak, stub):
+    stub.fail_next("cut", after=1000)
+
+    ended = speak("Hello", "-o", "-")
+
+    assert ended.code == 6
+    assert len(ended.raw) == 1000
+    assert one_line(ended)
+
+
+def test_7_a_folder_that_does_not_exist_is_found_before_paying(speak, stub):
+    ended = speak("Hello", "-o", "missing/hello.wav")
+
+    assert ended.code == 7
+    assert str(Path("missing", "hello.wav")) in one_line(ended)
+    stub.assert_not_called()
+
+
+def test_7_a_folder_in_the_place_of_the_file(speak, stub, folder):
+    (folder / "hello.wav").mkdir()
+
+    assert speak("Hello", "-o", "hello.wav").code == 7
+    stub.assert_not_called()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [("-o", "-"), ("-o", "a.wav")])
+def test_7_standard_output_on_a_full_disk(speak, arguments):
+    with open("/dev/full", "wb") as full:
+        ended = speak("Hello", *arguments, stdout=full)
+
+    assert ended.code == 7
+    assert one_line(ended).startswith("cannot write to standard output: No space left")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes end differently there")
+@pytest.mark.parametrize("arguments", [("-o", "-"), ("-o", "a.wav"), ("-o", "a.wav", "--json")])
+def test_141_a_reader_that_went_away_ends_it_in_silence(speak, arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = speak("Hello", *arguments, stdout=writing)
+    finally:
+        os.close(writing)
+
+    assert (ended.code, ended.err) == (141, "")
+
+
+def test_retries_are_made_before_giving_up(speak, stub):
+    stub.fail_next(503, retry_after=0)
+
+    assert speak("Hello").code == 0
+    stub.assert_called(times=1, status=503)
+    stub.assert_called(times=1, status=200)
+
+
+@pytest.mark.parametrize("command", [(), ("speak",)])
+def test_the_help_lists_every_exit_code(run, environment, command):
+    ended = run(*command, "--help", env=environment)
+
+    assert ended.code == 0
+    for code in Exit:
+        assert re.search(rf"^ +{int(code)}  {re.escape(code.meaning)}$", ended.out, re.MULTILINE)
+
+
+def test_the_documentation_lists_every_exit_code():
+    page = Path(__file__).parents[2].joinpath("docs", "command-line.md").read_text("utf-8")
+
+    rows = dict(re.findall(r"^\| (\d+) \| (.+?) \|$", page, re.MULTILINE))
+    assert rows == {str(int(code)): code.meaning for code in Exit}

@@ -1,0 +1,98 @@
+"""Ended in the middle of a file: the folder is as it was before."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="looks into /proc to see the write in progress"
+)
+
+ARRIVED = 5000
+
+
+def bytes_in_progress(process, folder):
+    """How much the process has written into a file in `folder`, named or not."""
+    sizes = [path.stat().st_size for path in folder.iterdir()]
+    for link in Path(f"/proc/{process.pid}/fd").iterdir():
+        try:
+            if os.readlink(link).startswith(f"{folder}/"):
+                sizes.append(link.stat().st_size)
+        except FileNotFoundError:
+            continue
+    return max(sizes, default=0)
+
+
+@pytest.fixture
+def half_written(start, with_key, stub, folder):
+    """A `modelgates speak` that has written some of its file and waits for the rest."""
+
+    def half_written(*arguments):
+        process = start(
+            *("speak", "Hello world", "--model", f"stub/stall-midway?after={ARRIVED}"),
+            *("-o", "hello.wav", *arguments),
+            env=with_key,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        end = time.monotonic() + 60
+        while bytes_in_progress(process, folder) < ARRIVED:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end, "the file was never begun"
+            time.sleep(0.02)
+        return process
+
+    return half_written
+
+
+def test_ctrl_c_leaves_no_file(half_written, folder):
+    process = half_written()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+
+    assert (process.returncode, out, err.strip()) == (130, b"", b"")
+    assert list(folder.iterdir()) == []
+
+
+def test_ctrl_c_ends_the_bundled_stub_too(half_written, folder):
+    process = half_written("--local")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+
+    assert (process.returncode, out, err.strip()) == (130, b"", b"")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_polite_request_to_end_leaves_no_file(half_written, folder, number):
+    process = half_written()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+
+    assert (process.returncode, out, err) == (128 + number, b"", b"")
+    assert list(folder.iterdir()) == []
+
+
+def test_kill_9_leaves_no_file_that_looks_whole(half_written, folder):
+    process = half_written()
+    process.kill()
+    process.communicate(timeout=60)
+
+    assert process.returncode == -signal.SIGKILL
+    assert not (folder / "hello.wav").exists()
+    assert [path.name for path in folder.iterdir() if not path.name.endswith(".part")] == []
+
+
+def test_kill_9_leaves_the_file_that_was_there_before(half_written, folder):
+    before = folder / "hello.wav"
+    before.write_bytes(b"before")
+    process = half_written()
+    process.kill()
+    process.communicate(timeout=60)
+
+    assert before.read_bytes() == b"before"

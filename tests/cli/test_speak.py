@@ -1,0 +1,231 @@
+"""`modelgates speak`: every way to give the text, every way to get the speech."""
+
+import json
+import re
+import wave
+
+import miniaudio
+import pytest
+
+
+def seconds_of_wav(path):
+    with wave.open(str(path)) as audio:
+        assert (audio.getframerate(), audio.getsampwidth(), audio.getnchannels()) == (24000, 2, 1)
+        return audio.getnframes() / 24000
+
+
+def test_speaks_into_a_wav_file_and_says_in_one_line_what_it_wrote(speak, stub, folder):
+    ended = speak("Hello world", "-o", "hello.wav")
+
+    assert (ended.code, ended.err) == (0, "")
+    size = (folder / "hello.wav").stat().st_size
+    seconds = seconds_of_wav(folder / "hello.wav")
+    facts = f"{seconds:.2f} s, wav (pcm s16le, 24000 Hz, mono), {size:,} bytes"
+    assert ended.out == f"hello.wav: {facts}\n"
+    stub.assert_called(
+        times=1,
+        status=200,
+        input="Hello world",
+        model="elevenlabs/eleven-turbo-v2",
+        voice="alloy",
+        response_format="pcm",
+    )
+
+
+def test_without_a_key_local_speaks_offline_even_behind_a_proxy(run, environment, folder):
+    nowhere = "http://127.0.0.1:9"
+    proxied = {"HTTP_PROXY": nowhere, "http_proxy": nowhere, "ALL_PROXY": nowhere}
+
+    ended = run("speak", "Hello world", "--local", "-o", "a.wav", env=environment | proxied)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert seconds_of_wav(folder / "a.wav") > 0.3
+
+
+def test_local_ignores_the_api_that_the_environment_names(run, with_key, stub, folder):
+    ended = run("speak", "Hello", "--local", "-o", "a.wav", env=with_key)
+
+    assert ended.code == 0
+    stub.assert_not_called()
+
+
+def test_mp3_plays_for_the_right_time_in_an_independent_decoder(run, environment, folder):
+    text = "The quick brown fox jumps over the lazy dog."
+    for name in ("x.mp3", "x.wav"):
+        assert run("speak", text, "-o", name, "--local", env=environment).code == 0
+
+    decoded = miniaudio.mp3_read_file_f32(str(folder / "x.mp3"))
+
+    expected = seconds_of_wav(folder / "x.wav")
+    assert expected > 1.5
+    # Encoders pad the start and the end by a frame or three (24 ms each at this rate).
+    assert decoded.duration == pytest.approx(expected, abs=0.15)
+    assert (decoded.sample_rate, decoded.nchannels) == (24000, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "requested"),
+    [
+        ((), "speech.wav", "pcm"),
+        (("--format", "pcm"), "speech.wav", "pcm"),
+        (("--format", "mp3"), "speech.mp3", "mp3"),
+        (("-o", "A.MP3"), "A.MP3", "mp3"),
+        (("-o", "a.pcm"), "a.pcm", "pcm"),
+        (("-o", "a.raw"), "a.raw", "pcm"),
+        (("--output", "a.wav", "--format", "pcm"), "a.wav", "pcm"),
+        (("-o", "no-suffix.bin", "--format", "mp3"), None, None),
+    ],
+)
+def test_the_suffix_and_the_format_agree_on_what_is_asked_for(
+    speak, stub, folder, arguments, name, requested
+):
+    ended = speak("Hello", *arguments)
+
+    if name is None:
+        assert ended.code == 3
+        stub.assert_not_called()
+        return
+    assert ended.code == 0
+    assert [path.name for path in folder.iterdir()] == [name]
+    stub.assert_called(times=1, response_format=requested)
+
+
+def test_raw_files_hold_the_samples_of_the_wav_file_alone(speak, folder):
+    for name in ("a.wav", "a.pcm", "a.raw"):
+        assert speak("Hello", "-o", name).code == 0
+
+    samples = (folder / "a.pcm").read_bytes()
+    assert samples == (folder / "a.raw").read_bytes()
+    with wave.open(str(folder / "a.wav")) as audio:
+        assert audio.readframes(audio.getnframes()) == samples
+
+
+@pytest.mark.parametrize("given", [b"Caf\xc3\xa9\n", b"\xef\xbb\xbfCaf\xc3\xa9\r\n"])
+def test_text_comes_from_standard_input_without_its_last_line_break(speak, stub, given):
+    assert speak("-", given=given).code == 0
+    assert stub.last_request.body["input"] == "Café"
+
+
+def test_text_comes_from_a_file_with_its_inner_line_breaks(speak, stub, folder):
+    (folder / "text.txt").write_bytes("One.\n\nTwo – three.\n".encode())
+
+    assert speak("--file", "text.txt").code == 0
+
+    assert stub.last_request.body["input"] == "One.\n\nTwo – three."
+
+
+def test_text_that_starts_with_a_dash_follows_two_dashes(speak, stub):
+    assert speak("--", "-5 degrees").code == 0
+    assert stub.last_request.body["input"] == "-5 degrees"
+
+
+def test_every_setting_of_the_request_has_its_option(speak, stub):
+    ended = speak(
+        "Hello",
+        *("--model", "openai/gpt-4o-mini-tts", "--voice", "nova", "--speed", "1.5"),
+        *("--format", "mp3", "--provider-option", 'openai.instructions="calm"'),
+        *("--provider-option", "z-ai.voice_settings.stability=0.5"),
+    )
+
+    assert ended.code == 0
+    assert stub.last_request.body == {
+        "input": "Hello",
+        "model": "openai/gpt-4o-mini-tts",
+        "voice": "nova",
+        "speed": 1.5,
+        "response_format": "mp3",
+        "provider": {
+            "options": {
+                "openai": {"instructions": "calm"},
+                "z-ai": {"voice_settings": {"stability": 0.5}},
+            }
+        },
+    }
+
+
+def test_a_base_url_on_the_command_line_wins_over_the_environment(speak, stub):
+    elsewhere = {"MODELGATES_BASE_URL": "http://127.0.0.1:9/api/v1"}
+
+    assert speak("Hello", "--base-url", stub.base_url, env=elsewhere).code == 0
+
+    stub.assert_called(times=1)
+
+
+def test_json_is_one_object_with_the_facts(speak, stub, folder):
+    ended = speak("Hello", "-o", "hello.wav", "--json")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert json.loads(ended.out) == {
+        "path": "hello.wav",
+        "bytes": (folder / "hello.wav").stat().st_size,
+        "seconds": pytest.approx(seconds_of_wav(folder / "hello.wav")),
+        "sample_rate": 24000,
+        "channels": 1,
+        "format": "wav",
+        "content_type": "application/octet-stream",
+        "request_id": stub.last_request.request_id,
+    }
+
+
+def test_json_of_an_mp3_file_leaves_open_what_only_a_decoder_knows(speak):
+    found = json.loads(speak("Hello", "-o", "hello.mp3", "--json").out)
+
+    assert found["format"] == "mp3"
+    assert (found["seconds"], found["sample_rate"], found["channels"]) == (None, None, None)
+
+
+def test_mp3_files_are_reported_without_a_length(speak):
+    assert re.fullmatch(r"a\.mp3: mp3, [\d,]+ bytes\n", speak("Hello", "-o", "a.mp3").out)
+
+
+def test_quiet_says_nothing(speak, folder):
+    ended = speak("Hello", "-q", "-o", "a.wav")
+
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert (folder / "a.wav").exists()
+
+
+def test_standard_output_gets_the_audio_and_nothing_else(speak, folder):
+    assert speak("Hello", "-o", "a.pcm").code == 0
+
+    ended = speak("Hello", "-o", "-")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.raw == (folder / "a.pcm").read_bytes()
+    assert not (folder / "-").exists()
+
+
+def test_standard_output_takes_mp3_as_well(speak, stub):
+    ended = speak("Hello", "-o", "-", "--format", "mp3")
+
+    assert ended.code == 0
+    assert miniaudio.mp3_read_s16(ended.raw).duration > 0.2
+
+
+def test_an_existing_file_is_replaced_by_success_and_kept_by_failure(speak, stub, folder):
+    target = folder / "a.wav"
+    target.write_bytes(b"before")
+    stub.fail_next("cut")
+
+    assert speak("Hello", "-o", "a.wav").code == 6
+    assert target.read_bytes() == b"before"
+    assert speak("Hello", "-o", "a.wav").code == 0
+    assert seconds_of_wav(target) > 0.2
+
+
+def test_debug_logs_the_request_without_key_or_text(speak, stub):
+    ended = speak("A private matter", "--debug", "-o", "a.wav")
+
+    assert ended.code == 0
+    assert f"modelgates: DEBUG: POST {stub.base_url}/audio/speech" in ended.err
+    assert "private" not in ended.err
+
+
+def test_debug_shows_where_an_error_came_from(speak, stub):
+    stub.fail_next(404)
+
+    ended = speak("Hello", "--debug")
+
+    assert ended.code == 4
+    assert "Traceback (most recent call last)" in ended.err
+    assert ended.err.splitlines()[-1].startswith("modelgates: error: HTTP 404")

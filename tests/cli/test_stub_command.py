@@ -1,0 +1,119 @@
+"""`modelgates stub`: the double as a program, for clients in any language."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+BODY = {"input": "Hello", "model": "m", "voice": "v"}
+
+
+def post(base_url, key, body=BODY):
+    """Status and body of one plain request, without this project's client."""
+    request = urllib.request.Request(
+        f"{base_url}/audio/speech",
+        data=json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    # The proxies of the environment have no business here.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=60) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+@pytest.fixture
+def serving(start, environment):
+    """Start `modelgates stub ...` and return the process and the base URL that it prints."""
+
+    def serving(*arguments):
+        process = start(
+            *("stub", "--port", "0", *arguments),
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        first = process.stdout.readline().decode()
+        found = re.search(r"http://127\.0\.0\.1:\d+\S*[^\s()]", first)
+        assert found, (first, process.stderr.read())
+        return process, found[0]
+
+    return serving
+
+
+def test_serves_until_ctrl_c_ends_it_cleanly(serving):
+    process, base_url = serving()
+
+    status, audio = post(base_url, "any-key-at-all")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+
+    assert status == 200
+    assert len(audio) > 5000
+    assert (process.returncode, err) in [(0, b""), (130, b"\n")]
+
+
+def test_sigterm_ends_it_too(serving):
+    process, _ = serving()
+    process.terminate()
+
+    assert process.wait(60) == 128 + signal.SIGTERM
+
+
+def test_with_a_key_no_other_is_accepted(serving):
+    _, base_url = serving("--api-key", "the-key")
+
+    assert post(base_url, "the-key")[0] == 200
+    assert post(base_url, "another")[0] == 401
+
+
+def test_magic_models_misbehave(serving):
+    _, base_url = serving()
+
+    assert post(base_url, "key", BODY | {"model": "stub/402"})[0] == 402
+
+
+def test_follows_the_document_it_is_given(serving, tmp_path):
+    published = Path(__file__).parents[2] / "openapi.yaml"
+    other = tmp_path / "other.yaml"
+    other.write_text(published.read_text("utf-8").replace("/audio/speech:", "/speech:"), "utf-8")
+
+    _, base_url = serving("--document", str(other))
+
+    assert post(base_url, "key")[0] == 404
+
+
+def test_a_taken_port_is_said_in_one_line(run, environment):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = run("stub", "--port", str(taken.getsockname()[1]), env=environment)
+
+    assert ended.code == 3
+    assert re.fullmatch(r"modelgates: error: the stub cannot start: .+ in use.*\n", ended.err)
+
+
+def test_a_document_that_is_none_is_said_in_one_line(run, environment, tmp_path):
+    (tmp_path / "none.yaml").write_text("just: text")
+
+    ended = run(*("stub", "--port", "0", "--document", str(tmp_path / "none.yaml")), env=environment)
+
+    assert ended.code == 3
+    assert re.fullmatch(r"modelgates: error: the stub cannot start: .+\n", ended.err)
+
+
+def test_the_help_lists_the_magic_models_without_loading_the_server(run, environment):
+    ended = run("stub", "--help", env=environment | {"PYTHONPROFILEIMPORTTIME": "1"})
+
+    assert ended.code == 0
+    for name in ("stub/stall-midway", "stub/cut", "stub/drip"):
+        assert re.search(rf"^ +{name}  +\S", ended.out, re.MULTILINE)
+    assert "modelgates.stub.faults" in ended.err
+    assert not re.search(r"\| +(uvicorn|starlette)$", ended.err, re.MULTILINE)

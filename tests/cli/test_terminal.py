@@ -1,0 +1,91 @@
+"""On a terminal, and only there: a progress bar; never audio."""
+
+import os
+import re
+import select
+import signal
+import time
+
+import pytest
+
+pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
+
+
+@pytest.fixture
+def terminal():
+    """The two ends of a pseudo-terminal: the user's and the program's."""
+    user, program = pty.openpty()
+    yield user, program
+    os.close(user)
+    os.close(program)
+
+
+def read_until(user, pattern):
+    """Read what the terminal shows until `pattern` is there."""
+    shown = ""
+    end = time.monotonic() + 60
+    while not re.search(pattern, shown):
+        ready, _, _ = select.select([user], [], [], max(0, end - time.monotonic()))
+        assert ready, f"{pattern!r} never came: {shown!r}"
+        shown += os.read(user, 65536).decode()
+    return shown
+
+
+def what_is_left(user):
+    shown = ""
+    while select.select([user], [], [], 0)[0]:
+        shown += os.read(user, 65536).decode()
+    return shown
+
+
+def test_the_bar_shows_bytes_seconds_of_audio_and_rate(start, with_key, stub, folder, terminal):
+    user, program = terminal
+    stub.fail_next("drip", interval=0.001)
+    process = start("speak", "Hello", "-o", "a.wav", env=with_key, stderr=program)
+
+    shown = read_until(user, r"speaking: [\d.]+k?B \[\d\d:\d\d, +[\d.]+k?B/s, [\d.]+ s of audio\]")
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(60) == 130
+    assert "speaking" in shown
+    assert list(folder.iterdir()) == []
+
+
+def test_the_bar_is_wiped_away_at_the_end(speak, terminal, folder):
+    user, program = terminal
+
+    ended = speak("Hello", "-o", "a.wav", stderr=program)
+
+    assert ended.code == 0
+    assert ended.out.startswith("a.wav: ")
+    shown = what_is_left(user)
+    assert "speaking" in shown
+    assert re.search(r"\r *\r$", shown)
+
+
+def test_the_bar_works_while_the_audio_goes_to_a_pipe(speak, terminal):
+    user, program = terminal
+
+    ended = speak("Hello", "-o", "-", stderr=program)
+
+    assert ended.code == 0
+    assert "speaking" in what_is_left(user)
+
+
+@pytest.mark.parametrize("arguments", [("--quiet",), ("--json",)])
+def test_no_bar_where_none_is_wanted(speak, terminal, arguments):
+    user, program = terminal
+
+    assert speak("Hello", *arguments, stderr=program).code == 0
+
+    assert what_is_left(user) == ""
+
+
+def test_audio_is_not_poured_into_a_terminal(speak, stub, terminal):
+    _, program = terminal
+
+    ended = speak("Hello", "-o", "-", stdout=program)
+
+    assert ended.code == 2
+    assert "does not write audio to a terminal" in ended.err
+    stub.assert_not_called()
