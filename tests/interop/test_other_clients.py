@@ -1,0 +1,59 @@
+"""Programs that know nothing of this package get the same speech from the stub."""
+
+import openai
+import pytest
+import requests
+
+from modelgates import ModelGates
+
+SENTENCE = "Hello world"
+MODEL = "elevenlabs/eleven-turbo-v2"
+
+
+@pytest.fixture
+def expected(modelgates_stub):
+    with ModelGates() as client:
+        return client.audio.speech.create(
+            input=SENTENCE, model=MODEL, voice="alloy", speed=1
+        ).content
+
+
+@pytest.fixture
+def openai_client(modelgates_stub):
+    with openai.OpenAI(
+        base_url=modelgates_stub.base_url, api_key=modelgates_stub.api_key, max_retries=0
+    ) as client:
+        yield client
+
+
+def test_the_example_of_the_published_page_gets_pcm(modelgates_stub, expected):
+    payload = {
+        "input": SENTENCE,
+        "model": MODEL,
+        "voice": "alloy",
+        "response_format": "pcm",
+        "speed": 1,
+    }
+    headers = {
+        "Authorization": f"Bearer {modelgates_stub.api_key}",
+        "Content-Type": "application/json",
+    }
+    response = requests.post(
+        f"{modelgates_stub.base_url}/audio/speech", json=payload, headers=headers, timeout=60
+    )
+    assert response.status_code == 200
+    assert response.content == expected
+
+
+def test_the_openai_package_gets_the_same_bytes_at_once(openai_client, expected):
+    response = openai_client.audio.speech.create(
+        input=SENTENCE, model=MODEL, voice="alloy", response_format="pcm", speed=1
+    )
+    assert response.content == expected
+
+
+def test_the_openai_package_gets_the_same_bytes_as_a_stream(openai_client, expected):
+    with openai_client.audio.speech.with_streaming_response.create(
+        input=SENTENCE, model=MODEL, voice="alloy", response_format="pcm", speed=1
+    ) as response:
+        assert b"".join(response.iter_bytes()) == expected
