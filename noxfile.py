@@ -55,7 +55,9 @@ def drift(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests: `nox -s tests -- tests/unit -k audio`."""
     session.install(".[all]", *group("test"))
-    session.run("pytest", "--numprocesses=2", *session.posargs)
+    # These have sessions of their own, with what they need.
+    others = [f"--ignore=tests/{suite}" for suite in ("contract", "evolution", "faults")]
+    session.run("pytest", "--numprocesses=2", *others, *session.posargs)
 
 
 @nox.session(tags=["check"])

@@ -273,7 +273,7 @@ def test_plain_http_elsewhere_is_for_those_who_insist():
         {"speed": float("nan")},
         {"speed": float("inf")},
         {"input": "\ud800"},
-        {"extra_body": {"x": object()}},
+        {"extra_body": {"x": object}},
         {"extra_headers": {"Host": "elsewhere"}},
         {"deadline": 0},
         {"timeout": -1},
