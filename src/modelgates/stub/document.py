@@ -104,7 +104,7 @@ class Document:
     """
 
     def __init__(self, contents: Mapping[str, Json]) -> None:
-        if not isinstance(contents.get("paths"), Mapping):
+        if not isinstance(fields(contents).get("paths"), Mapping):
             raise ValueError("this is no OpenAPI document: it has no paths")
         # References made absolute, any part of the document can be handed to a validator.
         self._contents = cast("dict[str, Json]", _absolute(contents))
@@ -264,8 +264,8 @@ def load(
     """Read a document.
 
     Arguments:
-        document: parsed, or the path of a JSON or YAML file (YAML needs `pyyaml`); by default the
-            one that this release was generated from.
+        document: parsed, or the path of a JSON or YAML file; by default the one
+            that this release was generated from.
 
     Raises:
         ValueError: it is no OpenAPI document.
@@ -280,15 +280,13 @@ def load(
         return Document(json.loads(source.read_text("utf-8")))
     path = Path(document)
     text = path.read_text("utf-8")
-    if path.suffix in {".yaml", ".yml"}:
-        try:
-            yaml = importlib.import_module("yaml")
-        except ModuleNotFoundError as error:
-            raise ValueError(
-                f"{path} is YAML, which takes a package to read: pip install pyyaml, or give JSON"
-            ) from error
+    if path.suffix not in {".yaml", ".yml"}:
+        return Document(json.loads(text))
+    yaml: Any = importlib.import_module("yaml")  # only here: parsing JSON takes no YAML
+    try:
         return Document(yaml.safe_load(text))
-    return Document(json.loads(text))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not YAML: {error}") from error
 
 
 def _schemas(part: Mapping[str, Json]) -> dict[str, Json]:
