@@ -1,0 +1,77 @@
+"""One stub for this folder, called without this project's client: a peer judges it better."""
+
+import json
+import os
+from pathlib import Path
+
+import httpx
+import pytest
+
+from modelgates.stub import StubServer
+
+BODY = {"input": "Hello world. How are you?", "model": "a-model", "voice": "alloy"}
+
+
+@pytest.fixture(scope="session")
+def _server():
+    with StubServer() as server:
+        yield server
+
+
+@pytest.fixture
+def stub(_server):
+    _server.reset()
+    yield _server
+    _server.reset()
+
+
+def connect(stub, **options):
+    """A plain HTTP client with the stub's key; proxies of the environment stay out of it."""
+    headers = {"Authorization": f"Bearer {stub.api_key}"}
+    return httpx.Client(base_url=stub.base_url, headers=headers, timeout=60, trust_env=False)
+
+
+@pytest.fixture
+def http(stub):
+    with connect(stub) as client:
+        yield client
+
+
+@pytest.fixture
+def speak(http):
+    """POST a speech request; keyword arguments change its fields, None takes one away."""
+
+    def speak(**fields):
+        body = {name: value for name, value in (BODY | fields).items() if value is not None}
+        return http.post("/audio/speech", json=body)
+
+    return speak
+
+
+@pytest.fixture
+def send(http):
+    """POST raw bytes, with whatever headers."""
+
+    def send(content, content_type="application/json", **headers):
+        kind = {} if content_type is None else {"Content-Type": content_type}
+        return http.post("/audio/speech", content=content, headers=kind | headers)
+
+    return send
+
+
+@pytest.fixture(scope="session")
+def document():
+    """The published document, to change and to judge by."""
+    root = Path(__file__).parents[2]
+    return json.loads((root / "generated" / "modelgates_api" / "openapi.json").read_text("utf-8"))
+
+
+@pytest.fixture
+def environment():
+    """Variables for a process of its own that imports what this one does."""
+    import modelgates
+    import modelgates_api
+
+    paths = [str(Path(module.__file__).parents[1]) for module in (modelgates, modelgates_api)]
+    kept = {name: value for name, value in os.environ.items() if "MODELGATES" not in name}
+    return kept | {"PYTHONPATH": os.pathsep.join(paths)}

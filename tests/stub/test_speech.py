@@ -1,0 +1,269 @@
+"""The stub speaks: the right format, about the right length, the same every time."""
+
+import array
+import hashlib
+import subprocess
+import sys
+import threading
+
+import miniaudio
+import pytest
+
+from modelgates.stub import StubServer, speech
+from modelgates.stub.engine import EngineUnavailableError
+from modelgates.stub.espeak import Espeak
+from modelgates.stub.speech import pieces, synthesize
+from modelgates.stub.tones import Tones
+
+from .conftest import BODY, connect
+
+SENTENCE = "The quick brown fox jumps over the lazy dog, and then it goes home to sleep."
+RATE = 24_000
+
+
+def seconds(pcm):
+    assert len(pcm) % 2 == 0
+    return len(pcm) / 2 / RATE
+
+
+def loudness(pcm):
+    samples = array.array("h", pcm)
+    return (sum(sample * sample for sample in samples) / len(samples)) ** 0.5
+
+
+def say(text, engine, voice="alloy", speed=1.0):
+    return b"".join(synthesize(text, voice=voice, speed=speed, engine=engine))
+
+
+@pytest.fixture(scope="module", params=[Espeak, Tones])
+def engine(request):
+    return request.param()
+
+
+def test_speech_is_loud_enough_and_as_long_as_a_person_takes(engine):
+    pcm = say(SENTENCE, engine)
+
+    words_per_minute = len(SENTENCE.split()) / seconds(pcm) * 60
+    assert 120 < words_per_minute < 240
+    assert 500 < loudness(pcm) < 20_000
+
+
+def test_twice_the_text_is_twice_the_speech(engine):
+    ratio = seconds(say(f"{SENTENCE} {SENTENCE}", engine)) / seconds(say(SENTENCE, engine))
+
+    assert 1.9 < ratio < 2.1
+
+
+@pytest.mark.parametrize("speed", [0.25, 0.3, 0.5, 0.75, 1.5, 2, 3, 4])
+def test_length_follows_speed(engine, speed):
+    ratio = seconds(say(SENTENCE, engine)) / seconds(say(SENTENCE, engine, speed=speed))
+
+    assert ratio == pytest.approx(speed, rel=0.08)
+
+
+@pytest.mark.parametrize(("wild", "clamped"), [(0, 0.25), (-3, 0.25), (4.5, 4), (10**400, 4)])
+def test_a_wild_speed_is_clamped(engine, wild, clamped):
+    assert say("Hello.", engine, speed=wild) == say("Hello.", engine, speed=clamped)
+
+
+def test_voices_differ(engine):
+    spoken = {say(SENTENCE, engine, voice=voice) for voice in ("alloy", "echo", "nova", "onyx")}
+
+    assert len(spoken) == 4
+
+
+@pytest.mark.parametrize("text", ["", "   \n", "\x00\x01\x1f", "\u200b"])
+def test_what_cannot_be_spoken_is_a_moment_of_silence(text):
+    pcm = say(text, Espeak())
+
+    assert 0 < seconds(pcm) <= 0.1
+    assert not any(pcm)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["你好，世界。", "\U0001f600 \U0001f468\u200d\U0001f469\u200d\U0001f467", "\x01\x0150P hello"]
+    + ["مرحبا بالعالم", "e\u0301" * 100, "-" * 240, "1" * 240, "<speak>hi</speak>", "[[h@l'oU]]"],
+)
+def test_text_of_every_kind_is_survived(text):
+    assert len(say(text, Espeak())) > 0
+
+
+def test_the_same_request_gives_the_same_bytes_in_every_process(stub, speak, environment):
+    program = """if True:
+        import hashlib, sys
+        from modelgates.stub.espeak import Espeak
+        from modelgates.stub.speech import synthesize
+        spoken = synthesize(sys.argv[1], voice="alloy", speed=1, engine=Espeak())
+        print(hashlib.sha256(b"".join(spoken)).hexdigest())
+    """
+    speak(input="Something else was said before, in another voice!", voice="nova", speed=2)
+    here = speak(input=SENTENCE).content
+    again = speak(input=SENTENCE).content
+    there = subprocess.run(
+        [sys.executable, "-c", program, SENTENCE],
+        env=environment,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout.strip()
+
+    assert hashlib.sha256(here).hexdigest() == there
+    assert again == here
+
+
+def test_requests_at_the_same_time_do_not_mix(stub):
+    texts = [f"This is sentence {number}. And this is another one, {number}." for number in "12345"]
+    alone = [say(text, Espeak()) for text in texts]
+    together = {}
+
+    def call(text):
+        with connect(stub) as http:
+            together[text] = http.post("/audio/speech", json=BODY | {"input": text}).content
+
+    threads = [threading.Thread(target=call, args=[text]) for text in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [together[text] for text in texts] == alone
+
+
+def test_mp3_decodes_to_the_length_of_the_pcm(speak):
+    pcm = speak(input=SENTENCE).content
+    mp3 = speak(input=SENTENCE, response_format="mp3").content
+
+    decoded = miniaudio.decode(mp3, nchannels=1, sample_rate=RATE)
+    assert miniaudio.mp3_get_info(mp3).sample_rate == RATE
+    assert len(mp3) < len(pcm) / 4
+    # An encoder pads both ends: a frame or two of 24 ms each.
+    assert len(decoded.samples) / RATE == pytest.approx(seconds(pcm), abs=0.15)
+    assert loudness(decoded.samples.tobytes()) == pytest.approx(
+        loudness(pcm), rel=0.1
+    )
+
+
+def test_an_empty_input_is_valid_and_playable_in_both_formats(speak):
+    pcm, mp3 = (speak(input="", response_format=kind) for kind in ("pcm", "mp3"))
+
+    assert (pcm.status_code, mp3.status_code) == (200, 200)
+    assert seconds(pcm.content) == pytest.approx(0.1)
+    assert len(miniaudio.decode(mp3.content).samples) > 0
+
+
+def test_the_default_format_is_the_documents(speak):
+    assert speak(response_format=None).content == speak(response_format="pcm").content
+
+
+class Gated:
+    """Speaks a second a piece; every piece but the first waits for its gate."""
+
+    name = "gated"
+
+    def __init__(self):
+        self.gate = threading.Event()
+        self.said = []
+
+    def say(self, text, *, voice, speed):
+        if self.said:
+            assert self.gate.wait(60)
+        self.said.append(text)
+        return bytes(2 * RATE)
+
+
+@pytest.mark.parametrize("response_format", ["pcm", "mp3"])
+def test_the_first_chunk_arrives_before_the_second_sentence_is_spoken(response_format):
+    engine = Gated()
+    body = BODY | {"input": "One. Two. Three.", "response_format": response_format}
+    with (
+        StubServer(engine=engine) as stub,
+        connect(stub) as http,
+        http.stream("POST", "/audio/speech", json=body) as response,
+    ):
+        chunks = response.iter_raw()
+        first = next(chunks)
+        said_by_then = list(engine.said)
+        engine.gate.set()
+        rest = b"".join(chunks)
+
+    assert said_by_then == ["One."]
+    assert engine.said == ["One.", "Two.", "Three."]
+    assert len(first) > 0
+    assert len(rest) > 0
+
+
+def test_a_client_that_goes_away_stops_the_speech():
+    engine = Gated()
+    engine.gate.set()
+    went = threading.Event()
+    say_freely = engine.say
+
+    def say(text, **options):
+        if len(engine.said) == 1:
+            assert went.wait(60)
+        return say_freely(text, **options)
+
+    engine.say = say
+    with StubServer(engine=engine) as stub, connect(stub) as http:
+        # 2,000 seconds of audio: far more than sockets and buffers hold.
+        body = BODY | {"input": "One. " * 2000}
+        with http.stream("POST", "/audio/speech", json=body) as response:
+            next(response.iter_raw())
+        went.set()
+        # A whole answer to another request shows that the server has seen the first one's end.
+        assert http.post("/audio/speech", json=BODY | {"input": "Two. Two."}).status_code == 200
+        assert engine.said.count("Two.") == 2
+
+    assert engine.said.count("One.") < 200
+
+
+def test_long_texts_are_cut_at_words_and_lose_none():
+    text = "word " * 500 + "x" * 1000 + "! A sentence. Another one?\n\nA paragraph; the end"
+
+    cut = list(pieces(text))
+
+    assert all(0 < len(piece) <= speech.LONGEST_PIECE for piece in cut)
+    assert "".join("".join(cut).split()) == "".join(text.split())
+    assert cut[-4:] == ["A sentence.", "Another one?", "A paragraph;", "the end"]
+
+
+def test_without_an_engine_the_stub_plays_tones_and_says_so(monkeypatch, caplog):
+    def unavailable():
+        raise EngineUnavailableError("nobody is at home")
+
+    monkeypatch.setattr(speech, "Espeak", unavailable)
+    speech.default_engine.cache_clear()
+    try:
+        with StubServer() as stub, connect(stub) as http:
+            answer = http.post("/audio/speech", json=BODY)
+    finally:
+        speech.default_engine.cache_clear()
+
+    assert answer.headers["X-Stub-Engine"] == "tones"
+    assert seconds(answer.content) > 1
+    assert len(caplog.records) == 1
+    for word in ("nobody is at home", "tones", "pip install"):
+        assert word in caplog.text
+
+
+def test_data_at_a_path_too_long_for_the_engine_is_reached_by_a_shorter_one(tmp_path, environment):
+    program = """if True:
+        import shutil, sys
+        from pathlib import Path
+        import espeakng_loader
+        far = Path(sys.argv[1], "far" * 30, "away" * 30)
+        shutil.copytree(espeakng_loader.get_data_path(), far / "espeak-ng-data")
+        espeakng_loader.get_data_path = lambda: str(far / "espeak-ng-data")
+        from modelgates.stub.espeak import Espeak
+        print(len(Espeak().say("Hello world", voice="v", speed=1)))
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        env=environment | {"TMPDIR": "/tmp"},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    assert int(ended.stdout) == len(Espeak().say("Hello world", voice="v", speed=1))
