@@ -12,6 +12,8 @@ from openapi_python_client.parser.bodies import BodyType
 from openapi_python_client.parser.properties import ModelProperty
 from openapi_python_client.strings import PythonIdentifier
 
+from scripts.references import follow
+
 if TYPE_CHECKING:
     from openapi_python_client.config import Config
     from openapi_python_client.parser import GeneratorData
@@ -85,7 +87,7 @@ def render_binding(
         BindingError: No `POST /audio/speech` with a JSON object for a body, or no absolute
             server URL.
     """
-    tag, endpoint = _find_endpoint(api)
+    tag, endpoint = find_endpoint(api)
     model = _json_model(endpoint)
     schema = _response_format(document)
     formats = tuple(str(value) for value in schema.get("enum", ()))
@@ -103,7 +105,12 @@ def render_binding(
     )
 
 
-def _find_endpoint(api: GeneratorData) -> tuple[str, Endpoint]:
+def find_endpoint(api: GeneratorData) -> tuple[str, Endpoint]:
+    """Give our operation and its tag, as the generator understood them.
+
+    Raises:
+        BindingError: It understood no such operation.
+    """
     for tag, collection in api.endpoint_collections_by_tag.items():
         for endpoint in collection.endpoints:
             path = endpoint.path.get_untrusted_value()
@@ -131,9 +138,7 @@ def _resolve(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     reference = node.get("$ref")
     if reference is None:
         return node
-    target: Any = document
-    for part in str(reference).removeprefix("#/").split("/"):
-        target = target[part.replace("~1", "/").replace("~0", "~")]
+    target = follow(document, str(reference))
     return {**_resolve(document, target), **{k: v for k, v in node.items() if k != "$ref"}}
 
 

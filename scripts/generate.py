@@ -23,15 +23,17 @@ from typing import TYPE_CHECKING, Any
 
 from openapi_python_client import Project
 from openapi_python_client.config import Config, ConfigFile, MetaType
-from openapi_python_client.parser import GeneratorData
-from openapi_python_client.parser.errors import GeneratorError
-from ruamel.yaml import YAML
 
 from scripts.binding import BindingError, render_binding
+from scripts.document import DocumentError, parse, read
 from scripts.overrides import OverrideError, write_overridden_templates
+from scripts.parsing import ParsingError, parse_for_generator
+from scripts.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+
+    from openapi_python_client.parser.errors import GeneratorError
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "openapi.yaml"
@@ -73,7 +75,7 @@ class GenerationError(Exception):
     """The package cannot be generated from the document. Nothing was written."""
 
 
-def generate(document: Path, output: Path, binding: Path) -> None:
+def generate(document: Path, output: Path, binding: Path) -> list[str]:
     """Generate the package from a document.
 
     Args:
@@ -81,36 +83,42 @@ def generate(document: Path, output: Path, binding: Path) -> None:
         output: The folder to hold `modelgates_api`, which is replaced whole, and a `README.md`.
         binding: The module to write for the wrapper.
 
+    Returns:
+        One line for each part of the document that the generator cannot express and left out;
+        never a part of the operation that the wrapper is for.
+
     Raises:
-        GenerationError: The tools are not the pinned ones, a template override does not fit, or
-            the generator cannot express the document in full. Nothing was written.
+        GenerationError: The tools are not the pinned ones, a template override does not fit, the
+            document is none, or the generator cannot express our operation in full. Nothing was
+            written.
     """
     ruff = _pinned_ruff()
-    contents: dict[str, Any] = YAML(typ="safe").load(  # pyright: ignore[reportUnknownMemberType]
-        document.read_bytes()
-    )
     with TemporaryDirectory(prefix="modelgates-generate-") as folder:
         package = Path(folder, PACKAGE)
         templates = Path(folder, "templates")
         templates.mkdir()
         try:
+            contents = parse(read(document))
             write_overridden_templates(templates)
             config = _configuration(document, package)
-            api = GeneratorData.from_dict(contents, config=config)
-            if isinstance(api, GeneratorError):
-                raise GenerationError(_report([api]))
+            terms = Terms(contents, config)
+            api, missing = parse_for_generator(terms.document, config)
+            terms.restore_wire_names(api)
             names = render_binding(contents, api, config, PACKAGE)
-        except (BindingError, OverrideError) as error:
+        except (BindingError, DocumentError, OverrideError, ParsingError) as error:
             raise GenerationError(str(error)) from error
+        project = Project(openapi=api, config=config, custom_template_path=templates)
         with _first_on_path(ruff.parent), redirect_stdout(StringIO()):
-            errors = Project(openapi=api, config=config, custom_template_path=templates).build()
-        if errors:
-            raise GenerationError(_report(errors))
+            project.build()
+        # What could not be parsed is in `missing`; this is what could not be written.
+        if project.errors:
+            raise GenerationError(_report(project.errors))
         _finish(package, contents)
         names = _formatted(names, ruff)
         _replace_folder(package, output / PACKAGE)
     (output / "README.md").write_text(README, encoding="utf-8")
     binding.write_text(names, encoding="utf-8")
+    return missing
 
 
 def _configuration(document: Path, package: Path) -> Config:
@@ -157,7 +165,7 @@ def _first_on_path(folder: Path) -> Generator[None]:
 
 
 def _report(errors: Sequence[GeneratorError]) -> str:
-    """Say what the generator could not express; it would go on without those parts."""
+    """Say what the generator could not write."""
     return "\n".join(f"{error.header.strip()} {error.detail or ''}".strip() for error in errors)
 
 
@@ -200,10 +208,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Generate from the command line."""
     options = argument_parser("generate", __doc__).parse_args(arguments)
     try:
-        generate(options.document, options.output, options.binding)
+        missing = generate(options.document, options.output, options.binding)
     except GenerationError as error:
         print(f"generate: {error}", file=sys.stderr)
         return 1
+    for part in missing:
+        print(f"generate: left out: {part}", file=sys.stderr)
     print(f"generate: wrote {options.output / PACKAGE} and {options.binding}")
     return 0
 

@@ -1,0 +1,179 @@
+"""Read a file that may be an OpenAPI document, without trusting it.
+
+What would exhaust a tool (size, aliases of aliases, nesting) is refused here, before any tool.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path as FilePath
+
+    from ruamel.yaml.nodes import Node
+
+MAX_BYTES = 8 * 1024 * 1024
+# What the largest published API descriptions stay below; a bomb of 1 KB means to have billions.
+MAX_NODES = 1_000_000
+MAX_DEPTH = 200
+
+
+class DocumentError(Exception):
+    """The document is refused.
+
+    Attributes:
+        reason: What is wrong.
+        line: The line of the file where it is, from 1; None when it is about the whole.
+    """
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason if line is None else f"line {line}: {reason}")
+        self.reason = reason
+        self.line = line
+
+
+def read(path: FilePath) -> bytes:
+    """Read a file of a size that a document can have.
+
+    Raises:
+        DocumentError: It cannot be read, or is larger than `MAX_BYTES`.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise DocumentError(f"cannot be read: {error}") from error
+    return checked_size(data)
+
+
+def checked_size(data: bytes) -> bytes:
+    """Give `data` back unless it is larger than `MAX_BYTES`.
+
+    Raises:
+        DocumentError: It is.
+    """
+    if len(data) > MAX_BYTES:
+        raise DocumentError(f"larger than {MAX_BYTES // 1024**2} MiB, which no document needs")
+    return data
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """Parse YAML or JSON into what JSON can hold.
+
+    Args:
+        data: The file's content.
+
+    Raises:
+        DocumentError: It is neither, or is a bomb of aliases or of nesting, or no mapping.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"not UTF-8: {error}") from error
+    try:
+        contents = json.loads(text, object_pairs_hook=_unique) if _is_json(text) else _yaml(text)
+        contents = _as_json(contents)
+    except json.JSONDecodeError as error:
+        raise DocumentError(f"not JSON: {error.msg}", error.lineno) from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        reason = " ".join(str(error.problem or error.context).split())
+        raise DocumentError(f"not YAML: {reason}", mark.line + 1 if mark else None) from error
+    except YAMLError as error:
+        raise DocumentError(f"not YAML: {error}") from error
+    except RecursionError as error:
+        raise DocumentError(f"nested more than {MAX_DEPTH} deep") from error
+    if not isinstance(contents, dict):
+        raise DocumentError("not a mapping, so no OpenAPI document", 1)
+    return contents
+
+
+def _is_json(text: str) -> bool:
+    # JSON may be indented with tabs, which YAML refuses.
+    return text.lstrip()[:1] == "{"
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise DocumentError(f"the key {twice!r} stands twice in one object")
+    return mapping
+
+
+def _yaml(text: str) -> Any:
+    _refuse_bombs(compose(text))
+    return YAML(typ="safe").load(text)  # pyright: ignore[reportUnknownMemberType]
+
+
+def compose(text: str) -> Node | None:
+    """Parse YAML, or JSON without tabs, into nodes, which know their lines.
+
+    Raises:
+        YAMLError: It is neither.
+    """
+    yaml = YAML(typ="safe", pure=True)
+    node: Node | None = yaml.compose(text)  # pyright: ignore[reportUnknownMemberType]
+    return node
+
+
+def _refuse_bombs(root: Node | None) -> None:
+    """Count the nodes that aliases stand for, each anchor once."""
+    sizes: dict[int, int] = {}
+
+    def size(node: Node, depth: int) -> int:
+        if id(node) not in sizes:
+            if depth > MAX_DEPTH:
+                raise DocumentError(f"nested more than {MAX_DEPTH} deep", node.start_mark.line + 1)
+            # An alias to what it stands in never ends.
+            sizes[id(node)] = MAX_NODES
+            sizes[id(node)] = 1 + sum(size(child, depth + 1) for child in _children(node))
+        if sizes[id(node)] > MAX_NODES:
+            raise DocumentError(
+                f"its aliases stand for more than {MAX_NODES:,} values", node.start_mark.line + 1
+            )
+        return sizes[id(node)]
+
+    if root is not None:
+        size(root, 0)
+
+
+def _children(node: Node) -> Iterator[Node]:
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            yield from (key, value)
+    elif isinstance(node, SequenceNode):
+        yield from node.value
+
+
+def _as_json(value: Any, depth: int = 0) -> Any:
+    """Undo what YAML makes of `200:` for a key and of `2026-11-23` for a value."""
+    if depth > MAX_DEPTH:
+        raise DocumentError(f"nested more than {MAX_DEPTH} deep")
+    if is_mapping(value):
+        return {str(key): _as_json(inner, depth + 1) for key, inner in value.items()}
+    if is_list(value):
+        return [_as_json(inner, depth + 1) for inner in value]
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if not isinstance(value, str | int | float | None):
+        raise DocumentError(f"{value!r} is a value that JSON does not have")
+    return value
+
+
+def is_mapping(value: Any) -> TypeGuard[dict[Any, Any]]:
+    """Tell whether `value` is a mapping; type checkers then know that much and no more."""
+    return isinstance(value, dict)
+
+
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    """Tell whether `value` is a list; type checkers then know that much and no more."""
+    return isinstance(value, list)

@@ -1,0 +1,134 @@
+"""Have the generator parse a document: our operation in full, of the others what it can.
+
+A document that describes forty operations must not be lost for the one that the generator cannot
+express. What is lost is named.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from openapi_python_client.parser import GeneratorData
+from openapi_python_client.parser.errors import GeneratorError
+
+from scripts.binding import METHOD, PATH, BindingError, find_endpoint
+from scripts.references import follow, keys_of, references
+from scripts.terms import operations
+
+if TYPE_CHECKING:
+    from openapi_python_client.config import Config
+
+
+class ParsingError(Exception):
+    """The generator cannot express our operation."""
+
+
+def parse_for_generator(
+    document: dict[str, Any], config: Config
+) -> tuple[GeneratorData, list[str]]:
+    """Parse a document.
+
+    Args:
+        document: The document in the generator's terms.
+        config: The generator's configuration.
+
+    Returns:
+        What to generate, and one line for each part that will be missing.
+
+    Raises:
+        ParsingError: Something of our operation would be missing.
+        BindingError: The document does not have it.
+    """
+    ours = _parse_all(_only(document, METHOD, PATH), config)
+    if isinstance(ours, str) or _complaints(ours):
+        raise ParsingError(ours if isinstance(ours, str) else "\n".join(_complaints(ours)))
+    whole = _parse_all(document, config)
+    missing: list[str] = []
+    if isinstance(whole, str):
+        # One part that the generator chokes on hides all others: look at each by itself.
+        document, missing = _without_what_fails(document, config)
+        whole = _parse_all(document, config)
+    if isinstance(whole, str):
+        raise ParsingError(whole)
+    if _shape(whole) != _shape(ours):
+        complaints = "\n".join(_complaints(whole))
+        raise ParsingError(f"another part of the document spoils {PATH}:\n{complaints}")
+    return whole, missing + _complaints(whole)
+
+
+def _parse_all(document: dict[str, Any], config: Config) -> GeneratorData | str:
+    """Parse, or say why the generator could not go on."""
+    try:
+        api = GeneratorData.from_dict(deepcopy(document), config=config)
+    except Exception as error:  # noqa: BLE001 - it crashes in many ways on what it did not expect
+        return f"the generator fails with {error!r}"
+    if isinstance(api, GeneratorError):
+        return _said(api)
+    return api
+
+
+def _complaints(api: GeneratorData) -> list[str]:
+    """List what the generator would leave out."""
+    errors = [
+        error for tag in api.endpoint_collections_by_tag.values() for error in tag.parse_errors
+    ]
+    return [_said(error) for error in [*errors, *api.errors]]
+
+
+def _said(error: GeneratorError) -> str:
+    return " ".join(f"{error.header} {error.detail or ''}".split())
+
+
+def _shape(api: GeneratorData) -> tuple[list[str], int]:
+    """Give what our operation understands: the statuses of its answers, the number of bodies."""
+    _, endpoint = find_endpoint(api)
+    return [response.status_code.pattern for response in endpoint.responses], len(endpoint.bodies)
+
+
+def _without_what_fails(
+    document: dict[str, Any], config: Config
+) -> tuple[dict[str, Any], list[str]]:
+    kept = deepcopy(document)
+    missing: list[str] = []
+    for method, path, _ in list(operations(document)):
+        if isinstance(reason := _parse_all(_only(document, method, path), config), str):
+            del kept["paths"][path][method]
+            missing.append(f"{method.upper()} {path}: {reason}")
+    # What no operation points at may be what fails.
+    needed = _reachable(kept, kept["paths"])
+    for kind, components in kept.get("components", {}).items():
+        for name in [name for name in components if (kind, name) not in needed]:
+            if kind != "securitySchemes":
+                del components[name]
+    return kept, missing
+
+
+def _only(document: dict[str, Any], method: str, path: str) -> dict[str, Any]:
+    """Reduce a document to one operation and what it points at."""
+    item = document.get("paths", {}).get(path, {})
+    if method not in item:
+        raise BindingError(f"the document has no {method.upper()} {path}")
+    paths = {path: {key: item[key] for key in (method, "parameters") if key in item}}
+    needed = _reachable(document, paths)
+    components = {
+        kind: {name: part for name, part in parts.items() if (kind, name) in needed}
+        for kind, parts in document.get("components", {}).items()
+        if kind != "securitySchemes"
+    }
+    return {**document, "paths": paths, "components": components}
+
+
+def _reachable(document: dict[str, Any], start: Any) -> set[tuple[str, str]]:
+    """Give kind and name of each component that `start` needs, directly or not."""
+    found: set[tuple[str, str]] = set()
+    waiting = [start]
+    while waiting:
+        for _, reference in references(waiting.pop()):
+            match keys_of(reference):
+                case ["components", kind, name, *_] if (kind, name) not in found:
+                    found.add((kind, name))
+                    waiting.append(follow(document, f"#/components/{kind}/{name}"))
+                case _:
+                    pass
+    return found

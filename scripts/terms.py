@@ -1,0 +1,180 @@
+"""Say a document in terms that the generator has, where its configuration has no word for it.
+
+The generator knows few media types, refuses properties whose Python names collide, and writes two
+operations of one name into one file. It is given a copy of the document in which these do not
+occur. What is sent and received stays what the document says.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from openapi_python_client.parser.openapi import generate_operation_id
+from openapi_python_client.parser.properties.schemas import Class
+from openapi_python_client.schema.untrusted_string import UntrustedString
+from openapi_python_client.strings import PythonIdentifier, get_content_type, pascal_case
+
+from scripts.binding import METHOD, PATH
+from scripts.document import is_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from openapi_python_client.config import Config
+    from openapi_python_client.parser import GeneratorData
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+
+_BINARY = {"type": "string", "format": "binary"}
+_TEXT = {"type": "string"}
+_STRUCTURED = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+class Terms:
+    """A document as the generator is given it.
+
+    Args:
+        document: The document as upstream has it; it stays as it is.
+        config: The generator's configuration; it is told of media types that it does not know.
+
+    Attributes:
+        document: The copy.
+    """
+
+    def __init__(self, document: dict[str, Any], config: Config) -> None:
+        self.document = deepcopy(document)
+        self._config = config
+        self._wire_names: dict[str, str] = {}
+        self._properties = {name for schema in _schemas(document) for name in schema["properties"]}
+        self._classes: set[str] = set()
+        for body in _bodies(self.document):
+            self._name_content(body["content"])
+        self._tell_operations_apart()
+        self._tell_classes_apart()
+
+    def restore_wire_names(self, api: GeneratorData) -> None:
+        """Have the properties that were renamed sent and read by the names of the document."""
+        for model in api.models:
+            for known in [*(model.required_properties or ()), *(model.optional_properties or ())]:
+                wire_name = self._wire_names.get(known.name.get_untrusted_value())
+                if wire_name is not None:
+                    known.name = UntrustedString(wire_name)
+
+    def _name_content(self, content: dict[str, Any]) -> None:
+        """Call everything bytes or text that is neither JSON nor a form."""
+        for media_type, media in content.items():
+            known = get_content_type(media_type, self._config) or ""
+            if known == "application/json" or known.endswith("+json") or known in _STRUCTURED:
+                continue
+            if known.startswith("text/"):
+                media["schema"] = _TEXT
+            else:
+                # Whatever the schema says of them, bytes are handed over as they are.
+                media["schema"] = _BINARY
+                self._config.content_type_overrides[media_type] = "application/octet-stream"
+
+    def _tell_operations_apart(self) -> None:
+        """Give each operation of a tag a name of its own, ours the one it would have alone."""
+        taken: set[tuple[str, str]] = set()
+        for method, path, operation in sorted(
+            operations(self.document), key=lambda found: found[:2] != (METHOD, PATH)
+        ):
+            tag = PythonIdentifier((operation.get("tags") or ["default"])[0], "tag")
+            prefix = self._config.field_prefix
+            name = operation.get("operationId") or generate_operation_id(
+                path=UntrustedString(path), method=method, prefix=prefix
+            )
+            own = next(
+                n for n in _variants(name) if (tag, PythonIdentifier(n, prefix)) not in taken
+            )
+            taken.add((tag, PythonIdentifier(own, prefix)))
+            if own != name:
+                operation["operationId"] = own
+
+    def _tell_classes_apart(self) -> None:
+        components = self.document.get("components", {}).get("schemas", {})
+        for name, schema in components.items():
+            if _becomes_class(schema):
+                self._claim(schema, "", schema.get("title") or name)
+        for name, schema in components.items():
+            if _becomes_class(schema):
+                self._tell_properties_apart(schema, schema.get("title") or name)
+
+    def _tell_properties_apart(self, schema: dict[str, Any], parent: str) -> None:
+        """Give each property a Python name and a class of its own; the first keeps what it has."""
+        names: set[str] = set()
+        properties: dict[str, Any] = {}
+        for name, value in schema.get("properties", {}).items():
+            own = next(n for n in _variants(name) if self._is_free(n, name, names))
+            names.add(PythonIdentifier(own, self._config.field_prefix))
+            properties[own] = value
+            if own != name:
+                self._wire_names[own] = name
+                schema["required"] = [own if r == name else r for r in schema.get("required", [])]
+            if _becomes_class(value):
+                class_name = self._claim(value, pascal_case(parent), value.get("title") or own)
+                self._tell_properties_apart(value, class_name)
+        if properties:
+            schema["properties"] = properties
+
+    def _is_free(self, candidate: str, name: str, taken: set[str]) -> bool:
+        # A new name must stand for nothing else anywhere, so that it can be traced back.
+        new = candidate == name or candidate not in self._properties | self._wire_names.keys()
+        return new and PythonIdentifier(candidate, self._config.field_prefix) not in taken
+
+    def _claim(self, schema: dict[str, Any], prefix: str, title: str) -> str:
+        """Reserve a class for a schema, under another title where its own is taken."""
+        for variant in _variants(title):
+            name = prefix + pascal_case(variant) if prefix else variant
+            found = Class.from_string(string=name, config=self._config)
+            if not self._classes & {found.name, found.module_name}:
+                self._classes |= {found.name, found.module_name}
+                if variant != title:
+                    schema["title"] = variant
+                return found.name
+        raise AssertionError("there is always another number")
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Give method, path and contents of each operation of a document."""
+    for path, item in document.get("paths", {}).items():
+        for method in METHODS:
+            if method in item:
+                yield method, path, item[method]
+
+
+def _variants(name: str) -> Iterator[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name}_{number}"
+        number += 1
+
+
+def _becomes_class(schema: Any) -> bool:
+    if not is_mapping(schema) or "$ref" in schema:
+        return False
+    return schema.get("type") == "object" or bool({"enum", "properties", "allOf"} & schema.keys())
+
+
+def _bodies(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give each request body and response that has content."""
+    components = document.get("components", {})
+    candidates = [*components.get("requestBodies", {}).values()]
+    candidates += components.get("responses", {}).values()
+    for _, _, operation in operations(document):
+        candidates += [operation.get("requestBody", {}), *operation.get("responses", {}).values()]
+    return (candidate for candidate in candidates if "content" in candidate)
+
+
+def _schemas(node: Any) -> Iterator[dict[str, Any]]:
+    """Give each schema with properties, and at worst a sample that looks like one."""
+    if is_mapping(node):
+        if is_mapping(node.get("properties")):
+            yield node
+        for value in node.values():
+            yield from _schemas(value)
+    elif isinstance(node, list):
+        for value in node:  # pyright: ignore[reportUnknownVariableType]
+            yield from _schemas(value)
