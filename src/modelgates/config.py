@@ -71,7 +71,12 @@ class Timeout:
 
     def phases(self) -> dict[str, float]:
         """The seconds by the name of the phase."""
-        return attrs.asdict(self)
+        return {
+            "connect": self.connect,
+            "read": self.read,
+            "write": self.write,
+            "pool": self.pool,
+        }
 
 
 def as_timeout(value: float | Timeout) -> Timeout:
