@@ -75,7 +75,15 @@ class AudioMetadata:
 
     def with_content(self, content: bytes) -> Audio:
         """These metadata with the bytes they describe."""
-        return Audio(content=content, **attrs.asdict(self, recurse=False))
+        return Audio(
+            format=self.format,
+            content_type=self.content_type,
+            sample_rate=self.sample_rate,
+            channels=self.channels,
+            headers=self.headers,
+            request_id=self.request_id,
+            content=content,
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -275,12 +283,15 @@ class Receiver:
 
     def _decode(self, decoder: zlib._Decompress, data: bytes) -> None:
         # Piece by piece, so that a bomb is recognized before it fills the memory.
-        while data and not decoder.eof:
+        while data:
+            if decoder.eof:
+                # What follows is another member; to drop it would pass a part for the whole.
+                decoder = self._decoder = _new_decoder()
             try:
                 piece = decoder.decompress(data, _PIECE)
             except zlib.error as error:
                 raise self.cut(f"its compressed form is damaged ({error})") from error
-            data = decoder.unconsumed_tail
+            data = decoder.unconsumed_tail or decoder.unused_data
             if piece:
                 self._accept(piece)
             if self.bytes_received > max(_BOMB_FLOOR, _BOMB_RATIO * self._wire_bytes):
@@ -307,21 +318,18 @@ def _describe(headers: Mapping[str, str], requested: str) -> AudioMetadata:
     content_type = headers.get("content-type")
     media_type, *rest = (content_type or "").lower().split(";")
     kind, _, subtype = media_type.strip().partition("/")
+    name = FORMAT_BY_SUBTYPE.get(subtype, subtype) if kind == "audio" else requested
+    parameters = dict(part.strip().partition("=")[::2] for part in rest)
     metadata = AudioMetadata(
-        format=FORMAT_BY_SUBTYPE.get(subtype, subtype) if kind == "audio" else requested,
+        format=name,
         content_type=content_type,
+        sample_rate=_positive(parameters.get("rate"), DEFAULT_RATE) if name == "pcm" else None,
+        channels=_positive(parameters.get("channels"), 1) if name == "pcm" else None,
         headers=headers,
         request_id=request_id_of(headers),
     )
     if kind != "audio" and media_type.strip() not in _OPAQUE:
         raise _not_audio(metadata, content_type or "", b"")
-    if metadata.format == "pcm":
-        parameters = dict(part.strip().partition("=")[::2] for part in rest)
-        metadata = attrs.evolve(
-            metadata,
-            sample_rate=_positive(parameters.get("rate"), DEFAULT_RATE),
-            channels=_positive(parameters.get("channels"), 1),
-        )
     return metadata
 
 
@@ -333,8 +341,13 @@ def _decoder_for(coding: str, metadata: AudioMetadata) -> zlib._Decompress | Non
     if coding in {"", "identity"}:
         return None
     if coding in {"gzip", "x-gzip", "deflate"}:
-        return zlib.decompressobj(wbits=47)
+        return _new_decoder()
     raise _not_audio(metadata, f"a body in the coding {coding!r} (identity was asked for)", b"")
+
+
+def _new_decoder() -> zlib._Decompress:
+    # 32 more than the window's size: the header tells gzip from zlib.
+    return zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
 
 
 def _looks_like_text(data: bytes) -> bool:
