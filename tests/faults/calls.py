@@ -1,0 +1,93 @@
+"""One way to make any call with either client, so that a test is written once for all of them."""
+
+import asyncio
+from dataclasses import dataclass
+
+from modelgates import AsyncModelGates, ModelGates, ModelGatesError
+
+KEY = "mg-canary-7c1e5b0d9a"
+CLIENTS = ("sync", "async")
+CALLS = ("create", "stream", "save", "save over")
+SPEECH = {"model": "acme/one", "voice": "alloy", "input": "Hello world"}
+OLD = b"what was there before"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call ended: with audio handed out, an error, or first one and then the other."""
+
+    heard: bytes
+    error: ModelGatesError | None
+
+
+class SyncCaller:
+    """Makes calls with `ModelGates`."""
+
+    def __init__(self, **options):
+        self.client = ModelGates(**options)
+
+    def make(self, call, folder, **arguments):
+        heard = bytearray()
+        try:
+            if call == "create":
+                heard += self.client.audio.speech.create(**SPEECH | arguments).content
+            elif call == "stream":
+                with self.client.audio.speech.stream(**SPEECH | arguments) as stream:
+                    for piece in stream:
+                        heard += piece
+            else:
+                path = self.client.audio.speech.save(folder / "a.pcm", **SPEECH | arguments)
+                heard += path.read_bytes()
+        except ModelGatesError as error:
+            return Outcome(bytes(heard), error)
+        return Outcome(bytes(heard), None)
+
+    def holding(self, **arguments):
+        """A stream that was entered and keeps its connection, until it is closed."""
+        stream = self.client.audio.speech.stream(**SPEECH | arguments)
+        stream.__enter__()
+        return stream.close
+
+    def close(self):
+        self.client.close()
+
+
+class AsyncCaller:
+    """Makes calls with `AsyncModelGates`, all in one event loop."""
+
+    def __init__(self, **options):
+        self.runner = asyncio.Runner()
+        self.client = AsyncModelGates(**options)
+
+    def make(self, call, folder, **arguments):
+        return self.runner.run(self._make(call, folder, **arguments))
+
+    async def _make(self, call, folder, **arguments):
+        heard = bytearray()
+        try:
+            if call == "create":
+                audio = await self.client.audio.speech.create(**SPEECH | arguments)
+                heard += audio.content
+            elif call == "stream":
+                async with self.client.audio.speech.stream(**SPEECH | arguments) as stream:
+                    async for piece in stream:
+                        heard += piece
+            else:
+                path = await self.client.audio.speech.save(folder / "a.pcm", **SPEECH | arguments)
+                heard += path.read_bytes()
+        except ModelGatesError as error:
+            return Outcome(bytes(heard), error)
+        return Outcome(bytes(heard), None)
+
+    def holding(self, **arguments):
+        """A stream that was entered and keeps its connection, until it is closed."""
+        stream = self.client.audio.speech.stream(**SPEECH | arguments)
+        self.runner.run(stream.__aenter__())
+        return lambda: self.runner.run(stream.aclose())
+
+    def close(self):
+        self.runner.run(self.client.aclose())
+        self.runner.close()
+
+
+CALLERS = {"sync": SyncCaller, "async": AsyncCaller}
