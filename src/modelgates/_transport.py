@@ -98,7 +98,7 @@ def build_request(
     merged = {"user-agent": f"modelgates-python/{__version__}"}
     for given in (kwargs.pop("headers", {}), headers):
         merged |= {name.lower(): value for name, value in given.items()}
-    merged |= {"accept": "*/*", "accept-encoding": "identity", "authorization": secret.bearer()}
+    merged |= {"accept": "*/*", "accept-encoding": "identity"}
     phases = timeout.phases()
     if deadline.expires != math.inf:
         phases = {name: Budget.of(seconds, deadline) for name, seconds in phases.items()}
@@ -109,11 +109,18 @@ def build_request(
             kwargs["stream"] = httpx.ByteStream(content)
             merged |= {"host": url.netloc.decode("ascii"), "content-length": str(len(content))}
         request = httpx.Request(
-            kwargs.pop("method"), url, headers=merged, extensions={"timeout": phases}, **kwargs
+            kwargs.pop("method"),
+            url,
+            # The key is in no variable: a traceback with locals shows this frame.
+            headers=merged | {"authorization": secret.bearer()},
+            extensions={"timeout": phases},
+            **kwargs,
         )
         request.read()
     except (httpx.InvalidURL, TypeError, ValueError) as error:
-        raise ConfigurationError(f"no request to {address} can be made: {error}") from error
+        raise ConfigurationError(
+            f"no request to {address} can be made: {error}"
+        ) from _without_frames(error)
     return request
 
 
