@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import httpx
@@ -29,6 +30,16 @@ def connect(stub, **options):
     """A plain HTTP client with the stub's key; proxies of the environment stay out of it."""
     headers = {"Authorization": f"Bearer {stub.api_key}"}
     return httpx.Client(base_url=stub.base_url, headers=headers, timeout=60, trust_env=False)
+
+
+@pytest.fixture
+def no_thread_left():
+    """Fail a test that leaves a thread behind; one that is just ending is waited for."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 @pytest.fixture

@@ -1,0 +1,273 @@
+"""The stub follows the document: change the document, and the stub changes."""
+
+import copy
+import json
+
+import httpx
+import pytest
+import yaml
+
+from modelgates.stub import StubServer, create_app
+from modelgates.stub.document import load
+
+from .conftest import BODY, connect
+
+
+@pytest.fixture
+def changed(document):
+    return copy.deepcopy(document)
+
+
+@pytest.fixture
+def operation(changed):
+    return changed["paths"]["/audio/speech"]["post"]
+
+
+def call(document, method="POST", path="/audio/speech", **options):
+    """One request to a stub that follows `document`."""
+    options = {"json": BODY} | options if method == "POST" else options
+    with StubServer(document=document) as stub, connect(stub) as http:
+        return http.request(method, path, **options)
+
+
+def test_the_server_and_the_path_are_the_documents(changed):
+    changed["servers"] = [
+        {
+            "url": "https://{where}.example/v{version}/",
+            "variables": {"where": {"default": "eu"}, "version": {"default": "2"}},
+        },
+    ]
+    changed["paths"]["/speak"] = changed["paths"].pop("/audio/speech")
+
+    with StubServer(document=changed) as stub, connect(stub) as http:
+        assert stub.base_url == f"{stub.url}/v2"
+        assert http.post("/speak", json=BODY).status_code == 200
+        assert http.post("/audio/speech", json=BODY).status_code == 404
+
+
+@pytest.mark.parametrize("servers", [[], None])
+def test_without_a_server_the_paths_start_at_the_root(changed, servers):
+    changed["servers"] = servers
+
+    with StubServer(document=changed) as stub:
+        assert stub.base_url == stub.url
+
+
+def test_a_new_required_field_is_required(changed):
+    schema = changed["components"]["schemas"]["SpeechRequest"]
+    schema["properties"]["language"] = {"type": "string", "enum": ["en", "de"]}
+    schema["required"].append("language")
+
+    assert call(changed).status_code == 400
+    assert call(changed, json=BODY | {"language": "fr"}).status_code == 400
+    assert call(changed, json=BODY | {"language": "de"}).status_code == 200
+
+
+def test_bounds_are_kept(changed):
+    changed["components"]["schemas"]["SpeechRequest"]["properties"]["speed"] |= {"maximum": 2}
+
+    assert call(changed, json=BODY | {"speed": 2.5}).status_code == 400
+
+
+def test_the_default_format_is_taken_from_the_document(changed):
+    changed["components"]["schemas"]["SpeechRequestResponseFormat"]["default"] = "mp3"
+
+    assert call(changed).content == call(changed, json=BODY | {"response_format": "mp3"}).content
+
+
+def test_wav_can_be_had_and_a_format_the_stub_has_not_comes_as_pcm(changed):
+    formats = changed["components"]["schemas"]["SpeechRequestResponseFormat"]["enum"]
+    formats += ["wav", "opus"]
+    pcm, wav, opus = (
+        call(changed, json=BODY | {"response_format": each}).content
+        for each in ("pcm", "wav", "opus")
+    )
+
+    assert wav[:4] + wav[8:16] == b"RIFFWAVEfmt "
+    assert wav[44:] == pcm
+    assert opus == pcm
+
+
+@pytest.mark.parametrize(
+    ("declared", "pcm", "mp3"),
+    [
+        (["audio/mpeg", "audio/pcm"], "audio/pcm", "audio/mpeg"),
+        (["audio/*"], "audio/pcm;rate=24000;channels=1", "audio/mpeg"),
+        (["application/octet-stream", "audio/mpeg"], "application/octet-stream", "audio/mpeg"),
+        (["audio/ogg"], "audio/ogg", "audio/ogg"),
+    ],
+)
+def test_the_content_type_is_the_documents_that_fits_best(changed, operation, declared, pcm, mp3):
+    schema = {"type": "string", "format": "binary"}
+    operation["responses"]["200"]["content"] = {kind: {"schema": schema} for kind in declared}
+
+    answers = {
+        each: call(changed, json=BODY | {"response_format": each}).headers["Content-Type"]
+        for each in ("pcm", "mp3")
+    }
+
+    assert answers == {"pcm": pcm, "mp3": mp3}
+
+
+def test_an_error_schema_with_other_fields_is_filled_in(changed):
+    changed["components"]["schemas"]["BadRequestResponse"] = {
+        "type": "object",
+        "required": ["message", "code", "errors", "trace", "kind"],
+        "properties": {
+            "message": {"type": "string"},
+            "code": {"type": "string", "enum": ["bad_request"]},
+            "errors": {"type": "array", "items": {"type": "integer"}, "minItems": 2},
+            "trace": {
+                "allOf": [
+                    {
+                        "type": "object",
+                        "required": ["id"],
+                        "properties": {"id": {"type": "string", "minLength": 10}},
+                    }
+                ]
+            },
+            "kind": {"type": ["string", "null"], "const": "refused"},
+            "hint": {"type": "string"},
+        },
+    }
+
+    refused = call(changed, json={})
+
+    assert refused.status_code == 400
+    assert refused.json() == {
+        "message": "Invalid request: 'input' is a required property (at $)",
+        "code": "bad_request",
+        "errors": [0, 0],
+        "trace": {"id": "exampleeee"},
+        "kind": "refused",
+    }
+
+
+@pytest.mark.parametrize("place", ["operation", "document"])
+def test_security_asks_for_the_key_where_the_parameter_is_gone(changed, operation, place):
+    operation["parameters"] = []
+    assert call(changed, headers={"Authorization": ""}).status_code == 200
+
+    (operation if place == "operation" else changed)["security"] = [{"apiKey": []}]
+    assert call(changed, headers={"Authorization": ""}).status_code == 401
+    assert call(changed).status_code == 200
+
+
+def test_a_key_in_a_header_of_its_own_is_asked_for_and_redacted(changed, operation):
+    operation["parameters"] = []
+    changed["components"]["securitySchemes"]["apiKey"] = {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Key",
+    }
+    operation["security"] = [{"apiKey": []}]
+
+    with StubServer(document=changed, api_key="the-key") as stub, connect(stub) as http:
+        assert http.post("/audio/speech", json=BODY).status_code == 401
+        assert http.post("/audio/speech", json=BODY, headers={"X-Key": "a"}).status_code == 401
+        assert http.post("/audio/speech", json=BODY, headers={"X-Key": "the-key"}).is_success
+        assert "the-key" not in str(stub.requests)
+
+
+def test_parameters_are_checked(changed, operation):
+    operation["parameters"] += [
+        {"name": "X-Team", "in": "header", "required": True, "schema": {"enum": ["a", "b"]}},
+        {"$ref": "#/components/parameters/Page"},
+    ]
+    changed["components"]["parameters"] = {
+        "Page": {"name": "page", "in": "query", "schema": {"type": "integer", "minimum": 1}}
+    }
+
+    assert call(changed).status_code == 400
+    assert call(changed, headers={"X-Team": "c"}).status_code == 400
+    assert call(changed, headers={"X-Team": "a"}).status_code == 200
+    assert call(changed, headers={"X-Team": "a"}, params={"page": "0"}).status_code == 400
+    assert call(changed, headers={"X-Team": "a"}, params={"page": "two"}).status_code == 400
+    assert call(changed, headers={"X-Team": "a"}, params={"page": "2"}).status_code == 200
+
+
+def test_a_new_operation_answers_with_an_example_of_its_schema(changed):
+    changed["paths"]["/models/{id}"] = {
+        "get": {
+            "responses": {
+                "200": {
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "required": ["id", "voices", "price"],
+                                "properties": {
+                                    "id": {"type": "string", "examples": ["a-model"]},
+                                    "voices": {
+                                        "type": "array",
+                                        "items": {"type": "string"},
+                                        "minItems": 1,
+                                    },
+                                    "price": {
+                                        "anyOf": [
+                                            {"type": "number", "minimum": 2},
+                                            {"type": "null"},
+                                        ]
+                                    },
+                                    "note": {"type": "string"},
+                                },
+                            }
+                        }
+                    }
+                }
+            }
+        },
+        "delete": {"responses": {"204": {"description": "Gone"}}},
+    }
+
+    found = call(changed, "GET", "/models/x")
+    gone = call(changed, "DELETE", "/models/x")
+    refused = call(changed, "PUT", "/models/x")
+
+    assert (found.status_code, found.headers["Content-Type"]) == (200, "application/json")
+    assert found.json() == {"id": "a-model", "voices": ["example"], "price": 2}
+    assert (gone.status_code, gone.content) == (204, b"")
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, DELETE")
+
+
+def test_the_document_may_be_a_file(changed, tmp_path):
+    changed["servers"] = [{"url": "/elsewhere"}]
+    as_json, as_yaml = tmp_path / "openapi.json", tmp_path / "openapi.yaml"
+    as_json.write_text(json.dumps(changed), "utf-8")
+    as_yaml.write_text(yaml.safe_dump(changed), "utf-8")
+
+    for path in (as_json, str(as_yaml)):
+        assert load(path).prefix == "/elsewhere"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '"text"', '{"paths": 1}', "- a: {"])
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_what_is_no_document_is_refused(tmp_path, text, suffix):
+    path = tmp_path / f"openapi.{suffix}"
+    path.write_text(text, "utf-8")
+
+    with pytest.raises(ValueError, match=r"YAML|no paths|Expecting"):
+        StubServer(document=path)
+
+
+@pytest.mark.anyio
+async def test_the_application_can_be_called_in_process(changed, anyio_backend_name):
+    app = create_app(changed)
+    app.state.stub.fail_next(503)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(
+        transport=transport,
+        base_url="http://stub/api/v1",
+        headers={"Authorization": f"Bearer {app.state.stub.api_key}"},
+    ) as http:
+        failed = await http.post("/audio/speech", json=BODY)
+        spoken = await http.post("/audio/speech", json=BODY)
+
+    assert (failed.status_code, spoken.status_code) == (503, 200)
+    assert spoken.content == call(changed).content
+    app.state.stub.assert_called(times=2)
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"

@@ -1,0 +1,191 @@
+"""The server as something to hold: starts at once, stops at once, tells what it received."""
+
+import socket
+
+import httpx
+import pytest
+
+from modelgates.stub import RecordedRequest, Stub, StubServer
+
+from .conftest import BODY, connect
+
+
+def test_is_ready_when_entered_and_gone_when_left(no_thread_left):
+    with StubServer() as stub:
+        host, port = stub.url.removeprefix("http://").split(":")
+        with connect(stub) as http:
+            assert http.post("/audio/speech", json=BODY).status_code == 200
+
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)))
+
+
+def test_stopping_waits_for_nobody():
+    with StubServer() as stub, connect(stub) as http:
+        stalled = http.stream("POST", "/audio/speech", json=BODY | {"model": "stub/stall-midway"})
+        with stalled as response:
+            chunks = response.iter_raw()
+            next(chunks)
+            stub.stop()
+            with pytest.raises(httpx.TransportError):
+                next(chunks)
+
+
+def test_several_run_at_once_each_with_its_own_key_and_records():
+    with (
+        StubServer(api_key="one") as one,
+        StubServer(api_key="two") as two,
+        connect(one) as to_one,
+        connect(two) as to_two,
+    ):
+        to_one.post("/audio/speech", json=BODY)
+        wrong = to_two.post("/audio/speech", json=BODY, headers={"Authorization": "Bearer one"})
+
+    assert wrong.status_code == 401
+    assert [each.status for each in one.requests] == [200]
+    assert [each.status for each in two.requests] == [401]
+
+
+def test_can_be_started_again():
+    stub = StubServer()
+    with stub, connect(stub) as http:
+        http.post("/audio/speech", json=BODY)
+    with stub, connect(stub) as http:
+        assert http.post("/audio/speech", json=BODY).status_code == 200
+
+    assert len(stub.requests) == 2
+
+
+def test_starting_twice_and_stopping_twice_is_once():
+    stub = StubServer().start()
+    url = stub.start().url
+    stub.stop()
+    stub.stop()
+
+    assert url.startswith("http://127.0.0.1:")
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = stub.base_url
+
+
+def test_a_taken_port_is_an_error_at_once():
+    with StubServer() as stub:
+        port = int(stub.url.rsplit(":", 1)[1])
+        with pytest.raises(OSError, match="in use"):
+            StubServer(port=port).start()
+
+
+def test_listens_on_ipv6_too():
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            pass
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with StubServer("::1") as stub, connect(stub) as http:
+        assert stub.url.startswith("http://[::1]:")
+        assert http.post("/audio/speech", json=BODY).status_code == 200
+
+
+def test_any_key_may_be_let_in_if_it_is_well_formed():
+    with StubServer(any_key=True) as stub, connect(stub) as http:
+        for credentials, status in (("Bearer whatever", 200), ("Bearer", 401), ("Basic x", 401)):
+            answer = http.post("/audio/speech", json=BODY, headers={"Authorization": credentials})
+            assert answer.status_code == status
+
+
+def test_records_say_what_came_and_how_it_was_answered(stub, http, speak, send):
+    speak(input="Hello", speed=2)
+    stub.fail_next("cut-chunked", after=10)
+    with pytest.raises(httpx.RemoteProtocolError):
+        speak()
+    speak(model="stub/429?retry-after=1")
+    send(b"not JSON")
+    http.get("/models?page=2")
+
+    assert [
+        (each.method, each.path, each.query, each.status, each.fault) for each in stub.requests
+    ] == [
+        ("POST", "/api/v1/audio/speech", "", 200, None),
+        ("POST", "/api/v1/audio/speech", "", 200, "cut-chunked (after=10)"),
+        ("POST", "/api/v1/audio/speech", "", 429, "429 (retry_after='1')"),
+        ("POST", "/api/v1/audio/speech", "", 400, None),
+        ("GET", "/api/v1/models", "page=2", 404, None),
+    ]
+    assert stub.requests[0].body == BODY | {"input": "Hello", "speed": 2}
+    assert stub.requests[3].body == b"not JSON"
+    assert stub.last_request is stub.requests[-1]
+    assert stub.requests[0].headers["content-type"] == "application/json"
+
+
+def test_a_request_left_without_an_answer_is_recorded_so(stub, speak):
+    with pytest.raises(httpx.ReadError):
+        speak(model="stub/reset")
+
+    assert stub.last_request.status is None
+    assert "no answer, fault reset" in str(stub.last_request)
+
+
+def test_records_never_hold_the_key(stub, http):
+    for credentials in ("Bearer s3cret-key", "bearer s3cret-key", "s3cret-key", "Basic s3cret-key"):
+        http.post("/audio/speech", json=BODY, headers={"Authorization": credentials})
+        http.get("/elsewhere", headers={"Authorization": credentials})
+
+    assert len(stub.requests) == 8
+    assert "s3cret" not in repr(stub.requests)
+    assert stub.requests[0].headers["authorization"] == "Bearer [redacted]"
+
+
+def test_records_cannot_be_changed(stub, speak):
+    speak()
+
+    with pytest.raises(AttributeError):
+        stub.last_request.status = 500
+    with pytest.raises(TypeError):
+        stub.last_request.headers["authorization"] = "x"
+    assert isinstance(stub.requests, tuple)
+
+
+def test_reset_forgets_everything(stub, speak):
+    speak(model="stub/503?times=1")
+    stub.fail_next(500)
+    stub.reset()
+
+    assert (stub.requests, stub.pending_faults) == ((), ())
+    assert speak(model="stub/503?times=1").status_code == 503
+
+
+def test_only_the_last_thousand_requests_are_kept():
+    stub = Stub()
+    for number in range(1500):
+        stub.record(RecordedRequest("POST", "/", "", {}, number, 200, None, f"stub-{number}"))
+
+    assert [each.body for each in stub.requests] == list(range(500, 1500))
+
+
+def test_assertions_hold_when_the_requests_were_made(stub, speak):
+    stub.assert_not_called()
+    speak(voice="alloy")
+    speak(voice="nova", speed=2, model="stub/503")
+
+    stub.assert_called()
+    stub.assert_called(times=2)
+    stub.assert_called(times=1, voice="nova", speed=2)
+    stub.assert_called(times=0, voice="echo")
+    stub.assert_called(times=1, status=503)
+    stub.assert_called(times=1, status=200, voice="alloy")
+
+
+def test_assertions_say_what_was_expected_and_what_came(stub, speak):
+    with pytest.raises(AssertionError, match="no request"):
+        _ = stub.last_request
+    with pytest.raises(AssertionError, match=r"at least one request .* found 0(.|\n)*no request"):
+        stub.assert_called()
+    speak(input="long " * 60)
+    with pytest.raises(AssertionError) as raised:
+        stub.assert_called(times=2, voice="nova")
+    with pytest.raises(AssertionError, match=r"0 request\(s\)"):
+        stub.assert_not_called()
+
+    message = str(raised.value)
+    assert "expected 2 request(s) with voice='nova', found 0" in message
+    assert "POST /api/v1/audio/speech -> 200: {'input': 'long " in message
+    assert len(message) < 500
