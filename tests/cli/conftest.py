@@ -11,6 +11,14 @@ from modelgates.stub import StubServer
 
 KEY = "mg-canary-4f1d9c"
 
+WITH_A_LIST = """
+import sys
+from modelgates.cli import main
+code = main()
+sys.stderr.write("\\n".join(sys.modules))
+sys.exit(code)
+"""
+
 
 @pytest.fixture
 def stub():
@@ -23,7 +31,9 @@ def environment(tmp_path):
     """The variables of a user who has set nothing up."""
     kept = {name: value for name, value in os.environ.items() if "MODELGATES" not in name}
     # Commands run in another folder, where relative entries would lead nowhere.
-    path = (os.path.abspath(entry) for entry in kept.get("PYTHONPATH", "").split(os.pathsep) if entry)
+    path = (
+        os.path.abspath(entry) for entry in kept.get("PYTHONPATH", "").split(os.pathsep) if entry
+    )
     return kept | {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(path)}
 
 
@@ -89,3 +99,20 @@ def speak(run, with_key):
         return run("speak", *arguments, env=with_key | (env or {}), **options)
 
     return speak
+
+
+@pytest.fixture
+def modules_loaded():
+    """Run `modelgates ...` and return the names of all modules that it has imported by its end."""
+
+    def modules_loaded(*arguments, env):
+        ended = subprocess.run(
+            [sys.executable, "-c", WITH_A_LIST, *arguments],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return set(ended.stderr.split())
+
+    return modules_loaded

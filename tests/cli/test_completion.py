@@ -56,7 +56,11 @@ def test_fish_completes_commands(with_command):
 
 
 def test_zsh_accepts_its_script(with_command):
-    script = 'autoload -U compinit; compinit -u; eval "$(modelgates completion zsh)"; echo $_comps[modelgates]'
+    script = """
+    autoload -U compinit; compinit -u
+    eval "$(modelgates completion zsh)"
+    echo $_comps[modelgates]
+    """
     assert shell("zsh", script, with_command) == ["_modelgates_completion"]
 
 

@@ -1,23 +1,8 @@
 """What starting costs, and what it says when a part is not installed."""
 
-import importlib.metadata
 import re
-import subprocess
-import sys
 
 import pytest
-
-
-def modules_loaded(arguments, environment):
-    """The modules that `modelgates ...` imports, as the interpreter itself reports them."""
-    ended = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "modelgates", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return set(re.findall(r"^import time: .*\| +(\S+)$", ended.stderr, re.MULTILINE))
 
 
 def heavy(modules):
@@ -26,26 +11,26 @@ def heavy(modules):
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
-def test_the_version_costs_no_import(run, environment, option):
+def test_the_version_costs_no_import(run, modules_loaded, environment, option):
     ended = run(option, env=environment)
 
     assert (ended.code, ended.err) == (0, "")
     assert re.fullmatch(r"modelgates \d+\.\d+\.\d+\n", ended.out)
-    loaded = modules_loaded([option], environment)
+    loaded = modules_loaded(option, env=environment)
     assert "modelgates.cli" in loaded
     assert heavy(loaded) == set()
     assert not {"importlib.metadata", "logging", "modelgates.errors"} & loaded
 
 
-def test_the_help_needs_no_http_library(environment):
-    loaded = modules_loaded(["speak", "--help"], environment)
+def test_help_needs_no_http_library(modules_loaded, environment):
+    loaded = modules_loaded("speak", "--help", env=environment)
 
     assert "click" in loaded
     assert heavy(loaded) & {"httpx", "modelgates_api", "tqdm", "starlette"} == set()
 
 
-def test_a_command_that_is_not_called_is_not_imported(environment):
-    loaded = modules_loaded(["completion", "bash"], environment)
+def test_a_command_that_is_not_called_is_not_imported(modules_loaded, environment):
+    loaded = modules_loaded("completion", "bash", env=environment)
 
     assert "modelgates.cli.completion" in loaded
     assert not {"modelgates.cli.speak", "modelgates.cli.stub"} & loaded
@@ -60,7 +45,9 @@ def without(tmp_path, environment):
         hole = tmp_path / "hole"
         hole.mkdir()
         name = f"No module named {module!r}"
-        hole.joinpath(f"{module}.py").write_text(f"raise ModuleNotFoundError({name!r}, name={module!r})")
+        hole.joinpath(f"{module}.py").write_text(
+            f"raise ModuleNotFoundError({name!r}, name={module!r})"
+        )
         path = environment.get("PYTHONPATH", "")
         return environment | {"PYTHONPATH": f"{hole}:{path}"}
 

@@ -9,12 +9,14 @@ import time
 import pytest
 
 pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
+termios = pytest.importorskip("termios", reason="needs pseudo-terminals")
 
 
 @pytest.fixture
 def terminal():
     """The two ends of a pseudo-terminal: the user's and the program's."""
     user, program = pty.openpty()
+    termios.tcsetwinsize(program, (24, 100))
     yield user, program
     os.close(user)
     os.close(program)

@@ -8,7 +8,7 @@ from types import FrameType
 import click
 
 from modelgates._version import __version__
-from modelgates.cli.exits import Exit, complain, exit_codes_help, exit_for
+from modelgates.cli.exits import CommandError, Exit, complain, exit_codes_help, exit_for
 from modelgates.errors import ModelGatesError
 
 __all__ = ["COMPLETE_VARIABLE", "run"]
@@ -62,9 +62,9 @@ def run() -> int:
         path = error.ctx.command_path if error.ctx else "modelgates"
         complain(f"{error.format_message()} (see '{path} --help')")
         return Exit.USAGE
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+    except CommandError as error:
+        complain(error.message)
+        return error.code
     except click.Abort:
         return Exit.INTERRUPTED
     except ModelGatesError as error:
@@ -83,4 +83,3 @@ def _end_tidily_on_signals() -> None:
 
 def _leave(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
-

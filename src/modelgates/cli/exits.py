@@ -5,7 +5,6 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import IO, Any
 
 import click
 
@@ -68,15 +67,11 @@ def exit_codes_help() -> str:
 
 
 class CommandError(click.ClickException):
-    """A failure that the command line itself noticed: `message`, and the exit code to end with."""
+    """A failure that the command line itself noticed: `message`, and the `code` to end with."""
 
     def __init__(self, message: str, code: Exit) -> None:
         super().__init__(message)
-        self.exit_code = code
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Write the one line to standard error."""
-        complain(self.message)
+        self.code = code
 
 
 def complain(message: str, *, debug: bool = False) -> None:

@@ -1,6 +1,7 @@
 """What a command is told: the text from wherever it is, and provider options."""
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,7 +22,8 @@ def read_text(text: str | None, file: Path | None) -> str:
     if file is not None:
         found, source = _read_file(file), str(file)
     elif text == "-":
-        found, source = click.get_binary_stream("stdin").read(), "standard input"
+        # A process started without one (`<&-`) has None here.
+        found, source = sys.stdin.buffer.read() if sys.stdin else b"", "standard input"
     else:
         # Python smuggles bytes of the command line that are not UTF-8 through as surrogates.
         found, source = str(text).encode("utf-8", "surrogateescape"), "TEXT"
