@@ -97,7 +97,7 @@ def render_binding(
         operation=PythonIdentifier(endpoint.name, config.field_prefix),
         module=model.class_info.module_name,
         model=model.class_info.name,
-        base_url=_base_url(document),
+        base_url=base_url(document),
         formats=formats,
         response_format=f"Literal[{', '.join(map(repr, formats))}]" if formats else "str",
         typing_names=", Literal" if formats else "",
@@ -142,7 +142,12 @@ def _resolve(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     return {**_resolve(document, target), **{k: v for k, v in node.items() if k != "$ref"}}
 
 
-def _base_url(document: dict[str, Any]) -> str:
+def base_url(document: dict[str, Any]) -> str:
+    """Give the URL of the document's first server, without a slash at the end.
+
+    Raises:
+        BindingError: It is not absolute.
+    """
     servers: list[dict[str, Any]] = document.get("servers") or [{"url": "/"}]
     url = str(servers[0]["url"])
     for name, variable in servers[0].get("variables", {}).items():

@@ -48,7 +48,7 @@ class Terms:
         self._wire_names: dict[str, str] = {}
         self._properties = {name for schema in _schemas(document) for name in schema["properties"]}
         self._classes: set[str] = set()
-        for body in _bodies(self.document):
+        for body in bodies(self.document):
             self._name_content(body["content"])
         self._tell_operations_apart()
         self._tell_classes_apart()
@@ -158,7 +158,7 @@ def _becomes_class(schema: Any) -> bool:
     return schema.get("type") == "object" or bool({"enum", "properties", "allOf"} & schema.keys())
 
 
-def _bodies(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def bodies(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Give each request body and response that has content."""
     components = document.get("components", {})
     candidates = [*components.get("requestBodies", {}).values()]

@@ -1,0 +1,127 @@
+"""What changed for who imports the packages, as griffe reads their sources.
+
+Names and arguments make the rating: an import path that moves, a model renamed, an argument
+required or gone. Types are rated on the wire, where it is known which way a value travels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import griffe
+
+from scripts.changes import Change, Rating
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PACKAGES = ("modelgates", "modelgates_api")
+
+# A default or a return type: what calls look like stays the same.
+_FOLLOW_THE_WIRE = {
+    griffe.BreakageKind.PARAMETER_CHANGED_DEFAULT,
+    griffe.BreakageKind.RETURN_CHANGED_TYPE,
+    griffe.BreakageKind.ATTRIBUTE_CHANGED_TYPE,
+    griffe.BreakageKind.ATTRIBUTE_CHANGED_VALUE,
+}
+
+
+def python_changes(old: list[Path], new: list[Path]) -> list[Change]:
+    """Compare the public API of both packages.
+
+    Args:
+        old: The folders that hold the packages as they are.
+        new: The folders that hold them as they would be.
+    """
+    changes: set[Change] = set()
+    for package in PACKAGES:
+        before, after = _load(package, old), _load(package, new)
+        for rating, text in _broken(before, after):
+            changes.add(Change(rating, "python", text))
+        # What going back would break is what going forward adds.
+        for name in _gone(after, before):
+            changes.add(Change(Rating.COMPATIBLE, "python", f"`{name}` is new"))
+    return sorted(changes, reverse=True)
+
+
+def _load(package: str, folders: list[Path]) -> griffe.Module:
+    loader = griffe.GriffeLoader(
+        search_paths=folders,
+        extensions=griffe.load_extensions(_AttrsModels()),
+        allow_inspection=False,
+    )
+    module = loader.load(package, try_relative_path=False)
+    loader.resolve_aliases(implicit=True, external=False)
+    assert isinstance(module, griffe.Module)
+    return module
+
+
+def _broken(old: griffe.Module, new: griffe.Module) -> Iterator[tuple[Rating, str]]:
+    for breakage in _breakages(old, new):
+        name = breakage.obj.path
+        # Parameters have a name; what else a breakage holds is a kind of object or a base.
+        argument = getattr(breakage.old_value or breakage.new_value, "name", "")
+        match breakage.kind:
+            case griffe.BreakageKind.OBJECT_REMOVED:
+                text = f"`{name}` is gone or has moved"
+            case griffe.BreakageKind.PARAMETER_ADDED_REQUIRED:
+                text = f"`{name}` requires a new argument `{argument}`"
+            case griffe.BreakageKind.PARAMETER_CHANGED_REQUIRED:
+                text = f"`{name}` now requires its argument `{argument}`"
+            case griffe.BreakageKind.PARAMETER_REMOVED:
+                text = f"`{name}` no longer takes `{argument}`"
+            case _:
+                text = f"`{name}`: {breakage.kind.value[:1].lower()}{breakage.kind.value[1:]}"
+        yield Rating.BREAKING, text
+
+
+def _gone(old: griffe.Module, new: griffe.Module) -> Iterator[str]:
+    for breakage in _breakages(old, new):
+        if breakage.kind is griffe.BreakageKind.OBJECT_REMOVED:
+            yield breakage.obj.path
+        elif breakage.kind is griffe.BreakageKind.PARAMETER_REMOVED:
+            yield f"{breakage.obj.path}({breakage.old_value.name}=)"
+
+
+def _breakages(old: griffe.Module, new: griffe.Module) -> Iterator[griffe.Breakage]:
+    """Give what breaks, each thing once."""
+    for breakage in griffe.find_breaking_changes(old, new):
+        gone = breakage.kind is griffe.BreakageKind.OBJECT_REMOVED
+        parent = breakage.obj.parent
+        # A model's module goes with the model, a constructor's argument with the attribute.
+        said_elsewhere = (
+            gone and breakage.obj.is_module and parent and parent.name == "models"
+        ) or (
+            breakage.kind is griffe.BreakageKind.PARAMETER_REMOVED
+            and breakage.obj.name == "__init__"
+        )
+        if not said_elsewhere and breakage.kind not in _FOLLOW_THE_WIRE:
+            yield breakage
+
+
+class _AttrsModels(griffe.Extension):
+    """Gives the generated models the constructors that attrs will give them.
+
+    Their arguments count as keyword-only: the order is the generator's and changes when one
+    becomes optional.
+    """
+
+    def on_class(self, *, cls: griffe.Class, **kwargs: Any) -> None:
+        """Write the constructor of a class that is decorated with `attrs.define`."""
+        del kwargs
+        if not any(str(decorator.value) == "_attrs_define" for decorator in cls.decorators):
+            return
+        fields = [
+            griffe.Parameter(
+                field.name.lstrip("_"),
+                annotation=field.annotation,
+                kind=griffe.ParameterKind.keyword_only,
+                default=field.value,
+            )
+            for field in cls.attributes.values()
+            if field.annotation is not None and "init=False" not in str(field.value)
+        ]
+        self_ = griffe.Parameter("self", kind=griffe.ParameterKind.positional_only)
+        init = griffe.Function("__init__", parameters=griffe.Parameters(self_, *fields), parent=cls)
+        cls.set_member("__init__", init)

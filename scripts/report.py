@@ -1,0 +1,164 @@
+"""What updating came to: for people, for machines, for the changelog."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from scripts.changes import Change, Rating, overall
+
+_SHOWN = 60
+
+
+class Outcome(StrEnum):
+    """How it ended."""
+
+    APPLIED = "applied"
+    UNCHANGED = "nothing to do"
+    DRY_RUN = "would be applied"
+    BREAKING = "breaking and not accepted"
+    INVALID = "invalid document"
+    FAILED = "the regenerated client fails"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that says so."""
+        return {Outcome.BREAKING: 1, Outcome.INVALID: 2, Outcome.FAILED: 3}.get(self, 0)
+
+
+@dataclass
+class Report:
+    """What is known so far.
+
+    Attributes:
+        source: The path or URL of the document.
+        outcome: How it ended.
+        changes: Each change, rated.
+        left_out: Parts of the document that the generator cannot express.
+        checks: For each thing that was tried with the regenerated client, whether it works.
+        error: What ended it, if it failed.
+        line: The line of the document that the error is about, if one is.
+    """
+
+    source: str
+    outcome: Outcome = Outcome.FAILED
+    changes: list[Change] = field(default_factory=list[Change])
+    left_out: list[str] = field(default_factory=list[str])
+    checks: dict[str, bool] = field(default_factory=dict[str, bool])
+    error: str = ""
+    line: int | None = None
+
+    @property
+    def rating(self) -> Rating:
+        """The rating of all changes together."""
+        return overall(self.changes)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what `--json` prints."""
+        return {
+            "source": self.source,
+            "outcome": str(self.outcome),
+            "exit_code": self.outcome.exit_code,
+            "rating": str(self.rating),
+            "bump": self.rating.bump,
+            "changes": [
+                {"rating": str(change.rating), "side": change.side, "what": change.what}
+                for change in self.changes
+            ],
+            "left_out": self.left_out,
+            "checks": self.checks,
+            "error": self.error,
+            "line": self.line,
+        }
+
+    def as_text(self) -> str:
+        """Give the report for a terminal."""
+        lines = [f"{change}" for change in self.changes]
+        lines += [f"left out: {part}" for part in self.left_out]
+        lines += [f"{name}: {'ok' if works else 'FAILS'}" for name, works in self.checks.items()]
+        if self.error:
+            where = f"{self.source}, line {self.line}" if self.line else self.source
+            lines.append(f"{where}: {self.error}")
+        if self.changes:
+            lines.append(
+                f"rated {self.rating}, which calls for the version bump {self.rating.bump}"
+            )
+        if self.outcome is Outcome.BREAKING:
+            lines.append("to take it all the same: --accept-breaking")
+        return "\n".join([*lines, f"{self.source}: {self.outcome}"])
+
+    def as_markdown(self) -> str:
+        """Give the report as the text of a change request."""
+        parts = [f"{self.source}: **{self.outcome}**"]
+        if self.changes:
+            parts.append(f"Rated **{self.rating}**; version bump: **{self.rating.bump}**.")
+        if self.error:
+            where = f"Line {self.line}: " if self.line else ""
+            parts.append(f"```text\n{where}{self.error.replace('```', '')}\n```")
+        for rating in reversed(Rating):
+            found = [
+                f"- {change.side}: {change.what}"
+                for change in self.changes
+                if change.rating is rating
+            ]
+            if found:
+                more = [f"- and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+                heading = f"## {str(rating).capitalize()}"
+                parts.append("\n".join([heading, "", *found[:_SHOWN], *more]))
+        if self.left_out:
+            listed = "\n".join(f"- {part}" for part in self.left_out)
+            parts.append(f"## Left out\n\nThe generator cannot express these:\n\n{listed}")
+        if self.checks:
+            listed = "\n".join(
+                f"| {name} | {'ok' if ok else '**fails**'} |" for name, ok in self.checks.items()
+            )
+            parts.append(
+                f"## The regenerated client\n\n| check | result |\n| --- | --- |\n{listed}"
+            )
+        return "\n\n".join(parts) + "\n"
+
+
+def add_to_changelog(changelog: str, changes: list[Change]) -> str:
+    """Note what users will meet under Unreleased, section Changed.
+
+    Args:
+        changelog: The file's text, in the form of Keep a Changelog.
+        changes: The changes; what is merely new in Python is told by the wire already.
+
+    Returns:
+        The text with the changes added.
+    """
+    told = [c for c in changes if c.side == "wire" or c.rating is Rating.BREAKING]
+    entries = "".join(f"{_entry(change)}\n" for change in told)
+    heading = re.search(r"^## \[?Unreleased\]?.*\n", changelog, re.MULTILINE)
+    if heading is None:
+        first = re.search(r"^## ", changelog, re.MULTILINE)
+        place = first.start() if first else len(changelog)
+        before = changelog[:place].rstrip()
+        return (
+            f"{before}\n\n## [Unreleased]\n\n### Changed\n\n{entries}\n{changelog[place:]}".rstrip()
+            + "\n"
+        )
+    end = re.compile(r"^## ", re.MULTILINE).search(changelog, heading.end())
+    section = changelog[heading.end() : end.start() if end else len(changelog)]
+    if "### Changed\n" in section:
+        new = re.sub(r"### Changed\n\n?", lambda _: f"### Changed\n\n{entries}", section, count=1)
+    else:
+        new = f"\n{section.strip()}\n\n### Changed\n\n{entries}".replace("\n\n\n", "\n\n")
+        new += "\n" if end else ""
+    return changelog[: heading.end()] + new + (changelog[end.start() :] if end else "")
+
+
+def _entry(change: Change) -> str:
+    breaking = "**Breaking:** " if change.rating is Rating.BREAKING else ""
+    where = "The document" if change.side == "wire" else "The generated package"
+    return textwrap.fill(
+        f"- {breaking}{where}: {change.what}.",
+        width=100,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

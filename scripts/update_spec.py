@@ -1,0 +1,214 @@
+"""Take a new OpenAPI document: validate, compare, regenerate, try, and only then replace.
+
+Run by `nox -s update_spec -- PATH_OR_URL`. Everything happens in a copy of the tree; whatever
+fails, the tree is as it was.
+
+exit codes:
+  0  applied, or nothing to do
+  1  breaking, and not accepted
+  2  the document is invalid
+  3  the regenerated client fails
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import traceback
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from scripts.binding import BindingError
+from scripts.changes import Rating
+from scripts.document import DocumentError, parse, read
+from scripts.fetch import FetchError, fetch, is_url
+from scripts.generate import BINDING, DOCUMENT, OUTPUT, PACKAGE, ROOT, GenerationError, generate
+from scripts.oasdiff import OasdiffError
+from scripts.python_api import python_changes
+from scripts.report import Outcome, Report, add_to_changelog
+from scripts.validation import validate
+from scripts.wire import wire_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CHANGELOG = ROOT / "CHANGELOG.md"
+# What a new document replaces, together or not at all.
+REPLACED = [
+    path.relative_to(ROOT)
+    for path in (DOCUMENT, OUTPUT / PACKAGE, OUTPUT / "README.md", BINDING, CHANGELOG)
+]
+_NOT_COPIED = shutil.ignore_patterns(
+    ".*", "__pycache__", "build", "dist", "reports", "node_modules", "*.egg-info"
+)
+
+# Tests that start no more than a stub, and tell soon whether the client works.
+QUICK = ["tests/unit", "tests/evolution/scenario.py"]
+
+
+class CheckError(Exception):
+    """The regenerated client does not work."""
+
+
+def update(options: argparse.Namespace, report: Report) -> Outcome:
+    """Do what the command line asks for.
+
+    Args:
+        options: The command line, parsed.
+        report: Filled in on the way, so that it says how far things went.
+
+    Raises:
+        DocumentError: The document is invalid.
+        Exception: The regenerated client fails, in one of many ways.
+    """
+    data = _data(options.source)
+    contents = parse(data)
+    validate(contents, data)
+    current = parse(read(DOCUMENT))
+    if json.dumps(contents) == json.dumps(current):
+        return Outcome.UNCHANGED
+    with TemporaryDirectory(prefix="modelgates-update-") as folder:
+        tree = Path(folder, "tree")
+        shutil.copytree(ROOT, tree, ignore=_NOT_COPIED, symlinks=True)
+        _at(tree, DOCUMENT).write_bytes(data)
+        report.left_out = generate(_at(tree, DOCUMENT), _at(tree, OUTPUT), _at(tree, BINDING))
+        report.checks["generates"] = True
+        report.changes = wire_changes(current, contents) + python_changes(
+            [ROOT / "src", OUTPUT], [tree / "src", _at(tree, OUTPUT)]
+        )
+        _say(f"comparing: {report.rating}")
+        _try(tree, report, options)
+        if report.rating is Rating.BREAKING and not options.accept_breaking:
+            return Outcome.BREAKING
+        if options.dry_run:
+            return Outcome.DRY_RUN
+        changelog = _at(tree, CHANGELOG)
+        changelog.write_text(
+            add_to_changelog(changelog.read_text("utf-8"), report.changes), encoding="utf-8"
+        )
+        replace(tree)
+    return Outcome.APPLIED
+
+
+def _data(source: str) -> bytes:
+    if not is_url(source):
+        return read(Path(source))
+    fetched = fetch(source)
+    assert fetched is not None, "nothing was said about the last answer"
+    return fetched.data
+
+
+def _at(tree: Path, path: Path) -> Path:
+    return tree / path.relative_to(ROOT)
+
+
+def _try(tree: Path, report: Report, options: argparse.Namespace) -> None:
+    """Type-check, import and test the regenerated client.
+
+    Raises:
+        CheckError: One of these fails.
+    """
+    python = [sys.executable, "-m"]
+    packages = "import modelgates, modelgates_api, modelgates._binding as b; b.speech_operation"
+    checks = {
+        "types": [*python, "mypy", "--strict", "src", "generated"],
+        "imports": [sys.executable, "-W", "error", "-c", packages],
+        "tests": [*python, "pytest", "-q", "-p", "no:cacheprovider", *QUICK],
+    }
+    if not options.quick:
+        checks["contract"] = [*python, "scripts.contract"]
+    for name, command in checks.items():
+        _say(f"checking: {name}")
+        done = subprocess.run(
+            command,
+            cwd=tree,
+            env=_environment(tree),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        report.checks[name] = done.returncode == 0
+        if done.returncode:
+            raise CheckError(f"{name}: exit code {done.returncode}\n{done.stdout[-8000:]}")
+
+
+def _environment(tree: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if "MODELGATES" not in name}
+    return kept | {
+        "PYTHONPATH": os.pathsep.join(f"{tree / folder}" for folder in ("src", "generated", ".")),
+        "MYPY_CACHE_DIR": f"{ROOT / '.mypy_cache'}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def replace(tree: Path) -> None:
+    """Put what is in `tree` in the place of what is here, all of it or nothing."""
+    with TemporaryDirectory(dir=ROOT, prefix=".update-") as folder, ExitStack() as undo:
+        fresh, old = Path(folder, "new"), Path(folder, "old")
+        # Copied first: renaming within one file system is all that is left to go wrong.
+        for path in REPLACED:
+            (fresh / path).parent.mkdir(parents=True, exist_ok=True)
+            (old / path).parent.mkdir(parents=True, exist_ok=True)
+            if (tree / path).is_dir():
+                shutil.copytree(tree / path, fresh / path)
+            else:
+                shutil.copy2(tree / path, fresh / path)
+        for path in REPLACED:
+            (ROOT / path).rename(old / path)
+            undo.callback((old / path).rename, ROOT / path)
+            (fresh / path).rename(ROOT / path)
+            undo.callback((ROOT / path).rename, fresh / path)
+        undo.pop_all()
+
+
+def _say(progress: str) -> None:
+    print(f"update_spec: {progress}", file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    summary, _, codes = str(__doc__).partition("exit codes:")
+    parser = argparse.ArgumentParser(
+        prog="nox -s update_spec --",
+        description=summary,
+        epilog=f"exit codes:{codes}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", help="the new document: a path or a URL")
+    parser.add_argument("--accept-breaking", action="store_true", help="apply breaking changes too")
+    parser.add_argument("--dry-run", action="store_true", help="apply nothing")
+    parser.add_argument("--json", action="store_true", help="print the report for machines")
+    parser.add_argument("--quick", action="store_true", help="leave the contract suite out")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Update from the command line; the exit code says how it ended."""
+    options = _parser().parse_args(arguments)
+    report = Report(options.source)
+    try:
+        report.outcome = update(options, report)
+    except (DocumentError, FetchError) as error:
+        report.outcome = Outcome.INVALID
+        report.error = getattr(error, "reason", str(error))
+        report.line = getattr(error, "line", None)
+    except (BindingError, CheckError, GenerationError, OasdiffError) as error:
+        if not report.checks:
+            report.checks["generates"] = False
+        report.error = str(error)
+    except Exception:  # noqa: BLE001 - an exit code of 1 would say something else
+        report.error = traceback.format_exc()
+    print(json.dumps(report.as_json(), indent=1) if options.json else report.as_text())
+    return report.outcome.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
