@@ -1,0 +1,241 @@
+"""The pytest fixture, in projects of its own, as users have them."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = "pytester"
+
+CALL = """
+    import os
+    import urllib.request
+    import urllib.error
+    import json
+    import pytest
+
+    def call(**changed):
+        '''A program that knows the API by its two variables alone.'''
+        body = {"input": "Hello", "model": "m", "voice": "alloy"} | changed
+        request = urllib.request.Request(
+            os.environ["MODELGATES_BASE_URL"] + "/audio/speech",
+            json.dumps(body).encode(),
+            {
+                "Authorization": "Bearer " + os.environ["MODELGATES_API_KEY"],
+                "Content-Type": "application/json",
+            },
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=60) as response:
+                return response.status, response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+"""
+
+
+@pytest.fixture
+def project(pytester, monkeypatch, environment):
+    """A user's project: its tests run in a process of their own, warnings being errors."""
+    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
+    for name in ("MODELGATES_BASE_URL", "MODELGATES_API_KEY", "PYTEST_ADDOPTS"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(tests, *plugins, arguments=()):
+        pytester.makepyfile(program=CALL, test_it="from program import *\n" + tests)
+        # Only the plugins that a test is about: loading all that are here takes seconds.
+        names = ("no:cacheprovider", "modelgates.stub.pytest_plugin", *plugins)
+        chosen = [word for name in names for word in ("-p", name)]
+        return pytester.runpytest_subprocess(
+            *("-Werror", "--disable-plugin-autoload", *chosen, *arguments), timeout=170
+        )
+
+    return run
+
+
+def test_pytest_finds_the_fixture_by_the_packages_metadata():
+    metadata = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+
+    assert metadata["project"]["entry-points"]["pytest11"] == {
+        "modelgates": "modelgates.stub.pytest_plugin"
+    }
+
+
+def test_the_environment_points_at_the_stub_during_the_test_only(project):
+    project(
+        """
+def test_before(): assert "MODELGATES_BASE_URL" not in os.environ
+def test_speaks(modelgates_stub):
+    status, audio = call()
+    assert status == 200 and len(audio) > 5000
+    assert os.environ["MODELGATES_BASE_URL"] == modelgates_stub.base_url
+    assert os.environ["MODELGATES_API_KEY"] == modelgates_stub.api_key
+    modelgates_stub.assert_called(times=1, voice="alloy")
+def test_after(): assert "MODELGATES_API_KEY" not in os.environ
+"""
+    ).assert_outcomes(passed=3)
+
+
+def test_each_test_finds_it_fresh_though_the_server_is_one(project):
+    project(
+        """
+seen = []
+def test_one(modelgates_stub):
+    modelgates_stub.fail_next(503)
+    assert call()[0] == 503
+    seen.append(modelgates_stub.base_url)
+def test_two(modelgates_stub):
+    modelgates_stub.assert_not_called()
+    assert call()[0] == 200
+    assert seen == [modelgates_stub.base_url]
+"""
+    ).assert_outcomes(passed=2)
+
+
+def test_a_fault_that_nothing_met_fails_the_test_and_says_which(project):
+    result = project(
+        """
+def test_forgets_to_call(modelgates_stub):
+    modelgates_stub.fail_next(429, times=2, retry_after=7)
+    assert call()[0] == 429
+def test_is_not_harmed_by_it(modelgates_stub):
+    assert call()[0] == 200
+def test_may_change_its_mind(modelgates_stub):
+    modelgates_stub.fail_next(500)
+    modelgates_stub.reset()
+"""
+    )
+
+    result.assert_outcomes(failed=1, passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*test_forgets_to_call*",
+            "no request met these injected faults:",
+            "  429 (retry_after=7)",
+            "the stub received:",
+            "  POST /api/v1/audio/speech -> 429, fault 429 (retry_after=7): *",
+        ]
+    )
+
+
+def test_a_test_that_fails_by_itself_keeps_its_own_reason(project):
+    result = project(
+        """
+def test_fails(modelgates_stub):
+    modelgates_stub.fail_next(503)
+    raise RuntimeError("my own reason")
+"""
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*RuntimeError: my own reason"])
+    result.stdout.no_fnmatch_line("*no request met*")
+
+
+def test_a_failed_assertion_reads_well(project):
+    result = project(
+        """
+def test_expects_another_voice(modelgates_stub):
+    call(voice="nova")
+    modelgates_stub.assert_called(times=1, voice="alloy")
+"""
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E*expected 1 request(s) with voice='alloy', found 0; the stub received:",
+            "E*POST /api/v1/audio/speech -> 200: {'input': 'Hello', *'voice': 'nova'}",
+        ]
+    )
+
+
+def test_each_xdist_worker_has_a_server_of_its_own(project):
+    result = project(
+        """
+import time
+@pytest.mark.parametrize("number", range(8))
+def test_counts_only_its_own(modelgates_stub, number, worker_id):
+    for _ in range(number + 1):
+        call(input=worker_id)
+    modelgates_stub.assert_called(times=number + 1)
+    modelgates_stub.assert_called(times=number + 1, input=worker_id)
+""",
+        "xdist.plugin",
+        arguments=("-n", "2"),
+    )
+
+    result.assert_outcomes(passed=8)
+
+
+@pytest.mark.parametrize(
+    ("runner", "plugins", "options"),
+    [
+        ("anyio", ["anyio.pytest_plugin"], []),
+        (
+            "asyncio",
+            ["pytest_asyncio.plugin"],
+            ["-o", "asyncio_default_fixture_loop_scope=function"],
+        ),
+    ],
+)
+def test_async_tests_can_use_it(project, runner, plugins, options):
+    result = project(
+        f"""
+import asyncio
+@pytest.fixture
+def anyio_backend(): return "asyncio"
+@pytest.mark.{runner}
+async def test_speaks(modelgates_stub):
+    modelgates_stub.fail_next(503)
+    answers = await asyncio.gather(*(asyncio.to_thread(call) for _ in range(3)))
+    assert sorted(status for status, _ in answers) == [200, 200, 503]
+    modelgates_stub.assert_called(times=3)
+@pytest.mark.{runner}
+async def test_is_failed_by_what_nothing_met(modelgates_stub):
+    modelgates_stub.fail_next(503)
+""",
+        *plugins,
+        arguments=options,
+    )
+
+    result.assert_outcomes(passed=1, failed=1)
+
+
+def test_the_projects_client_finds_the_stub_by_itself(project):
+    project(
+        """
+from modelgates import ModelGates, ServiceUnavailableError
+def test_speaks(modelgates_stub):
+    with ModelGates() as client:
+        audio = client.audio.speech.create(model="m", voice="alloy", input="Hello")
+        modelgates_stub.fail_next(503, times=3, retry_after=0)
+        with pytest.raises(ServiceUnavailableError):
+            client.audio.speech.create(model="m", voice="alloy", input="Hello")
+    assert audio.content == call()[1]
+    modelgates_stub.assert_called(times=3, status=503)
+"""
+    ).assert_outcomes(passed=1)
+
+
+def test_a_run_that_does_not_use_it_imports_nothing_of_it(environment):
+    program = """if True:
+        import sys
+        import pytest
+        from modelgates.stub import pytest_plugin
+        heavy = {"starlette", "uvicorn", "httpx", "jsonschema", "lameenc", "anyio", "ctypes",
+                 "modelgates_api", "attrs", "modelgates.stub.server", "modelgates.stub.app"}
+        print(sorted(heavy & sys.modules.keys()))
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    assert ended.stdout == "[]\n"

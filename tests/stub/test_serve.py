@@ -1,0 +1,66 @@
+"""The blocking form, for programs in other languages, and what it says."""
+
+import re
+import signal
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from modelgates.stub.faults import describe
+
+from .conftest import BODY
+
+
+@pytest.fixture
+def serving(environment):
+    """`serve(port=0)` in a process of its own, with what it has said so far."""
+    with subprocess.Popen(
+        [sys.executable, "-c", "from modelgates.stub import serve; serve(port=0, api_key='mine')"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        said = ""
+        while not said.endswith("then begins again.\n"):
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+            said += line
+        yield process, said
+        process.kill()
+
+
+def test_says_how_to_use_it_and_ends_cleanly_on_ctrl_c(serving):
+    process, said = serving
+    base_url = re.search(r"export MODELGATES_BASE_URL=(\S+)", said)[1]
+    key = re.search(r"export MODELGATES_API_KEY=(\S+)", said)[1]
+    headers = {"Authorization": f"Bearer {key}"}
+    answer = httpx.post(
+        f"{base_url}/audio/speech", json=BODY, headers=headers, timeout=60, trust_env=False
+    )
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+
+    assert key == "mine"
+    assert answer.status_code == 200
+    assert base_url in said.splitlines()[0]
+    assert describe() in said
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_the_extra_is_named_when_it_is_missing(environment):
+    program = """if True:
+        import sys
+        sys.modules["uvicorn"] = None
+        try:
+            from modelgates.stub import StubServer
+        except ModuleNotFoundError as error:
+            print(error)
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, check=True, text=True
+    )
+
+    assert ended.stdout == "the stub needs 'uvicorn': pip install 'modelgates[stub]'\n"
