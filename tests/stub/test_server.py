@@ -189,3 +189,12 @@ def test_assertions_say_what_was_expected_and_what_came(stub, speak):
     assert "expected 2 request(s) with voice='nova', found 0" in message
     assert "POST /api/v1/audio/speech -> 200: {'input': 'long " in message
     assert len(message) < 500
+
+
+def test_answers_do_not_wait_for_acknowledgements():
+    with StubServer() as stub, socket.create_connection(stub._running.address) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: stub\r\n\r\n")
+        client.recv(1)  # from here on the server knows the connection
+        [connection] = stub._running._server.connections()
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

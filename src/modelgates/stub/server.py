@@ -129,6 +129,9 @@ class _Running:
         listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024
         )
+        # asyncio does this only for sockets that it makes itself; without it every answer waits
+        # for the client's delayed acknowledgement, 40 ms.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # From here on connections queue in the system, so nobody need wait for the thread.
         self.address: tuple[str, int] = listener.getsockname()[:2]
         self._server = _Server(
