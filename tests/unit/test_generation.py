@@ -3,6 +3,7 @@
 import difflib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -45,6 +46,14 @@ def generate_in_another_process(folder, **environment):
     return contents_of(folder)
 
 
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A folder with what the document of this tree gives; not to be written to."""
+    folder = tmp_path_factory.mktemp("fresh")
+    generate_into(folder)
+    return folder
+
+
 @pytest.fixture
 def document():
     return YAML(typ="safe").load(DOCUMENT.read_bytes())
@@ -56,22 +65,17 @@ def write(document, folder):
     return path
 
 
-def test_the_same_document_gives_the_same_bytes_in_any_process(tmp_path):
-    first, second = tmp_path / "first", tmp_path / "second"
-    assert generate_in_another_process(first, PYTHONHASHSEED="1") == generate_in_another_process(
-        second, PYTHONHASHSEED="2"
-    )
+def test_the_same_document_gives_the_same_bytes_in_any_process(fresh, tmp_path):
+    assert generate_in_another_process(tmp_path, PYTHONHASHSEED="1") == contents_of(fresh)
 
 
-def test_a_ruff_that_comes_first_on_path_is_not_the_one_that_formats(tmp_path):
+def test_a_ruff_that_comes_first_on_path_is_not_the_one_that_formats(fresh, tmp_path):
     impostor = tmp_path / "bin" / "ruff"
     impostor.parent.mkdir()
     impostor.write_text("#!/bin/sh\nexit 1\n")
     impostor.chmod(0o755)
     path = f"{impostor.parent}{os.pathsep}{os.environ['PATH']}"
-    assert generate_in_another_process(tmp_path / "with", PATH=path) == generate_into(
-        tmp_path / "without"
-    )
+    assert generate_in_another_process(tmp_path / "here", PATH=path) == contents_of(fresh)
 
 
 @pytest.mark.parametrize("tool", ["ruff", "openapi-python-client"])
@@ -90,18 +94,18 @@ def test_every_option_is_one_that_the_generator_knows():
     assert set(options) - set(ConfigFile.model_fields) == set()
 
 
-def test_every_generated_module_says_so_and_names_the_command(tmp_path):
-    modules = [file for file in generate_into(tmp_path) if file.parts[0] == "generated"]
-    for module in (file for file in modules if file.suffix == ".py"):
-        assert (tmp_path / module).read_text(encoding="utf-8").startswith(BANNER)
-    assert "nox -s generate" in (tmp_path / "generated" / "README.md").read_text(encoding="utf-8")
-    assert "nox -s generate" in (tmp_path / "binding.py").read_text(encoding="utf-8")
+def test_every_generated_module_says_so_and_names_the_command(fresh):
+    package = fresh / "generated" / "modelgates_api"
+    for module in package.rglob("*.py"):
+        assert module.read_text(encoding="utf-8").startswith(BANNER)
+    assert "nox -s generate" in (fresh / "generated" / "README.md").read_text(encoding="utf-8")
+    assert "nox -s generate" in (fresh / "binding.py").read_text(encoding="utf-8")
 
 
-def test_nothing_of_an_earlier_generation_stays(tmp_path):
-    fresh = generate_into(tmp_path)
+def test_nothing_of_an_earlier_generation_stays(fresh, tmp_path):
+    shutil.copytree(fresh, tmp_path, dirs_exist_ok=True)
     (tmp_path / "generated" / "modelgates_api" / "errors_old.py").touch()
-    assert generate_into(tmp_path) == fresh
+    assert generate_into(tmp_path) == contents_of(fresh)
 
 
 def test_the_wrapper_finds_its_operation_under_any_name_and_documented_529_is_parsed(
@@ -186,15 +190,15 @@ def make_response_inexpressible(document):
     ],
 )
 def test_a_document_that_cannot_be_generated_from_in_full_changes_nothing(
-    change, complaint, document, tmp_path
+    change, complaint, document, fresh, tmp_path
 ):
-    before = generate_into(tmp_path)
+    shutil.copytree(fresh, tmp_path, dirs_exist_ok=True)
     change(document)
     changed = write(document, tmp_path)
     with pytest.raises(GenerationError, match=complaint):
         generate_into(tmp_path, changed)
     changed.unlink()
-    assert contents_of(tmp_path) == before
+    assert contents_of(tmp_path) == contents_of(fresh)
 
 
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
