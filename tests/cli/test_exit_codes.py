@@ -3,6 +3,8 @@
 import os
 import re
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -163,6 +165,35 @@ def test_6_an_answer_that_is_not_whole_or_not_audio(speak, stub, folder, fault):
 
     assert ended.code == 6
     assert one_line(ended)
+    assert list(folder.iterdir()) == []
+
+
+class AlwaysWav(BaseHTTPRequestHandler):
+    """A gateway that knows one format, whatever it is asked for."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "audio/wav")
+        self.send_header("Content-Length", "44")
+        self.end_headers()
+        self.wfile.write(b"RIFF" + bytes(40))
+
+    def log_message(self, *_):
+        pass
+
+
+def test_6_audio_of_another_format_is_not_saved_under_a_wrong_suffix(speak, folder):
+    with HTTPServer(("127.0.0.1", 0), AlwaysWav) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        url = f"http://127.0.0.1:{server.server_port}/api/v1"
+        ended = speak("Hello", "-o", "a.mp3", "--base-url", url)
+        server.shutdown()
+        serving.join()
+
+    assert ended.code == 6
+    assert "'.mp3' cannot hold this audio, which is wav" in one_line(ended)
     assert list(folder.iterdir()) == []
 
 

@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from enum import IntEnum
 
@@ -87,7 +87,7 @@ def complain(message: str, *, debug: bool = False) -> None:
 
 
 @contextmanager
-def needs_extra(extra: str) -> Iterator[None]:
+def needs_extra(extra: str) -> Generator[None]:
     """Turn a missing import inside the block into advice to install `extra`."""
     try:
         yield

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import click
 
@@ -61,23 +61,23 @@ def parse_provider_options(pairs: Iterable[str]) -> dict[str, dict[str, Any]]:
     for pair in pairs:
         key, equals, text = pair.partition("=")
         names = key.split(".")
-        value = _json_or_text(text)
         if not equals or not all(names):
             raise click.UsageError(f"--provider-option {pair!r} is not of the form slug.name=value")
-        if len(names) == 1 and not isinstance(value, dict):
+        if len(names) == 1 and not isinstance(_json_or_text(text), dict):
             raise click.UsageError(
                 f"--provider-option {pair!r} names no option: slug.name=value, or slug={{...}}"
             )
-        _insert(options, names, value, pair)
+        _insert(options, names, _json_or_text(text), pair)
     return options
 
 
 def _insert(options: dict[str, Any], names: list[str], value: object, pair: str) -> None:
     *parents, last = names
     for name in parents:
-        options = options.setdefault(name, {})
-        if not isinstance(options, dict):
+        inner: Any = options.setdefault(name, {})
+        if not isinstance(inner, dict):
             raise click.UsageError(f"--provider-option {pair!r}: {name} already has a value")
+        options = cast("dict[str, Any]", inner)
     if last in options:
         raise click.UsageError(f"--provider-option {pair!r}: {last} is given twice")
     options[last] = value

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import click
@@ -31,7 +31,7 @@ def write_audio(chunk: bytes) -> None:
 
 
 @contextmanager
-def _written_or_explained() -> Iterator[None]:
+def _written_or_explained() -> Generator[None]:
     try:
         yield
     except BrokenPipeError as error:

@@ -43,6 +43,11 @@ class _PositiveNumber(click.FloatRange):
 _POSITIVE = _PositiveNumber(min=0, min_open=True)
 
 
+def _complete_format(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+    # Suggestions, not a choice: a format that the API learns tomorrow goes through today.
+    return [name for name in ("pcm", "mp3") if name.startswith(typed)]
+
+
 @click.command(epilog=exit_codes_help())
 @click.argument("text", required=False)
 @click.option(
@@ -57,9 +62,7 @@ _POSITIVE = _PositiveNumber(min=0, min_open=True)
     "--format",
     "response_format",
     metavar="pcm|mp3",
-    shell_complete=lambda _context, _option, typed: [
-        name for name in ("pcm", "mp3") if name.startswith(typed)
-    ],
+    shell_complete=_complete_format,
     help="Format to ask the API for; by default the suffix of the output decides.",
 )
 @click.option(
