@@ -9,9 +9,8 @@ import sys
 from importlib.metadata import version
 from importlib.resources import files
 
-import modelgates_api
-
 import modelgates
+import modelgates_api
 from modelgates._binding import speech_operation
 
 
