@@ -12,10 +12,12 @@ from modelgates.config import DEFAULT, Default, checked_headers
 from modelgates.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
     from types import ModuleType
 
     from modelgates.config import Timeout
+    from modelgates.jobs.cache import AudioCache
     from modelgates.retry import RetryPolicy
 
 
@@ -30,6 +32,7 @@ class Call:
         timeout: Seconds for each phase, or a `Timeout`; by default the client's.
         deadline: Seconds for the whole call, or None; by default the client's.
         retry: A `RetryPolicy`, or None; by default the client's.
+        cache_dir: Where the answer is looked for first and kept, or None.
     """
 
     operation: ModuleType
@@ -38,6 +41,7 @@ class Call:
     timeout: float | Timeout | Default = DEFAULT
     deadline: float | Default | None = DEFAULT
     retry: RetryPolicy | Default | None = DEFAULT
+    cache_dir: str | os.PathLike[str] | AudioCache | None = None
 
 
 def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dict[str, Any]:

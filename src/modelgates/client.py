@@ -235,7 +235,7 @@ class ModelGates(_Client):
     @property
     def audio(self) -> Namespace[Speech]:
         """``audio.speech`` turns text into speech."""
-        return Namespace(Speech(self._start))
+        return Namespace(Speech(self._start, self.base_url))
 
     def call(self, operation: ModuleType, **arguments: Any) -> Any:
         """Make the call of any generated operation, with this client's key, retries and errors.
@@ -280,6 +280,14 @@ class ModelGates(_Client):
         self.close()
 
     def _start(self, call: Call, requested: str) -> tuple[Reply, Receiver]:
+        if call.cache_dir is None:
+            return self._fetch(call, requested)
+        from modelgates.jobs.cache import start_cached
+
+        self._check_open()
+        return start_cached(self._fetch, call, requested, self.base_url)
+
+    def _fetch(self, call: Call, requested: str) -> tuple[Reply, Receiver]:
         return self._run(call, lambda reply: Receiver(reply.headers, requested))
 
     def _run(self, call: Call, accept: Callable[[Reply], T]) -> tuple[Reply, T]:
@@ -366,7 +374,7 @@ class AsyncModelGates(_Client):
     @property
     def audio(self) -> Namespace[AsyncSpeech]:
         """``audio.speech`` turns text into speech."""
-        return Namespace(AsyncSpeech(self._start))
+        return Namespace(AsyncSpeech(self._start, self.base_url))
 
     async def call(self, operation: ModuleType, **arguments: Any) -> Any:
         """Make the call of any generated operation; see `ModelGates.call`."""
@@ -403,6 +411,14 @@ class AsyncModelGates(_Client):
         await self.aclose()
 
     async def _start(self, call: Call, requested: str) -> tuple[AsyncReply, Receiver]:
+        if call.cache_dir is None:
+            return await self._fetch(call, requested)
+        from modelgates.jobs.cache import start_cached_async
+
+        self._check_open()
+        return await start_cached_async(self._fetch, call, requested, self.base_url)
+
+    async def _fetch(self, call: Call, requested: str) -> tuple[AsyncReply, Receiver]:
         return await self._run(call, lambda reply: Receiver(reply.headers, requested))
 
     async def _run(self, call: Call, accept: Callable[[AsyncReply], T]) -> tuple[AsyncReply, T]:

@@ -17,7 +17,14 @@ Phase = Literal["connect", "read", "write", "pool", "deadline"]
 
 
 class ModelGatesError(Exception):
-    """The root of the tree: ``except ModelGatesError`` catches all that this package raises."""
+    """The root of the tree: ``except ModelGatesError`` catches all that this package raises.
+
+    Attributes:
+        characters: When a piece of a long text failed (`narrate`), the offsets of its first
+            character and of the one after its last; else None.
+    """
+
+    characters: tuple[int, int] | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

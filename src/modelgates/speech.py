@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
 from typing import (
     TYPE_CHECKING,
@@ -16,6 +16,7 @@ from typing import (
     TypedDict,
     TypeVar,
     Unpack,
+    overload,
 )
 
 import anyio.to_thread
@@ -42,12 +43,14 @@ from modelgates.files import AtomicFile
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Iterator
     from pathlib import Path
     from types import TracebackType
 
     from modelgates._transport import AsyncReply, Reply
     from modelgates.config import Timeout
+    from modelgates.jobs.cache import AudioCache
+    from modelgates.jobs.narrate import NarrationPlan, NarrationProgress
     from modelgates.retry import RetryPolicy
 
     Progress = Callable[[int], None]
@@ -67,11 +70,10 @@ class HasDict(Protocol):
         ...
 
 
-class SpeechArguments(TypedDict, total=False):
-    """The keyword arguments of `create`, `stream` and `save` (schema ``SpeechRequest``).
+class RequestArguments(TypedDict, total=False):
+    """The keyword arguments of all that speaks, but for the text (schema ``SpeechRequest``).
 
     Attributes:
-        input: The text to speak.
         model: The model's identifier, such as ``elevenlabs/eleven-turbo-v2``.
         voice: The voice's identifier; each provider has its own.
         response_format: ``pcm`` or ``mp3``. Other values are passed on. Default: ``pcm``, for
@@ -86,9 +88,10 @@ class SpeechArguments(TypedDict, total=False):
         deadline: Seconds for the whole call, retries and body included, or None for no limit;
             in place of the client's.
         retry: A `RetryPolicy`, or None for none; in place of the client's.
+        cache_dir: A folder, or a `modelgates.jobs.AudioCache`, that keeps the speech: what is
+            in it is not asked for again. Default: none.
     """
 
-    input: Required[str]
     model: Required[str]
     voice: Required[str]
     response_format: Literal["pcm", "mp3"] | str | None
@@ -99,6 +102,38 @@ class SpeechArguments(TypedDict, total=False):
     timeout: float | Timeout | Default
     deadline: float | Default | None
     retry: RetryPolicy | Default | None
+    cache_dir: str | os.PathLike[str] | AudioCache | None
+
+
+class SpeechArguments(RequestArguments):
+    """The keyword arguments of `create`, `stream` and `save`: `RequestArguments` and the text.
+
+    Attributes:
+        input: The text to speak.
+    """
+
+    input: Required[str]
+
+
+class NarrateArguments(RequestArguments, total=False):
+    """The keyword arguments of `narrate`: `RequestArguments`, the text and how it is cut.
+
+    ``timeout``, ``deadline`` and ``retry`` are those of each request.
+
+    Attributes:
+        input: The text to speak, of any length: a string, or strings that joined are the text
+            (a file opened as text will do).
+        concurrency: How many requests at once, 1 or more. Default: 4.
+        max_chars: The most characters of one request, 1 or more. Default: 1,000.
+        language: ISO 639-1 code of the text, by which ends of sentences are told. Default: en.
+        on_progress: Called after each piece that was handed out.
+    """
+
+    input: Required[str | Iterable[str]]
+    concurrency: int
+    max_chars: int
+    language: str
+    on_progress: Callable[[NarrationProgress], None] | None
 
 
 def prepare(
@@ -114,6 +149,7 @@ def prepare(
     timeout: float | Timeout | Default = DEFAULT,
     deadline: float | Default | None = DEFAULT,
     retry: RetryPolicy | Default | None = DEFAULT,
+    cache_dir: str | os.PathLike[str] | AudioCache | None = None,
 ) -> tuple[Call, str]:
     """The call that `SpeechArguments` describe, and the format that it asks for.
 
@@ -142,6 +178,7 @@ def prepare(
         timeout=timeout,
         deadline=deadline,
         retry=retry,
+        cache_dir=cache_dir,
     )
     return call, str(kwargs["json"].get("response_format") or _binding.DEFAULT_RESPONSE_FORMAT)
 
@@ -149,8 +186,9 @@ def prepare(
 class Speech:
     """Text to speech, blocking. Reached as ``client.audio.speech``."""
 
-    def __init__(self, start: Callable[[Call, str], Opened[Reply]]) -> None:
+    def __init__(self, start: Callable[[Call, str], Opened[Reply]], base_url: str) -> None:
         self._start = start
+        self._base_url = base_url
 
     def create(self, **arguments: Unpack[SpeechArguments]) -> Audio:
         """Speak a text and return the whole audio (operation ``create-audio-speech``).
@@ -217,12 +255,50 @@ class Speech:
         with AtomicFile(path) as file, self.stream(**arguments) as stream:
             return stream._write(file, on_progress)  # noqa: SLF001
 
+    @overload
+    def narrate(
+        self, *, dry_run: Literal[False] = False, **arguments: Unpack[NarrateArguments]
+    ) -> AudioStream: ...
+
+    @overload
+    def narrate(
+        self, *, dry_run: Literal[True], **arguments: Unpack[NarrateArguments]
+    ) -> NarrationPlan: ...
+
+    def narrate(
+        self, *, dry_run: bool = False, **arguments: Unpack[NarrateArguments]
+    ) -> AudioStream | NarrationPlan:
+        """Speak a text of any length, in constant memory (extra ``jobs``).
+
+        The text is cut at the ends of sentences; the pieces are spoken several at once and
+        handed out in order as one stream. PCM joins without a gap; each MP3 piece adds a pause
+        of some 60 ms. With ``cache_dir`` every finished piece is kept, so that after a failure
+        the same call buys only what is missing.
+
+        Args:
+            dry_run: Say what would be sent, and send nothing.
+            **arguments: See `NarrateArguments`; ``response_format`` is ``pcm`` or ``mp3``.
+
+        Returns:
+            The stream, as `stream` does; or the plan.
+
+        Raises:
+            ConfigurationError: If the call cannot be made; nothing was sent. The stream itself
+                raises what `stream` does, with the characters of the text that it failed at.
+        """
+        from modelgates.jobs.narrate import narrate, plan
+
+        return plan(arguments, self._base_url) if dry_run else narrate(self, arguments)
+
 
 class AsyncSpeech:
     """Text to speech, for event loops. Reached as ``client.audio.speech``."""
 
-    def __init__(self, start: Callable[[Call, str], Awaitable[Opened[AsyncReply]]]) -> None:
+    def __init__(
+        self, start: Callable[[Call, str], Awaitable[Opened[AsyncReply]]], base_url: str
+    ) -> None:
         self._start = start
+        self._base_url = base_url
 
     async def create(self, **arguments: Unpack[SpeechArguments]) -> Audio:
         """Speak a text and return the whole audio; see `Speech.create`."""
@@ -247,6 +323,24 @@ class AsyncSpeech:
         with file:
             async with self.stream(**arguments) as stream:
                 return await stream._write(file, on_progress)  # noqa: SLF001
+
+    @overload
+    def narrate(
+        self, *, dry_run: Literal[False] = False, **arguments: Unpack[NarrateArguments]
+    ) -> AsyncAudioStream: ...
+
+    @overload
+    def narrate(
+        self, *, dry_run: Literal[True], **arguments: Unpack[NarrateArguments]
+    ) -> NarrationPlan: ...
+
+    def narrate(
+        self, *, dry_run: bool = False, **arguments: Unpack[NarrateArguments]
+    ) -> AsyncAudioStream | NarrationPlan:
+        """Speak a text of any length; see `Speech.narrate`. The stream belongs to one task."""
+        from modelgates.jobs.narrate import narrate_async, plan
+
+        return plan(arguments, self._base_url) if dry_run else narrate_async(self, arguments)
 
 
 class _Stream(Generic[ReplyT]):

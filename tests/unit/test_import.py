@@ -69,11 +69,18 @@ def test_every_public_name_can_be_reached_and_an_unknown_one_cannot():
 
 @pytest.mark.parametrize("module", sorted(CORE))
 def test_the_core_knows_neither_stub_nor_command_line(module):
-    beyond = {"cli", "stub", "jobs", "distributed"}
+    beyond = {"cli", "stub", "distributed"}
     names = imports_of(SOURCE / f"{module}.py")
     assert not [
         name for name in names if set(name.split(".")) & beyond and name.startswith("modelgates.")
     ]
+
+
+@pytest.mark.parametrize("module", sorted(CORE))
+def test_the_core_hands_itself_to_jobs_only_when_called(module):
+    body = ast.parse((SOURCE / f"{module}.py").read_text()).body
+    at_once = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert not [node for node in at_once if "modelgates.jobs" in ast.unparse(node)]
 
 
 def test_the_stub_knows_nothing_of_the_client():

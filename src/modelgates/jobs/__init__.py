@@ -1,0 +1,30 @@
+"""Long texts and piles of texts, on top of the client (extra ``jobs``).
+
+Names are loaded when first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from modelgates.jobs.cache import AudioCache
+    from modelgates.jobs.narrate import NarrationPlan, NarrationProgress
+
+__all__ = ["AudioCache", "NarrationPlan", "NarrationProgress"]
+
+_HOMES = {
+    "AudioCache": "cache",
+    "NarrationPlan": "narrate",
+    "NarrationProgress": "narrate",
+}
+
+# Hidden from type checkers, which would take every name for known.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+    def __dir__() -> list[str]:
+        return sorted(__all__)

@@ -1,0 +1,195 @@
+"""Speech that was bought once is not bought again, and damage is no speech."""
+
+import logging
+import multiprocessing
+import os
+import pathlib
+
+import pytest
+
+from modelgates import APIStatusError, ConfigurationError, IncompleteAudioError, ModelGates
+from modelgates.jobs import AudioCache
+from tests.jobs.conftest import SPEAKER, Both, spelled, story
+
+TEXT = story(100)
+SAID = "".join(TEXT.split())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "cache"
+
+
+def entries(folder):
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_same_request_is_paid_for_once(api, stub, folder):
+    first = api.create("Hello.", cache_dir=folder)
+    again = api.create("Hello.", cache_dir=folder)
+    assert again == first
+    assert len(stub.requests) == 1
+
+
+def test_sync_and_async_clients_share_what_they_bought(stub, folder):
+    for kind in ("sync", "async"):
+        both = Both(kind)
+        both.create("Hello.", cache_dir=folder)
+        both.close()
+    assert len(stub.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"voice": "nova"},
+        {"model": "other/model"},
+        {"speed": 1.5},
+        {"response_format": "mp3"},
+        {"extra_headers": {"X-Tenant": "b"}},
+        {"provider": {"options": {"openai": {"instructions": "calm"}}}},
+    ],
+)
+def test_another_request_is_another_entry(api, stub, folder, other):
+    api.create("Hello.", cache_dir=folder)
+    api.create("Hello.", cache_dir=folder, **other)
+    assert len(stub.requests) == 2
+
+
+def test_another_server_is_another_entry(stub, folder):
+    for base_url in (stub.base_url, stub.base_url.replace("127.0.0.1", "localhost")):
+        with ModelGates(base_url=base_url) as client:
+            client.audio.speech.create(input="Hello.", cache_dir=folder, **SPEAKER)
+    assert len(stub.requests) == 2
+
+
+def test_the_key_is_nowhere_in_the_cache(api, stub, folder):
+    api.create("Hello.", cache_dir=folder)
+    for path in entries(folder):
+        assert stub.api_key.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-1],
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:-3] + b"\0\0\0",
+        lambda data: data + b"more",
+        lambda data: b"",
+        lambda data: b"other" + data[5:],
+    ],
+)
+def test_a_damaged_entry_is_bought_anew_and_mended(api, stub, folder, damage, caplog):
+    whole = api.create("Hello.", cache_dir=folder)
+    [entry] = entries(folder)
+    entry.write_bytes(damage(entry.read_bytes()))
+    with caplog.at_level(logging.WARNING, "modelgates"):
+        assert api.create("Hello.", cache_dir=folder).content == whole.content
+    assert "damaged" in caplog.text
+    assert api.create("Hello.", cache_dir=folder).content == whole.content
+    assert len(stub.requests) == 2
+
+
+def test_speech_that_broke_off_is_not_kept(api, stub, folder):
+    stub.fail_next("cut", after=4)
+    with pytest.raises(IncompleteAudioError):
+        api.create("Hello.", cache_dir=folder)
+    assert entries(folder) == []
+
+
+def test_errors_are_not_kept(api, stub, folder):
+    stub.fail_next(500)
+    with pytest.raises(APIStatusError):
+        api.create("Hello.", cache_dir=folder)
+    assert entries(folder) == []
+    assert spelled(api.create("Hello.", cache_dir=folder).content) == "Hello."
+
+
+def test_a_stream_that_is_left_early_is_not_kept(stub, folder):
+    with (
+        ModelGates() as client,
+        client.audio.speech.stream(input=TEXT, cache_dir=folder, **SPEAKER) as stream,
+    ):
+        next(stream)
+    assert entries(folder) == []
+
+
+def test_a_cache_that_cannot_be_written_costs_no_speech(api, folder, caplog):
+    folder.write_text("a file where the folder should be")
+    with caplog.at_level(logging.WARNING, "modelgates"):
+        assert spelled(api.create("Hello.", cache_dir=folder).content) == "Hello."
+    assert "not kept" in caplog.text
+
+
+def test_a_narration_that_failed_buys_only_what_is_missing(api, stub, folder):
+    stub.fail_next("cut", after=20)
+    with pytest.raises(IncompleteAudioError):
+        api.narrate(TEXT, cache_dir=folder)
+    bought = len(entries(folder))
+    assert 3 <= bought < 7  # those under way beside the one that broke were let end
+    assert api.plan(TEXT, cache_dir=folder).pieces_to_buy == 7 - bought
+    before = len(stub.requests)
+    assert spelled(api.narrate(TEXT, cache_dir=folder).content) == SAID
+    assert len(stub.requests) - before == 7 - bought
+
+
+def test_a_narration_bought_whole_is_not_bought_again(api, stub, folder):
+    api.narrate(TEXT, cache_dir=folder)
+    before = len(stub.requests)
+    assert spelled(api.narrate(TEXT, cache_dir=folder).content) == SAID
+    assert len(stub.requests) == before
+    assert api.plan(TEXT, cache_dir=folder).characters_to_buy == 0
+
+
+def test_beyond_its_size_what_was_used_longest_ago_goes_first(stub, folder):
+    with ModelGates() as client:
+
+        def speak(number):
+            text = f"{number:04}" * 2000
+            client.audio.speech.create(input=text, cache_dir=cache, **SPEAKER)
+            return max(entries(folder), key=lambda path: path.stat().st_mtime_ns)
+
+        cache = AudioCache(folder, max_bytes=100_000)  # room for six of 16,000 bytes
+        oldest, second = speak(1), speak(2)
+        for age, path in ((100, oldest), (200, second)):
+            now = path.stat().st_mtime
+            os.utime(path, (now - age, now - age))
+        speak(1)  # used again, and so the newer of the two
+        for number in range(3, 7):
+            speak(number)
+        assert oldest.exists()
+        assert not second.exists()
+        for number in range(7, 40):
+            speak(number)
+            assert sum(path.stat().st_size for path in entries(folder)) <= 100_000
+        before = len(stub.requests)
+        speak(39)
+        assert len(stub.requests) == before
+
+
+def _buy(base_url, folder, offset):
+    with ModelGates(base_url=base_url, api_key="stub-key") as client:
+        for number in range(12):
+            text = f"Sentence {(number + offset) % 12}."
+            audio = client.audio.speech.create(input=text, cache_dir=folder, **SPEAKER)
+            assert spelled(audio.content) == "".join(text.split())
+
+
+def test_several_processes_may_share_a_cache(stub, folder):
+    spawn = multiprocessing.get_context("spawn")
+    workers = [
+        spawn.Process(target=_buy, args=(stub.base_url, folder, offset)) for offset in (0, 7)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=60)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert len(entries(folder)) == 12
+    assert not list(pathlib.Path(folder).rglob("*.part"))
+
+
+def test_a_cache_of_no_size_is_refused(folder):
+    with pytest.raises(ConfigurationError, match="max_bytes"):
+        AudioCache(folder, max_bytes=0)

@@ -1,0 +1,114 @@
+"""How a text is cut: nothing lost, at the ends of sentences, in constant memory."""
+
+import itertools
+import random
+import tracemalloc
+
+import pytest
+
+from modelgates import ConfigurationError
+from modelgates.jobs.splitting import MAX_CHARS, RAMP, split
+from tests.jobs.conftest import story
+
+ALPHABET = "aB. !?\n\r\t…。\u2028\u00a0\u3000😀é\"'()1-\ud800\u0301\u200d\x00"
+
+
+def pieces(text, **options):
+    return [piece.text for piece in split(text, **options)]
+
+
+def test_no_character_of_any_text_is_lost_or_moved():
+    chance = random.Random(6)
+    for _ in range(3000):
+        text = "".join(chance.choices(ALPHABET, k=chance.randrange(120)))
+        limit = chance.randrange(1, 60)
+        found = list(split(text, max_chars=limit))
+        assert "".join(piece.text for piece in found) == text
+        assert all(0 < len(piece.text) <= limit for piece in found)
+        assert [piece.start for piece in found] == [
+            0,
+            *itertools.accumulate(len(piece.text) for piece in found),
+        ][: len(found)]
+
+
+def test_pieces_end_where_sentences_end():
+    for text in pieces(story(200)):
+        assert text.endswith("little. ")
+
+
+def test_the_first_pieces_are_small_so_that_the_first_sound_comes_early():
+    sizes = [len(text) for text in pieces(story(200))]
+    for size, limit in zip(sizes, RAMP, strict=False):
+        assert size <= limit
+    assert max(sizes) > MAX_CHARS * 0.9
+
+
+def test_a_long_first_sentence_is_not_cut_for_being_first():
+    sentence = "word " * 100 + "end. "
+    assert pieces(sentence + story(5))[0] == sentence
+
+
+def test_abbreviations_end_no_sentence():
+    text = "It was seen by Dr. Smith of St. Albans at noon. Nobody else saw it."
+    assert pieces(text, max_chars=len(text) - 5) == [
+        "It was seen by Dr. Smith of St. Albans at noon. ",
+        "Nobody else saw it.",
+    ]
+
+
+def test_an_initial_after_a_hard_space_does_not_end_the_process():
+    text = "It was seen by Mr.\u00a0B. Smith. " * 20
+    assert "".join(pieces(text, max_chars=100)) == text
+
+
+def test_a_sentence_too_long_for_a_piece_is_cut_between_words():
+    assert pieces("one two three four five", max_chars=9) == ["one two ", "three ", "four five"]
+
+
+def test_a_word_too_long_for_a_piece_is_cut_as_late_as_can_be():
+    assert pieces("x" * 25, max_chars=10) == ["x" * 10, "x" * 10, "x" * 5]
+
+
+@pytest.mark.parametrize("cluster", ["e\u0301", "👩\u200d🚀", "❤\ufe0f"])
+def test_what_makes_one_character_to_the_eye_stays_together(cluster):
+    text = cluster * 20
+    found = pieces(text, max_chars=7)
+    assert "".join(found) == text
+    assert all(piece == cluster * (len(piece) // len(cluster)) for piece in found)
+
+
+def test_the_pieces_are_the_same_however_the_text_arrives():
+    text = story(120)
+    whole = pieces(text)
+    assert pieces(iter(text)) == whole
+    assert pieces(text[start : start + 777] for start in range(0, len(text), 777)) == whole
+
+
+def test_a_million_characters_need_the_memory_of_a_piece():
+    def novel():
+        for start in range(0, 20_000, 100):
+            yield story(100, start)
+
+    tracemalloc.start()
+    try:
+        characters = sum(len(piece.text) for piece in split(novel()))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert characters > 1_000_000
+    assert peak < 200_000
+
+
+@pytest.mark.parametrize("text", ["", [], [""]])
+def test_an_empty_text_has_no_pieces(text):
+    assert pieces(text) == []
+
+
+def test_bytes_are_refused_with_what_was_received():
+    with pytest.raises(ConfigurationError, match="bytes"):
+        list(split([b"not text"]))
+
+
+def test_a_limit_below_one_is_refused_before_anything_is_read():
+    with pytest.raises(ConfigurationError, match="max_chars"):
+        split(iter("x"), max_chars=0)
