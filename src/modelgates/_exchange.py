@@ -117,12 +117,14 @@ def exchange(
         except ModelGatesError as error:
             failure = error
         wait = policy.delay(failure, retries) if policy else None
+        if wait is not None and wait >= deadline.left():
+            wait = None
         logger.debug(
             "%s: %s, try %d, %.3f s, %s",
             *(what, type(failure).__name__, retries + 1, time.monotonic() - began),
             "giving up" if wait is None else f"next try in {wait:.1f} s",
         )
-        if wait is None or wait >= deadline.left():
+        if wait is None:
             raise failure
         retries += 1
         yield Sleep(wait)

@@ -239,9 +239,11 @@ class AsyncReply:
         """Release the connection. May be called again."""
         # Shielded: a cancelled call must still give its connection back.
         with contextlib.suppress(Exception), anyio.CancelScope(shield=True):
-            if isinstance(self._chunks, AsyncGenerator):
-                await self._chunks.aclose()
-            await self._response.aclose()
+            try:
+                if isinstance(self._chunks, AsyncGenerator):
+                    await self._chunks.aclose()
+            finally:
+                await self._response.aclose()
 
 
 def send(transport: httpx.BaseTransport, request: httpx.Request, deadline: Deadline) -> Reply:
@@ -316,8 +318,11 @@ class _translated:  # noqa: N801 - used as a function; a generator would cost th
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, ModelGatesError):
-            raise translate(error, self._deadline) from _without_frames(error)
+        if error is None or isinstance(error, ModelGatesError):
+            return
+        _drop_frames(error)
+        if isinstance(error, Exception):
+            raise translate(error, self._deadline) from error
 
 
 def translate(error: Exception, deadline: Deadline) -> APIConnectionError:
@@ -351,11 +356,11 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _without_frames(error: Exception) -> Exception:
-    # The frames below hold the headers, key included, where a traceback with locals shows them.
+def _drop_frames(error: BaseException) -> None:
+    # The frames below hold the headers, key included, where a traceback with locals shows them;
+    # those of a cancellation or a Ctrl-C too.
     for link in _chain(error):
         link.__traceback__ = None
-    return error
 
 
 class _DeadlineStream(httpcore.NetworkStream):

@@ -7,7 +7,7 @@ import ipaddress
 import math
 import os
 import re
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Self
 from urllib.parse import urlsplit
 
 import attrs
@@ -126,6 +126,9 @@ class Secret:
     def __repr__(self) -> str:
         return "Secret(...)"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an API key is not pickled: give it to the other process by itself")
+
     def bearer(self) -> str:
         """The value of the ``Authorization`` header."""
         return f"Bearer {self._value}"
@@ -145,6 +148,9 @@ class KeySource:
 
     def __repr__(self) -> str:
         return "KeySource(...)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an API key is not pickled: give it to the other process by itself")
 
     def check(self) -> Self:
         """Itself, if the key is good as far as can be known without asking.

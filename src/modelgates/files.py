@@ -7,13 +7,17 @@ import os
 import stat
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import anyio.to_thread
 
 from modelgates.errors import SaveError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
+
+T = TypeVar("T")
 
 _MODE = 0o666
 
@@ -160,3 +164,26 @@ class AtomicFile:
             path=self.path,
             errno=error.errno if isinstance(error, OSError) else None,
         )
+
+
+async def in_thread(function: Callable[..., T], *arguments: object) -> T:
+    """Call `function` in a thread, and wait for its end even when cancelled.
+
+    To be cancelled by asyncio itself would otherwise leave the thread at work on a file that is
+    being dropped.
+    """
+    results: list[T] = []
+    failures: list[Exception] = []
+
+    async def run() -> None:
+        try:
+            results.append(await anyio.to_thread.run_sync(function, *arguments))
+        except Exception as error:  # noqa: BLE001 - raised below, where no group wraps it
+            failures.append(error)
+
+    # A task group does not end before its tasks, nor these before their threads.
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+    for failure in failures:
+        raise failure
+    return results[0]

@@ -19,8 +19,6 @@ from typing import (
     overload,
 )
 
-import anyio.to_thread
-
 from modelgates import _binding
 from modelgates._operations import Call, operation_kwargs
 from modelgates.audio import (
@@ -39,7 +37,7 @@ from modelgates.errors import (
     InvalidResponseError,
     SaveError,
 )
-from modelgates.files import AtomicFile
+from modelgates.files import AtomicFile, in_thread
 
 if TYPE_CHECKING:
     import os
@@ -319,8 +317,8 @@ class AsyncSpeech:
     ) -> Path:
         """Speak a text into a file that appears whole or not at all; see `Speech.save`."""
         arguments["response_format"] = format_for_file(path, arguments.get("response_format"))
-        file = await anyio.to_thread.run_sync(AtomicFile, path)
-        with file:
+        # Opened here and not in a thread: cancelled meanwhile, nobody would close it.
+        with AtomicFile(path) as file:
             async with self.stream(**arguments) as stream:
                 return await stream._write(file, on_progress)  # noqa: SLF001
 
@@ -597,7 +595,7 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
         """Write the rest of the audio to a file; see `AudioStream.save`."""
         await self._open()
         file_header(self.metadata, suffix_of(path), None)
-        with await anyio.to_thread.run_sync(AtomicFile, path) as file:
+        with AtomicFile(path) as file:
             return await self._write(file, on_progress)
 
     async def aclose(self) -> None:
@@ -621,10 +619,10 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
             raise _unfit(error, await self.read()) from error
         with kept.even_on_failure():
             async for piece in self:
-                await anyio.to_thread.run_sync(kept.add, piece)
+                await in_thread(kept.add, piece)
                 if on_progress:
                     on_progress(self.bytes_received)
-            return await anyio.to_thread.run_sync(kept.commit)
+            return await in_thread(kept.commit)
 
 
 class _Kept:
