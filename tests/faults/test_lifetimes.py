@@ -1,0 +1,348 @@
+"""Threads, event loops, cancellation, copies, forks: every connection is given back."""
+
+import asyncio
+import json
+import os
+import pickle
+import threading
+import types
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+
+import anyio
+import pytest
+
+from modelgates import (
+    AsyncModelGates,
+    Audio,
+    ConfigurationError,
+    ModelGates,
+    RetryPolicy,
+    Timeout,
+)
+from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY, OLD, SPEECH
+from tests.faults.children import outcome
+from tests.faults.secrets import assert_keeps_secret
+from tests.faults.server import STALL, Later
+from tests.faults.table import AUDIO, CHUNKED, HEALTHY, chunk, head, reply
+
+
+@pytest.fixture(params=CLIENTS)
+def caller(request, server):
+    server.acts = HEALTHY
+    with closing(CALLERS[request.param](api_key=KEY, base_url=server.url)) as caller:
+        yield caller
+
+
+def echo(request):
+    """Audio that only this request can get."""
+    text = json.loads(request.partition(b"\r\n\r\n")[2])["input"]
+    return reply(body=text.encode() * 1000)
+
+
+def test_32_threads_share_a_client_and_each_gets_its_own_audio(server):
+    server.acts = (Later(echo),)
+    everyone = threading.Barrier(32)
+
+    def speak(client, number):
+        everyone.wait()
+        texts = [f"{number:03}-{turn:03}." for turn in range(10)]
+        return all(
+            client.audio.speech.create(**SPEECH | {"input": text}).content == text.encode() * 1000
+            for text in texts
+        )
+
+    with ModelGates(api_key=KEY, base_url=server.url) as client, ThreadPoolExecutor(32) as pool:
+        assert all(pool.map(partial(speak, client), range(32)))
+    assert len(server.requests) == 320
+    assert server.connections <= 32
+    server.until(lambda: server.open == 0)
+
+
+def test_many_tasks_share_a_client_and_each_gets_its_own_audio(server):
+    server.acts = (Later(echo),)
+
+    async def speak(client, number):
+        text = f"{number:03}."
+        audio = await client.audio.speech.create(**SPEECH | {"input": text})
+        return audio.content == text.encode() * 1000
+
+    async def main():
+        async with AsyncModelGates(api_key=KEY, base_url=server.url) as client:
+            return await asyncio.gather(*(speak(client, number) for number in range(200)))
+
+    assert all(asyncio.run(main()))
+    assert len(server.requests) == 200
+    server.until(lambda: server.open == 0)
+
+
+def test_one_async_client_serves_one_event_loop_after_another(server):
+    server.acts = HEALTHY
+    client = AsyncModelGates(api_key=KEY, base_url=server.url)
+
+    async def twice():
+        for _ in range(2):
+            assert (await client.audio.speech.create(**SPEECH)).content == AUDIO
+
+    for loops in (1, 2, 3):
+        asyncio.run(twice())
+        # Nobody closed the client; the loop that ended took its connections with it.
+        server.until(lambda: server.open == 0)
+        assert server.connections == loops
+    asyncio.run(client.aclose())
+
+
+def test_one_async_client_serves_two_event_loops_at_once(server):
+    server.acts = HEALTHY
+    client = AsyncModelGates(api_key=KEY, base_url=server.url)
+
+    async def once():
+        return (await client.audio.speech.create(**SPEECH)).content == AUDIO
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda _: asyncio.run(once()), range(20)))
+    server.until(lambda: server.open == 0)
+
+
+@types.coroutine
+def _cancelled_at(coroutine, step, cancel, reached):
+    """Run `coroutine`, and cancel it while it waits for the `step`-th time."""
+    resume = partial(coroutine.send, None)
+    for number in range(10_000):
+        try:
+            awaited = resume()
+        except StopIteration as done:
+            return done.value
+        if number == step:
+            reached.append(step)
+            # Only once the task really waits.
+            asyncio.get_running_loop().call_soon(cancel)
+        try:
+            yield awaited
+        except BaseException as error:
+            resume = partial(coroutine.throw, error)
+        else:
+            resume = partial(coroutine.send, None)
+    return None
+
+
+async def _by_task(coroutine, step, reached):
+    async def main():
+        await _cancelled_at(coroutine, step, task.cancel, reached)
+
+    task = asyncio.ensure_future(main())
+    try:
+        await task
+    except asyncio.CancelledError as error:
+        return error
+    return None
+
+
+async def _by_scope(coroutine, step, reached):
+    with anyio.CancelScope() as scope:
+        await _cancelled_at(coroutine, step, scope.cancel, reached)
+        return None
+    return scope.cancelled_caught
+
+
+HOW = {"task": _by_task, "scope": _by_scope}
+SHAPES = {
+    "healthy": HEALTHY,
+    "in many pieces": (
+        CHUNKED,
+        *(chunk(AUDIO[at : at + 512]) for at in range(0, 4096, 512)),
+        chunk(b""),
+    ),
+    "retried": (reply(503, b"{}", kind="application/json", Retry_After="0"),),
+}
+
+
+@pytest.mark.usefixtures("one_connection")
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("unnamed", [True, False], ids=["unnamed", "named"])
+def test_cancelled_at_any_await_point_a_call_leaves_nothing_behind(
+    call, shape, how, unnamed, server, tmp_path, monkeypatch
+):
+    if not unnamed:
+        monkeypatch.delattr(os, "O_TMPFILE")
+    policy = RetryPolicy(max_retries=1, initial_delay=0.001)
+    path = tmp_path / "a.pcm"
+
+    async def make(client):
+        match call:
+            case "create":
+                await client.audio.speech.create(**SPEECH)
+            case "stream":
+                async with client.audio.speech.stream(**SPEECH) as stream:
+                    async for _ in stream:
+                        pass
+            case _:
+                await client.audio.speech.save(path, **SPEECH)
+
+    async def attempt(step):
+        server.acts = SHAPES[shape]
+        reached = []
+        path.unlink(missing_ok=True)
+        if call == "save over":
+            path.write_bytes(OLD)
+        async with AsyncModelGates(
+            api_key=KEY, base_url=server.url, retry=policy, timeout=20.0
+        ) as client:
+            try:
+                error = await HOW[how](make(client), step, reached)
+            except Exception as failure:  # the call's own: it was over before the cancellation
+                error = failure
+            if isinstance(error, BaseException):
+                assert_keeps_secret(error)
+            left = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+            assert left in ({}, {"a.pcm": OLD}, {"a.pcm": AUDIO}), f"after step {step}"
+            assert call == "save over" or left != {"a.pcm": OLD}
+            # The only connection of the pool is free again.
+            server.acts = HEALTHY
+            audio = await client.audio.speech.create(**SPEECH)
+            assert audio.content == AUDIO, f"after step {step}"
+        return bool(reached)
+
+    async def main():
+        step = 0
+        while await attempt(step):
+            step += 1
+        return step
+
+    assert asyncio.run(main()) > 2
+    server.until(lambda: server.open == 0)
+
+
+@pytest.mark.usefixtures("one_connection")
+@pytest.mark.parametrize("taken", [0, 1, 2])
+@pytest.mark.parametrize(
+    "acts", [(head(), AUDIO, STALL), (CHUNKED, *[chunk(AUDIO)] * 3, chunk(b""))]
+)
+def test_a_stream_left_early_gives_its_connection_back(caller, server, taken, acts):
+    stream = caller.client.audio.speech.stream(**SPEECH)
+    server.acts = acts
+    if isinstance(caller.client, ModelGates):
+        with stream:
+            for _, _ in zip(range(taken), stream, strict=False):
+                pass
+    else:
+
+        async def leave():
+            async with stream:
+                left = taken
+                while left and await anext(stream):
+                    left = 0 if acts[-1] is STALL else left - 1
+
+        caller.runner.run(leave())
+    server.acts = HEALTHY
+    assert caller.make("create", None).heard == AUDIO
+
+
+@pytest.mark.usefixtures("one_connection")
+def test_a_stream_left_by_an_error_of_the_caller_gives_its_connection_back(caller, server):
+    server.acts = (head(), AUDIO, STALL)
+    stream = caller.client.audio.speech.stream(**SPEECH)
+
+    def sync():
+        with stream:
+            next(stream)
+            raise ZeroDivisionError
+
+    async def asynchronous():
+        async with stream:
+            await anext(stream)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        sync() if hasattr(stream, "__enter__") else caller.runner.run(asynchronous())
+    server.acts = HEALTHY
+    assert caller.make("create", None).heard == AUDIO
+
+
+def test_copies_share_the_connection_and_closing_one_leaves_the_others(caller, server):
+    original = caller.client
+    assert caller.make("create", None).heard == AUDIO
+    for number in range(3):
+        caller.client = original.with_options(headers={"X-Copy": str(number)})
+        assert caller.make("create", None).heard == AUDIO
+        close(caller)
+        assert "closed" in str(caller.make("create", None).error)
+    caller.client = original
+    assert caller.make("create", None).heard == AUDIO
+    assert server.connections == 1
+    assert [b"x-copy: 2" in sent.lower() for sent in server.requests] == [
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
+
+
+def close(caller):
+    if isinstance(caller.client, ModelGates):
+        caller.client.close()
+    else:
+        caller.runner.run(caller.client.aclose())
+
+
+@pytest.mark.parametrize("call", CALLS[:3])
+def test_a_client_used_after_close_says_so(caller, server, call, tmp_path):
+    clients = [caller.client, caller.client.with_options(retry=None)]
+    close(caller)
+    close(caller)
+    server.until(lambda: server.open == 0)
+    for closed in clients:
+        caller.client = closed
+        result = caller.make(call, tmp_path)
+        assert type(result.error) is ConfigurationError
+        assert "closed" in str(result.error)
+    assert server.connections == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stream_used_after_close_says_so(server):
+    server.acts = HEALTHY
+    with ModelGates(api_key=KEY, base_url=server.url) as client:
+        stream = client.audio.speech.stream(**SPEECH)
+        stream.close()
+        with pytest.raises(ConfigurationError, match="closed"):
+            next(stream)
+    assert server.connections == 0
+
+
+def test_a_forked_child_and_its_parent_go_on_with_connections_of_their_own(server):
+    server.acts = HEALTHY
+    script = """
+with ModelGates(timeout=20.0) as c:
+    speak = lambda: len(c.audio.speech.create(**SPEECH).content)
+    before = speak()
+    pid = os.fork()
+    if not pid:
+        # To the parent by the exit status: whole, or not.
+        os._exit(0 if speak() == speak() == before else 1)
+    during = speak()
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    tell(sizes=[before, during, speak()], status=status)
+"""
+    seen = outcome(script, "sync", "-", server=server)
+    assert seen == {"sizes": [4096, 4096, 4096], "status": 0}
+    assert server.connections == 2
+
+
+def test_results_and_settings_survive_pickling(caller):
+    for thing in (
+        Timeout(read=1.0),
+        RetryPolicy(max_retries=7),
+        Audio(content=AUDIO, format="pcm"),
+    ):
+        assert pickle.loads(pickle.dumps(thing)) == thing
+
+
+def test_neither_client_nor_stream_can_be_pickled_into_somebody_elses_hands(caller):
+    for thing in (caller.client, caller.client._settings, caller.client.audio.speech):
+        with pytest.raises((TypeError, AttributeError), match="pickle"):
+            pickle.dumps(thing)
