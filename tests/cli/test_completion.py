@@ -31,7 +31,7 @@ def shell(name, script, env):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("modelgates ''", {"speak", "stub", "completion"}),
+        ("modelgates ''", {"speak", "narrate", "stub", "completion"}),
         ("modelgates sp", {"speak"}),
         ("modelgates speak --provider", {"--provider-option"}),
         ("modelgates completion ''", {"bash", "zsh", "fish"}),

@@ -16,7 +16,7 @@ __all__ = ["COMPLETE_VARIABLE", "run"]
 COMPLETE_VARIABLE = "_MODELGATES_COMPLETE"
 """The environment variable through which a shell's completion script asks for words."""
 
-_COMMANDS = ("speak", "stub", "completion")
+_COMMANDS = ("speak", "narrate", "stub", "completion")
 
 
 class _LazyGroup(click.Group):

@@ -17,12 +17,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anyio.to_thread
 import attrs
 
 from modelgates.audio import Receiver
 from modelgates.errors import ConfigurationError, SaveError
-from modelgates.files import AtomicFile
+from modelgates.files import AtomicFile, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
@@ -49,21 +48,41 @@ class AudioCache:
         folder: Where it is; made, for its owner alone, when the first entry is.
         max_bytes: What it may hold. Beyond that the entries go whose last use is oldest. Several
             processes may each overshoot it by a tenth.
+        origin: What the entries are known to come from, in place of the client's base URL: for
+            a server whose address changes and whose speech does not.
 
     Raises:
         ConfigurationError: If `max_bytes` is below 1.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        max_bytes: int = MAX_BYTES,
+        origin: str | None = None,
+    ) -> None:
         if max_bytes < 1:
             raise ConfigurationError(f"max_bytes must be 1 or more, not {max_bytes}")
         self.folder = Path(folder)
         self.max_bytes = max_bytes
+        self.origin = origin
         self._lock = threading.Lock()
         self._credit = 0
 
     def __repr__(self) -> str:
         return f"AudioCache({str(self.folder)!r}, max_bytes={self.max_bytes:,})"
+
+    def key_of(self, call: Call, base_url: str) -> str:
+        """The name of what `call` asks for: the SHA-256 of the request in a canonical form."""
+        asked = {
+            "url": (self.origin or base_url) + call.kwargs["url"],
+            "method": call.kwargs["method"],
+            "body": call.kwargs.get("json"),
+            "headers": {name.lower(): value for name, value in call.headers.items()},
+        }
+        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=repr)
+        return hashlib.sha256(canonical.encode()).hexdigest()
 
     def holds(self, key: str) -> bool:
         """Whether there is an entry under `key`; it may still turn out damaged."""
@@ -143,18 +162,6 @@ def as_cache(cache: str | os.PathLike[str] | AudioCache) -> AudioCache:
     return _cache_at(Path(cache).absolute())
 
 
-def key_of(call: Call, base_url: str) -> str:
-    """The name of what `call` asks for: the SHA-256 of the request in a canonical form."""
-    asked = {
-        "url": base_url + call.kwargs["url"],
-        "method": call.kwargs["method"],
-        "body": call.kwargs.get("json"),
-        "headers": {name.lower(): value for name, value in call.headers.items()},
-    }
-    canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=repr)
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
 @attrs.frozen
 class Entry:
     """A reply that was kept: its headers and its body, read like one from the network."""
@@ -179,7 +186,7 @@ class AsyncEntry:
 
     async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end."""
-        return await anyio.to_thread.run_sync(self._entry.read)
+        return await in_thread(self._entry.read)
 
     async def aclose(self) -> None:
         """Let the file go. May be called again."""
@@ -269,14 +276,14 @@ class _AsyncRecorded:
 
     async def read(self) -> bytes:
         data = await self._reply.read()
-        await anyio.to_thread.run_sync(self._recording.write, data)
+        await in_thread(self._recording.write, data)
         return data
 
     async def aclose(self) -> None:
         try:
             await self._reply.aclose()
             if self._judge.whole:
-                await anyio.to_thread.run_sync(self._recording.keep)
+                await in_thread(self._recording.keep)
         finally:
             self._recording.drop()
 
@@ -286,7 +293,8 @@ def start_cached(
 ) -> tuple[Any, Receiver]:
     """Start `call` from its cache, or else from the network and into the cache."""
     assert call.cache_dir is not None
-    cache, key = as_cache(call.cache_dir), key_of(call, base_url)
+    cache = as_cache(call.cache_dir)
+    key = cache.key_of(call, base_url)
     if entry := cache.find(key):
         return entry, Receiver(entry.headers, requested)
     reply, _ = start(call, requested)
@@ -302,13 +310,14 @@ async def start_cached_async(
 ) -> tuple[Any, Receiver]:
     """Start `call` from its cache, or else from the network and into the cache."""
     assert call.cache_dir is not None
-    cache, key = as_cache(call.cache_dir), key_of(call, base_url)
-    if entry := await anyio.to_thread.run_sync(cache.find, key):
+    cache = as_cache(call.cache_dir)
+    key = cache.key_of(call, base_url)
+    if entry := await in_thread(cache.find, key):
         return AsyncEntry(entry), Receiver(entry.headers, requested)
     reply, _ = await start(call, requested)
     judge = _Judge(reply.headers, requested)
-    recording = await anyio.to_thread.run_sync(cache.record, key, _kept(reply.headers))
-    return _AsyncRecorded(reply, judge, recording), judge
+    # Not in a thread: cancelled meanwhile, nobody would close the reply.
+    return _AsyncRecorded(reply, judge, cache.record(key, _kept(reply.headers))), judge
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ import attrs
 
 from modelgates.audio import AudioMetadata, Receiver
 from modelgates.errors import ConfigurationError, ModelGatesError
-from modelgates.jobs.cache import as_cache, key_of
+from modelgates.jobs.cache import as_cache
 from modelgates.jobs.joining import Joiner, check_joinable
 from modelgates.jobs.splitting import MAX_CHARS, Piece, split
 from modelgates.speech import AsyncAudioStream, AudioStream, prepare
@@ -107,7 +107,7 @@ def plan(arguments: NarrateArguments, base_url: str) -> NarrationPlan:
             continue
         sizes.append(len(piece.text))
         call, _ = prepare(input=piece.text, **settings.request)
-        if cache is None or not cache.holds(key_of(call, base_url)):
+        if cache is None or not cache.holds(cache.key_of(call, base_url)):
             missing.append(len(piece.text))
     return NarrationPlan(len(sizes), sum(sizes), len(missing), sum(missing))
 

@@ -1,0 +1,112 @@
+"""`modelgates narrate` as its users run it, interrupted and resumed."""
+
+import json
+import signal
+import subprocess
+import time
+import wave
+
+import pytest
+
+TEXT = "".join(f"This is sentence number {number}, and it says little. " for number in range(60))
+
+
+@pytest.fixture
+def book(folder):
+    path = folder / "book.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def test_a_book_becomes_one_file_and_nothing_else(run, with_key, stub, folder, book):
+    done = run("narrate", "book.txt", "-o", "book.wav", env=with_key)
+    assert (done.code, done.err) == (0, "")
+    assert "pieces" in done.out
+    assert sorted(path.name for path in folder.iterdir()) == ["book.txt", "book.wav"]
+    with wave.open(str(folder / "book.wav")) as file:
+        assert file.getnframes() / file.getframerate() > 60
+    assert "".join(sorted((r.body["input"] for r in stub.requests), key=TEXT.index)) == TEXT
+
+
+def test_standard_input_can_be_narrated_and_the_report_be_read_by_programs(run, with_key, folder):
+    done = run(
+        *("narrate", "-", "-o", "book.mp3", "--json"), env=with_key, given="\ufeffHello.".encode()
+    )
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert report["bytes"] == (folder / "book.mp3").stat().st_size
+    assert (report["path"], report["pieces"]) == ("book.mp3", 1)
+    assert report["seconds"] > 0
+
+
+def test_a_dry_run_buys_nothing(run, with_key, stub, folder, book):
+    done = run("narrate", "book.txt", "-o", "book.mp3", "--dry-run", "--json", env=with_key)
+    assert json.loads(done.out) == {
+        "pieces": 5,
+        "characters": len(TEXT),
+        "pieces_to_buy": 5,
+        "characters_to_buy": len(TEXT),
+    }
+    stub.assert_not_called()
+    assert [path.name for path in folder.iterdir()] == ["book.txt"]
+
+
+def test_what_ctrl_c_interrupted_is_resumed_and_nothing_bought_twice(
+    start, run, with_key, stub, folder, book
+):
+    command = ("narrate", "book.txt", "-o", "book.wav", "--concurrency", "1")
+    whole = run(*command, env=with_key).code, (folder / "book.wav").read_bytes()
+    (folder / "book.wav").unlink()
+    stub.reset()
+    process = start(
+        *command, env=with_key, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    end = time.monotonic() + 60
+    while len(list(folder.glob("book.wav.pieces/*/*"))) < 2:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "no piece was finished"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "book.wav.pieces" in err
+    assert not (folder / "book.wav").exists()
+    kept = len(list(folder.glob("book.wav.pieces/*/*")))
+
+    before = len(stub.requests)
+    plan = json.loads(run(*command, "--dry-run", "--json", env=with_key).out)
+    assert plan["pieces_to_buy"] == 5 - kept
+    assert run(*command, env=with_key).code == 0
+    assert len(stub.requests) - before == 5 - kept
+    assert (whole[0], (folder / "book.wav").read_bytes()) == (0, whole[1])
+    assert not (folder / "book.wav.pieces").exists()
+
+
+def test_pieces_bought_from_the_local_stub_are_found_again(run, environment, folder, book):
+    command = ("narrate", "book.txt", "-o", "book.mp3", "--local", "--cache-dir", "kept")
+    assert run(*command, env=environment).code == 0
+    plan = json.loads(run(*command, "--dry-run", "--json", env=environment).out)
+    assert plan["pieces_to_buy"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("nowhere.txt", "-o", "book.mp3"), 2),
+        (("latin.txt", "-o", "book.mp3"), 2),
+        (("blank.txt", "-o", "book.mp3"), 3),
+        (("book.txt", "-o", "book.ogg"), 3),
+        (("book.txt", "-o", "nowhere/book.mp3"), 7),
+        (("book.txt",), 2),
+    ],
+)
+def test_what_cannot_work_is_said_in_a_line_before_anything_is_bought(
+    run, with_key, stub, folder, book, arguments, code
+):
+    (folder / "latin.txt").write_bytes(b"caf\xe9")
+    (folder / "blank.txt").write_text(" \n")
+    done = run("narrate", *arguments, env=with_key)
+    assert done.code == code
+    assert done.err.startswith("modelgates: error: ")
+    assert len(done.err.splitlines()) == 1
+    stub.assert_not_called()
