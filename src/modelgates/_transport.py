@@ -11,8 +11,10 @@ import functools
 import json
 import math
 import ssl
+import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.request import getproxies, proxy_bypass
 
@@ -118,9 +120,8 @@ def build_request(
         )
         request.read()
     except (httpx.InvalidURL, TypeError, ValueError) as error:
-        raise ConfigurationError(
-            f"no request to {address} can be made: {error}"
-        ) from _without_frames(error)
+        _drop_frames(error)
+        raise ConfigurationError(f"no request to {address} can be made: {error}") from error
     return request
 
 
@@ -408,6 +409,93 @@ class _DeadlineBackend(httpcore.NetworkBackend):
         )
 
 
+class _AsyncPool(httpx.AsyncBaseTransport):
+    """Connections, each a transport of its own, and a queue for them.
+
+    A single `httpx` transport looks at all of its connections whenever a request comes or goes:
+    at 50 at once that costs five times the request itself, and at 500 calls time out.
+    """
+
+    def __init__(self, *, verify: ssl.SSLContext, limits: httpx.Limits, proxy: str | None) -> None:
+        one = httpx.Limits(max_connections=1, keepalive_expiry=limits.keepalive_expiry)
+        self._new = functools.partial(
+            httpx.AsyncHTTPTransport, verify=verify, limits=one, proxy=proxy
+        )
+        self._expiry = limits.keepalive_expiry or math.inf
+        self._free = anyio.Semaphore(limits.max_connections or sys.maxsize, fast_acquire=True)
+        self._busy: set[httpx.AsyncBaseTransport] = set()
+        # The first is made here, so that a proxy that cannot work fails here and not in a call.
+        self._idle: deque[tuple[httpx.AsyncBaseTransport, float]] = deque()
+        self._idle.append((self._new(), time.monotonic()))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await self._wait(request.extensions["timeout"]["pool"])
+        # The one used last is the likeliest to be open still; the others grow old and go.
+        connection = self._idle.pop()[0] if self._idle else self._new()
+        self._busy.add(connection)
+        try:
+            response = await connection.handle_async_request(request)
+        except BaseException:
+            await self._give_back(connection, sound=False)
+            raise
+        stream = cast("httpx.AsyncByteStream", response.stream)
+        response.stream = _Borrowed(stream, functools.partial(self._give_back, connection))
+        return response
+
+    async def aclose(self) -> None:
+        for connection in (*self._busy, *(connection for connection, _ in self._idle)):
+            await connection.aclose()
+        self._idle.clear()
+
+    async def _wait(self, seconds: float | None) -> None:
+        try:
+            self._free.acquire_nowait()
+        except anyio.WouldBlock:
+            with anyio.move_on_after(seconds) as waiting:
+                await self._free.acquire()
+            if waiting.cancelled_caught:
+                raise httpx.PoolTimeout("no connection became free") from None
+
+    async def _give_back(self, connection: httpx.AsyncBaseTransport, *, sound: bool) -> None:
+        if connection not in self._busy:
+            return
+        self._busy.remove(connection)
+        now = time.monotonic()
+        if sound:
+            self._idle.append((connection, now))
+        self._free.release()
+        if not sound:
+            # A cancelled task leaves httpcore's books in disorder: it would wait for ever.
+            stale = connection
+        elif self._idle[0][1] + self._expiry < now:
+            stale, _ = self._idle.popleft()
+        else:
+            return
+        with anyio.CancelScope(shield=True):
+            await stale.aclose()
+
+
+class _Borrowed(httpx.AsyncByteStream):
+    """A body whose connection is given back once it is closed."""
+
+    def __init__(
+        self, stream: httpx.AsyncByteStream, give_back: Callable[..., Awaitable[None]]
+    ) -> None:
+        self._stream = stream
+        self._give_back = give_back
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._stream)
+
+    async def aclose(self) -> None:
+        sound = False
+        try:
+            await self._stream.aclose()
+            sound = True
+        finally:
+            await self._give_back(sound=sound)
+
+
 def new_transport(base_url: str, given: httpx.BaseTransport | None = None) -> httpx.BaseTransport:
     """The transport `given`, or the default one with proxies and certificates as usual.
 
@@ -431,16 +519,17 @@ def new_async_transport(
     """The transport `given`, or the default one; otherwise as `new_transport`."""
     if given is not None:
         return _checked(given, httpx.AsyncBaseTransport)
-    return _configured(httpx.AsyncHTTPTransport, base_url)
+    return _configured(_AsyncPool, base_url)
 
 
 T = TypeVar("T")
-_Transport = TypeVar("_Transport", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
+_Transport = TypeVar("_Transport", httpx.HTTPTransport, _AsyncPool)
 
 
 def _configured(kind: type[_Transport], base_url: str) -> _Transport:
     try:
-        return kind(limits=LIMITS, proxy=_proxy_for(httpx.URL(base_url)))
+        context = httpx.create_ssl_context()
+        return kind(verify=context, limits=LIMITS, proxy=_proxy_for(httpx.URL(base_url)))
     except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
         raise ConfigurationError(
             f"the proxy or certificates that the environment names do not work: {error}"
