@@ -47,19 +47,32 @@ class Call:
 def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What the generated `operation` would send for `arguments`.
 
+    Headers that it requires may be absent: those of the client and of the call are added later,
+    the key among them.
+
     Raises:
         ConfigurationError: If it is no operation, or does not take such arguments.
     """
+    name = getattr(operation, "__name__", repr(operation))
     try:
-        # A document that declares the key as a header makes it an argument; the client sends it.
-        own = {"authorization": ""} if _takes_key(operation) else {}
-        kwargs: dict[str, Any] = operation._get_kwargs(**own, **arguments)  # noqa: SLF001
+        absent = _required(operation) - arguments.keys()
+        kwargs: dict[str, Any] = operation._get_kwargs(  # noqa: SLF001
+            **dict.fromkeys(absent, _NOT_GIVEN), **arguments
+        )
     except Exception as error:
-        name = getattr(operation, "__name__", repr(operation))
         raise ConfigurationError(f"{name} cannot be called so: {error!r}") from error
+    if "headers" in kwargs:
+        kwargs["headers"] = {k: v for k, v in kwargs["headers"].items() if v != _NOT_GIVEN}
+    if any(_NOT_GIVEN in str(kwargs.get(part, "")) for part in ("url", "params", "cookies")):
+        raise ConfigurationError(f"{name} cannot be called without {', '.join(sorted(absent))}")
     return kwargs
 
 
+# Stands for an argument that nobody gave, until it is known whether it is a header.
+_NOT_GIVEN = "modelgates-argument-not-given"
+
+
 @cache
-def _takes_key(operation: ModuleType) -> bool:
-    return "authorization" in inspect.signature(operation._get_kwargs).parameters  # noqa: SLF001
+def _required(operation: ModuleType) -> frozenset[str]:
+    parameters = inspect.signature(operation._get_kwargs).parameters.values()  # noqa: SLF001
+    return frozenset(each.name for each in parameters if each.default is each.empty)

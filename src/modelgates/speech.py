@@ -138,7 +138,7 @@ def prepare(
     *,
     input: str,  # noqa: A002 - the document's name
     model: str,
-    voice: str,
+    voice: str | None = None,
     response_format: str | None = None,
     speed: float | None = None,
     provider: Mapping[str, Any] | HasDict | None = None,
@@ -154,7 +154,10 @@ def prepare(
     Raises:
         ConfigurationError: If they cannot be sent.
     """
-    fields: dict[str, Any] = {"input": input, "model": model, "voice": voice}
+    fields: dict[str, Any] = {"input": input, "model": model}
+    # Whether it is required is for the document to say, which may stop doing so.
+    if voice is not None:
+        fields["voice"] = voice
     if speed is not None:
         fields["speed"] = speed
     # Set on the finished JSON: values newer than the document, which the generated model would
@@ -165,9 +168,7 @@ def prepare(
     if provider is not None:
         extra["provider"] = dict(provider) if isinstance(provider, Mapping) else provider.to_dict()
     extra.update(extra_body or {})
-    kwargs = operation_kwargs(
-        _binding.speech_operation, {"body": _binding.SpeechRequest.from_dict(fields)}
-    )
+    kwargs = operation_kwargs(_binding.speech_operation, {"body": _request(fields, extra)})
     kwargs["json"].update(extra)
     call = Call(
         operation=_binding.speech_operation,
@@ -179,6 +180,18 @@ def prepare(
         cache_dir=cache_dir,
     )
     return call, str(kwargs["json"].get("response_format") or _binding.DEFAULT_RESPONSE_FORMAT)
+
+
+def _request(fields: dict[str, Any], extra: Mapping[str, Any]) -> Any:
+    """The generated model of a request; what it requires beyond `fields` comes from `extra`."""
+    while True:
+        try:
+            return _binding.SpeechRequest.from_dict(fields)
+        except KeyError as error:
+            [name] = error.args
+            if name in fields or name not in extra:
+                raise ConfigurationError(f"the document requires {name!r}: pass it") from None
+            fields = {**fields, name: extra[name]}
 
 
 class Speech:
