@@ -29,11 +29,11 @@ def stub():
 @pytest.fixture
 def environment(tmp_path):
     """The variables of a user who has set nothing up."""
-    kept = {name: value for name, value in os.environ.items() if "MODELGATES" not in name}
+    ours = ("MODELGATES", "_MODELGATES", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     # Commands run in another folder, where relative entries would lead nowhere.
-    path = (
-        os.path.abspath(entry) for entry in kept.get("PYTHONPATH", "").split(os.pathsep) if entry
-    )
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    path = (os.path.abspath(entry) for entry in entries if entry)
     return kept | {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(path)}
 
 

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from modelgates.cli.app import COMMANDS
+
 
 @pytest.fixture
 def with_command(environment, tmp_path):

@@ -168,6 +168,16 @@ def test_6_an_answer_that_is_not_whole_or_not_audio(speak, stub, folder, fault):
     assert list(folder.iterdir()) == []
 
 
+def test_6_a_server_that_drips_does_not_outlive_the_deadline(speak, stub, folder):
+    stub.fail_next("drip", interval=0.05)
+
+    ended = speak("Hello", "--timeout", "60", "--deadline", "2")
+
+    assert ended.code == 6
+    assert "deadline" in one_line(ended)
+    assert list(folder.iterdir()) == []
+
+
 class AlwaysWav(BaseHTTPRequestHandler):
     """A gateway that knows one format, whatever it is asked for."""
 

@@ -4,6 +4,7 @@ import os
 import re
 import select
 import signal
+import subprocess
 import time
 
 import pytest
@@ -81,6 +82,17 @@ def test_no_bar_where_none_is_wanted(speak, terminal, arguments):
     assert speak("Hello", *arguments, stderr=program).code == 0
 
     assert what_is_left(user) == ""
+
+
+def test_a_player_at_the_other_end_hears_the_first_bytes_before_the_last(start, with_key, stub):
+    stub.fail_next("stall-midway", after=1000)
+    process = start("speak", "Hello", "-o", "-", env=with_key, stdout=subprocess.PIPE)
+
+    ready, _, _ = select.select([process.stdout], [], [], 50)
+
+    assert ready, "the first bytes are held back"
+    assert len(os.read(process.stdout.fileno(), 1000)) > 0
+    assert process.poll() is None
 
 
 def test_audio_is_not_poured_into_a_terminal(speak, stub, terminal):

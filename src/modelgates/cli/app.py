@@ -11,22 +11,22 @@ from modelgates._version import __version__
 from modelgates.cli.exits import CommandError, Exit, complain, exit_codes_help, exit_for
 from modelgates.errors import ModelGatesError
 
-__all__ = ["COMPLETE_VARIABLE", "run"]
+__all__ = ["COMMANDS", "COMPLETE_VARIABLE", "run"]
 
 COMPLETE_VARIABLE = "_MODELGATES_COMPLETE"
 """The environment variable through which a shell's completion script asks for words."""
 
-_COMMANDS = ("speak", "narrate", "stub", "completion")
+COMMANDS = ("speak", "narrate", "stub", "completion")
 
 
 class _LazyGroup(click.Group):
     """Commands live in the module of their name, as `command`: one not called costs nothing."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"modelgates.cli.{cmd_name}").command
         return command

@@ -88,6 +88,12 @@ def _complete_format(_context: click.Context, _option: click.Parameter, typed: s
     metavar="SECONDS",
     help="Longest silence to accept while connecting or receiving.",
 )
+@click.option(
+    "--deadline",
+    type=_POSITIVE,
+    metavar="SECONDS",
+    help="Longest time to accept for the whole call, retries included.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--debug", is_flag=True, help="Log requests and show tracebacks on standard error.")
@@ -104,6 +110,7 @@ def command(
     local: bool,
     base_url: str | None,
     timeout: float | None,
+    deadline: float | None,
     as_json: bool,
     quiet: bool,
     debug: bool,
@@ -133,7 +140,9 @@ def command(
         request["provider"] = {"options": parse_provider_options(provider_options)}
 
     with ExitStack() as stack:
-        client = _client(stack, local=local, base_url=base_url, timeout=timeout)
+        limits = {"timeout": timeout, "deadline": deadline}
+        settings = {name: seconds for name, seconds in limits.items() if seconds is not None}
+        client = _client(stack, local=local, base_url=base_url, settings=settings)
         bar = None
         if bar_is_welcome() and not (as_json or quiet):
             bar = stack.enter_context(ProgressBar())
@@ -148,17 +157,16 @@ def command(
 
 
 def _client(
-    stack: ExitStack, *, local: bool, base_url: str | None, timeout: float | None
+    stack: ExitStack, *, local: bool, base_url: str | None, settings: dict[str, Any]
 ) -> ModelGates:
-    settings: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
     if local:
         with needs_extra("stub"):
             from modelgates.stub import StubServer
 
             stub = stack.enter_context(StubServer())
-        settings |= {"base_url": stub.base_url, "api_key": stub.api_key}
+        settings = {**settings, "base_url": stub.base_url, "api_key": stub.api_key}
     elif base_url is not None:
-        settings["base_url"] = base_url
+        settings = {**settings, "base_url": base_url}
 
     from modelgates import ModelGates
 
