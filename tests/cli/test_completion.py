@@ -33,7 +33,7 @@ def shell(name, script, env):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("modelgates ''", {"speak", "narrate", "stub", "completion"}),
+        ("modelgates ''", set(COMMANDS)),
         ("modelgates sp", {"speak"}),
         ("modelgates speak --provider", {"--provider-option"}),
         ("modelgates completion ''", {"bash", "zsh", "fish"}),
