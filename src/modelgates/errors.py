@@ -115,8 +115,9 @@ class APIStatusError(ModelGatesError):
         self.body = body
 
     def __str__(self) -> str:
+        wait = f"; it asks to wait {self.retry_after:g} s" if self.retry_after else ""
         request = f" (request {self.request_id})" if self.request_id else ""
-        return f"HTTP {self.status}: {self.message}{request}"
+        return f"HTTP {self.status}: {self.message}{wait}{request}"
 
     @classmethod
     def for_status(cls, status: int) -> type[Self]:

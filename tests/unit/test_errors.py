@@ -79,6 +79,8 @@ def test_a_timeout_is_a_connection_error():
     assert issubclass(errors.APITimeoutError, errors.APIConnectionError)
 
 
-def test_a_status_error_shows_status_message_and_request():
+def test_a_status_error_shows_status_message_wait_and_request():
     error = errors.NotFoundError("no such voice", status=404, request_id="req-1")
     assert str(error) == "HTTP 404: no such voice (request req-1)"
+    error = errors.RateLimitError("slow down", status=429, retry_after=90.0)
+    assert str(error) == "HTTP 429: slow down; it asks to wait 90 s"
