@@ -11,10 +11,11 @@ import json
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import attrs
 
+from modelgates._operations import HasDict
 from modelgates.audio import request_id_of
 from modelgates.errors import APIStatusError, InvalidResponseError, ModelGatesError
 from modelgates.retry import parse_retry_after
@@ -133,15 +134,14 @@ def exchange(
 def status_error(reply: ReplyHead, body: bytes, parsed: object) -> APIStatusError:
     """The error for a reply that is no success, whatever its body turned out to be."""
     payload = _payload(body, parsed)
-    detail = payload.get("error")
-    detail = detail if isinstance(detail, dict) else {}
-    code, message, metadata = (detail.get(name) for name in ("code", "message", "metadata"))
+    detail = _mapping(payload.get("error")) or {}
+    code, message = detail.get("code"), detail.get("message")
     user_id = payload.get("user_id")
     return APIStatusError.for_status(reply.status)(
         message if isinstance(message, str) else _summary(reply, body),
         status=reply.status,
         code=code if isinstance(code, int) else None,
-        metadata=metadata if isinstance(metadata, dict) else None,
+        metadata=_mapping(detail.get("metadata")),
         user_id=user_id if isinstance(user_id, str) else None,
         request_id=request_id_of(reply.headers),
         retry_after=parse_retry_after(reply.headers.get("retry-after")),
@@ -149,15 +149,18 @@ def status_error(reply: ReplyHead, body: bytes, parsed: object) -> APIStatusErro
     )
 
 
-def _payload(body: bytes, parsed: object) -> dict[Any, Any]:
-    if parsed is not None and hasattr(parsed, "to_dict"):
+def _payload(body: bytes, parsed: object) -> dict[str, Any]:
+    if isinstance(parsed, HasDict):
         # The generated model has checked the shape; what it did not know it kept.
-        return dict(parsed.to_dict())
+        return parsed.to_dict()
     try:
-        payload = json.loads(body)
+        return _mapping(json.loads(body)) or {}
     except (ValueError, RecursionError):
         return {}
-    return payload if isinstance(payload, dict) else {}
+
+
+def _mapping(value: object) -> dict[str, Any] | None:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def _summary(reply: ReplyHead, body: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
 
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from modelgates.config import Timeout
     from modelgates.jobs.cache import AudioCache
     from modelgates.retry import RetryPolicy
+
+
+@runtime_checkable
+class HasDict(Protocol):
+    """A generated model, such as ``SpeechRequestProvider``."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The model as JSON would have it."""
+        ...
 
 
 @attrs.frozen(kw_only=True)

@@ -319,7 +319,7 @@ def _describe(headers: Mapping[str, str], requested: str) -> AudioMetadata:
     media_type, *rest = (content_type or "").lower().split(";")
     kind, _, subtype = media_type.strip().partition("/")
     name = FORMAT_BY_SUBTYPE.get(subtype, subtype) if kind == "audio" else requested
-    parameters = dict(part.strip().partition("=")[::2] for part in rest)
+    parameters = {name.strip(): value for name, _, value in (part.partition("=") for part in rest)}
     metadata = AudioMetadata(
         format=name,
         content_type=content_type,

@@ -10,7 +10,6 @@ from typing import (
     Any,
     Generic,
     Literal,
-    Protocol,
     Required,
     Self,
     TypedDict,
@@ -20,7 +19,7 @@ from typing import (
 )
 
 from modelgates import _binding
-from modelgates._operations import Call, operation_kwargs
+from modelgates._operations import Call, HasDict, operation_kwargs
 from modelgates.audio import (
     Audio,
     AudioMetadata,
@@ -41,7 +40,7 @@ from modelgates.files import AtomicFile, in_thread
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Awaitable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Generator, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -58,14 +57,6 @@ ReplyT = TypeVar("ReplyT", "Reply", "AsyncReply")
 
 # What a failed `save` keeps in memory of audio that was paid for: 22 minutes of 24 kHz mono PCM.
 MAX_RESCUED = 64 * 1024 * 1024
-
-
-class HasDict(Protocol):
-    """A generated model, such as ``SpeechRequestProvider``."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The model as JSON would have it."""
-        ...
 
 
 class RequestArguments(TypedDict, total=False):
@@ -694,7 +685,7 @@ class _Kept:
         return self._file.commit()
 
     @contextmanager
-    def even_on_failure(self) -> Iterator[None]:
+    def even_on_failure(self) -> Generator[None]:
         """Attach what was kept to the error, should the stream or the file fail."""
         try:
             yield
