@@ -9,6 +9,8 @@
 
 import argparse
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nox
@@ -24,6 +26,14 @@ SENTENCE = "Hello! This is the ModelGates client, speaking from your own machine
 def group(name: str) -> list[str]:
     """Give the requirements of a dependency group, which are pinned in pyproject.toml alone."""
     return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def exit_code_of(session: nox.Session, module: str) -> None:
+    """Run a module and end as it does, where nox would make every failure a 1."""
+    python = f"{Path(session.bin, 'python')}"
+    done = subprocess.run([python, "-m", module, *session.posargs], check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
 
 
 @nox.session(tags=["use"])
@@ -51,6 +61,29 @@ def drift(session: nox.Session) -> None:
     session.run("python", "-m", "scripts.drift", *session.posargs)
 
 
+@nox.session(tags=["generate"])
+def update_spec(session: nox.Session) -> None:
+    """Take a new OpenAPI document, if the client works with it: `-- PATH_OR_URL`, `-- --help`."""
+    session.install(".[all]", *group("update"))
+    exit_code_of(session, "scripts.update_spec")
+
+
+@nox.session(tags=["generate"])
+def watch_spec(session: nox.Session) -> None:
+    """Take the published document if it changed, and write a change request: `-- --help`."""
+    session.install(".[all]", *group("update"))
+    exit_code_of(session, "scripts.watch_spec")
+
+
+@nox.session(tags=["check"])
+def evolution(session: nox.Session) -> None:
+    """Try the documents that upstream may publish next: `-- slug-added` for one alone."""
+    session.install(".[all]", *group("update"))
+    if not session.posargs:
+        session.run("pytest", "--numprocesses=2", "tests/evolution")
+    session.run("python", "-m", "tests.evolution.matrix", *session.posargs)
+
+
 @nox.session(tags=["check"])
 def tests(session: nox.Session) -> None:
     """Run the tests: `nox -s tests -- tests/unit -k audio`."""
@@ -72,7 +105,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(tags=["check"])
 def types(session: nox.Session) -> None:
     """Check types with mypy and pyright, both strict."""
-    session.install(".[all]", *group("types"), *group("test"))
+    session.install(".[all]", *group("types"), *group("update"))
     session.run("mypy", "--strict", "src", "generated", "scripts")
     session.run("pyright")
 
