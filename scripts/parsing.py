@@ -6,6 +6,7 @@ express. What is lost is named.
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from scripts.terms import operations
 
 if TYPE_CHECKING:
     from openapi_python_client.config import Config
+
+_OBJECT = re.compile(r"<openapi_python_client\S+ object at \w+>")
 
 
 class ParsingError(Exception):
@@ -77,7 +80,9 @@ def _complaints(api: GeneratorData) -> list[str]:
 
 
 def _said(error: GeneratorError) -> str:
-    return " ".join(f"{error.header} {error.detail or ''}".split())
+    text = " ".join(f"{error.header} {error.detail or ''}".split())
+    # It shows some strings of the document as the objects that hold them.
+    return _OBJECT.sub("(one of them)", text).removeprefix("WARNING parsing ")
 
 
 def _shape(api: GeneratorData) -> tuple[list[str], int]:

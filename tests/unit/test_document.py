@@ -4,13 +4,14 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from openapi_spec_validator import OpenAPIV31SpecValidator
+from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 from ruamel.yaml import YAML
 
 DOCUMENT = Path(__file__).parents[2] / "openapi.yaml"
 
-# Of the published page's document with all white space removed: the page shows it on one line.
-PUBLISHED = "2faeeb3a295bfe35885f102356448e6bbf4242d325800db28bb9d4252754eeb2"
+# Of the published document with all white space removed, for a page may show it on one line.
+# `nox -s update_spec` writes it.
+PUBLISHED = Path(__file__).with_name("published.sha256").read_text("ascii").strip()
 
 
 @pytest.fixture(scope="module")
@@ -23,23 +24,22 @@ def test_the_document_is_the_published_one_white_space_aside():
     assert hashlib.sha256(text.encode()).hexdigest() == PUBLISHED
 
 
-def test_the_document_is_valid_openapi_3_1(document):
-    assert document["openapi"].startswith("3.1.")
-    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+def test_the_document_is_valid_openapi(document):
+    kind = {"3.0": OpenAPIV30SpecValidator, "3.1": OpenAPIV31SpecValidator}
+    validator = kind[document["openapi"][:3]](document)
+    assert [error.message for error in validator.iter_errors()] == []
 
 
-def test_the_document_names_111_providers(document):
-    assert len(document["components"]["schemas"]["ProviderOptions"]["properties"]) == 111
-
-
-def test_the_document_describes_audio_and_eight_errors(document):
+def test_the_document_describes_audio_and_errors(document):
     responses = document["paths"]["/audio/speech"]["post"]["responses"]
-    assert list(responses) == ["200", "400", "401", "402", "404", "429", "500", "502", "503"]
-    for status in list(responses)[1:]:
-        reference = responses[status]["content"]["application/json"]["schema"]["$ref"]
+    assert responses.pop("200")["content"]
+    assert len(responses) >= 8
+    for status, response in responses.items():
+        assert status[0] in "45d"
+        reference = response["content"]["application/json"]["schema"]["$ref"]
         schema = document["components"]["schemas"][reference.rpartition("/")[2]]
-        assert schema["required"] == ["error"]
+        assert "error" in schema["required"]
 
 
 def test_the_document_names_its_server(document):
-    assert document["servers"] == [{"url": "https://modelgates.ai/api/v1"}]
+    assert document["servers"][0]["url"].startswith("https://")

@@ -6,6 +6,7 @@ import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,11 +17,11 @@ from ruamel.yaml import YAML
 import modelgates_api
 from modelgates import _binding
 from modelgates_api import AuthenticatedClient, Client, models
-from modelgates_api.api.subpackage_tts import create_audio_speech
-from modelgates_api.models import SpeechRequest
+from tests.edition import AUDIO_TYPES, WHOLE, arguments_of
 
 KEY = "sk-never-to-be-seen"
-SPEECH = SpeechRequest(input_="Hello", model="a/b", voice="c", response_format="mp3")
+OPERATION, MODEL = _binding.speech_operation, _binding.SpeechRequest
+SPEECH = MODEL.from_dict(WHOLE)
 
 
 def modules_after(statement):
@@ -65,17 +66,15 @@ def answering():
 
 def ask(base_url, **options):
     with Client(base_url=base_url, **options) as client:
-        return create_audio_speech.sync_detailed(
-            client=client, body=SPEECH, authorization=f"Bearer {KEY}"
-        )
+        return OPERATION.sync_detailed(client=client, body=SPEECH, **arguments_of(OPERATION))
 
 
 def test_importing_an_operation_imports_only_the_models_that_it_uses():
-    loaded = modules_after("import modelgates_api.api.subpackage_tts.create_audio_speech")
+    loaded = modules_after(f"import {OPERATION.__name__}")
     loaded_models = [name for name in loaded if name.startswith("modelgates_api.models.")]
-    assert "modelgates_api.models.speech_request" in loaded_models
+    assert MODEL.__module__ in loaded_models
     assert not [name for name in loaded_models if "provider_options" in name]
-    assert len(loaded_models) <= 10 < len(models.__all__)
+    assert len(loaded_models) <= 20 < len(models.__all__)
 
 
 def test_reading_the_document_from_the_package_imports_no_http_library():
@@ -111,9 +110,8 @@ def test_names_that_load_when_used_are_listed_before_they_are():
 
 
 def test_a_model_is_one_class_whichever_way_it_is_imported():
-    from modelgates_api.models.speech_request import SpeechRequest as Direct
-
-    assert models.SpeechRequest is SpeechRequest is Direct is _binding.SpeechRequest
+    direct = getattr(import_module(MODEL.__module__), MODEL.__name__)
+    assert getattr(models, MODEL.__name__) is direct is MODEL
 
 
 @pytest.mark.parametrize("status", [418, 499, 524, 529, 599])
@@ -152,7 +150,7 @@ def test_an_error_body_of_another_shape_raises_for_those_who_asked(answering):
 
 
 def test_audio_arrives_whole(answering):
-    answer = ask(answering(200, b"\0\1" * 5000, "application/octet-stream"))
+    answer = ask(answering(200, b"\0\1" * 5000, AUDIO_TYPES[0]))
     assert answer.parsed.payload.read() == b"\0\1" * 5000
 
 

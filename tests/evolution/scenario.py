@@ -1,0 +1,175 @@
+"""The wrapper as people use it, against the stub, whatever the document of the day says.
+
+It takes every name from where the wrapper takes it and every fact from the document that ships
+with the package, so it must pass for each document that `nox -s update_spec` can take.
+"""
+
+import asyncio
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import modelgates_api.api
+from modelgates import (
+    APIStatusError,
+    AsyncModelGates,
+    BadRequestError,
+    ConfigurationError,
+    ModelGates,
+    RateLimitError,
+    _binding,
+)
+from modelgates.stub import StubServer
+from modelgates.stub.tones import Tones
+from tests.edition import DOCUMENT, REQUIRED_BODY, REQUIRED_HEADERS, SPEECH, asks_for_more
+
+HELLO = {"model": "any/model", "voice": "alloy", "input": "Hello. And again."}
+HELLO["extra_body"] = REQUIRED_BODY
+FORMATS = _binding.RESPONSE_FORMATS or ("pcm",)
+STATUSES = [
+    int(status) for status in SPEECH["responses"] if status.isdigit() and int(status) >= 400
+]
+
+
+@pytest.fixture(scope="module")
+def stub():
+    # Tones are as good as speech here, and begin at once.
+    with StubServer(document=DOCUMENT, engine=Tones()) as server:
+        yield server
+
+
+@pytest.fixture
+def options(stub):
+    return {
+        "base_url": stub.base_url,
+        "api_key": stub.api_key,
+        "headers": REQUIRED_HEADERS,
+        "retry": None,
+    }
+
+
+@pytest.fixture
+def client(options):
+    with ModelGates(**options) as client:
+        yield client
+
+
+@pytest.mark.parametrize("response_format", FORMATS)
+def test_speech_in_every_format_that_the_document_has(client, stub, response_format):
+    audio = client.audio.speech.create(**HELLO, response_format=response_format)
+    assert len(audio.content) > 1000
+    if response_format == "pcm":
+        assert audio.duration > 0.1
+    assert stub.requests[-1].body["response_format"] == response_format
+
+
+def test_the_format_may_be_left_to_the_document(client):
+    assert client.audio.speech.create(**HELLO).content
+
+
+def test_a_stream_gives_the_same_bytes(client):
+    with client.audio.speech.stream(**HELLO) as stream:
+        streamed = b"".join(stream)
+    assert streamed == client.audio.speech.create(**HELLO).content
+
+
+def test_the_asynchronous_client_gives_the_same_bytes(client, options):
+    async def speak():
+        async with AsyncModelGates(**options) as twin:
+            return await twin.audio.speech.create(**HELLO)
+
+    assert asyncio.run(speak()).content == client.audio.speech.create(**HELLO).content
+
+
+def test_saving(client, tmp_path):
+    suffix = {"pcm": ".wav"}.get(FORMATS[0], f".{FORMATS[0]}")
+    saved = client.audio.speech.save(tmp_path / f"x{suffix}", **HELLO)
+    assert saved.stat().st_size > 1000
+
+
+def test_a_property_newer_than_this_release_is_sent(client, stub):
+    extra_body = HELLO["extra_body"] | {"brand_new": {"a": [1]}}
+    client.audio.speech.create(**HELLO | {"extra_body": extra_body})
+    assert stub.requests[-1].body["brand_new"] == {"a": [1]}
+
+
+def test_provider_options_are_sent_by_their_slugs(client, stub):
+    slugs = DOCUMENT["components"]["schemas"]["ProviderOptions"]["properties"]
+    options = {slug: {"n": index} for index, slug in enumerate(slugs)}
+    client.audio.speech.create(**HELLO, provider={"options": options})
+    assert stub.requests[-1].body["provider"] == {"options": options}
+
+
+def test_the_generated_models_keep_the_names_of_the_document(client, stub):
+    slugs = DOCUMENT["components"]["schemas"]["ProviderOptions"]["properties"]
+    options = {slug: {"n": index} for index, slug in enumerate(slugs)}
+    whole = {"model": "a/b", "voice": "c", "input": "d", **HELLO["extra_body"]}
+    whole["provider"] = {"options": options}
+    model = _binding.SpeechRequest.from_dict(whole)
+    assert model.to_dict() == whole
+    client.audio.speech.create(**HELLO, provider=model.provider)
+    assert stub.requests[-1].body["provider"] == whole["provider"]
+
+
+def test_the_key_is_sent_as_a_bearer_whatever_the_document_calls_it(client, stub, options):
+    client.audio.speech.create(**HELLO)
+    with (
+        ModelGates(**options | {"api_key": "wrong"}) as stranger,
+        pytest.raises(APIStatusError) as refused,
+    ):
+        stranger.audio.speech.create(**HELLO)
+    assert refused.value.status == 401
+
+
+def test_what_the_document_requires_and_nobody_gave_is_an_error_of_ours(stub):
+    with ModelGates(base_url=stub.base_url, api_key=stub.api_key, retry=None) as bare:
+        plain = {key: value for key, value in HELLO.items() if key != "extra_body"}
+        if asks_for_more():
+            with pytest.raises((BadRequestError, ConfigurationError)):
+                bare.audio.speech.create(**plain)
+        else:
+            assert bare.audio.speech.create(**plain).content
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_every_documented_error_is_raised_with_what_it_says(client, stub, status):
+    stub.fail_next(status)
+    with pytest.raises(APIStatusError) as error:
+        client.audio.speech.create(**HELLO)
+    assert error.value.status == status
+    assert error.value.code == status
+    assert error.value.message
+    assert b"{" in error.value.body
+
+
+def test_an_undocumented_status_is_an_error_all_the_same(client, stub):
+    stub.fail_next(418)
+    with pytest.raises(APIStatusError) as error:
+        client.audio.speech.create(**HELLO)
+    assert error.value.status == 418
+
+
+def test_retry_after_is_read(client, stub):
+    stub.fail_next(429, retry_after=7)
+    with pytest.raises(RateLimitError) as error:
+        client.audio.speech.create(**HELLO)
+    assert error.value.retry_after == 7
+
+
+def operations():
+    """Each generated operation but ours that can be called without arguments."""
+    prefix = f"{modelgates_api.api.__name__}."
+    for module in pkgutil.walk_packages(modelgates_api.api.__path__, prefix):
+        operation = importlib.import_module(module.name)
+        if hasattr(operation, "_get_kwargs") and operation is not _binding.speech_operation:
+            parameters = inspect.signature(operation._get_kwargs).parameters.values()
+            if all(parameter.default is not parameter.empty for parameter in parameters):
+                yield pytest.param(operation, id=operation.__name__.removeprefix(prefix))
+
+
+@pytest.mark.parametrize("operation", list(operations()))
+def test_any_other_operation_is_usable_at_once(client, stub, operation):
+    client.call(operation)
+    assert stub.requests[-1].path.endswith(operation._get_kwargs()["url"])
