@@ -16,7 +16,7 @@ __all__ = ["COMMANDS", "COMPLETE_VARIABLE", "run"]
 COMPLETE_VARIABLE = "_MODELGATES_COMPLETE"
 """The environment variable through which a shell's completion script asks for words."""
 
-COMMANDS = ("speak", "narrate", "stub", "completion")
+COMMANDS = ("speak", "narrate", "batch", "stub", "completion")
 
 
 class _LazyGroup(click.Group):

@@ -41,6 +41,8 @@ class Exit(IntEnum):
     NETWORK = 5, "the API could not be reached, or not in time"
     INCOMPLETE = 6, "the answer was cut short, or was not audio"
     NOT_WRITTEN = 7, "the file could not be written"
+    SOME_FAILED = 8, "some rows of a batch failed"
+    STOPPED = 9, "a batch stopped before its last row"
     INTERRUPTED = 130, "interrupted with Ctrl-C"
     CLOSED_OUTPUT = 141, "the reader of standard output went away"
 

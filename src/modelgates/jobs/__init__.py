@@ -7,15 +7,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from modelgates.jobs.batch import BatchReport, run_batch, run_batch_async
     from modelgates.jobs.cache import AudioCache
     from modelgates.jobs.narrate import NarrationPlan, NarrationProgress
 
-__all__ = ["AudioCache", "NarrationPlan", "NarrationProgress"]
+__all__ = [
+    "AudioCache",
+    "BatchReport",
+    "NarrationPlan",
+    "NarrationProgress",
+    "run_batch",
+    "run_batch_async",
+]
 
 _HOMES = {
     "AudioCache": "cache",
+    "BatchReport": "batch",
     "NarrationPlan": "narrate",
     "NarrationProgress": "narrate",
+    "run_batch": "batch",
+    "run_batch_async": "batch",
 }
 
 # Hidden from type checkers, which would take every name for known.

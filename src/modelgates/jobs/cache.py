@@ -74,15 +74,8 @@ class AudioCache:
         return f"AudioCache({str(self.folder)!r}, max_bytes={self.max_bytes:,})"
 
     def key_of(self, call: Call, base_url: str) -> str:
-        """The name of what `call` asks for: the SHA-256 of the request in a canonical form."""
-        asked = {
-            "url": (self.origin or base_url) + call.kwargs["url"],
-            "method": call.kwargs["method"],
-            "body": call.kwargs.get("json"),
-            "headers": {name.lower(): value for name, value in call.headers.items()},
-        }
-        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=repr)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        """The name of what `call` asks for from the API at `base_url`."""
+        return request_key(call, self.origin or base_url)
 
     def holds(self, key: str) -> bool:
         """Whether there is an entry under `key`; it may still turn out damaged."""
@@ -160,6 +153,18 @@ def as_cache(cache: str | os.PathLike[str] | AudioCache) -> AudioCache:
         return cache
     # One per folder, for it counts what it wrote.
     return _cache_at(Path(cache).absolute())
+
+
+def request_key(call: Call, origin: str) -> str:
+    """The SHA-256 of what `call` asks for, in a canonical form; the API key is no part of it."""
+    asked = {
+        "url": origin + call.kwargs["url"],
+        "method": call.kwargs["method"],
+        "body": call.kwargs.get("json"),
+        "headers": {name.lower(): value for name, value in call.headers.items()},
+    }
+    canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=repr)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @attrs.frozen

@@ -1,0 +1,72 @@
+"""`modelgates batch` as its users run it."""
+
+import json
+
+import pytest
+
+ROWS = [{"id": f"row-{number}", "input": f"Text {number}."} for number in range(6)]
+
+
+@pytest.fixture
+def manifest(folder):
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return path
+
+
+def results(folder):
+    lines = (folder / "out" / "results.jsonl").read_text().splitlines()
+    return sorted((json.loads(line) for line in lines), key=lambda result: result["row"])
+
+
+def test_a_manifest_becomes_a_folder_and_is_bought_once(run, with_key, stub, folder, manifest):
+    command = ("batch", "rows.jsonl", "--out-dir", "out", "--voice", "nova")
+    done = run(*command, env=with_key)
+    assert (done.code, done.err) == (0, "")
+    assert "6 spoken" in done.out
+    assert [result["path"] for result in results(folder)] == [f"{row['id']}.wav" for row in ROWS]
+    stub.assert_called(times=6, voice="nova")
+
+    again = json.loads(run(*command, "--json", env=with_key).out)
+    assert (again["ok"], again["skipped"]) == (0, 6)
+    assert len(stub.requests) == 6
+
+
+def test_rows_come_from_standard_input_and_say_their_own_format(run, with_key, folder):
+    rows = json.dumps(ROWS[0]) + "\n" + json.dumps(ROWS[1] | {"response_format": "pcm"})
+    done = run(
+        *("batch", "-", "--out-dir", "out", "--format", "mp3"), env=with_key, given=rows.encode()
+    )
+    assert done.code == 0, done.err
+    assert [result["path"] for result in results(folder)] == ["row-0.mp3", "row-1.wav"]
+
+
+def test_rows_that_failed_end_it_with_8_and_all_others_are_there(run, with_key, folder, manifest):
+    with manifest.open("a") as file:
+        file.write('{"id": "odd"}\n')
+    done = run("batch", "rows.jsonl", "--out-dir", "out", env=with_key)
+    assert done.code == 8
+    assert "results.jsonl" in done.err
+    assert [result["status"] for result in results(folder)] == ["ok"] * 6 + ["failed"]
+
+
+def test_a_budget_used_up_ends_it_with_9(run, with_key, stub, folder, manifest):
+    done = run("batch", "rows.jsonl", "--out-dir", "out", "--max-characters", "14", env=with_key)
+    assert done.code == 9
+    assert len(stub.requests) == 2
+    assert run("batch", "rows.jsonl", "--out-dir", "out", env=with_key).code == 0
+    assert len(stub.requests) == 6
+
+
+def test_it_works_offline(run, environment, folder, manifest):
+    command = ("batch", "rows.jsonl", "--out-dir", "out", "--local", "--json")
+    assert json.loads(run(*command, env=environment).out)["ok"] == 6
+    assert json.loads(run(*command, env=environment).out)["skipped"] == 6
+
+
+@pytest.mark.parametrize("name", ["nowhere.jsonl", "rows.txt"])
+def test_what_is_no_manifest_is_said_in_a_line(run, with_key, folder, name):
+    (folder / "rows.txt").write_text("text")
+    done = run("batch", name, "--out-dir", "out", env=with_key)
+    assert done.code == 3
+    assert len(done.err.splitlines()) == 1

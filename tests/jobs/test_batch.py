@@ -1,0 +1,336 @@
+"""Piles of texts against the stub: every row a file and a line, bought once, whatever happens."""
+
+import csv
+import io
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+import wave
+
+import pytest
+
+from modelgates import ConfigurationError, RetryPolicy
+from modelgates.jobs import run_batch
+from modelgates.jobs.manifest import BadRow, count_rows, file_name, read_rows
+from tests.jobs.conftest import SPEAKER, spelled
+
+QUICK = RetryPolicy(initial_delay=0)
+
+
+def rows(count, start=0):
+    return [{"id": f"row-{n}", "input": f"Text {n}."} for n in range(start, start + count)]
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def batch(stub, out):
+    def batch(source, **options):
+        return run_batch(source, out, **{"defaults": SPEAKER, "retry": QUICK} | options)
+
+    return batch
+
+
+def results(out):
+    return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+
+
+def said(path):
+    return spelled(path.read_bytes()[44:])
+
+
+def test_every_row_becomes_a_file_and_a_line(batch, out):
+    report = batch(rows(20))
+    assert (report.ok, report.failed, report.skipped, report.stopped) == (20, 0, 0, None)
+    found = {result["id"]: result for result in results(out)}
+    assert len(results(out)) == len(found) == 20
+    for number in range(20):
+        result = found[f"row-{number}"]
+        path = out / result["path"]
+        assert said(path) == f"Text{number}."
+        assert (result["status"], result["bytes"]) == ("ok", path.stat().st_size)
+        with wave.open(str(path)) as file:
+            assert result["seconds"] == pytest.approx(file.getnframes() / 24000)
+
+
+def test_run_again_it_buys_nothing(batch, out, stub):
+    batch(rows(10))
+    before = (out / "results.jsonl").read_bytes()
+    report = batch(rows(10))
+    assert (report.ok, report.skipped) == (0, 10)
+    assert len(stub.requests) == 10
+    assert (out / "results.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["remove", "shorten", "change"])
+def test_a_result_whose_file_does_not_agree_is_bought_again(batch, out, stub, damage):
+    batch(rows(5))
+    path = out / "row-3.wav"
+    whole = path.read_bytes()
+    if damage == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(whole[:-2] if damage == "shorten" else whole[:-2] + b"!!")
+    report = batch(rows(5))
+    assert (report.ok, report.skipped) == (1, 4)
+    assert path.read_bytes() == whole
+    assert sorted(result["id"] for result in results(out)) == [f"row-{n}" for n in range(5)]
+
+
+def test_a_row_that_asks_for_something_else_is_bought_again_and_has_one_line(batch, out):
+    batch(rows(3))
+    changed = [*rows(2), {"id": "row-2", "input": "Another text."}]
+    assert (batch(changed).ok, batch(changed).ok) == (1, 0)
+    assert said(out / "row-2.wav") == "Anothertext."
+    assert sorted(result["id"] for result in results(out)) == ["row-0", "row-1", "row-2"]
+
+
+def test_one_bad_row_never_stops_the_rest(batch, out, stub):
+    bad = [
+        {"input": "No id."},
+        {"id": "blank", "input": " "},
+        {"id": "number", "input": 7},
+        {"id": "typo", "input": "Hello.", "speeed": 2},
+        {"id": "row-1", "input": "The same id again."},
+        {"id": "ROW-1", "input": "The same file, to some systems."},
+        {"id": "x" * 300, "input": "Too long."},
+        {"id": ["list"], "input": "No text."},
+    ]
+    report = batch([*rows(2), *bad, *rows(2, start=2)])
+    assert (report.ok, report.failed, report.stopped) == (4, len(bad), None)
+    failed = [result for result in results(out) if result["status"] == "failed"]
+    assert {result["error"]["type"] for result in failed} == {"InvalidRow"}
+    assert sorted(result["row"] for result in failed) == list(range(3, 3 + len(bad)))
+    assert len(stub.requests) == 4
+
+
+def test_a_row_the_server_refuses_is_told_with_the_code_and_tried_again_next_time(batch, out, stub):
+    stub.fail_next(400, message="no such voice")
+    report = batch(rows(4), concurrency=1)
+    assert (report.ok, report.failed) == (3, 1)
+    [failed] = [result for result in results(out) if result["status"] == "failed"]
+    assert failed["error"] == {"type": "BadRequestError", "status": 400, "message": "no such voice"}
+    report = batch(rows(4))
+    assert (report.ok, report.failed, report.skipped) == (1, 0, 3)
+    assert sorted(result["id"] for result in results(out)) == [f"row-{n}" for n in range(4)]
+
+
+def test_speech_that_broke_off_leaves_no_file(batch, out, stub):
+    stub.fail_next("cut", after=4)
+    report = batch(rows(1))
+    assert (report.ok, report.failed) == (0, 1)
+    assert not list(out.glob("*.wav"))
+
+
+def test_rate_limits_slow_the_batch_down_and_fail_no_row(batch, out, stub):
+    limits = []
+    stub.fail_next(429, times=4, retry_after=0)
+    report = batch(rows(30), on_progress=lambda report: limits.append(report.concurrency))
+    assert (report.ok, report.failed) == (30, 0)
+    assert min(limits) <= 2
+    assert limits[-1] > 2
+    assert len(stub.requests) == 34
+
+
+def test_a_row_refused_again_and_again_is_a_failure_at_last(batch, out, stub):
+    stub.fail_next(429, times=11, retry_after=0)
+    report = batch(rows(2), concurrency=1)
+    assert report.failed + report.ok == 2
+    assert len(stub.requests) == 12 + (report.ok == 2)
+
+
+@pytest.mark.parametrize("status", [401, 402])
+def test_what_would_fail_every_row_stops_the_batch(batch, out, stub, status):
+    stub.fail_next(status, times=50)
+    report = batch(rows(50), concurrency=2)
+    assert report.stopped is not None
+    assert len(stub.requests) <= 4
+    stub.reset()
+
+
+def test_too_many_errors_stop_the_batch(batch, out, stub):
+    stub.fail_next(400, times=50)
+    report = batch(rows(50), concurrency=1, max_errors=3)
+    assert (report.failed, report.stopped) == (3, "3 rows have failed")
+    assert len(stub.requests) == 3
+    stub.reset()
+
+
+def test_the_budget_of_characters_is_not_exceeded(batch, out, stub):
+    report = batch(rows(10), max_characters=40)
+    assert (report.ok, report.characters) == (5, 35)
+    assert "40 characters" in report.stopped
+    assert sum(len(request.body["input"]) for request in stub.requests) == 35
+    assert batch(rows(10)).ok == 5
+
+
+def test_concurrency_stays_below_its_ceiling(batch, engine):
+    lock, running, most = threading.Lock(), 0, 0
+
+    def hold(text):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        with lock:
+            running -= 1
+
+    engine.hold = hold
+    assert batch(rows(40), concurrency=2).ok == 40
+    assert 1 <= most <= 2
+
+
+def test_mp3_rows_are_measured_and_named_mp3(batch, out):
+    batch([{"id": "a", "input": "Hello, hello, hello.", "response_format": "mp3"}])
+    [result] = results(out)
+    assert result["path"] == "a.mp3"
+    assert result["seconds"] > 0
+
+
+def test_two_batches_never_write_to_one_folder(batch, out, engine):
+    answered = []
+
+    def second(report):
+        with pytest.raises(ConfigurationError, match="another batch"):
+            run_batch_in_thread(rows(1), out)
+        answered.append(report.ok)
+
+    assert batch(rows(1), on_progress=second).ok == 1
+    assert answered
+
+
+def run_batch_in_thread(source, out):
+    caught = []
+
+    def run():
+        try:
+            run_batch(source, out, defaults=SPEAKER)
+        except ConfigurationError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(timeout=60)
+    for error in caught:
+        raise error
+
+
+def test_ids_become_names_that_every_system_takes_and_none_escapes():
+    ids = ["a/b", "../../etc", "..", ".", "con", "a b", "ä", "A:b", "~", "a.", "%2F", "/"]
+    names = [file_name(text) for text in ids]
+    assert len(set(names)) == len(ids)
+    for name in names:
+        assert not set(name) & set('/\\:*?"<>| ')
+        assert name.isascii()
+        assert not name.startswith(".")
+        assert not name.endswith(".")
+        assert name.partition(".")[0].upper() != "CON"
+
+
+def manifest(path, found):
+    if path.suffix == ".csv":
+        with path.open("w", newline="", encoding="utf-8-sig") as file:
+            writer = csv.DictWriter(file, ["id", "input", "speed", "provider"])
+            writer.writeheader()
+            writer.writerows(found)
+    elif path.suffix == ".parquet":
+        pyarrow = pytest.importorskip("pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet")
+        parquet.write_table(pyarrow.Table.from_pylist(found), path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in found))
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_manifests_of_all_kinds_say_the_same(tmp_path, suffix):
+    path = manifest(tmp_path / f"rows.{suffix}", [*rows(3), {"id": "7", "input": "Sieben, bitte."}])
+    found = list(read_rows(path, SPEAKER))
+    assert [(row.id, row.request["input"]) for row in found] == [
+        *((f"row-{n}", f"Text {n}.") for n in range(3)),
+        ("7", "Sieben, bitte."),
+    ]
+    assert count_rows(path) == 4
+
+
+def test_csv_speaks_numbers_and_options(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text('id,input,speed,provider\n1,Hi.,1.5,"{""options"": {}}"\n2,Hi.,fast,\n3,Hi.\n')
+    first, second, third = read_rows(path, SPEAKER)
+    assert (first.request["speed"], first.request["provider"]) == (1.5, {"options": {}})
+    assert isinstance(second, BadRow)
+    assert isinstance(third, BadRow)
+
+
+def test_lines_that_are_no_json_are_rows_that_failed(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"id": "a", "input": "Hi."}\n\n[1]\n{"id": \n\xff\n')
+    found = list(read_rows(path, SPEAKER))
+    assert [isinstance(row, BadRow) for row in found] == [False, True, True, True]
+    assert [row.number for row in found] == [1, 2, 3, 4]
+
+
+def test_standard_input_is_read_as_it_comes(monkeypatch):
+    lines = "".join(json.dumps(row) + "\n" for row in rows(2)).encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    assert [row.id for row in read_rows("-", SPEAKER)] == ["row-0", "row-1"]
+
+
+@pytest.mark.parametrize("source", ["nowhere.jsonl", "rows.xlsx", {"id": "a"}])
+def test_what_is_no_manifest_is_refused(source, tmp_path, monkeypatch, batch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError):
+        batch(source)
+
+
+CHILD = """
+import sys
+from modelgates.jobs import run_batch
+run_batch(sys.argv[1], sys.argv[2], concurrency=4,
+          defaults={"model": "elevenlabs/eleven-turbo-v2", "voice": "alloy"})
+"""
+
+
+def test_killed_at_any_moment_and_run_again_every_row_is_there_once(stub, tmp_path, out):
+    source = manifest(tmp_path / "rows.jsonl", rows(200))
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)
+    }
+    in_flight = 0
+    for lines in (10, 60, 120):
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(source), str(out)], env=environment
+        )
+        end = time.monotonic() + 60
+        while sum(1 for _ in _lines(out)) < lines:
+            assert child.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < end
+            time.sleep(0.002)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        in_flight += 4
+        # As if the last write had been torn as well.
+        with (out / "results.jsonl").open("ab") as file:
+            file.write(b'{"id": "row-199", "sta')
+    report = run_batch(source, out, defaults=SPEAKER, retry=QUICK)
+    found = results(out)
+    assert sorted(result["id"] for result in found) == sorted(row["id"] for row in rows(200))
+    assert {result["status"] for result in found} == {"ok"}
+    for result in found:
+        assert said(out / result["path"]) == result["id"].replace("row-", "Text") + "."
+    assert report.ok + report.skipped == 200
+    assert 200 <= len(stub.requests) <= 200 + in_flight
+    assert not list(pathlib.Path(out).glob("*.part"))
+
+
+def _lines(out):
+    path = out / "results.jsonl"
+    return path.read_bytes().splitlines() if path.exists() else []
