@@ -1,0 +1,371 @@
+"""Judge a server by the document: `nox -s contract -- --help` says how.
+
+The cases are in tests/contract; this starts them, explains what they found, and says with its
+exit code what kind of trouble there is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from tests.contract.defects import DEFECTS
+from tests.contract.proof import judge_all
+from tests.contract.settings import (
+    DOCUMENT_VARIABLE,
+    KEY_VARIABLE,
+    ROOT,
+    STUB_KEY,
+    VARIABLE,
+    Settings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+KEPT, VIOLATED, UNREACHABLE, REFUSED, OUT_OF_CREDITS, INCONCLUSIVE = 0, 1, 3, 4, 5, 6
+
+EXIT_CODES = """\
+exit codes:
+  0  the server keeps the contract
+  1  it violates it; the table names the checks, and a curl line for each
+  2  the command line is wrong
+  3  the server is unreachable
+  4  the server refused the key (401 or 403 for a valid request)
+  5  the account is out of credits (402 for a valid request)
+  6  inconclusive: the run saw too little to prove anything, or broke
+"""
+
+# What a run against somebody else's server may cost unless told otherwise.
+DEFAULT_REQUESTS = 500
+DEFAULT_CHARACTERS = 20_000
+# Small enough for a bill, large enough to meet every kind of case.
+THINNED = {"examples": 30, "breadth": 6}
+
+# Checks of the run itself: it is not the server that fails them.
+VACUITY = {"every kind of answer was seen often enough", "every documented answer was seen"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run found.
+
+    Arguments:
+        status: pytest's exit status.
+        ledger: see tests/contract/ledger.py; empty if the run did not get that far.
+        output: what pytest printed, if it was not passed on.
+    """
+
+    status: int
+    ledger: dict[str, Any]
+    output: str = ""
+
+    @property
+    def failures(self) -> dict[str, dict[str, Any]]:
+        """The verdicts of the checks that failed, by name."""
+        verdicts: dict[str, dict[str, Any]] = self.ledger.get("verdicts", {})
+        return {name: verdict for name, verdict in verdicts.items() if verdict["failed"]}
+
+    @property
+    def exit_code(self) -> int:
+        """What to exit with; a violation outweighs whatever ended the run."""
+        if set(self.failures) - VACUITY:
+            return VIOLATED
+        stopped: str = self.ledger.get("stopped") or ""
+        if "unreachable" in stopped:
+            return UNREACHABLE
+        if "credits" in stopped:
+            return OUT_OF_CREDITS
+        return INCONCLUSIVE if self.failures or self.status else KEPT
+
+
+def run(settings: Settings, *, quietly: bool = False, tests: Sequence[str] = ()) -> Outcome:
+    """Run the suite in a process of its own.
+
+    Arguments:
+        settings: what to run.
+        quietly: keep pytest's output instead of printing it.
+        tests: which tests; by default those that judge a server.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = Path(settings.report_dir or scratch)
+        settings = dataclasses.replace(settings, report_dir=str(directory))
+        book = directory / "ledger.json"
+        book.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider"]
+        # The report says it better, and without the key.
+        command += ["--no-summary", *(tests or ["tests/contract/server"])]
+        secret = os.environ.get(KEY_VARIABLE) or STUB_KEY
+        with subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, VARIABLE: settings.dump()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        ) as process:
+            assert process.stdout is not None
+            lines: list[str] = []
+            for line in process.stdout:
+                lines.append(line.replace(secret, "[redacted]"))
+                if not quietly:
+                    print(lines[-1], end="", flush=True)
+        ledger = json.loads(book.read_text("utf-8")) if book.exists() else {}
+    return Outcome(process.returncode, ledger, "".join(lines))
+
+
+def report(outcome: Outcome, settings: Settings) -> Iterator[str]:
+    """Say what a run found, for people."""
+    ledger = outcome.ledger
+    if not ledger:
+        yield f"The run broke before it judged anything (pytest: {outcome.status})."
+        return
+    verdicts: dict[str, dict[str, Any]] = ledger["verdicts"]
+    width = max([len("check"), *map(len, verdicts)])
+    yield f"{'check':<{width}}  passed  failed  verdict"
+    for name, verdict in verdicts.items():
+        word = "FAILED" if verdict["failed"] else "ok"
+        yield f"{name:<{width}}  {verdict['passed']:>6}  {verdict['failed']:>6}  {word}"
+    yield ""
+    for name, verdict in outcome.failures.items():
+        yield f"FAILED: {name}" + (f" [{verdict['where']}]" if verdict["where"] else "")
+        yield "    " + verdict["detail"].strip().replace("\n", "\n    ")[:2000]
+        if name not in VACUITY and verdict["curl"]:
+            yield f"    to repeat it: {verdict['curl']}"
+        yield ""
+    yield "statuses: " + ", ".join(f"{key}: {count}" for key, count in ledger["statuses"].items())
+    for label, answers in ledger["documented"].items():
+        seen = sum(bool(count) for count in answers.values())
+        listed = ", ".join(f"{status}: {count}" for status, count in answers.items())
+        yield f"documented answers of {label}: {seen} of {len(answers)} seen and valid ({listed})"
+    for name, reason in ledger["skipped"].items():
+        yield f"skipped: {name}: {reason}"
+    yield f"seed {settings.seed}; {ledger['requests']} requests, {ledger['characters']} characters"
+    if ledger["stopped"]:
+        yield f"The run ended early: {ledger['stopped']}."
+    if settings.report_dir:
+        yield f"reports: {settings.report_dir}/junit.xml, traffic.har, ledger.json"
+
+
+def show(outcome: Outcome, settings: Settings) -> int:
+    """Print the report; return the exit code."""
+    print()
+    for line in report(outcome, settings):
+        print(line)
+    print(
+        {
+            KEPT: "The server keeps the contract.",
+            VIOLATED: "The server VIOLATES the contract.",
+            UNREACHABLE: "The server is unreachable.",
+            OUT_OF_CREDITS: "The account is out of credits.",
+            INCONCLUSIVE: "Inconclusive: nothing is proved either way.",
+        }[outcome.exit_code]
+    )
+    return outcome.exit_code
+
+
+def against(settings: Settings) -> int:
+    """Judge a running server, after one request that tells whether that makes sense."""
+    key = os.environ.get(KEY_VARIABLE)
+    if not key:
+        print(f"set {KEY_VARIABLE} to the key for {settings.base_url}", file=sys.stderr)
+        return 2
+    print(
+        f"{settings.base_url} will get at most "
+        f"{_limit(settings.max_requests, 'requests')} and be asked to speak at most "
+        f"{_limit(settings.max_characters, 'characters')}, which it may bill."
+    )
+    body = {
+        "input": "Hello.",
+        "model": settings.model or "any/model",
+        "voice": settings.voice or "alloy",
+    }
+    try:
+        with requests.Session() as session:
+            # A .netrc would replace the key.
+            session.trust_env = False
+            answer = session.post(
+                f"{settings.base_url}/audio/speech",
+                json=body,
+                headers={"Authorization": f"Bearer {key}"},
+                proxies=requests.utils.get_environ_proxies(str(settings.base_url)),
+                timeout=60,
+                allow_redirects=False,
+            )
+    except requests.RequestException as error:
+        print(f"unreachable: {str(error).replace(key, '[redacted]')}", file=sys.stderr)
+        return UNREACHABLE
+    if answer.status_code in {401, 403}:
+        print(f"refused: {answer.status_code} for a valid request; check {KEY_VARIABLE}")
+        return REFUSED
+    if answer.status_code == 402:
+        print("out of credits: 402 for a valid request")
+        return OUT_OF_CREDITS
+    stub = "x-stub-engine" in answer.headers
+    if not stub:
+        print("This is no stub: what only a stub can be asked is skipped, and listed below.")
+    if not answer.ok and not settings.model:
+        print(
+            f"It answered {answer.status_code} for {body['model']}: name a model and a voice that "
+            "it has with --model and --voice."
+        )
+    settings = dataclasses.replace(
+        settings,
+        stub=stub,
+        max_requests=settings.max_requests and settings.max_requests - 1,
+        max_characters=settings.max_characters and settings.max_characters - len(body["input"]),
+    )
+    return show(run(settings), settings)
+
+
+def _limit(limit: int | None, what: str) -> str:
+    return f"any number of {what}" if limit is None else f"{limit:,} {what}"
+
+
+def explore(settings: Settings, minutes: float) -> int:
+    """Try fresh seeds until the time is over or something fails."""
+    until = time.time() + minutes * 60
+    rounds = 0
+    while time.time() < until:
+        seed = random.SystemRandom().randrange(2**32)
+        rounds += 1
+        print(f"round {rounds}, seed {seed} (to repeat it: --seed {seed} --examples 2000)")
+        chosen = dataclasses.replace(settings, seed=seed, examples=2000, until=until)
+        outcome = run(chosen)
+        if outcome.exit_code == INCONCLUSIVE and time.time() >= until and rounds > 1:
+            break
+        if outcome.exit_code:
+            return show(outcome, chosen)
+    print(f"{rounds} rounds in {minutes:g} minutes: no failure.")
+    return KEPT
+
+
+def many_seeds(settings: Settings, count: int) -> int:
+    """Run with seeds 1 to `count`, two at a time."""
+    chosen = [dataclasses.replace(settings, seed=seed) for seed in range(1, count + 1)]
+    code = KEPT
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = pool.map(lambda each: run(each, quietly=True), chosen)
+        for each, outcome in zip(chosen, outcomes, strict=True):
+            failed = ", ".join(outcome.failures) or "nothing"
+            sent = outcome.ledger.get("requests", 0)
+            print(f"seed {each.seed:>3}: {sent} requests, failed: {failed}", flush=True)
+            if outcome.exit_code:
+                code = code or show(outcome, each)
+    return code
+
+
+def prove(settings: Settings, names: Sequence[str]) -> int:
+    """Run the suite against every seeded defect; each must fail the check that is meant to."""
+    began = time.monotonic()
+    chosen = [DEFECTS[name] for name in names] or list(DEFECTS.values())
+    width = max(len(defect.name) for defect in chosen)
+
+    print(f"{len(chosen)} defects, two at a time.\n")
+    missed: list[str] = []
+    thinned = [
+        dataclasses.replace(settings, defect=defect.name, shrink=False, report_dir=None, **THINNED)
+        for defect in chosen
+    ]
+    for defect, found in zip(chosen, judge_all(thinned), strict=True):
+        outcome = Outcome(*found)
+        failed = set(outcome.failures)
+        caught = defect.caught_by in failed
+        others = len(failed - VACUITY - {defect.caught_by})
+        word = f"caught by: {defect.caught_by}" + (f" (and {others} more)" if others else "")
+        if not caught:
+            missed.append(defect.name)
+            word = f"MISSED by: {defect.caught_by}; failed: {sorted(failed) or 'nothing'}"
+            if not outcome.ledger:
+                word += f"\n{outcome.output}"
+        print(f"{defect.name:<{width}}  {defect.breaks:<52}  {word}", flush=True)
+    share = 1 - len(missed) / len(chosen)
+    seconds = time.monotonic() - began
+    print(f"\n{share:.0%} of {len(chosen)} defects caught by the check meant to, {seconds:.0f} s.")
+    print(f"MISSED: {', '.join(missed)}" if missed else "Exemptions: none.")
+    return VIOLATED if missed else KEPT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nox -s contract --",
+        description="Judge the stub, or any running server, by the document.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--document", help=f"the OpenAPI document to judge by (or {DOCUMENT_VARIABLE})")
+    add("--report-dir", metavar="DIR", help="write junit.xml, traffic.har and ledger.json there")
+    add("--seed", type=int, default=Settings.seed, help="what cases are drawn with (%(default)s)")
+    add("--examples", type=int, help="how many cases are drawn for each document")
+    live = parser.add_argument_group(f"against a running server (key: {KEY_VARIABLE})")
+    live.add_argument("--base-url", metavar="URL")
+    live.add_argument("--model", help="put in place of generated models")
+    live.add_argument("--voice", help="put in place of generated voices")
+    live.add_argument("--max-requests", type=int, default=DEFAULT_REQUESTS, metavar="N")
+    live.add_argument("--max-characters", type=int, default=DEFAULT_CHARACTERS, metavar="N")
+    other = parser.add_argument_group("other things to do")
+    other.add_argument("--deep", action="store_true", help="explore with fresh seeds")
+    other.add_argument("--minutes", type=float, default=10, help="how long (%(default)s)")
+    other.add_argument("--seeds", type=int, metavar="N", help="run with seeds 1 to N")
+    other.add_argument(
+        "--prove",
+        nargs="*",
+        metavar="DEFECT",
+        help="run against servers with seeded defects, all by default",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; return the exit code."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    settings = Settings(
+        document=str(
+            Path(given.document or os.environ.get(DOCUMENT_VARIABLE) or Settings.document)
+        ),
+        seed=given.seed,
+        examples=given.examples or Settings.examples,
+        report_dir=given.report_dir and str(Path(given.report_dir).absolute()),
+    )
+    if unknown := set(given.prove or ()) - set(DEFECTS):
+        parser.error(f"no such defects: {', '.join(unknown)}; there are {', '.join(DEFECTS)}")
+    if given.base_url:
+        thinned = {**THINNED, **({"examples": given.examples} if given.examples else {})}
+        return against(
+            dataclasses.replace(
+                settings,
+                base_url=given.base_url.rstrip("/"),
+                model=given.model,
+                voice=given.voice,
+                max_requests=given.max_requests,
+                max_characters=given.max_characters,
+                **thinned,
+            )
+        )
+    if given.prove is not None:
+        return prove(settings, given.prove)
+    if given.seeds:
+        return many_seeds(settings, given.seeds)
+    if given.deep:
+        return explore(settings, given.minutes)
+    everything = ["tests/contract"]
+    return show(run(settings, tests=everything), settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

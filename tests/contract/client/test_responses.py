@@ -1,0 +1,116 @@
+"""Every documented answer, replayed into the clients, is what the user is told."""
+
+import json
+
+import anyio
+import httpx
+import hypothesis
+import pytest
+
+from modelgates import APIStatusError, AsyncModelGates, ModelGates
+from tests.contract.client.strategies import settings, values
+from tests.contract.run import SPEECH, document, published
+
+REQUEST = {"model": "m", "voice": "v", "input": "Hello."}
+RESPONSES = document()["paths"][SPEECH]["post"]["responses"]
+ERRORS = {
+    int(status): answer["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    for status, answer in RESPONSES.items()
+    if int(status) >= 400
+}
+NAMES = {
+    400: "BadRequestError",
+    401: "AuthenticationError",
+    402: "PaymentRequiredError",
+    404: "NotFoundError",
+    429: "RateLimitError",
+    500: "InternalServerError",
+    502: "BadGatewayError",
+    503: "ServiceUnavailableError",
+}
+
+
+def as_samples(data: bytes) -> bytes:
+    """PCM: an even number of bytes, and silence first, or a few of them pass for text."""
+    return bytes(512) + data + data
+
+
+def create(respond) -> object:
+    with ModelGates(
+        api_key="a-key-that-no-answer-contains",
+        base_url="http://localhost",
+        retry=None,
+        transport=httpx.MockTransport(respond),
+    ) as client:
+        return client.audio.speech.create(**REQUEST)
+
+
+def create_async(respond) -> object:
+    async def call():
+        async with AsyncModelGates(
+            api_key="a-key-that-no-answer-contains",
+            base_url="http://localhost",
+            retry=None,
+            transport=httpx.MockTransport(respond),
+        ) as client:
+            return await client.audio.speech.create(**REQUEST)
+
+    return anyio.run(call)
+
+
+@pytest.fixture(params=[create, create_async], ids=["sync", "async"])
+def call(request):
+    return request.param
+
+
+@pytest.mark.parametrize("status", ERRORS)
+def test_a_documented_error_is_raised_with_all_that_it_says(call, status):
+    @settings
+    @hypothesis.given(values(ERRORS[status]))
+    def raised(body):
+        content = json.dumps(body).encode()
+
+        def respond(request):
+            return httpx.Response(
+                status,
+                headers={"Content-Type": "application/json", "X-Request-Id": "r-1"},
+                content=content,
+            )
+
+        with pytest.raises(APIStatusError) as caught:
+            call(respond)
+        error = caught.value
+        assert type(error).__name__ == NAMES.get(status, "APIStatusError")
+        assert error.status == status
+        assert error.code == body["error"]["code"]
+        assert error.message == body["error"]["message"]
+        assert error.metadata == body["error"].get("metadata")
+        assert error.user_id == body.get("user_id")
+        assert error.request_id == "r-1"
+        assert error.body == content[: 64 * 1024]
+
+    raised()
+
+
+def test_every_documented_error_has_a_class_of_its_own():
+    assert set(ERRORS) <= set(NAMES), "the document has an error that the client has no name for"
+
+
+@pytest.mark.parametrize("content_type", RESPONSES["200"]["content"])
+def test_a_documented_success_is_audio(call, content_type):
+    @settings
+    @hypothesis.given(hypothesis.strategies.binary(max_size=999).map(as_samples))
+    def spoken(content):
+        def respond(request):
+            return httpx.Response(200, headers={"Content-Type": content_type}, content=content)
+
+        audio = call(respond)
+        assert audio.content == content
+        assert audio.format == "pcm"
+
+    spoken()
+
+
+def test_the_replayed_answers_are_the_documents():
+    operation = published()[SPEECH]["POST"]
+    assert set(map(str, ERRORS)) | {"200"} == set(operation.responses.status_codes)

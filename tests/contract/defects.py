@@ -1,0 +1,861 @@
+"""Servers that are wrong in one way each: the stub, with what it hears or says altered.
+
+`nox -s contract -- --prove` runs the suite against every one. Run one by hand with
+`python -m tests.contract.defects NAME [PORT]`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from modelgates.stub import StubServer
+from tests.contract.settings import STUB_KEY
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request: method, query, headers by lower-case name, body."""
+
+    method: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON; None when it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The body as a JSON object; empty when it is none."""
+        return self.json if isinstance(self.json, dict) else {}
+
+    def with_fields(self, **fields: Any) -> Ask:
+        """The same with fields set, if the body is an object."""
+        if not isinstance(self.json, dict):
+            return self
+        return replace(self, body=json.dumps({**self.json, **fields}).encode())
+
+    def without(self, *names: str) -> Ask:
+        """The same without some fields."""
+        kept = {name: value for name, value in self.fields.items() if name not in names}
+        return replace(self, body=json.dumps(kept).encode()) if self.fields else self
+
+    def with_header(self, name: str, value: str | None) -> Ask:
+        """The same with a header set, or left out."""
+        headers = {**self.headers, name: value or ""}
+        return replace(self, headers={k: v for k, v in headers.items() if k != name or value})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response: status, headers by lower-case name, body."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+    def as_json(self, value: Any) -> Answer:
+        """The same with another JSON body."""
+        return replace(self, body=json.dumps(value).encode())
+
+    def with_header(self, name: str, value: str | None) -> Answer:
+        """The same with a header set, or left out."""
+        headers = {**self.headers, name: value or ""}
+        return replace(self, headers={k: v for k, v in headers.items() if k != name or value})
+
+
+Hearing = Callable[[Ask], Ask | Answer]
+Saying = Callable[[Ask, Answer], Answer]
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One way to be wrong.
+
+    Arguments:
+        name: what it is called.
+        breaks: what a caller would notice.
+        caught_by: the check that is meant to notice.
+        hear: alters a request before the stub gets it, or answers in its place.
+        say: alters the stub's answer.
+    """
+
+    name: str
+    breaks: str
+    caught_by: str
+    hear: Hearing = lambda ask: ask
+    say: Saying = lambda _, answer: answer
+
+    def wrap(self, app: ASGIApp) -> ASGIApp:
+        """Put the defect around an application."""
+
+        async def defective(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            ask = Ask(
+                method=scope["method"],
+                query=scope["query_string"].decode(),
+                headers={
+                    key.decode("latin-1"): value.decode("latin-1")
+                    for key, value in scope["headers"]
+                },
+                body=await _read(receive),
+            )
+            heard = self.hear(ask)
+            answer = await _call(app, scope, heard) if isinstance(heard, Ask) else heard
+            answer = self.say(ask, answer)
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": answer.status,
+                    "headers": _pairs({**answer.headers, "content-length": str(len(answer.body))}),
+                }
+            )
+            await send({"type": "http.response.body", "body": answer.body})
+
+        return defective
+
+
+async def _read(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+
+
+async def _call(app: ASGIApp, scope: Scope, ask: Ask) -> Answer:
+    messages: list[Message] = [{"type": "http.request", "body": ask.body, "more_body": False}]
+    headers = {**ask.headers, "content-length": str(len(ask.body))}
+    started: dict[str, Any] = {}
+    body = bytearray()
+
+    async def receive() -> Message:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            started.update(message)
+        else:
+            body.extend(message.get("body", b""))
+
+    altered = {
+        **scope,
+        "method": ask.method,
+        "query_string": ask.query.encode(),
+        "headers": _pairs(headers),
+    }
+    # Starlette's disconnect listener would end a streamed answer that is not over: ask for none.
+    altered["asgi"] = {"version": "3.0", "spec_version": "2.4"}
+    await app(altered, receive, send)
+    answered = {key.decode("latin-1"): value.decode("latin-1") for key, value in started["headers"]}
+    return Answer(started["status"], answered, bytes(body))
+
+
+def _pairs(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(key.encode("latin-1"), value.encode("latin-1")) for key, value in headers.items()]
+
+
+# What the defects are made of.
+
+
+def on(status: int, change: Callable[[Answer], Answer]) -> Saying:
+    """Alter the answers of one status."""
+    return lambda _, answer: change(answer) if answer.status == status else answer
+
+
+def status(was: int, now: int) -> Saying:
+    """Answer one status in place of another."""
+    return on(was, lambda answer: replace(answer, status=now))
+
+
+def header(was: int, name: str, value: str | None) -> Saying:
+    """Set a header on the answers of one status, or leave it out."""
+    return on(was, lambda answer: answer.with_header(name, value))
+
+
+def error_body(was: int, change: Callable[[Any], Any]) -> Saying:
+    """Alter the JSON of the answers of one status."""
+    return on(was, lambda answer: answer.as_json(change(answer.json)) if answer.body else answer)
+
+
+def error_field(was: int, **fields: Any) -> Saying:
+    """Set fields of `error` in the answers of one status."""
+    return error_body(was, lambda body: {**body, "error": {**body["error"], **fields}})
+
+
+def without_error_field(was: int, name: str) -> Saying:
+    """Leave a field of `error` out."""
+
+    def change(body: Any) -> Any:
+        kept = {key: value for key, value in body["error"].items() if key != name}
+        return {**body, "error": kept}
+
+    return error_body(was, change)
+
+
+def refuse(status: int, when: Callable[[Ask], object]) -> Hearing:
+    """Answer an error where there is nothing wrong, or another where there is."""
+    content = json.dumps({"error": {"code": status, "message": "No."}}).encode()
+    answer = Answer(status, {"content-type": "application/json"}, content)
+    return lambda ask: answer if ask.method == "POST" and when(ask) else ask
+
+
+def mend(is_bad: Callable[[Any], bool], **fields: Any) -> Hearing:
+    """Accept what should be refused: replace fields whose value is bad by good ones."""
+
+    def hear(ask: Ask) -> Ask:
+        bad = {name: good for name, good in fields.items() if is_bad(ask.fields.get(name, good))}
+        return ask.with_fields(**bad) if bad else ask
+
+    return hear
+
+
+def fill(**fields: Any) -> Hearing:
+    """Accept what should be refused: add fields that are missing."""
+    return lambda ask: ask.with_fields(**{**fields, **ask.fields}) if ask.fields else ask
+
+
+def authorize(change: Callable[[str], str]) -> Hearing:
+    """Alter the credentials before they are looked at."""
+    return lambda ask: ask.with_header(
+        "authorization", change(ask.headers.get("authorization", ""))
+    )
+
+
+def audio(change: Callable[[bytes], bytes], response_format: str = "pcm") -> Saying:
+    """Alter the audio of one format."""
+
+    def say(ask: Ask, answer: Answer) -> Answer:
+        if answer.status != 200 or ask.fields.get("response_format", "pcm") != response_format:
+            return answer
+        return replace(answer, body=change(answer.body))
+
+    return say
+
+
+def wants(name: str) -> Callable[[Ask], bool]:
+    """Whether a request lacks a field, that a defective server demands."""
+    return lambda ask: bool(ask.fields) and name not in ask.fields
+
+
+def _provider_options(ask: Ask) -> dict[str, Any]:
+    provider = ask.fields.get("provider")
+    options = provider.get("options") if isinstance(provider, dict) else None
+    return options if isinstance(options, dict) else {}
+
+
+def _nested_too_deep(ask: Ask) -> bool:
+    return ask.body.count(b"[") > 5000
+
+
+def _has_lone_surrogate(ask: Ask) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in json.dumps(ask.json, ensure_ascii=False))
+
+
+def _has_nul(ask: Ask) -> bool:
+    return "\0" in str(ask.fields.get("input", ""))
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _samples(body: bytes) -> list[bytes]:
+    return [body[at : at + 2] for at in range(0, len(body) - 1, 2)]
+
+
+_GOOD = {"input": "Hello.", "model": "m", "voice": "v"}
+KEY_OF_ALL = f"Bearer {STUB_KEY}"
+
+
+def _is_json_type(ask: Ask) -> bool:
+    return ask.headers.get("content-type", "").lower().startswith("application/json")
+
+
+def _speech_type(ask: Ask) -> Ask:
+    return ask.with_header("content-type", "application/json") if ask.body else ask
+
+
+CONFORMS = "status_code_conformance"
+SCHEMA = "response_schema_conformance"
+TYPE = "content_type_conformance"
+ACCEPTS = "positive_data_acceptance"
+REJECTS = "negative_data_rejection"
+METHOD = "unsupported_method"
+AUTH = "ignored_auth"
+HEADER = "missing_required_header"
+NO_500 = "not_a_server_error"
+ODD = "odd but valid requests are answered"
+BROKEN = "broken requests are refused"
+METHODS = "other methods are refused with allow"
+ACCESS = "bad credentials are refused"
+URL = "bad credentials are refused in the url"
+ORDER = "bad credentials are refused before the body is read"
+DEEP = "odd but valid requests are answered or refused when too deep"
+ENTRY = "good credentials are accepted"
+DOCUMENTED = "documented errors are answered as documented"
+PCM = "pcm is 16 bit little endian"
+LENGTH = "audio is as long as its text takes"
+SPEED = "speed divides the length"
+MP3 = "mp3 decodes and is as long as pcm"
+DEFAULT = "pcm comes unless asked otherwise"
+REPEATS = "the same request gives the same audio"
+VOICES = "another voice sounds different"
+
+_ALL = (
+    # Statuses
+    Defect("created", "201 for speech", CONFORMS, say=status(200, 201)),
+    Defect("accepted", "202 for speech", CONFORMS, say=status(200, 202)),
+    Defect("partial", "206 for speech", CONFORMS, say=status(200, 206)),
+    Defect("unprocessable", "422 for invalid requests", CONFORMS, say=status(400, 422)),
+    Defect(
+        "unsupported-media",
+        "415 for another content type",
+        BROKEN,
+        hear=refuse(415, lambda ask: ask.body and not _is_json_type(ask)),
+    ),
+    Defect("forbidden", "403 without credentials", HEADER, say=status(401, 403)),
+    Defect("bad-request-for-key", "400 without credentials", HEADER, say=status(401, 400)),
+    Defect("crash-on-invalid", "500 for invalid requests", NO_500, say=status(400, 500)),
+    Defect(
+        "crash-on-missing",
+        "500 without voice",
+        NO_500,
+        hear=refuse(500, wants("voice")),
+    ),
+    Defect("crash-on-nul", "500 for NUL in the text", ODD, hear=refuse(500, _has_nul)),
+    Defect(
+        "crash-on-surrogate",
+        "500 for half a character",
+        BROKEN,
+        hear=refuse(500, _has_lone_surrogate),
+    ),
+    Defect("crash-on-depth", "500 for deep nesting", DEEP, hear=refuse(500, _nested_too_deep)),
+    Defect(
+        "crash-on-bytes",
+        "500 for what is not UTF-8",
+        NO_500,
+        hear=refuse(500, lambda ask: not _is_utf8(ask.body)),
+    ),
+    Defect(
+        "too-large",
+        "413 for a million characters",
+        ODD,
+        hear=refuse(413, lambda ask: len(ask.body) > 100_000),
+    ),
+    # Methods
+    Defect("not-implemented", "501 for other methods", METHOD, say=status(405, 501)),
+    Defect("method-not-found", "404 for other methods", METHOD, say=status(405, 404)),
+    Defect("method-allowed", "200 for other methods", METHOD, say=status(405, 200)),
+    Defect("no-allow", "405 without Allow", METHOD, say=header(405, "allow", None)),
+    Defect("wrong-allow", "Allow says GET", METHODS, say=header(405, "allow", "GET")),
+    Defect(
+        "head-answered",
+        "200 for HEAD",
+        METHODS,
+        hear=lambda ask: Answer(200) if ask.method == "HEAD" else ask,
+    ),
+    Defect(
+        "options-answered",
+        "204 for OPTIONS, with Allow: GET",
+        "allow_header_conformance",
+        hear=lambda ask: Answer(204, {"allow": "GET"}) if ask.method == "OPTIONS" else ask,
+    ),
+    Defect(
+        "trace-answered",
+        "TRACE echoes the credentials",
+        METHODS,
+        hear=lambda ask: (
+            Answer(200, {"content-type": "message/http"}, str(ask.headers).encode())
+            if ask.method == "TRACE"
+            else ask
+        ),
+    ),
+    Defect(
+        "get-accepted",
+        "GET speaks too",
+        METHOD,
+        hear=lambda ask: (
+            replace(ask, method="POST", body=json.dumps(_GOOD).encode()).with_header(
+                "content-type", "application/json"
+            )
+            if ask.method == "GET"
+            else ask
+        ),
+    ),
+    # Demands more than the document does
+    Defect(
+        "demands-format",
+        "response_format required",
+        ACCEPTS,
+        hear=refuse(400, wants("response_format")),
+    ),
+    Defect("demands-speed", "speed required", ACCEPTS, hear=refuse(400, wants("speed"))),
+    Defect("demands-provider", "provider required", ACCEPTS, hear=refuse(400, wants("provider"))),
+    Defect(
+        "demands-text",
+        "an empty input is refused",
+        ACCEPTS,
+        hear=refuse(400, lambda ask: ask.fields.get("input") == ""),
+    ),
+    Defect(
+        "demands-slow-speech",
+        "a speed outside 0.25 ... 4 is refused",
+        ACCEPTS,
+        hear=refuse(
+            400,
+            lambda ask: (
+                isinstance(speed := ask.fields.get("speed"), int | float) and not 0.25 <= speed <= 4
+            ),
+        ),
+    ),
+    Defect(
+        "demands-known-fields",
+        "additional properties are refused",
+        ACCEPTS,
+        hear=refuse(
+            400,
+            lambda ask: (
+                set(ask.fields)
+                - {"input", "model", "voice", "provider", "response_format", "speed"}
+            ),
+        ),
+    ),
+    Defect(
+        "demands-options",
+        "provider without options is refused",
+        ACCEPTS,
+        hear=refuse(400, lambda ask: ask.fields.get("provider") == {}),
+    ),
+    Defect(
+        "demands-one-provider",
+        "options for several providers are refused",
+        ACCEPTS,
+        hear=refuse(400, lambda ask: len(_provider_options(ask)) > 1),
+    ),
+    Defect(
+        "demands-pcm",
+        "mp3 is refused",
+        ACCEPTS,
+        hear=refuse(400, lambda ask: ask.fields.get("response_format") == "mp3"),
+    ),
+    Defect(
+        "demands-lower-case",
+        "Application/JSON is refused",
+        ODD,
+        hear=refuse(
+            400,
+            lambda ask: (kind := ask.headers.get("content-type", "")) != kind.lower(),
+        ),
+    ),
+    Defect(
+        "demands-no-charset",
+        "charset=utf-8 is refused",
+        ODD,
+        hear=refuse(400, lambda ask: "charset=utf-8" in ask.headers.get("content-type", "")),
+    ),
+    # Accepts what the document forbids
+    Defect("accepts-no-voice", "voice may be missing", REJECTS, hear=fill(voice="v")),
+    Defect("accepts-no-model", "model may be missing", REJECTS, hear=fill(model="m")),
+    Defect("accepts-no-input", "input may be missing", REJECTS, hear=fill(input="")),
+    Defect(
+        "accepts-anything", "any object will do", REJECTS, hear=lambda ask: ask.with_fields(**_GOOD)
+    ),
+    Defect(
+        "accepts-number-as-text",
+        "input may be a number",
+        REJECTS,
+        hear=mend(lambda value: isinstance(value, int | float), input="one"),
+    ),
+    Defect(
+        "accepts-number-as-voice",
+        "voice may be a number",
+        REJECTS,
+        hear=mend(lambda value: isinstance(value, int | float), voice="one"),
+    ),
+    Defect(
+        "accepts-boolean-as-model",
+        "model may be true or false",
+        REJECTS,
+        hear=mend(lambda value: isinstance(value, bool), model="true"),
+    ),
+    Defect(
+        "accepts-null-as-text",
+        "input may be null",
+        REJECTS,
+        hear=mend(lambda value: value is None, input=""),
+    ),
+    Defect(
+        "accepts-list-as-text",
+        "input may be a list",
+        REJECTS,
+        hear=mend(lambda value: isinstance(value, list), input="list"),
+    ),
+    Defect(
+        "accepts-any-format",
+        "response_format may be anything",
+        REJECTS,
+        hear=mend(lambda value: value not in ("mp3", "pcm"), response_format="pcm"),
+    ),
+    Defect(
+        "accepts-text-as-speed",
+        "speed may be text",
+        REJECTS,
+        hear=mend(lambda value: isinstance(value, str), speed=1),
+    ),
+    Defect(
+        "accepts-null-as-speed",
+        "speed may be null",
+        REJECTS,
+        hear=mend(lambda value: value is None, speed=1),
+    ),
+    Defect(
+        "accepts-any-provider",
+        "provider may be of any type",
+        REJECTS,
+        hear=mend(lambda value: not isinstance(value, dict), provider={}),
+    ),
+    Defect(
+        "accepts-any-options",
+        "a provider's options may be of any type",
+        REJECTS,
+        hear=lambda ask: (
+            ask.without("provider")
+            if any(not isinstance(value, dict) for value in _provider_options(ask).values())
+            else ask
+        ),
+    ),
+    Defect(
+        "accepts-non-objects",
+        "the body may be a list or text",
+        REJECTS,
+        hear=lambda ask: (
+            replace(ask, body=json.dumps(_GOOD).encode())
+            if ask.method == "POST" and isinstance(ask.json, list | str | int)
+            else ask
+        ),
+    ),
+    Defect(
+        "accepts-broken-json",
+        "the body may be no JSON",
+        BROKEN,
+        hear=lambda ask: (
+            replace(ask, body=json.dumps(_GOOD).encode())
+            if ask.method == "POST" and ask.body and ask.json is None
+            else ask
+        ),
+    ),
+    Defect(
+        "accepts-any-type",
+        "the content type may be anything",
+        BROKEN,
+        hear=_speech_type,
+    ),
+    Defect(
+        "accepts-latin-1",
+        "the charset may be anything",
+        BROKEN,
+        hear=lambda ask: _speech_type(ask) if _is_json_type(ask) else ask,
+    ),
+    Defect(
+        "accepts-duplicates",
+        "a key may come twice",
+        BROKEN,
+        hear=lambda ask: ask.with_fields(),
+    ),
+    Defect(
+        "accepts-surrogates",
+        "half a character is spoken",
+        BROKEN,
+        hear=lambda ask: ask.with_fields(input="?") if _has_lone_surrogate(ask) else ask,
+    ),
+    # Credentials
+    Defect("no-auth", "no credentials needed", HEADER, hear=authorize(lambda _: KEY_OF_ALL)),
+    Defect(
+        "any-key",
+        "any bearer token is accepted",
+        AUTH,
+        hear=authorize(lambda given: KEY_OF_ALL if given else ""),
+    ),
+    Defect(
+        "any-scheme",
+        "Basic is accepted",
+        ACCESS,
+        hear=authorize(lambda given: given.replace("Basic ", "Bearer ")),
+    ),
+    Defect(
+        "bare-key",
+        "the key alone is accepted",
+        ACCESS,
+        hear=authorize(lambda given: given if not given or " " in given else f"Bearer {given}"),
+    ),
+    Defect(
+        "doubled-scheme",
+        "Bearer Bearer is accepted",
+        ACCESS,
+        hear=authorize(lambda given: given.replace("Bearer Bearer", "Bearer")),
+    ),
+    Defect(
+        "key-prefix",
+        "whatever begins with the key is accepted",
+        ACCESS,
+        hear=authorize(lambda given: given.replace("-and-more", "")),
+    ),
+    Defect(
+        "key-in-query",
+        "the key is accepted in the URL",
+        URL,
+        hear=lambda ask: (
+            ask.with_header("authorization", f"Bearer {parse_qs(ask.query)['api_key'][0]}")
+            if "api_key" in ask.query
+            else ask
+        ),
+    ),
+    Defect(
+        "case-of-scheme",
+        "only Bearer in that case is accepted",
+        ENTRY,
+        hear=refuse(401, lambda ask: not ask.headers.get("authorization", "B").startswith("B")),
+    ),
+    Defect(
+        "body-before-key",
+        "who has no key learns what is wrong with the body",
+        ORDER,
+        hear=refuse(400, lambda ask: ask.body and ask.json is None),
+    ),
+    # Bodies and headers of errors
+    Defect(
+        "no-error", "400 without error", SCHEMA, say=error_body(400, lambda _: {"detail": "No."})
+    ),
+    Defect(
+        "error-is-text", "error is text", SCHEMA, say=error_body(400, lambda _: {"error": "No."})
+    ),
+    Defect(
+        "error-is-null", "error is null", SCHEMA, say=error_body(400, lambda _: {"error": None})
+    ),
+    Defect("error-is-list", "a list of errors", SCHEMA, say=error_body(400, lambda body: [body])),
+    Defect("no-code", "error without code", SCHEMA, say=without_error_field(400, "code")),
+    Defect("no-message", "error without message", SCHEMA, say=without_error_field(400, "message")),
+    Defect("code-is-text", "code is text", SCHEMA, say=error_field(400, code="400")),
+    Defect("code-is-fraction", "code is 400.5", SCHEMA, say=error_field(400, code=400.5)),
+    Defect("code-is-null", "code is null", SCHEMA, say=error_field(400, code=None)),
+    Defect("message-is-null", "message is null", SCHEMA, say=error_field(400, message=None)),
+    Defect("message-is-list", "message is a list", SCHEMA, say=error_field(400, message=["No."])),
+    Defect("metadata-is-text", "metadata is text", SCHEMA, say=error_field(400, metadata="stub")),
+    Defect(
+        "user-is-number",
+        "user_id is a number",
+        SCHEMA,
+        say=error_body(400, lambda body: {**body, "user_id": 7}),
+    ),
+    Defect(
+        "gateway-is-list",
+        "modelgates_metadata is a list",
+        SCHEMA,
+        say=error_body(401, lambda body: {**body, "modelgates_metadata": []}),
+    ),
+    Defect("401-no-code", "401 without code", SCHEMA, say=without_error_field(401, "code")),
+    Defect(
+        "error-not-json",
+        "an error that does not parse",
+        SCHEMA,
+        say=on(400, lambda answer: replace(answer, body=answer.body[:-2])),
+    ),
+    Defect("error-is-html", "400 as HTML", TYPE, say=header(400, "content-type", "text/html")),
+    Defect(
+        "error-is-problem",
+        "400 as problem+json",
+        TYPE,
+        say=header(400, "content-type", "application/problem+json"),
+    ),
+    Defect(
+        "error-untyped", "400 without content type", TYPE, say=header(400, "content-type", None)
+    ),
+    Defect(
+        "401-empty",
+        "401 without a body",
+        SCHEMA,
+        say=on(401, lambda answer: replace(answer, body=b"")),
+    ),
+    Defect("402-is-403", "403 for a lack of credits", DOCUMENTED, say=status(402, 403)),
+    Defect("404-is-400", "400 for an unknown model", DOCUMENTED, say=status(404, 400)),
+    Defect("429-is-503", "503 for too many requests", DOCUMENTED, say=status(429, 503)),
+    Defect("502-is-504", "504 for a failed provider", DOCUMENTED, say=status(502, 504)),
+    Defect("503-is-529", "529 when overloaded", DOCUMENTED, say=status(503, 529)),
+    Defect(
+        "402-no-message", "402 without message", DOCUMENTED, say=without_error_field(402, "message")
+    ),
+    Defect(
+        "404-code-is-text", "404 whose code is text", DOCUMENTED, say=error_field(404, code="404")
+    ),
+    Defect("429-is-html", "429 as HTML", DOCUMENTED, say=header(429, "content-type", "text/html")),
+    Defect("500-no-error", "500 without error", DOCUMENTED, say=error_body(500, lambda _: {})),
+    Defect(
+        "502-not-json",
+        "502 that does not parse",
+        DOCUMENTED,
+        say=on(502, lambda answer: replace(answer, body=b"Bad Gateway")),
+    ),
+    Defect(
+        "503-metadata-is-list",
+        "503 whose metadata is a list",
+        DOCUMENTED,
+        say=error_field(503, metadata=[]),
+    ),
+    # Audio
+    Defect(
+        "audio-is-mpeg", "audio/mpeg for audio", TYPE, say=header(200, "content-type", "audio/mpeg")
+    ),
+    Defect(
+        "audio-untyped", "audio without content type", TYPE, say=header(200, "content-type", None)
+    ),
+    Defect(
+        "audio-empty",
+        "200 without audio",
+        PCM,
+        say=on(200, lambda answer: replace(answer, body=b"")),
+    ),
+    Defect(
+        "audio-truncated",
+        "half of the audio",
+        LENGTH,
+        say=audio(lambda body: body[: len(body) // 4 * 2]),
+    ),
+    Defect(
+        "audio-odd", "audio ends in the middle of a sample", PCM, say=audio(lambda body: body[:-1])
+    ),
+    Defect(
+        "audio-half-rate",
+        "every other sample, 12 kHz",
+        LENGTH,
+        say=audio(lambda body: b"".join(_samples(body)[::2])),
+    ),
+    Defect(
+        "audio-stereo",
+        "two channels",
+        LENGTH,
+        say=audio(lambda body: b"".join(s * 2 for s in _samples(body))),
+    ),
+    Defect(
+        "audio-8-bit",
+        "8-bit samples",
+        LENGTH,
+        say=audio(lambda body: bytes((b + 128) % 256 for b in body[1::2])),
+    ),
+    Defect(
+        "audio-big-endian",
+        "the other byte order",
+        PCM,
+        say=audio(lambda body: b"".join(s[::-1] for s in _samples(body))),
+    ),
+    Defect("audio-silent", "silence", PCM, say=audio(lambda body: bytes(len(body)))),
+    Defect(
+        "audio-wav",
+        "PCM with a WAV header",
+        DEFAULT,
+        say=audio(lambda body: b"RIFF" + bytes(40) + body),
+    ),
+    Defect(
+        "audio-mp3-default",
+        "mp3 unless asked otherwise",
+        DEFAULT,
+        hear=fill(response_format="mp3"),
+    ),
+    Defect(
+        "audio-ignores-format",
+        "PCM when asked for mp3",
+        MP3,
+        hear=lambda ask: (
+            ask.without("response_format") if ask.fields.get("response_format") == "mp3" else ask
+        ),
+    ),
+    Defect(
+        "audio-mp3-truncated",
+        "half of the mp3",
+        MP3,
+        say=audio(lambda body: body[: len(body) // 2], "mp3"),
+    ),
+    Defect("audio-mp3-noise", "mp3 that is none", MP3, say=audio(lambda body: body[::-1], "mp3")),
+    Defect(
+        "audio-ignores-speed",
+        "speed has no effect",
+        SPEED,
+        hear=lambda ask: (
+            ask.without("speed") if isinstance(ask.fields.get("speed"), int | float) else ask
+        ),
+    ),
+    Defect(
+        "audio-inverts-speed",
+        "faster is slower",
+        SPEED,
+        hear=lambda ask: (
+            ask.with_fields(speed=1 / speed)
+            if isinstance(speed := ask.fields.get("speed"), int | float) and 0.1 < speed < 10
+            else ask
+        ),
+    ),
+    Defect(
+        "audio-always-the-same",
+        "every text sounds alike",
+        LENGTH,
+        hear=mend(lambda value: isinstance(value, str), input="Hello."),
+    ),
+    Defect(
+        "audio-ignores-voice",
+        "every voice sounds alike",
+        VOICES,
+        hear=mend(lambda value: isinstance(value, str), voice="alloy"),
+    ),
+    Defect(
+        "audio-varies",
+        "never twice the same",
+        REPEATS,
+        say=audio(lambda body: body + time.time_ns().to_bytes(8, "little")),
+    ),
+)
+
+DEFECTS = {defect.name: defect for defect in _ALL}
+
+
+def serve(name: str, port: int) -> None:
+    """Run a defective server until interrupted."""
+    server = StubServer(port=port, api_key=STUB_KEY)
+    server.app = DEFECTS[name].wrap(server.app)
+    with server:
+        print(f"{name}: {DEFECTS[name].breaks}\n")
+        print(f"MODELGATES_API_KEY={STUB_KEY} nox -s contract -- --base-url {server.base_url}")
+        sys.stdout.flush()
+        while True:
+            time.sleep(3600)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] and sys.argv[1] in DEFECTS:
+        serve(sys.argv[1], int(sys.argv[2]) if sys.argv[2:] else 0)
+    sys.exit("name one of the defects: " + ", ".join(DEFECTS))

@@ -1,0 +1,71 @@
+"""The suite against seeded defects, one process each, the imports paid for once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.contract.settings import ROOT, VARIABLE, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Whatever does not look at the settings when imported.
+PRELOADED = [
+    "harfile",
+    "hypothesis.internal.conjecture.engine",
+    "hypothesis.strategies",
+    "miniaudio",
+    "modelgates.stub.app",
+    "modelgates.stub.server",
+    "pytest",
+    "schemathesis.generation.hypothesis.builder",
+    "schemathesis.pytest.plugin",
+    "schemathesis.specs.openapi.checks",
+    "uvicorn.protocols.http.h11_impl",
+    "yaml",
+]
+
+
+def judge_all(settings: Iterable[Settings]) -> Iterator[tuple[int, dict[str, Any], str]]:
+    """Run the suite once for each, two at a time.
+
+    Returns:
+        For each, in order: pytest's exit status, the ledger (empty if it broke before that), and
+        what pytest printed.
+    """
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    context.set_forkserver_preload(PRELOADED)
+    with context.Pool(2, maxtasksperchild=1) as pool:
+        yield from pool.imap(judge, [each.dump() for each in settings], chunksize=1)
+
+
+def judge(dumped: str) -> tuple[int, dict[str, Any], str]:
+    """Run the suite in this process, which must not have run it before."""
+    os.environ[VARIABLE] = dumped
+    os.chdir(ROOT)
+    with tempfile.TemporaryDirectory() as directory:
+        given = {**json.loads(dumped), "report_dir": directory}
+        os.environ[VARIABLE] = Settings(**given).dump()
+        printed = Path(directory, "output")
+        with printed.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+            status = pytest.main(
+                # Plain: modules that are loaded already cannot be rewritten.
+                [
+                    *("-q", "--tb=short", "--assert=plain", "-p", "no:cacheprovider"),
+                    "tests/contract/server",
+                ]
+            )
+        sys.stdout.flush()
+        book = Path(directory, "ledger.json")
+        ledger = json.loads(book.read_text("utf-8")) if book.exists() else {}
+        return int(status), ledger, printed.read_text("utf-8")

@@ -1,0 +1,269 @@
+"""What the tests of one run share: the document, the ways to the server, the ledger."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import os
+import socket
+import time
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+import schemathesis
+import yaml
+from schemathesis.checks import load_all_checks
+from schemathesis.python.asgi import ASGIClient
+
+from modelgates.stub import StubServer, create_app
+from modelgates.stub.tones import Tones
+from tests.contract.defects import DEFECTS
+from tests.contract.ledger import Ledger, characters_of
+from tests.contract.settings import KEY_VARIABLE, ROOT, STUB_KEY, Settings
+
+if TYPE_CHECKING:
+    from schemathesis.specs.openapi.schemas import OpenApiSchema
+
+SPEECH = "/audio/speech"
+TIMEOUT = 60
+
+SETTINGS = Settings.load()
+KEY = os.environ[KEY_VARIABLE] if SETTINGS.base_url else STUB_KEY
+LEDGER = Ledger(KEY)
+BEARER = {"Authorization": f"Bearer {KEY}"}
+
+
+class StoppedError(Exception):
+    """Nothing more is sent; `LEDGER.stopped` says why."""
+
+
+def stop(reason: str) -> StoppedError:
+    LEDGER.stopped = LEDGER.stopped or reason
+    return StoppedError(LEDGER.stopped)
+
+
+class Recorded(requests.Session):
+    """A session that enters everything in the ledger and stops when the budget is spent."""
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        if LEDGER.stopped:
+            raise StoppedError(LEDGER.stopped)
+        cost = characters_of(request)
+        if SETTINGS.max_requests is not None and len(LEDGER.exchanges) >= SETTINGS.max_requests:
+            raise stop("the budget of requests is spent")
+        if (
+            SETTINGS.max_characters is not None
+            and LEDGER.characters + cost > SETTINGS.max_characters
+        ):
+            raise stop("the budget of characters is spent")
+        options["timeout"] = options.get("timeout") or TIMEOUT
+        try:
+            response = super().send(request, **options)
+        except requests.ConnectionError:
+            # A connection cut under a request is the server's fault; one refused to everybody is
+            # no contract's matter.
+            if not _listening(str(request.url)):
+                raise stop("the server is unreachable") from None
+            raise
+        LEDGER.characters += cost
+        LEDGER.sent(request, response)
+        if response.status_code == 402 and not SETTINGS.stub:
+            raise stop("the account is out of credits")
+        return response
+
+
+class RecordedInProcess(Recorded, ASGIClient):
+    """The same, to an application in this process."""
+
+
+def _listening(url: str) -> bool:
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    try:
+        socket.create_connection((str(parts.hostname), port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+@functools.cache
+def document() -> dict[str, Any]:
+    return yaml.safe_load(Path(SETTINGS.document).read_text("utf-8"))
+
+
+def narrowed(part: Any) -> Any:
+    """The document as far as generated cases explore it: `Settings.breadth` says how far.
+
+    111 providers with the same schema take nine in ten of the cases, and the time and money.
+    """
+    if isinstance(part, list):
+        return [narrowed(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    part = {name: narrowed(each) for name, each in part.items()}
+    properties = part.get("properties")
+    if SETTINGS.breadth is not None and isinstance(properties, dict):
+        wanted = [*dict.fromkeys([*part.get("required", []), *properties])][: SETTINGS.breadth]
+        part["properties"] = {name: properties[name] for name in properties if name in wanted}
+    return part
+
+
+def secured() -> dict[str, Any]:
+    """The document, with what it says in prose said as a requirement: calls need the key."""
+    made = copy.deepcopy(document())
+    schemes = made.setdefault("components", {}).setdefault("securitySchemes", {})
+    if not schemes:
+        schemes["apiKey"] = {"type": "http", "scheme": "bearer"}
+    made["security"] = [{next(iter(schemes)): []}]
+    return made
+
+
+def schema(contents: dict[str, Any], *, coverage: bool = True) -> OpenApiSchema:
+    """Read a document as Schemathesis does, configured for this run."""
+    given = tomllib.loads((ROOT / "schemathesis.toml").read_text("utf-8"))
+    given["seed"] = SETTINGS.seed
+    given["headers"] = BEARER
+    given["generation"] |= {"max-examples": SETTINGS.examples, "no-shrink": not SETTINGS.shrink}
+    given["phases"]["coverage"] = {"enabled": coverage}
+    load_all_checks()
+    return schemathesis.openapi.from_dict(
+        narrowed(contents), config=schemathesis.Config.from_dict(given)
+    )
+
+
+@functools.cache
+def published() -> OpenApiSchema:
+    return schema(document())
+
+
+@functools.cache
+def in_process() -> InProcess:
+    return InProcess()
+
+
+def operations(of: OpenApiSchema) -> dict[str, Any]:
+    return {found.ok().label: found.ok() for found in of.get_all_operations()}
+
+
+def name_documented_answers() -> None:
+    """Enter in the ledger which answers there are to be seen."""
+    for label, operation in operations(published()).items():
+        LEDGER.documented[label] = dict.fromkeys(operation.responses.status_codes, 0)
+
+
+class InProcess:
+    """The stub, called without a network."""
+
+    def __init__(self) -> None:
+        app = create_app(document(), engine=Tones())
+        app.state.stub.api_key = KEY
+        self.app = DEFECTS[SETTINGS.defect].wrap(app) if SETTINGS.defect else app
+        self.session = RecordedInProcess(self.app)
+        self.options: dict[str, Any] = {"session": self.session}
+
+
+class OverSocket:
+    """A server behind a socket: the stub, started here, or the one at `--base-url`."""
+
+    def __init__(self) -> None:
+        self.server: StubServer | None = None
+        if SETTINGS.base_url is None:
+            # What is defective in the audio of one engine is so in another's.
+            engine = Tones() if SETTINGS.defect else None
+            self.server = StubServer(api_key=KEY, document=document(), engine=engine)
+            if SETTINGS.defect:
+                self.server.app = DEFECTS[SETTINGS.defect].wrap(self.server.app)
+            self.server.start()
+            self.base_url = self.server.base_url
+        else:
+            self.base_url = SETTINGS.base_url.rstrip("/")
+        self.session = Recorded()
+        # Or a .netrc of the user's replaces the credentials; the proxies are still wanted.
+        self.session.trust_env = False
+        self.session.proxies.update(requests.utils.get_environ_proxies(self.base_url))
+        self.options: dict[str, Any] = {"base_url": self.base_url, "session": self.session}
+
+    def close(self) -> None:
+        self.session.close()
+        if self.server:
+            self.server.stop()
+
+    def send(
+        self,
+        body: Any = None,
+        *,
+        data: bytes | None = None,
+        method: str = "POST",
+        headers: dict[str, Any] | None = None,
+        query: str = "",
+    ) -> requests.Response:
+        """Send one request to the speech operation, credentials and JSON unless told otherwise."""
+        given: dict[str, Any] = {**BEARER, **(headers or {})}
+        wire = {name: value for name, value in given.items() if value is not None}
+        if body is not None:
+            wire.setdefault("Content-Type", "application/json")
+        request = requests.Request(
+            method,
+            f"{self.base_url}{SPEECH}{query}",
+            headers=wire,
+            json=body,
+            data=data,
+        )
+        return self.session.send(request.prepare(), allow_redirects=False)
+
+    def speak(self, **fields: Any) -> requests.Response:
+        """Ask for speech."""
+        return self.send({**speech_request(), **fields})
+
+    def judge(self, response: requests.Response, *, status: int | None = None) -> None:
+        """Hold an answer against the document.
+
+        Arguments:
+            response: the answer.
+            status: what it should be.
+        """
+        if status is not None:
+            assert response.status_code == status, (
+                f"answered {response.status_code}, not {status}: {response.text[:200]}"
+            )
+        operation = published()[SPEECH]["POST"]
+        operation.Case(headers=dict(BEARER)).validate_response(
+            response, checks=document_checks(), headers=BEARER
+        )
+        LEDGER.saw(operation.label, response.status_code)
+
+
+def document_checks() -> list[Any]:
+    """The checks that need nothing but an answer and the document."""
+    from schemathesis import checks
+
+    return [
+        checks.status_code_conformance,
+        checks.content_type_conformance,
+        checks.response_headers_conformance,
+        checks.response_schema_conformance,
+    ]
+
+
+def speech_request() -> dict[str, Any]:
+    """The smallest request for speech that this run's server takes."""
+    return {
+        "input": "Hello.",
+        "model": SETTINGS.model or "any/model",
+        "voice": SETTINGS.voice or "alloy",
+    }
+
+
+def is_over() -> bool:
+    """Whether no more cases are to be sent."""
+    return bool(LEDGER.stopped) or (SETTINGS.until is not None and time.time() > SETTINGS.until)
+
+
+def name_model(case: Any) -> None:
+    """Put a model and a voice that exist in a generated case, where it has any."""
+    for name, value in (("model", SETTINGS.model), ("voice", SETTINGS.voice)):
+        if value and isinstance(case.body, dict) and isinstance(case.body.get(name), str):
+            case.body[name] = value

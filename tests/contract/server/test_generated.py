@@ -1,0 +1,87 @@
+"""The cases that Schemathesis makes of the document, judged by every check that it has."""
+
+import pytest
+import schemathesis
+from schemathesis.core.errors import NoLinksFound
+from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.generation.meta import TestPhase
+
+from tests.contract.run import (
+    LEDGER,
+    SETTINGS,
+    StoppedError,
+    document,
+    in_process,
+    is_over,
+    name_model,
+    published,
+    schema,
+    secured,
+)
+
+# `ignored_auth` never fires without a security requirement, which the document lacks. Where
+# little is to be sent, that document adds nothing else.
+DOCUMENTS = {"as published": (document(), True), "with security": (secured(), not SETTINGS.breadth)}
+
+
+def schemas():
+    for name, (contents, coverage) in DOCUMENTS.items():
+        if SETTINGS.base_url is None:
+            made = schema(contents, coverage=coverage)
+            # The checks repeat requests on their own: they find the application here.
+            made.app = in_process().app
+            yield f"{name}, in process", made
+        if SETTINGS.defect is None:
+            yield f"{name}, over a socket", schema(contents, coverage=coverage)
+
+
+SCHEMAS = dict(schemas())
+FAILURES: list[Failure] = []
+
+
+@schemathesis.hook
+def after_validate(context, case, response, results):
+    for result in results:
+        failure = result.failure and f"{result.failure.title}\n{result.failure.message}"
+        LEDGER.enter(result.name, failure=failure, where=case.operation.label)
+    if not any(result.failure for result in results):
+        LEDGER.saw(case.operation.label, response.status_code)
+
+
+@schemathesis.pytest.parametrize(**SCHEMAS)
+def test_generated_cases(case, server):
+    if is_over():
+        return
+    name_model(case)
+    options = in_process().options if case.operation.app else server.options
+    try:
+        response = case.call(**options)
+        case.validate_response(response, transport_kwargs=dict(options))
+    except StoppedError:
+        # Not an outcome of this case; conftest and the report tell.
+        return
+    except FailureGroup as group:
+        if case.meta.phase.name is TestPhase.FUZZING:
+            raise
+        # Hypothesis stops at the first case of the coverage phase that fails, and there is
+        # nothing to shrink: noted, and told below, so that one defect does not hide another.
+        FAILURES.extend(group.exceptions)
+
+
+@pytest.mark.told
+def test_no_case_of_the_coverage_phase_failed():
+    if FAILURES:
+        raise FailureGroup(FAILURES)
+
+
+def test_sequences_of_calls():
+    try:
+        machine = published().as_state_machine()
+        machine.run()
+    except NoLinksFound:
+        pytest.skip("the document has no links, so no sequences of calls")
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_schemathesis_warns_of_nothing(name):
+    assert [warning.message for warning in SCHEMAS[name].iter_schema_warnings()] == []
