@@ -94,6 +94,16 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(tags=["check"])
+def faults(session: nox.Session) -> None:
+    """Break network, disk and process; with `-- --prove`, break the wrapper too and be caught."""
+    session.install(".[cli,stub]", *group("test"))
+    arguments = [argument for argument in session.posargs if argument != "--prove"]
+    session.run("pytest", "--numprocesses=2", *(arguments or ["tests/faults"]))
+    if "--prove" in session.posargs:
+        session.run("python", "-m", "tests.faults.prove")
+
+
+@nox.session(tags=["check"])
 def lint(session: nox.Session) -> None:
     """Check style and formatting; generated code by the rules that it was formatted with."""
     session.install(*group("lint"))
