@@ -54,7 +54,8 @@ class Options(TypedDict, total=False):
     headers: Mapping[str, str]
 
 
-@attrs.frozen(kw_only=True)
+# No repr: that of attrs fails on settings which were refused halfway, in crash reports of all.
+@attrs.frozen(kw_only=True, repr=False)
 class _Settings:
     """A client's settings, checked."""
 
@@ -63,7 +64,7 @@ class _Settings:
     timeout: Timeout = attrs.field(converter=as_timeout)
     deadline: float | None = attrs.field(converter=checked_deadline)
     retry: RetryPolicy | None
-    headers: Mapping[str, str] = attrs.field(converter=checked_headers, repr=False)
+    headers: Mapping[str, str] = attrs.field(converter=checked_headers)
 
     def __attrs_post_init__(self) -> None:
         self.api_key.check()
@@ -106,7 +107,9 @@ class _Client:
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self.base_url!r})"
+        # A traceback with locals shows a client that was refused before it was made.
+        known = f"base_url={self.base_url!r}" if hasattr(self, "_settings") else "..."
+        return f"{type(self).__name__}({known})"
 
     @property
     def base_url(self) -> str:
