@@ -37,7 +37,7 @@ MIB = 1 << 20
 SOON = 0.25
 
 # Where a fault lies: in the answer to a request, or before there can be any request.
-Place = Literal["request", "connection", "port", "name", "certificate", "pool"]
+Place = Literal["request", "connection", "port", "name", "certificate", "handshake", "pool"]
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ NO_CONNECTION = [
     Fault(
         "No connection",
         "the certificate is not trusted",
-        (),
+        HEALTHY,
         Sees(
             APIConnectionError,
             {"request_sent": False, "transient": False},
@@ -186,7 +186,7 @@ NO_CONNECTION = [
         requests=0,
         tries=3,
         waits=BACKOFF,
-        place="certificate",
+        place="handshake",
         timeout=SOON,
     ),
     Fault(
@@ -484,14 +484,14 @@ BODIES = [
     ),
     Body("an error that is a string", lambda _: b'{"error": "oops"}', NOTHING, OUTSIDE),
     Body("invalid UTF-8", lambda _: b'{"error": "\xff\xfe"}', NOTHING, OUTSIDE),
-    Body("64 MiB", lambda _: b"x" * 65_536, NOTHING, OUTSIDE, "text/plain", more=64),
+    Body("64 MiB", lambda _: b"x" * 1000, NOTHING, OUTSIDE, "text/plain", more=64),
 ]
 
 
 def _refusal(group, status, error, body):
     content = body.content(status)
     fields = {"status": status, "request_id": "req-1", "retry_after": None, **body.fields}
-    fields["body"] = content[:65_536]
+    fields["body"] = content + b"x" * (65_536 - len(content) if body.more else 0)
     if body.name == "the right body":
         fields["code"] = status
     length = str(len(content) + body.more * MIB)
@@ -526,7 +526,7 @@ def _not_audio(name, acts, says, **fields):
     return Fault("A 200 that is not audio", name, acts, outcome)
 
 
-_JSON = b'{"error": {"code": 402, "message": "No credits"}}'
+_JSON = b'{"error": {"code": 402, "message": "No credits."}}'
 _HTML = b"<!DOCTYPE html>\n<title>Sign in</title>"
 
 

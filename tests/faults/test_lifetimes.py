@@ -21,6 +21,7 @@ from modelgates import (
     RetryPolicy,
     Timeout,
 )
+from modelgates.files import AtomicFile
 from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY, OLD, SPEECH
 from tests.faults.children import outcome
 from tests.faults.secrets import assert_keeps_secret
@@ -189,7 +190,7 @@ def test_cancelled_at_any_await_point_a_call_leaves_nothing_behind(
         if call == "save over":
             path.write_bytes(OLD)
         async with AsyncModelGates(
-            api_key=KEY, base_url=server.url, retry=policy, timeout=20.0
+            api_key=KEY, base_url=server.url, retry=policy, timeout=Timeout(pool=5.0)
         ) as client:
             try:
                 error = await HOW[how](make(client), step, reached)
@@ -214,6 +215,46 @@ def test_cancelled_at_any_await_point_a_call_leaves_nothing_behind(
 
     assert asyncio.run(main()) > 2
     server.until(lambda: server.open == 0)
+
+
+def test_a_cancelled_save_waits_for_the_disk_before_it_drops_the_file(
+    server, tmp_path, monkeypatch
+):
+    server.acts = HEALTHY
+    happened = []
+    writing, go = threading.Event(), threading.Event()
+    write, discard = AtomicFile.write, AtomicFile.discard
+
+    def slow_write(file, data):
+        if not data:
+            return write(file, data)
+        writing.set()
+        assert go.wait(20)
+        happened.append("written")
+        return None
+
+    def watched_discard(file):
+        happened.append("drop")
+        discard(file)
+
+    monkeypatch.setattr(AtomicFile, "write", slow_write)
+    monkeypatch.setattr(AtomicFile, "discard", watched_discard)
+
+    async def main():
+        async with AsyncModelGates(api_key=KEY, base_url=server.url) as client:
+            saving = asyncio.ensure_future(client.audio.speech.save(tmp_path / "a.pcm", **SPEECH))
+            await asyncio.to_thread(writing.wait, 20)
+            saving.cancel()
+            # Many times what the call needs to end, if it does not wait.
+            for _ in range(1000):
+                await asyncio.sleep(0)
+            go.set()
+            with pytest.raises(asyncio.CancelledError):
+                await saving
+
+    asyncio.run(main())
+    assert happened == ["written", "drop"]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("one_connection")

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 import pytest
 import trustme
 
+from modelgates import Timeout
 from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY, OLD
 from tests.faults.secrets import assert_keeps_secret
 from tests.faults.server import CLOSE, FaultServer
@@ -18,11 +19,8 @@ from tests.faults.table import AUDIO, FAULTS, HEALTHY, Hears, elsewhere
 @contextmanager
 def staged(fault, request):
     """A server with the fault in its place, the client's base URL, and a way to mend it."""
-    tls = None
-    if fault.place == "certificate":
-        tls = _context(trustme.CA())
-    stalls_at_once = fault.place == "certificate" and fault.acts
-    with FaultServer(fault.acts, tls=None if stalls_at_once else tls) as server:
+    tls = _context(trustme.CA()) if fault.place == "certificate" else None
+    with FaultServer(fault.acts, tls) as server:
         url = server.url
         match fault.place:
             case "port":
@@ -33,7 +31,7 @@ def staged(fault, request):
                 url = f"http://{resolver.NAME}:{server.port}"
             case "connection":
                 server.on_connect = fault.acts
-            case "certificate" if stalls_at_once:
+            case "handshake":
                 server.on_connect = fault.acts
                 url = url.replace("http:", "https:")
 
@@ -46,7 +44,7 @@ def staged(fault, request):
                     server.listen()
                 case "name":
                     request.getfixturevalue("resolver").broken = False
-                case "certificate":
+                case "certificate" | "handshake":
                     server.refuse()
                     server.use_tls(_context(request.getfixturevalue("authority")))
                     server.listen()
@@ -74,7 +72,7 @@ def test_fault(fault, client, call, waits, tmp_path, request, record_property, c
     if call == "save over":
         (folder / "a.pcm").write_bytes(OLD)
 
-    with FaultServer() as other, staged(fault, request) as (server, url, mend):
+    with FaultServer(HEALTHY) as other, staged(fault, request) as (server, url, mend):
         elsewhere(other.url)
         with closing(
             CALLERS[client](
@@ -111,7 +109,7 @@ def test_fault(fault, client, call, waits, tmp_path, request, record_property, c
             if CLOSE in fault.acts:
                 server.until(lambda: server.open == 0)
             mend()
-            again = caller.make(call, folder, timeout=30.0, deadline=None)
+            again = caller.make(call, folder, timeout=Timeout(pool=5.0), deadline=None)
             assert_heard(again, AUDIO)
             assert len(server.requests) == fault.requests + 1, "requests with the next call"
         server.until(lambda: server.open == 0)

@@ -1,0 +1,350 @@
+"""Defects of the wrapper that the suite must catch, each by the test and for the reason given.
+
+A suite that has never failed proves little. `prove` puts these in one at a time.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A change for the worse.
+
+    Attributes:
+        name: What is wrong with the wrapper.
+        module: The file of ``modelgates`` that is changed.
+        old: A text that occurs once in it.
+        new: What takes its place.
+        test: The test that must fail, below ``tests/faults``.
+        reason: A pattern for what its failure must say.
+    """
+
+    name: str
+    module: str
+    old: str
+    new: str
+    test: str
+    reason: str
+
+
+def _cell(fault, client="sync", call="create"):
+    return f"test_matrix.py::test_fault[{fault}-{client}-{call}]"
+
+
+def _cancelled(case):
+    test = "test_cancelled_at_any_await_point_a_call_leaves_nothing_behind"
+    return f"test_lifetimes.py::{test}[{case}]"
+
+
+DEFECTS = [
+    Defect(
+        "speech is bought again after a cut",
+        "speech.py",
+        """        with self.stream(**arguments) as stream:
+            return stream.read()
+""",
+        """        try:
+            with self.stream(**arguments) as stream:
+                return stream.read()
+        except IncompleteAudioError:
+            with self.stream(**arguments) as stream:
+                return stream.read()
+""",
+        _cell("reset-inside-the-body"),
+        "requests reached the server",
+    ),
+    Defect(
+        "500 is retried",
+        "retry.py",
+        "frozenset({429, 502, 503})",
+        "frozenset({429, 500, 502, 503})",
+        _cell("500-with-null"),
+        "requests reached the server",
+    ),
+    Defect(
+        "read timeouts are retried",
+        "retry.py",
+        "read_timeouts: bool = False",
+        "read_timeouts: bool = True",
+        _cell("stall-before-the-headers", "async"),
+        "requests reached the server",
+    ),
+    Defect(
+        "a broken connection is retried though the request was sent",
+        "retry.py",
+        "error.transient and not error.request_sent",
+        "error.transient",
+        _cell("reset-before-the-headers", "async"),
+        "requests reached the server",
+    ),
+    Defect(
+        "one try too many",
+        "retry.py",
+        "if retries >= self.max_retries",
+        "if retries > self.max_retries",
+        _cell("503-with-HTML", "async"),
+        "requests reached the server",
+    ),
+    Defect(
+        "Retry-After is ignored",
+        "retry.py",
+        "asked = error.retry_after if isinstance(error, APIStatusError) else None",
+        "asked = None",
+        _cell("429-with-Retry-After-in-seconds"),
+        "seconds to wait",
+    ),
+    Defect(
+        "Retry-After has no limit",
+        "retry.py",
+        "return None if asked > self.max_retry_after else max(asked, backoff)",
+        "return max(asked, backoff)",
+        _cell("429-with-Retry-After-of-an-hour"),
+        "requests reached the server",
+    ),
+    Defect(
+        "the waiting may outlast the deadline",
+        "_exchange.py",
+        "if wait is not None and wait >= deadline.left():",
+        "if False:",
+        _cell("503-with-a-Retry-After-beyond-the-deadline"),
+        "requests reached the server",
+    ),
+    Defect(
+        "there is no deadline",
+        "_exchange.py",
+        "self.expires = math.inf if seconds is None else self.started + seconds",
+        "self.expires = math.inf",
+        _cell("stall-before-the-headers-past-the-deadline", "async"),
+        "APIConnectionError",
+    ),
+    Defect(
+        "dripped headers outlive the deadline",
+        "_transport.py",
+        "pool._network_backend = _DeadlineBackend(pool._network_backend)",
+        "pool._network_backend = pool._network_backend",
+        _cell("headers-dripped-a-byte-at-a-time"),
+        "IncompleteAudioError",
+    ),
+    Defect(
+        "an untrusted certificate is tried again",
+        "_transport.py",
+        "transient=not untrusted,",
+        "transient=True,",
+        _cell("the-certificate-is-not-trusted"),
+        "'transient', True",
+    ),
+    Defect(
+        "any certificate will do",
+        "_transport.py",
+        "httpx.AsyncHTTPTransport, verify=httpx.create_ssl_context()",
+        "httpx.AsyncHTTPTransport, verify=False",
+        _cell("the-certificate-is-not-trusted", "async"),
+        "the call should have failed",
+    ),
+    Defect(
+        "redirects are followed",
+        "_transport.py",
+        "        return Reply(transport.handle_request(request), deadline)",
+        """        response = transport.handle_request(request)
+        if "location" in response.headers:
+            response.close()
+            target = response.headers["location"]
+            request = httpx.Request(
+                "POST",
+                target,
+                headers={"authorization": request.headers["authorization"]},
+                content=request.content,
+                extensions=request.extensions,
+            )
+            response = transport.handle_request(request)
+        return Reply(response, deadline)""",
+        _cell("307-to-another-host"),
+        "the call should have failed",
+    ),
+    Defect(
+        "refusals keep their connection",
+        "_transport.py",
+        "with contextlib.suppress(APIConnectionError), contextlib.closing(self):",
+        "with contextlib.suppress(APIConnectionError):",
+        _cell("400-with-64-MiB"),
+        "the pool timeout ran out",
+    ),
+    Defect(
+        "the body of a refusal is read whole",
+        "_transport.py",
+        "self._data += data[: MAX_EXCERPT - len(self._data)]",
+        "self._data += data",
+        _cell("400-with-64-MiB", "async"),
+        r"\('body'",
+    ),
+    Defect(
+        "the generated parser's exceptions come through",
+        "_transport.py",
+        """    try:
+        return parse(operation, reply, body)
+    except Exception:""",
+        """    try:
+        return parse(operation, reply, body)
+    except ZeroDivisionError:""",
+        _cell("400-with-HTML"),
+        "JSONDecodeError",
+    ),
+    Defect(
+        "a cut gzip body passes for complete",
+        "audio.py",
+        "if self._decoder is not None and not self._decoder.eof:",
+        "if False:",
+        _cell("gzip-cut-short"),
+        "the call should have failed",
+    ),
+    Defect(
+        "half a sample passes for complete",
+        "audio.py",
+        """        if self._rest:
+            raise self.cut(""",
+        """        if False:
+            raise self.cut(""",
+        _cell("no-length-given-and-an-odd-byte-at-the-end", "async"),
+        "the call should have failed",
+    ),
+    Defect(
+        "JSON passes for audio",
+        "audio.py",
+        "    if not data[:16].lstrip().lower().startswith(_TEXT_STARTS):",
+        "    if True:",
+        _cell("JSON-under-an-audio-type"),
+        "the call should have failed",
+    ),
+    Defect(
+        "what arrived before a cut is lost",
+        "audio.py",
+        "partial=self.metadata.with_content(self.leftover()),",
+        'partial=self.metadata.with_content(b""),',
+        _cell("cut-in-the-middle-of-a-sample", "async"),
+        r"assert b'.*' == b'",
+    ),
+    Defect(
+        "errors cannot be unpickled",
+        "errors.py",
+        "    def __reduce__(self)",
+        "    def reduce(self)",
+        _cell("400-with-null"),
+        "missing 1 required keyword-only argument",
+    ),
+    Defect(
+        "request_sent is always true",
+        "_transport.py",
+        "_NOT_SENT = (httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol)",
+        "_NOT_SENT = ()",
+        _cell("connection-refused", "async"),
+        "the connection broke",
+    ),
+    Defect(
+        "the key is in the repr",
+        "client.py",
+        '''known = f"base_url={self.base_url!r}"''',
+        '''known = f"{self._settings.api_key.secret().bearer()}"''',
+        "test_secrets.py::test_no_public_object_shows_the_key[sync]",
+        "the key is in the repr of",
+    ),
+    Defect(
+        "the key is in the log",
+        "_exchange.py",
+        """"%s: %d, try %d, %.3f s", what,""",
+        """"%s: %d, try %d, %.3f s", what + secret.bearer(),""",
+        _cell("400-with-null"),
+        "the key is in the log",
+    ),
+    Defect(
+        "frames below hold the key",
+        "_transport.py",
+        "        link.__traceback__ = None",
+        "        pass",
+        _cancelled("unnamed-create-healthy-task"),
+        "the key is in the traceback with locals of CancelledError",
+    ),
+    Defect(
+        "the key goes over plain http",
+        "config.py",
+        'if parts.scheme == "http" and not (is_loopback(host) or allow_plain_http):',
+        "if False:",
+        "test_arguments.py::test_plain_http_to_another_machine_is_refused_before_connecting",
+        "DID NOT RAISE",
+    ),
+    Defect(
+        "headers can be injected",
+        "config.py",
+        "if not isinstance(value, str) or not _VALUE.fullmatch(value):",
+        "if False:",
+        "test_arguments.py::test_what_cannot_be_said_is_refused_before_connecting"
+        "[sync-a line break in a header-create]",
+        "APIConnectionError",
+    ),
+    Defect(
+        "NaN is sent",
+        "_transport.py",
+        "allow_nan=False",
+        "allow_nan=True",
+        "test_arguments.py::test_what_cannot_be_said_is_refused_before_connecting"
+        "[sync-a speed that is NaN-create]",
+        "NoneType.*ConfigurationError",
+    ),
+    Defect(
+        "files are written in place",
+        "files.py",
+        "        folder = self._target.parent\n        if hasattr",
+        "        return os.open(self._target, os.O_CREAT | os.O_TRUNC | os.O_RDWR, _MODE)\n"
+        "        folder = self._target.parent\n        if hasattr",
+        _cell("reset-inside-the-body", "sync", "save over"),
+        "assert {'a.pcm': b'",
+    ),
+    Defect(
+        "a full disk goes unnoticed",
+        "files.py",
+        "                view = view[self._file.write(view) :]",
+        "                self._file.write(view)\n                return",
+        "test_files.py::test_a_full_disk_leaves_the_old_file_and_the_audio_that_was_paid_for"
+        "[unnamed-sync]",
+        "IndexError",
+    ),
+    Defect(
+        "litter is left behind",
+        "files.py",
+        "            self._temporary.unlink(missing_ok=True)",
+        "            pass",
+        "test_files.py::test_ctrl_c_before_any_audio_leaves_the_old_file_and_no_litter[named-sync]",
+        r"\.a\.wav\.",
+    ),
+    Defect(
+        "a thread outlives the cancelled call",
+        "files.py",
+        "    async with anyio.create_task_group() as tasks:\n        tasks.start_soon(run)",
+        "    await run()",
+        "test_lifetimes.py::test_a_cancelled_save_waits_for_the_disk_before_it_drops_the_file",
+        r"\['drop', 'written'\]",
+    ),
+    Defect(
+        "a cancelled call spoils a connection",
+        "_transport.py",
+        "            await self._give_back(connection, sound=False)",
+        "            await self._give_back(connection, sound=True)",
+        _cancelled("unnamed-create-healthy-task"),
+        "the pool timeout ran out",
+    ),
+    Defect(
+        "closing a copy closes the original",
+        "client.py",
+        "        if not self._closed and self._owner is None:\n            for",
+        "        if not self._closed:\n            for",
+        "test_lifetimes.py::test_copies_share_the_connection_and_closing_one_leaves_the_others[sync]",
+        "assert 5 == 1|connections",
+    ),
+    Defect(
+        "a forked child uses its parent's connection",
+        "client.py",
+        "pid = os.getpid()",
+        "pid = 0",
+        "test_lifetimes.py::test_a_forked_child_and_its_parent_go_on_with_connections_of_their_own",
+        "assert 1 == 2",
+    ),
+]
