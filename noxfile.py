@@ -94,6 +94,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(tags=["check"])
+def contract(session: nox.Session) -> None:
+    """Judge the stub, or any server, by the document: `nox -s contract -- --help`."""
+    session.install(".[stub]", *group("contract"))
+    session.run("python", "-m", "scripts.contract", *session.posargs)
+
+
+@nox.session(tags=["check"])
 def faults(session: nox.Session) -> None:
     """Break network, disk and process; with `-- --prove`, break the wrapper too and be caught."""
     session.install(".[cli,stub]", *group("test"))
