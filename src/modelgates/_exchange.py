@@ -23,7 +23,6 @@ from modelgates.retry import parse_retry_after
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from modelgates.config import Secret
     from modelgates.retry import RetryPolicy
 
 logger = logging.getLogger("modelgates")
@@ -81,7 +80,6 @@ def exchange(
     *,
     accept: Callable[[R], T],
     parse_error: Callable[[R, bytes], object],
-    secret: Secret,
     policy: RetryPolicy | None,
     deadline: Deadline,
 ) -> Generator[Step, Any, tuple[R, T]]:
@@ -92,7 +90,6 @@ def exchange(
         accept: Makes of a successful reply what the caller wants; may raise
             `InvalidResponseError`.
         parse_error: Makes of a failed reply and its body the document's model, or None.
-        secret: The key, to be kept out of errors.
         policy: When to retry, or None for never.
         deadline: When to give up.
 
@@ -111,9 +108,9 @@ def exchange(
                 try:
                     return reply, accept(reply)
                 except InvalidResponseError as error:
-                    error.body = secret.scrub((yield Drain(reply)))
+                    error.body = yield Drain(reply)
                     raise
-            body: bytes = secret.scrub((yield Drain(reply)))
+            body: bytes = yield Drain(reply)
             failure: ModelGatesError = status_error(reply, body, parse_error(reply, body))
         except ModelGatesError as error:
             failure = error

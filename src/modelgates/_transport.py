@@ -120,7 +120,7 @@ def build_request(
         )
         request.read()
     except (httpx.InvalidURL, TypeError, ValueError) as error:
-        _drop_frames(error)
+        _cleanse(error, secret)
         raise ConfigurationError(f"no request to {address} can be made: {error}") from error
     return request
 
@@ -173,11 +173,12 @@ def parse_error(operation: ModuleType, reply: ReplyHead, body: bytes) -> object:
 class Reply:
     """A reply of a sync transport; its body is read piece by piece."""
 
-    def __init__(self, response: httpx.Response, deadline: Deadline) -> None:
+    def __init__(self, response: httpx.Response, deadline: Deadline, secret: Secret) -> None:
         self.status = response.status_code
-        self.headers = _headers(response)
+        self.headers = _headers(response, secret)
         self._response = response
         self._deadline = deadline
+        self._secret = secret
         self._chunks: Iterator[bytes] = iter(cast("httpx.SyncByteStream", response.stream))
 
     def read(self) -> bytes:
@@ -186,9 +187,9 @@ class Reply:
         Raises:
             APIConnectionError: If the connection breaks or the time runs out.
         """
-        with _translated(self._deadline):
+        with _translated(self._deadline, self._secret):
             _check(self._deadline)
-            return next(filter(None, self._chunks), b"")
+            return self._secret.scrub(next(filter(None, self._chunks), b""))
 
     def drain(self) -> bytes:
         """The start of the body, as far as it comes, at most `MAX_EXCERPT`; then close."""
@@ -196,7 +197,7 @@ class Reply:
         with contextlib.suppress(APIConnectionError), contextlib.closing(self):
             while excerpt.wants_more() and (data := self.read()):
                 excerpt.add(data)
-        return excerpt.content()
+        return self._secret.scrub(excerpt.content())
 
     def close(self) -> None:
         """Release the connection. May be called again."""
@@ -207,11 +208,12 @@ class Reply:
 class AsyncReply:
     """A reply of an async transport; its body is read piece by piece."""
 
-    def __init__(self, response: httpx.Response, deadline: Deadline) -> None:
+    def __init__(self, response: httpx.Response, deadline: Deadline, secret: Secret) -> None:
         self.status = response.status_code
-        self.headers = _headers(response)
+        self.headers = _headers(response, secret)
         self._response = response
         self._deadline = deadline
+        self._secret = secret
         self._chunks: AsyncIterator[bytes] = aiter(cast("httpx.AsyncByteStream", response.stream))
 
     async def read(self) -> bytes:
@@ -220,11 +222,11 @@ class AsyncReply:
         Raises:
             APIConnectionError: If the connection breaks or the time runs out.
         """
-        with _translated(self._deadline), _within(self._deadline):
+        with _translated(self._deadline, self._secret), _within(self._deadline):
             _check(self._deadline)
             async for data in self._chunks:
                 if data:
-                    return data
+                    return self._secret.scrub(data)
             return b""
 
     async def drain(self) -> bytes:
@@ -234,7 +236,7 @@ class AsyncReply:
             with contextlib.suppress(APIConnectionError):
                 while excerpt.wants_more() and (data := await self.read()):
                     excerpt.add(data)
-        return excerpt.content()
+        return self._secret.scrub(excerpt.content())
 
     async def aclose(self) -> None:
         """Release the connection. May be called again."""
@@ -247,28 +249,30 @@ class AsyncReply:
                 await self._response.aclose()
 
 
-def send(transport: httpx.BaseTransport, request: httpx.Request, deadline: Deadline) -> Reply:
+def send(
+    transport: httpx.BaseTransport, request: httpx.Request, deadline: Deadline, secret: Secret
+) -> Reply:
     """Send `request` and wait for the head of the reply.
 
     Raises:
         APIConnectionError: If no reply comes.
     """
-    with _translated(deadline):
+    with _translated(deadline, secret):
         _check(deadline)
-        return Reply(transport.handle_request(request), deadline)
+        return Reply(transport.handle_request(request), deadline, secret)
 
 
 async def asend(
-    transport: httpx.AsyncBaseTransport, request: httpx.Request, deadline: Deadline
+    transport: httpx.AsyncBaseTransport, request: httpx.Request, deadline: Deadline, secret: Secret
 ) -> AsyncReply:
     """Send `request` and wait for the head of the reply.
 
     Raises:
         APIConnectionError: If no reply comes.
     """
-    with _translated(deadline), _within(deadline):
+    with _translated(deadline, secret), _within(deadline):
         _check(deadline)
-        return AsyncReply(await transport.handle_async_request(request), deadline)
+        return AsyncReply(await transport.handle_async_request(request), deadline, secret)
 
 
 class _Excerpt:
@@ -288,8 +292,8 @@ class _Excerpt:
         return bytes(self._data)
 
 
-def _headers(response: httpx.Response) -> dict[str, str]:
-    return dict(response.headers.items())
+def _headers(response: httpx.Response, secret: Secret) -> dict[str, str]:
+    return {name: secret.scrub_text(value) for name, value in response.headers.items()}
 
 
 def _check(deadline: Deadline) -> None:
@@ -303,12 +307,13 @@ def _within(deadline: Deadline) -> contextlib.AbstractContextManager[object]:
 
 
 class _translated:  # noqa: N801 - used as a function; a generator would cost thrice as much
-    """Turns whatever a transport raises into the errors of our tree."""
+    """Turns whatever a transport raises into the errors of our tree, free of the key."""
 
-    __slots__ = ("_deadline",)
+    __slots__ = ("_deadline", "_secret")
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, secret: Secret) -> None:
         self._deadline = deadline
+        self._secret = secret
 
     def __enter__(self) -> None:
         pass
@@ -321,7 +326,7 @@ class _translated:  # noqa: N801 - used as a function; a generator would cost th
     ) -> None:
         if error is None or isinstance(error, ModelGatesError):
             return
-        _drop_frames(error)
+        _cleanse(error, self._secret)
         if isinstance(error, Exception):
             raise translate(error, self._deadline) from error
 
@@ -357,11 +362,15 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _drop_frames(error: BaseException) -> None:
-    # The frames below hold the headers, key included, where a traceback with locals shows them;
-    # those of a cancellation or a Ctrl-C too.
+def _cleanse(error: BaseException, secret: Secret) -> None:
+    # The frames below hold the headers, key included, where a traceback with locals shows them,
+    # those of a cancellation or a Ctrl-C too; and a message may quote what a server has echoed.
     for link in _chain(error):
         link.__traceback__ = None
+        link.args = tuple(
+            secret.scrub_text(str(part)) if isinstance(part, str | Exception) else part
+            for part in link.args
+        )
 
 
 class _DeadlineStream(httpcore.NetworkStream):

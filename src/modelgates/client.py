@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from modelgates._exchange import ReplyHead
     from modelgates._transport import AsyncReply, Reply
+    from modelgates.config import Secret
 
 SpeechT = TypeVar("SpeechT")
 T = TypeVar("T")
@@ -143,7 +144,7 @@ class _Client:
 
     def _plan(
         self, call: Call, accept: Callable[[Any], T]
-    ) -> tuple[httpx.Request, Deadline, Generator[Step, Any, tuple[Any, T]]]:
+    ) -> tuple[httpx.Request, Deadline, Secret, Generator[Step, Any, tuple[Any, T]]]:
         from modelgates import _transport
 
         self._check_open()
@@ -165,11 +166,10 @@ class _Client:
             f"{request.method} {request.url}",
             accept=accept,
             parse_error=lambda reply, body: _transport.parse_error(call.operation, reply, body),
-            secret=secret,
             policy=settings.retry if call.retry is DEFAULT else call.retry,
             deadline=deadline,
         )
-        return request, deadline, steps
+        return request, deadline, secret, steps
 
 
 def _parsed(operation: ModuleType, reply: ReplyHead, body: bytes) -> Any:
@@ -296,7 +296,7 @@ class ModelGates(_Client):
     def _run(self, call: Call, accept: Callable[[Reply], T]) -> tuple[Reply, T]:
         from modelgates._transport import send
 
-        request, deadline, steps = self._plan(call, accept)
+        request, deadline, secret, steps = self._plan(call, accept)
         transport = self._transport()
         result: Any = None
         failure: ModelGatesError | None = None
@@ -310,7 +310,7 @@ class ModelGates(_Client):
             try:
                 match step:
                     case Send():
-                        result = send(transport, request, deadline)
+                        result = send(transport, request, deadline, secret)
                     case Drain(reply):
                         result = reply.drain()
                     case Sleep(seconds):
@@ -427,7 +427,7 @@ class AsyncModelGates(_Client):
     async def _run(self, call: Call, accept: Callable[[AsyncReply], T]) -> tuple[AsyncReply, T]:
         from modelgates._transport import asend
 
-        request, deadline, steps = self._plan(call, accept)
+        request, deadline, secret, steps = self._plan(call, accept)
         transport = await self._transport()
         result: Any = None
         failure: ModelGatesError | None = None
@@ -441,7 +441,7 @@ class AsyncModelGates(_Client):
             try:
                 match step:
                     case Send():
-                        result = await asend(transport, request, deadline)
+                        result = await asend(transport, request, deadline, secret)
                     case Drain(reply):
                         result = await reply.drain()
                     case Sleep(seconds):

@@ -137,6 +137,10 @@ class Secret:
         """`data` without the key, should a server have echoed it."""
         return data.replace(self._value.encode(), b"[redacted]")
 
+    def scrub_text(self, text: str) -> str:
+        """`text` without the key, likewise."""
+        return text.replace(self._value, "[redacted]")
+
 
 class KeySource:
     """Where the key comes from: a string, or a function that is asked before each call."""
