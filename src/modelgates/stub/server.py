@@ -63,7 +63,8 @@ class StubServer(Stub):
         engine = engine or default_engine()
         read = load(document)
         self.engine_name = engine.name
-        self.app = create_app(read, stub=self, engine=engine)
+        # An ASGI application like any other: whoever wants to may wrap it before the start.
+        self.app: ASGIApp = create_app(read, stub=self, engine=engine)
         self._prefix = read.prefix
         self._address = (host, port)
         self._running: _Running | None = None
