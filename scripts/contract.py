@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import os
 import random
@@ -53,7 +54,8 @@ exit codes:
 DEFAULT_REQUESTS = 500
 DEFAULT_CHARACTERS = 20_000
 # Small enough for a bill, large enough to meet every kind of case.
-THINNED = {"examples": 30, "breadth": 6}
+FEW_EXAMPLES = 30
+NARROW = 6
 
 # Checks of the run itself: it is not the server that fails them.
 VACUITY = {"every kind of answer was seen often enough", "every documented answer was seen"}
@@ -123,7 +125,7 @@ def run(settings: Settings, *, quietly: bool = False, tests: Sequence[str] = ())
                 lines.append(line.replace(secret, "[redacted]"))
                 if not quietly:
                     print(lines[-1], end="", flush=True)
-        ledger = json.loads(book.read_text("utf-8")) if book.exists() else {}
+        ledger: dict[str, Any] = json.loads(book.read_text("utf-8")) if book.exists() else {}
     return Outcome(process.returncode, ledger, "".join(lines))
 
 
@@ -258,7 +260,7 @@ def many_seeds(settings: Settings, count: int) -> int:
     chosen = [dataclasses.replace(settings, seed=seed) for seed in range(1, count + 1)]
     code = KEPT
     with ThreadPoolExecutor(2) as pool:
-        outcomes = pool.map(lambda each: run(each, quietly=True), chosen)
+        outcomes = pool.map(functools.partial(run, quietly=True), chosen)
         for each, outcome in zip(chosen, outcomes, strict=True):
             failed = ", ".join(outcome.failures) or "nothing"
             sent = outcome.ledger.get("requests", 0)
@@ -277,7 +279,14 @@ def prove(settings: Settings, names: Sequence[str]) -> int:
     print(f"{len(chosen)} defects, two at a time.\n")
     missed: list[str] = []
     thinned = [
-        dataclasses.replace(settings, defect=defect.name, shrink=False, report_dir=None, **THINNED)
+        dataclasses.replace(
+            settings,
+            defect=defect.name,
+            shrink=False,
+            report_dir=None,
+            examples=FEW_EXAMPLES,
+            breadth=NARROW,
+        )
         for defect in chosen
     ]
     for defect, found in zip(chosen, judge_all(thinned), strict=True):
@@ -345,7 +354,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(given.prove or ()) - set(DEFECTS):
         parser.error(f"no such defects: {', '.join(unknown)}; there are {', '.join(DEFECTS)}")
     if given.base_url:
-        thinned = {**THINNED, **({"examples": given.examples} if given.examples else {})}
         return against(
             dataclasses.replace(
                 settings,
@@ -354,7 +362,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 voice=given.voice,
                 max_requests=given.max_requests,
                 max_characters=given.max_characters,
-                **thinned,
+                examples=given.examples or FEW_EXAMPLES,
+                breadth=NARROW,
             )
         )
     if given.prove is not None:

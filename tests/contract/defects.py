@@ -137,12 +137,12 @@ class Defect:
 
 
 async def _read(receive: Receive) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 async def _call(app: ASGIApp, scope: Scope, ask: Ask) -> Answer:

@@ -25,13 +25,14 @@ DOCUMENTS = {"as published": (document(), True), "with security": (secured(), no
 
 
 def schemas():
+    remote = SETTINGS.base_url is not None
     for name, (contents, coverage) in DOCUMENTS.items():
-        if SETTINGS.base_url is None:
+        if not remote:
             made = schema(contents, coverage=coverage)
             # The checks repeat requests on their own: they find the application here.
             made.app = in_process().app
             yield f"{name}, in process", made
-        if SETTINGS.defect is None:
+        if remote or (name == "as published" and SETTINGS.defect is None):
             yield f"{name}, over a socket", schema(contents, coverage=coverage)
 
 
