@@ -74,6 +74,24 @@ class Report:
             "line": self.line,
         }
 
+    @classmethod
+    def from_json(cls, report: dict[str, Any]) -> Report:
+        """Read what `as_json` gave."""
+        ratings = {str(rating): rating for rating in Rating}
+        changes = [
+            Change(ratings[change["rating"]], change["side"], change["what"])
+            for change in report["changes"]
+        ]
+        return cls(
+            source=report["source"],
+            outcome=Outcome(report["outcome"]),
+            changes=changes,
+            left_out=report["left_out"],
+            checks=report["checks"],
+            error=report["error"],
+            line=report["line"],
+        )
+
     def as_text(self) -> str:
         """Give the report for a terminal."""
         lines = [f"{change}" for change in self.changes]

@@ -31,6 +31,10 @@ _ASPECTS = {
     "request": "requestBody",
 }
 _TEXTS = {"description", "title", "summary", "examples", "extensions", "example"}
+# What oasdiff puts into its tree to say how it got there.
+_STEPS = {"modified", "operations", "properties", "schemas"}
+_ONE_SCHEMA = {"schema", "items", "not", "contains", "propertyNames", "if", "then", "else"}
+_NAMED_SCHEMAS = {"properties", "patternProperties", "dependentSchemas", "schemas"}
 _HARMLESS = {"tags", "operationID", "externalDocs"}
 
 
@@ -80,6 +84,11 @@ def _comparable(document: dict[str, Any]) -> dict[str, Any]:
 
 def _modernize(node: Any) -> None:
     if is_mapping(node):
+        # oasdiff does not know that `true` and `false` are schemas, too.
+        _spell_out(node, _ONE_SCHEMA & node.keys())
+        for key in _NAMED_SCHEMAS & node.keys():
+            if is_mapping(node[key]):
+                _spell_out(node[key], set(node[key]))
         if node.get("nullable") is True and isinstance(node.get("type"), str):
             node["type"] = [node["type"], "null"]
             del node["nullable"]
@@ -88,6 +97,12 @@ def _modernize(node: Any) -> None:
     elif is_list(node):
         for value in node:
             _modernize(value)
+
+
+def _spell_out(node: dict[str, Any], keys: set[str]) -> None:
+    for key in keys:
+        if isinstance(node[key], bool):
+            node[key] = {} if node[key] else {"not": {}}
 
 
 def _rated(entry: dict[str, Any]) -> Change:
@@ -123,6 +138,4 @@ def _texts(node: Any, place: str = "") -> Iterator[str]:
             if key in _TEXTS:
                 yield f"the {key} of {place or 'the document'}"
             else:
-                # What oasdiff adds to say how it got there is of no interest.
-                step = "" if key in {"modified", "operations", "properties"} else f"{key} "
-                yield from _texts(value, f"{place}{step}".replace("schemas ", ""))
+                yield from _texts(value, place if key in _STEPS else f"{place} {key}".strip())

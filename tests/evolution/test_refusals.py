@@ -1,0 +1,112 @@
+"""What is no document for this client is refused, with the line and the reason, unharmed."""
+
+import json
+
+import pytest
+
+from scripts import update_spec
+from scripts.document import MAX_BYTES
+from scripts.generate import DOCUMENT
+
+ORIGINAL = DOCUMENT.read_bytes()
+
+
+def bomb():
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    for this, last in zip("bcdefghij", "abcdefghi", strict=True):
+        lines.append(f"{this}: &{this} [{', '.join([f'*{last}'] * 10)}]")
+    return "\n".join(lines).encode()
+
+
+def changed(old, new):
+    assert ORIGINAL.count(old) >= 1
+    return ORIGINAL.replace(old, new, 1)
+
+
+@pytest.fixture
+def refusal(write, capsys):
+    def refusal(data):
+        before = DOCUMENT.read_bytes()
+        code = update_spec.main(["--json", str(write(data, "new.yaml"))])
+        report = json.loads(capsys.readouterr().out)
+        assert (code, report["exit_code"], report["outcome"]) == (2, 2, "invalid document")
+        assert DOCUMENT.read_bytes() == before
+        return report["line"], report["error"]
+
+    return refusal
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "reason"),
+    [
+        (bomb(), 6, "aliases stand for more than"),
+        (b"a: &a [*a]", 1, "aliases stand for more than"),
+        (b"a: " + b"[" * 5000, None, "nested more than"),
+        (b'{"a": ' + b"[" * 100_000, None, "nested more than"),
+        (b"#" * (MAX_BYTES + 1), None, "larger than 8 MiB"),
+        (b"\xff\xfe", None, "not UTF-8"),
+        (b"- a\n- b\n", 1, "not a mapping"),
+        (b"", 1, "not a mapping"),
+        (b"a: !!python/object:os.system {}", 1, "not YAML"),
+        (b'{"openapi": "3.1.0",\n "openapi": "3.1.0"}', None, "'openapi' stands twice"),
+        (b'{"openapi": "3.1.0",\n oops}', 2, "not JSON"),
+    ],
+    ids=lambda value: value[:20].decode("latin-1") if isinstance(value, bytes) else None,
+)
+def test_what_is_no_document_at_all(data, line, reason, refusal):
+    found_line, error = refusal(data)
+    assert found_line == line
+    assert reason in error
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "near", "reason"),
+    [
+        (b"3.1.0", b"3.2.0", b"openapi:", "3.2.0"),
+        (b"openapi: 3.1.0", b'swagger: "2.0"', None, "says 2.0"),
+        (b"paths:", b"paths: [", None, "not YAML"),
+        (b"in: header", b"in: heder", b"in: header", "heder"),
+        (b"/audio/speech:", b"/audio/other:", b"paths:", "no POST /audio/speech"),
+        (b"    post:", b"    put:", b"paths:", "no POST /audio/speech"),
+        (
+            b"'#/components/schemas/SpeechRequestProvider'",
+            b"'https://elsewhere.example/a.yaml'",
+            b"'#/components/schemas/SpeechRequestProvider'",
+            "outside of the document",
+        ),
+        (
+            b"'#/components/schemas/SpeechRequestProvider'",
+            b"'other.yaml#/a'",
+            b"'#/components/schemas/SpeechRequestProvider'",
+            "outside of the document",
+        ),
+        (
+            b"'#/components/schemas/SpeechRequestProvider'",
+            b"'#/components/schemas/Gone'",
+            b"'#/components/schemas/SpeechRequestProvider'",
+            "not there",
+        ),
+        (
+            b"type: string\n          description: Text to synthesize",
+            b"type: strin\n          description: Text to synthesize",
+            b"type: string\n          description: Text to synthesize",
+            "'strin'",
+        ),
+    ],
+)
+def test_what_is_no_document_for_this_client(old, new, near, reason, refusal):
+    line, error = refusal(changed(old, new))
+    assert reason in error
+    if near is not None:
+        assert line == ORIGINAL[: ORIGINAL.index(near)].count(b"\n") + 1
+
+
+def test_a_missing_file(refusal, tmp_path, capsys):
+    code = update_spec.main([str(tmp_path / "none.yaml")])
+    assert code == 2
+    assert "cannot be read" in capsys.readouterr().out
+
+
+def test_the_same_document_written_otherwise_is_nothing_to_do(write, capsys, document):
+    code = update_spec.main(["--json", str(write(document))])
+    assert (code, json.loads(capsys.readouterr().out)["outcome"]) == (0, "nothing to do")
