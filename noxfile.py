@@ -97,7 +97,13 @@ def tests(session: nox.Session) -> None:
 def contract(session: nox.Session) -> None:
     """Judge the stub, or any server, by the document: `nox -s contract -- --help`."""
     session.install(".[stub]", *group("contract"))
-    session.run("python", "-m", "scripts.contract", *session.posargs)
+    # Not session.run: it knows only success and failure, and the exit code tells trouble apart.
+    command = [f"{Path(session.bin, 'python')}", "-m", "scripts.contract", *session.posargs]
+    code = subprocess.run(command, check=False).returncode
+    if code > 1:
+        sys.exit(code)
+    if code:
+        session.error("the contract is violated, or the suite is: see above")
 
 
 @nox.session(tags=["check"])
@@ -108,6 +114,27 @@ def faults(session: nox.Session) -> None:
     session.run("pytest", "--numprocesses=2", *(arguments or ["tests/faults"]))
     if "--prove" in session.posargs:
         session.run("python", "-m", "tests.faults.prove")
+
+
+@nox.session(tags=["check"])
+def distributed(session: nox.Session) -> None:
+    """Test batches on a local Ray cluster, a worker killed midway; takes a few minutes."""
+    session.install(".[stub,ray]", *group("distributed"))
+    session.run("pytest", "tests/distributed/on_ray.py", *session.posargs)
+
+
+@nox.session(tags=["measure"], name="jobs-benchmark")
+def jobs_benchmark(session: nox.Session) -> None:
+    """Measure long texts and batches: `nox -s jobs-benchmark -- long`, or batch, or both."""
+    session.install(".[jobs]", *group("jobs-benchmark"))
+    session.run("python", "-m", "benchmarks.jobs", *session.posargs)
+
+
+@nox.session(tags=["measure"], name="distributed-benchmark")
+def distributed_benchmark(session: nox.Session) -> None:
+    """Measure a batch on one worker of a local Ray cluster, and on two."""
+    session.install(".[ray]", *group("distributed"))
+    session.run("python", "-m", "benchmarks.cluster", *session.posargs)
 
 
 @nox.session(tags=["check"])

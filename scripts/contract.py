@@ -57,6 +57,9 @@ DEFAULT_CHARACTERS = 20_000
 FEW_EXAMPLES = 30
 NARROW = 6
 
+# Of the reason of a failure, which may quote a schema and a body; the reports have all of it.
+LINES = 12
+
 # Checks of the run itself: it is not the server that fails them.
 VACUITY = {"every kind of answer was seen often enough", "every documented answer was seen"}
 
@@ -144,7 +147,8 @@ def report(outcome: Outcome, settings: Settings) -> Iterator[str]:
     yield ""
     for name, verdict in outcome.failures.items():
         yield f"FAILED: {name}" + (f" [{verdict['where']}]" if verdict["where"] else "")
-        yield "    " + verdict["detail"].strip().replace("\n", "\n    ")[:2000]
+        for line in verdict["detail"].strip().splitlines()[:LINES]:
+            yield f"    {line}"
         if name not in VACUITY and verdict["curl"]:
             yield f"    to repeat it: {verdict['curl']}"
         yield ""

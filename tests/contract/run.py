@@ -54,11 +54,12 @@ class Recorded(requests.Session):
         cost = characters_of(request)
         if SETTINGS.max_requests is not None and len(LEDGER.exchanges) >= SETTINGS.max_requests:
             raise stop("the budget of requests is spent")
-        if (
-            SETTINGS.max_characters is not None
-            and LEDGER.characters + cost > SETTINGS.max_characters
-        ):
-            raise stop("the budget of characters is spent")
+        if SETTINGS.max_characters is not None:
+            if cost > SETTINGS.max_characters:
+                # Only this one is too dear.
+                raise StoppedError("the budget of characters is smaller than its text")
+            if LEDGER.characters + cost > SETTINGS.max_characters:
+                raise stop("the budget of characters is spent")
         options["timeout"] = options.get("timeout") or TIMEOUT
         try:
             response = super().send(request, **options)
