@@ -14,8 +14,7 @@ import ssl
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from urllib.request import getproxies, proxy_bypass
 
 import anyio
@@ -34,6 +33,7 @@ from modelgates.errors import (
 from modelgates_api import Client as GeneratedClient
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from types import ModuleType, TracebackType
 
     from modelgates._exchange import Deadline, ReplyHead
@@ -243,8 +243,9 @@ class AsyncReply:
         # Shielded: a cancelled call must still give its connection back.
         with contextlib.suppress(Exception), anyio.CancelScope(shield=True):
             try:
-                if isinstance(self._chunks, AsyncGenerator):
-                    await self._chunks.aclose()
+                # A generator, most often: one that is only dropped ends when the loop gets to it.
+                if close := getattr(self._chunks, "aclose", None):
+                    await close()
             finally:
                 await self._response.aclose()
 
@@ -425,11 +426,8 @@ class _AsyncPool(httpx.AsyncBaseTransport):
     at 50 at once that costs five times the request itself, and at 500 calls time out.
     """
 
-    def __init__(self, *, verify: ssl.SSLContext, limits: httpx.Limits, proxy: str | None) -> None:
-        one = httpx.Limits(max_connections=1, keepalive_expiry=limits.keepalive_expiry)
-        self._new = functools.partial(
-            httpx.AsyncHTTPTransport, verify=verify, limits=one, proxy=proxy
-        )
+    def __init__(self, new: Callable[[], httpx.AsyncBaseTransport], limits: httpx.Limits) -> None:
+        self._new = new
         self._expiry = limits.keepalive_expiry or math.inf
         self._free = anyio.Semaphore(limits.max_connections or sys.maxsize, fast_acquire=True)
         self._busy: set[httpx.AsyncBaseTransport] = set()
@@ -505,16 +503,25 @@ class _Borrowed(httpx.AsyncByteStream):
             await self._give_back(sound=sound)
 
 
-def new_transport(base_url: str, given: httpx.BaseTransport | None = None) -> httpx.BaseTransport:
+def new_transport(
+    base_url: str, given: httpx.BaseTransport | Literal["fast"] | None = None
+) -> httpx.BaseTransport:
     """The transport `given`, or the default one with proxies and certificates as usual.
 
     Raises:
         ConfigurationError: If the environment names a proxy or certificates that do not work,
-            or what was given is no sync transport.
+            what was given is no sync transport, or the fast one is not installed.
     """
-    if given is not None:
+    if given is not None and given != "fast":
         return _checked(given, httpx.BaseTransport)
-    transport = _configured(httpx.HTTPTransport, base_url)
+    with _configuring():
+        context = httpx.create_ssl_context()
+        proxy = _proxy_for(httpx.URL(base_url))
+        if given == "fast" and proxy is None:
+            backend = _DeadlineBackend(httpcore.SyncBackend())
+            fast: httpx.BaseTransport = _fast().FastTransport(base_url, context, LIMITS, backend)
+            return fast
+        transport = httpx.HTTPTransport(verify=context, limits=LIMITS, proxy=proxy)
     # httpx offers no public way to give its pool a network backend, and without one a reply
     # whose headers drip would outlive any deadline.
     pool = transport._pool  # noqa: SLF001
@@ -523,22 +530,38 @@ def new_transport(base_url: str, given: httpx.BaseTransport | None = None) -> ht
 
 
 def new_async_transport(
-    base_url: str, given: httpx.AsyncBaseTransport | None = None
+    base_url: str, given: httpx.AsyncBaseTransport | Literal["fast"] | None = None
 ) -> httpx.AsyncBaseTransport:
     """The transport `given`, or the default one; otherwise as `new_transport`."""
-    if given is not None:
+    if given is not None and given != "fast":
         return _checked(given, httpx.AsyncBaseTransport)
-    return _configured(_AsyncPool, base_url)
+    with _configuring():
+        context = httpx.create_ssl_context()
+        proxy = _proxy_for(httpx.URL(base_url))
+        if given == "fast" and proxy is None:
+            return _AsyncPool(_fast().connections(base_url, context), LIMITS)
+        one = httpx.Limits(max_connections=1, keepalive_expiry=LIMITS.keepalive_expiry)
+        new = functools.partial(httpx.AsyncHTTPTransport, verify=context, limits=one, proxy=proxy)
+        return _AsyncPool(new, LIMITS)
+
+
+def _fast() -> Any:
+    try:
+        from modelgates import _fast
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            'transport="fast" is an extra that is not installed: pip install "modelgates[fast]"'
+        ) from error
+    return _fast
 
 
 T = TypeVar("T")
-_Transport = TypeVar("_Transport", httpx.HTTPTransport, _AsyncPool)
 
 
-def _configured(kind: type[_Transport], base_url: str) -> _Transport:
+@contextlib.contextmanager
+def _configuring() -> Iterator[None]:
     try:
-        context = httpx.create_ssl_context()
-        return kind(verify=context, limits=LIMITS, proxy=_proxy_for(httpx.URL(base_url)))
+        yield
     except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
         raise ConfigurationError(
             f"the proxy or certificates that the environment names do not work: {error}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -163,7 +163,7 @@ class _Client:
             deadline=deadline,
         )
         steps: Generator[Step, Any, tuple[Any, T]] = exchange(
-            f"{request.method} {request.url}",
+            f"{call.kwargs['method'].upper()} {settings.base_url}{call.kwargs['url']}",
             accept=accept,
             parse_error=lambda reply, body: _transport.parse_error(call.operation, reply, body),
             policy=settings.retry if call.retry is DEFAULT else call.retry,
@@ -199,8 +199,10 @@ class ModelGates(_Client):
             limit.
         retry: What is tried again after a failure, or None for nothing.
         headers: Headers to add to every request.
-        transport: An ``httpx`` transport in place of the default one, for mocks, special
-            proxies or other HTTP libraries. It is closed with the client.
+        transport: ``"fast"`` for the transport of the extra ``fast``, which does the same at
+            half the cost (through a proxy it is the default one still). Or an ``httpx``
+            transport, for mocks, special proxies or other HTTP libraries; it is closed with
+            the client.
         allow_plain_http: Whether the key may go to another machine over plain http.
 
     Raises:
@@ -216,7 +218,7 @@ class ModelGates(_Client):
         deadline: float | None = None,
         retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008 - immutable
         headers: Mapping[str, str] | None = None,
-        transport: httpx.BaseTransport | None = None,
+        transport: httpx.BaseTransport | Literal["fast"] | None = None,
         allow_plain_http: bool = False,
     ) -> None:
         # Wrapped at once: a traceback with locals shows this frame if an argument is refused.
@@ -340,7 +342,7 @@ class AsyncModelGates(_Client):
         deadline: Seconds that a whole call may take, retries and body included.
         retry: What is tried again after a failure, or None for nothing.
         headers: Headers to add to every request.
-        transport: An async ``httpx`` transport in place of the default one.
+        transport: ``"fast"``, or an async ``httpx`` transport in place of the default one.
         allow_plain_http: Whether the key may go to another machine over plain http.
 
     Raises:
@@ -356,7 +358,7 @@ class AsyncModelGates(_Client):
         deadline: float | None = None,
         retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008 - immutable
         headers: Mapping[str, str] | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: httpx.AsyncBaseTransport | Literal["fast"] | None = None,
         allow_plain_http: bool = False,
     ) -> None:
         # Wrapped at once: a traceback with locals shows this frame if an argument is refused.
