@@ -87,7 +87,7 @@ def evolution(session: nox.Session) -> None:
 @nox.session(tags=["check"])
 def tests(session: nox.Session) -> None:
     """Run the tests: `nox -s tests -- tests/unit -k audio`."""
-    session.install(".[all]", *group("test"))
+    session.install(".[all,fast]", *group("test"))
     # These have sessions of their own, with what they need.
     others = [f"--ignore=tests/{suite}" for suite in ("contract", "evolution", "faults")]
     session.run("pytest", "--numprocesses=2", *others, *session.posargs)
@@ -114,6 +114,21 @@ def faults(session: nox.Session) -> None:
     session.run("pytest", "--numprocesses=2", *(arguments or ["tests/faults"]))
     if "--prove" in session.posargs:
         session.run("python", "-m", "tests.faults.prove")
+
+
+@nox.session(tags=["check"])
+def fast(session: nox.Session) -> None:
+    """Break the same things with the fast transport in place of the default one."""
+    session.install(".[cli,fast,stub]", *group("test"))
+    suites = session.posargs or ["tests/faults", "tests/unit/test_client.py"]
+    session.run("pytest", "--numprocesses=2", "-p", "tests.fast_transport", *suites)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure this client beside its peers: `-- --quick`, `-- --check`, `-- --help`."""
+    session.install(*group("bench"))
+    session.run("python", "-m", "benchmarks.run", *session.posargs)
 
 
 @nox.session(tags=["check"])
