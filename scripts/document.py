@@ -10,12 +10,12 @@ import json
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, SequenceNode
+from ruamel.yaml.error import YAMLError
+
+from scripts.nodes import children, compose, explain, line_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path as FilePath
+    from pathlib import Path
 
     from ruamel.yaml.nodes import Node
 
@@ -39,7 +39,7 @@ class DocumentError(Exception):
         self.line = line
 
 
-def read(path: FilePath) -> bytes:
+def read(path: Path) -> bytes:
     """Read a file of a size that a document can have.
 
     Raises:
@@ -82,15 +82,12 @@ def parse(data: bytes) -> dict[str, Any]:
         contents = _as_json(contents)
     except json.JSONDecodeError as error:
         raise DocumentError(f"not JSON: {error.msg}", error.lineno) from error
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        reason = " ".join(str(error.problem or error.context).split())
-        raise DocumentError(f"not YAML: {reason}", mark.line + 1 if mark else None) from error
     except YAMLError as error:
-        raise DocumentError(f"not YAML: {error}") from error
+        reason, line = explain(error)
+        raise DocumentError(f"not YAML: {reason}", line) from error
     except RecursionError as error:
         raise DocumentError(f"nested more than {MAX_DEPTH} deep") from error
-    if not isinstance(contents, dict):
+    if not is_mapping(contents):
         raise DocumentError("not a mapping, so no OpenAPI document", 1)
     return contents
 
@@ -114,17 +111,6 @@ def _yaml(text: str) -> Any:
     return YAML(typ="safe").load(text)  # pyright: ignore[reportUnknownMemberType]
 
 
-def compose(text: str) -> Node | None:
-    """Parse YAML, or JSON without tabs, into nodes, which know their lines.
-
-    Raises:
-        YAMLError: It is neither.
-    """
-    yaml = YAML(typ="safe", pure=True)
-    node: Node | None = yaml.compose(text)  # pyright: ignore[reportUnknownMemberType]
-    return node
-
-
 def _refuse_bombs(root: Node | None) -> None:
     """Count the nodes that aliases stand for, each anchor once."""
     sizes: dict[int, int] = {}
@@ -132,26 +118,18 @@ def _refuse_bombs(root: Node | None) -> None:
     def size(node: Node, depth: int) -> int:
         if id(node) not in sizes:
             if depth > MAX_DEPTH:
-                raise DocumentError(f"nested more than {MAX_DEPTH} deep", node.start_mark.line + 1)
+                raise DocumentError(f"nested more than {MAX_DEPTH} deep", line_of(node))
             # An alias to what it stands in never ends.
             sizes[id(node)] = MAX_NODES
-            sizes[id(node)] = 1 + sum(size(child, depth + 1) for child in _children(node))
+            sizes[id(node)] = 1 + sum(size(child, depth + 1) for child in children(node))
         if sizes[id(node)] > MAX_NODES:
             raise DocumentError(
-                f"its aliases stand for more than {MAX_NODES:,} values", node.start_mark.line + 1
+                f"its aliases stand for more than {MAX_NODES:,} values", line_of(node)
             )
         return sizes[id(node)]
 
     if root is not None:
         size(root, 0)
-
-
-def _children(node: Node) -> Iterator[Node]:
-    if isinstance(node, MappingNode):
-        for key, value in node.value:
-            yield from (key, value)
-    elif isinstance(node, SequenceNode):
-        yield from node.value
 
 
 def _as_json(value: Any, depth: int = 0) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import httpx
 
@@ -53,9 +54,9 @@ def fetch(url: str, validators: dict[str, str] | None = None) -> Fetched | None:
             httpx.Client(timeout=SECONDS, follow_redirects=True, max_redirects=5) as client,
             client.stream("GET", url, headers=headers) as response,
         ):
-            if response.status_code == httpx.codes.NOT_MODIFIED:
+            if response.status_code == HTTPStatus.NOT_MODIFIED:
                 return None
-            if response.status_code != httpx.codes.OK:
+            if response.status_code != HTTPStatus.OK:
                 raise FetchError(f"{url} answered {response.status_code}")
             data = bytearray()
             for piece in response.iter_bytes():

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.nodes import MappingNode, SequenceNode
 
 from scripts.binding import METHOD, PATH
-from scripts.document import DocumentError, compose, is_list, is_mapping
+from scripts.document import DocumentError, is_list, is_mapping
+from scripts.nodes import compose, step_into
 from scripts.references import follow, references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from ruamel.yaml.nodes import Node
 
     from scripts.references import Place
 
@@ -99,21 +97,11 @@ def _line(data: bytes, place: Place) -> int | None:
         return None
     line: int | None = None
     for step in place:
-        found = node and _step(node, step)
+        found = node and step_into(node, step)
         if not found:
             break
         line, node = found
     return line or (1 if place else None)
-
-
-def _step(node: Node, step: str | int) -> tuple[int, Node] | None:
-    if isinstance(node, MappingNode):
-        for key, value in node.value:
-            if str(key.value) == str(step):
-                return key.start_mark.line + 1, value
-    elif isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step].start_mark.line + 1, node.value[step]
-    return None
 
 
 def _short(message: str) -> str:

@@ -1,0 +1,60 @@
+"""YAML and JSON as nodes that know their lines; ruamel.yaml's, which have no types."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ruamel.yaml.nodes import Node
+
+
+def compose(text: str) -> Node | None:
+    """Parse YAML, or JSON without tabs, into nodes; an alias is the node that it stands for.
+
+    Raises:
+        YAMLError: It is neither.
+    """
+    node: Node | None = YAML(typ="safe", pure=True).compose(text)
+    return node
+
+
+def children(node: Node) -> Iterator[Node]:
+    """Give what stands directly in a node, keys as well as values."""
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            yield from (key, value)
+    elif isinstance(node, SequenceNode):
+        yield from node.value
+
+
+def step_into(node: Node, step: str | int) -> tuple[int, Node] | None:
+    """Give the line and the node at a key or an index; None if nothing is there."""
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            if str(key.value) == str(step):
+                return int(key.start_mark.line) + 1, value
+    elif isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return line_of(node.value[step]), node.value[step]
+    return None
+
+
+def line_of(node: Node) -> int:
+    """Give the line that a node starts at, from 1."""
+    return int(node.start_mark.line) + 1
+
+
+def explain(error: YAMLError) -> tuple[str, int | None]:
+    """Give the reason and the line of a parser's error."""
+    if not isinstance(error, MarkedYAMLError):
+        return str(error), None
+    mark = error.problem_mark or error.context_mark
+    return " ".join(str(error.problem or error.context).split()), mark and int(mark.line) + 1
