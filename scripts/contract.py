@@ -71,12 +71,14 @@ class Outcome:
     Arguments:
         status: pytest's exit status.
         ledger: see tests/contract/ledger.py; empty if the run did not get that far.
-        output: what pytest printed, if it was not passed on.
+        output: what pytest printed.
+        seconds: how long it took.
     """
 
     status: int
     ledger: dict[str, Any]
     output: str = ""
+    seconds: float = 0.0
 
     @property
     def failures(self) -> dict[str, dict[str, Any]]:
@@ -105,6 +107,7 @@ def run(settings: Settings, *, quietly: bool = False, tests: Sequence[str] = ())
         quietly: keep pytest's output instead of printing it.
         tests: which tests; by default those that judge a server.
     """
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(settings.report_dir or scratch)
         settings = dataclasses.replace(settings, report_dir=str(directory))
@@ -129,7 +132,8 @@ def run(settings: Settings, *, quietly: bool = False, tests: Sequence[str] = ())
                 if not quietly:
                     print(lines[-1], end="", flush=True)
         ledger: dict[str, Any] = json.loads(book.read_text("utf-8")) if book.exists() else {}
-    return Outcome(process.returncode, ledger, "".join(lines))
+    seconds = time.monotonic() - began
+    return Outcome(process.returncode, ledger, "".join(lines), seconds)
 
 
 def report(outcome: Outcome, settings: Settings) -> Iterator[str]:
@@ -159,7 +163,10 @@ def report(outcome: Outcome, settings: Settings) -> Iterator[str]:
         yield f"documented answers of {label}: {seen} of {len(answers)} seen and valid ({listed})"
     for name, reason in ledger["skipped"].items():
         yield f"skipped: {name}: {reason}"
-    yield f"seed {settings.seed}; {ledger['requests']} requests, {ledger['characters']} characters"
+    yield (
+        f"seed {settings.seed}; {ledger['requests']:,} requests, {ledger['characters']:,} "
+        f"characters, {outcome.seconds:.0f} s"
+    )
     if ledger["stopped"]:
         yield f"The run ended early: {ledger['stopped']}."
     if settings.report_dir:
