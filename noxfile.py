@@ -80,7 +80,9 @@ def evolution(session: nox.Session) -> None:
     """Try the documents that upstream may publish next: `-- slug-added` for one alone."""
     session.install(".[all]", *group("update"))
     if not session.posargs:
-        session.run("pytest", "--numprocesses=2", "tests/evolution")
+        # Each of these runs the tests of a whole tree.
+        patience = ["-o", "faulthandler_timeout=900"]
+        session.run("pytest", "--numprocesses=2", *patience, "tests/evolution")
     session.run("python", "-m", "tests.evolution.matrix", *session.posargs)
 
 

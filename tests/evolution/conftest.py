@@ -58,7 +58,10 @@ class Tree:
 @pytest.fixture
 def whole_tree(tmp_path):
     """A copy with all tests."""
-    return Tree(shutil.copytree(ROOT, tmp_path / "tree", ignore=IGNORED))
+    root = shutil.copytree(ROOT, tmp_path / "tree", ignore=IGNORED)
+    if (ROOT / ".mypy_cache").is_dir():
+        shutil.copytree(ROOT / ".mypy_cache", root / ".mypy_cache")
+    return Tree(root)
 
 
 @pytest.fixture
