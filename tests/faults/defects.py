@@ -136,15 +136,15 @@ DEFECTS = [
     Defect(
         "any certificate will do",
         "_transport.py",
-        "httpx.AsyncHTTPTransport, verify=httpx.create_ssl_context()",
-        "httpx.AsyncHTTPTransport, verify=False",
+        "new = functools.partial(httpx.AsyncHTTPTransport, verify=context,",
+        "new = functools.partial(httpx.AsyncHTTPTransport, verify=False,",
         _cell("the-certificate-is-not-trusted", "async"),
         "the call should have failed",
     ),
     Defect(
         "redirects are followed",
         "_transport.py",
-        "        return Reply(transport.handle_request(request), deadline)",
+        "        return Reply(transport.handle_request(request), deadline, secret)",
         """        response = transport.handle_request(request)
         if "location" in response.headers:
             response.close()
@@ -157,7 +157,7 @@ DEFECTS = [
                 extensions=request.extensions,
             )
             response = transport.handle_request(request)
-        return Reply(response, deadline)""",
+        return Reply(response, deadline, secret)""",
         _cell("307-to-another-host"),
         "the call should have failed",
     ),
@@ -249,9 +249,10 @@ DEFECTS = [
     ),
     Defect(
         "the key is in the log",
-        "_exchange.py",
-        """"%s: %d, try %d, %.3f s", what,""",
-        """"%s: %d, try %d, %.3f s", what + secret.bearer(),""",
+        "_transport.py",
+        "        return Reply(transport.handle_request(request), deadline, secret)",
+        """        __import__("logging").getLogger("modelgates").debug("%s", request.headers.raw)
+        return Reply(transport.handle_request(request), deadline, secret)""",
         _cell("400-with-null"),
         "the key is in the log",
     ),
