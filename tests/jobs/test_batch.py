@@ -88,9 +88,10 @@ def test_a_result_whose_file_does_not_agree_is_bought_again(batch, out, stub, da
 def test_a_row_that_asks_for_something_else_is_bought_again_and_has_one_line(batch, out):
     batch(rows(3))
     changed = [*rows(2), {"id": "row-2", "input": "Another text."}]
-    assert (batch(changed).ok, batch(changed).ok) == (1, 0)
-    assert said(out / "row-2.wav") == "Anothertext."
-    assert sorted(result["id"] for result in results(out)) == ["row-0", "row-1", "row-2"]
+    for bought in (1, 0):
+        assert batch(changed).ok == bought
+        assert said(out / "row-2.wav") == "Anothertext."
+        assert sorted(result["id"] for result in results(out)) == ["row-0", "row-1", "row-2"]
 
 
 def test_one_bad_row_never_stops_the_rest(batch, out, stub):

@@ -152,10 +152,10 @@ def test_beyond_its_size_what_was_used_longest_ago_goes_first(stub, folder):
 
         cache = AudioCache(folder, max_bytes=100_000)  # room for six of 16,000 bytes
         oldest, second = speak(1), speak(2)
-        for age, path in ((100, oldest), (200, second)):
+        for age, path in ((200, oldest), (100, second)):
             now = path.stat().st_mtime
             os.utime(path, (now - age, now - age))
-        speak(1)  # used again, and so the newer of the two
+        speak(1)  # used again, it becomes the newer of the two
         for number in range(3, 7):
             speak(number)
         assert oldest.exists()

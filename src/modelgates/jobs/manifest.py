@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -80,7 +81,7 @@ def read_rows(source: Source, defaults: Mapping[str, Any]) -> Iterator[Row | Bad
         ConfigurationError: If it cannot be read at all.
     """
     return (
-        found if isinstance(found, BadRow) else _row(number, found, defaults)
+        found if isinstance(found, BadRow) else as_row(number, found, defaults)
         for number, found in enumerate(_records(source), start=1)
     )
 
@@ -163,7 +164,8 @@ def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
 
 def _parquet(path: Path) -> Any:
     try:
-        from pyarrow import parquet  # type: ignore[import-untyped]
+        # An extra, without types.
+        parquet: Any = import_module("pyarrow.parquet")
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             "Parquet needs pyarrow, which is not installed: pip install 'modelgates[parquet]'"
@@ -182,7 +184,8 @@ def _parquet_rows(file: Any) -> Iterator[Mapping[str, Any] | BadRow]:
             yield {name: value for name, value in found.items() if value is not None}
 
 
-def _row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -> Row | BadRow:
+def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -> Row | BadRow:
+    """What the fields of a row ask for, with `defaults` for those it does not have."""
     identity = found.get("id")
     shown = identity if isinstance(identity, str) else None
     if isinstance(identity, int) and not isinstance(identity, bool):

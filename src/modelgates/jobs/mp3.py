@@ -111,6 +111,14 @@ class Frames:
         return at + step, self._skip - step
 
 
+def seconds_of(data: bytes) -> float:
+    """How long a whole MP3 plays, in seconds."""
+    frames = Frames()
+    frames.feed(data)
+    frames.feed(b"")
+    return frames.seconds
+
+
 def _tag_size(buffer: bytearray, at: int) -> int:
     if buffer.startswith(b"ID3", at):
         a, b, c, d = buffer[at + 6 : at + 10]
