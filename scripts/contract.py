@@ -57,6 +57,9 @@ DEFAULT_CHARACTERS = 20_000
 FEW_EXAMPLES = 30
 NARROW = 6
 
+# How many cases a round of --deep draws, for each document: it ends when a round does.
+ROUND = 500
+
 # Of the reason of a failure, which may quote a schema and a body; the reports have all of it.
 LINES = 12
 
@@ -255,8 +258,8 @@ def explore(settings: Settings, minutes: float) -> int:
     while time.time() < until:
         seed = random.SystemRandom().randrange(2**32)
         rounds += 1
-        print(f"round {rounds}, seed {seed} (to repeat it: --seed {seed} --examples 2000)")
-        chosen = dataclasses.replace(settings, seed=seed, examples=2000, until=until)
+        print(f"round {rounds}, seed {seed} (to repeat it: --seed {seed} --examples {ROUND})")
+        chosen = dataclasses.replace(settings, seed=seed, examples=ROUND, until=until)
         outcome = run(chosen)
         if outcome.exit_code == INCONCLUSIVE and time.time() >= until and rounds > 1:
             break

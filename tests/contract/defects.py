@@ -360,7 +360,7 @@ _ALL = (
     Defect(
         "crash-on-bytes",
         "500 for what is not UTF-8",
-        NO_500,
+        BROKEN,
         hear=refuse(500, lambda ask: not _is_utf8(ask.body)),
     ),
     Defect(
