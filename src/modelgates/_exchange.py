@@ -50,6 +50,8 @@ class Deadline:
 
     def left(self) -> float:
         """Seconds until then: 0 when it has passed, infinity when there is none."""
+        if self.expires == math.inf:
+            return math.inf
         return max(0.0, self.expires - time.monotonic())
 
 

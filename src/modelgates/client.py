@@ -261,7 +261,7 @@ class ModelGates(_Client):
         call = Call(operation=operation, kwargs=operation_kwargs(operation, arguments))
         reply, _ = self._run(call, lambda _: None)
         try:
-            body = b"".join(iter(reply.read, b""))
+            body = reply.scrub(b"".join(iter(reply.read, b"")))
         finally:
             reply.close()
         return _parsed(operation, reply, body)
@@ -293,7 +293,7 @@ class ModelGates(_Client):
         return start_cached(self._fetch, call, requested, self.base_url)
 
     def _fetch(self, call: Call, requested: str) -> tuple[Reply, Receiver]:
-        return self._run(call, lambda reply: Receiver(reply.headers, requested))
+        return self._run(call, lambda reply: Receiver(reply.headers, requested, reply.scrub))
 
     def _run(self, call: Call, accept: Callable[[Reply], T]) -> tuple[Reply, T]:
         from modelgates._transport import send
@@ -391,7 +391,7 @@ class AsyncModelGates(_Client):
                 body += data
         finally:
             await reply.aclose()
-        return _parsed(operation, reply, body)
+        return _parsed(operation, reply, reply.scrub(body))
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; those of ended loops are closed already.
@@ -424,7 +424,7 @@ class AsyncModelGates(_Client):
         return await start_cached_async(self._fetch, call, requested, self.base_url)
 
     async def _fetch(self, call: Call, requested: str) -> tuple[AsyncReply, Receiver]:
-        return await self._run(call, lambda reply: Receiver(reply.headers, requested))
+        return await self._run(call, lambda reply: Receiver(reply.headers, requested, reply.scrub))
 
     async def _run(self, call: Call, accept: Callable[[AsyncReply], T]) -> tuple[AsyncReply, T]:
         from modelgates._transport import asend
