@@ -218,8 +218,8 @@ DEFECTS = [
     Defect(
         "what arrived before a cut is lost",
         "audio.py",
-        "partial=self.metadata.with_content(self.leftover()),",
-        'partial=self.metadata.with_content(b""),',
+        'left = b"".join((*self._ready, self._rest))',
+        'left = b""',
         _cell("cut-in-the-middle-of-a-sample", "async"),
         r"assert b'.*' == b'",
     ),
