@@ -33,7 +33,7 @@ from modelgates.errors import (
 from modelgates_api import Client as GeneratedClient
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
     from types import ModuleType, TracebackType
 
     from modelgates._exchange import Deadline, ReplyHead
@@ -173,9 +173,8 @@ def parse_error(operation: ModuleType, reply: ReplyHead, body: bytes) -> object:
 class _Scrubbing:
     """Takes the key out of what a server may have echoed.
 
-    Text is told from audio by its start, and the frames of the error hold it then. The rest of
-    a body is scrubbed only where it becomes part of an error: to search all audio for the key
-    took half of the time of a stream.
+    Headers, the bodies of errors, and the start of any other body, by which text is told from
+    audio, are scrubbed. Audio itself is never changed.
     """
 
     def __init__(self, secret: Secret) -> None:
@@ -580,7 +579,7 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def _configuring() -> Iterator[None]:
+def _configuring() -> Generator[None]:
     try:
         yield
     except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:

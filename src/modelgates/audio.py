@@ -22,7 +22,7 @@ from modelgates.errors import (
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from modelgates.errors import ModelGatesError
@@ -211,20 +211,13 @@ class Receiver:
     Args:
         headers: The response's headers, names in lower case.
         requested: The ``response_format`` that was asked for.
-        scrub: Takes the key out of what goes into an error. Audio itself is left as it came.
 
     Raises:
         InvalidResponseError: If the headers say that this is no audio.
     """
 
-    def __init__(
-        self,
-        headers: Mapping[str, str],
-        requested: str,
-        scrub: Callable[[bytes], bytes] = bytes,
-    ) -> None:
+    def __init__(self, headers: Mapping[str, str], requested: str) -> None:
         self.metadata = _describe(headers, requested)
-        self.scrub = scrub
         self._frame = self.metadata.frame_size
         self.bytes_received = 0
         self.finished = False
@@ -271,14 +264,13 @@ class Receiver:
             "it may have been billed, so it was not requested again; what arrived is in .partial",
             bytes_received=self.bytes_received,
             expected=self.expected,
-            partial=self.metadata.with_content(self.scrub(self.leftover())),
+            partial=self.metadata.with_content(self.leftover()),
             request_id=self.metadata.request_id,
         )
 
     def _accept(self, data: bytes) -> None:
         if not self.bytes_received and _looks_like_text(data):
-            what = f"text under {self.metadata.content_type}"
-            raise _not_audio(self.metadata, what, self.scrub(data))
+            raise _not_audio(self.metadata, f"text under {self.metadata.content_type}", data)
         self.bytes_received += len(data)
         if self._frame > 1:
             data = self._rest + data if self._rest else data

@@ -234,7 +234,7 @@ class ModelGates(_Client):
             allow_plain_http=allow_plain_http,
         )
         self._transports: dict[int, httpx.BaseTransport] = {}
-        self._given = transport
+        self._given: httpx.BaseTransport | Literal["fast"] | None = transport
         self._transport()
 
     @property
@@ -293,7 +293,7 @@ class ModelGates(_Client):
         return start_cached(self._fetch, call, requested, self.base_url)
 
     def _fetch(self, call: Call, requested: str) -> tuple[Reply, Receiver]:
-        return self._run(call, lambda reply: Receiver(reply.headers, requested, reply.scrub))
+        return self._run(call, lambda reply: Receiver(reply.headers, requested))
 
     def _run(self, call: Call, accept: Callable[[Reply], T]) -> tuple[Reply, T]:
         from modelgates._transport import send
@@ -374,7 +374,7 @@ class AsyncModelGates(_Client):
             allow_plain_http=allow_plain_http,
         )
         self._transports: WeakKeyDictionary[object, _Pool] = WeakKeyDictionary()
-        self._given = transport
+        self._given: httpx.AsyncBaseTransport | Literal["fast"] | None = transport
 
     @property
     def audio(self) -> Namespace[AsyncSpeech]:
@@ -424,7 +424,7 @@ class AsyncModelGates(_Client):
         return await start_cached_async(self._fetch, call, requested, self.base_url)
 
     async def _fetch(self, call: Call, requested: str) -> tuple[AsyncReply, Receiver]:
-        return await self._run(call, lambda reply: Receiver(reply.headers, requested, reply.scrub))
+        return await self._run(call, lambda reply: Receiver(reply.headers, requested))
 
     async def _run(self, call: Call, accept: Callable[[AsyncReply], T]) -> tuple[AsyncReply, T]:
         from modelgates._transport import asend

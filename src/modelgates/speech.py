@@ -478,8 +478,8 @@ class AudioStream(_Stream["Reply"]):
             IncompleteAudioError: If the audio broke off; `partial` has what arrived.
             InvalidResponseError: If it turns out to be none.
         """
-        _, receiver = self._open()
-        kept = _Kept(receiver)
+        self._open()
+        kept = _Kept(self.metadata)
         with kept.even_on_failure():
             for piece in self:
                 kept.add(piece)
@@ -525,11 +525,11 @@ class AudioStream(_Stream["Reply"]):
         return self._opened
 
     def _write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
-        _, receiver = self._open()
+        self._open()
         try:
-            kept = _Kept(receiver, file)
+            kept = _Kept(self.metadata, file)
         except ConfigurationError as error:
-            raise _unfit(error, self.read(), receiver.scrub) from error
+            raise _unfit(error, self.read()) from error
         with kept.even_on_failure():
             for piece in self:
                 kept.add(piece)
@@ -583,8 +583,8 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
 
     async def read(self) -> Audio:
         """All that has not been handed out yet; see `AudioStream.read`."""
-        _, receiver = await self._open()
-        kept = _Kept(receiver)
+        await self._open()
+        kept = _Kept(self.metadata)
         with kept.even_on_failure():
             async for piece in self:
                 kept.add(piece)
@@ -616,11 +616,11 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
         return self._opened
 
     async def _write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
-        _, receiver = await self._open()
+        await self._open()
         try:
-            kept = _Kept(receiver, file)
+            kept = _Kept(self.metadata, file)
         except ConfigurationError as error:
-            raise _unfit(error, await self.read(), receiver.scrub) from error
+            raise _unfit(error, await self.read()) from error
         with kept.even_on_failure():
             async for piece in self:
                 await in_thread(kept.add, piece)
@@ -635,9 +635,8 @@ class _Kept:
     It is paid for: when the file fails, what it held and what still comes is kept in memory.
     """
 
-    def __init__(self, receiver: Receiver, file: AtomicFile | None = None) -> None:
-        metadata = self._metadata = receiver.metadata
-        self._scrub = receiver.scrub
+    def __init__(self, metadata: AudioMetadata, file: AtomicFile | None = None) -> None:
+        self._metadata = metadata
         self._file = file
         self._size = 0
         self._memory: list[bytes] = []
@@ -692,10 +691,10 @@ class _Kept:
             yield
         except IncompleteAudioError as error:
             kept = self.audio().content + error.partial.content
-            error.partial = self._metadata.with_content(self._scrub(kept))
+            error.partial = self._metadata.with_content(kept)
             raise
         except SaveError as error:
-            error.partial = self._metadata.with_content(self._scrub(self.audio().content))
+            error.partial = self.audio()
             raise
 
     def _written(self) -> bytes:
@@ -707,12 +706,10 @@ class _Kept:
             return b""
 
 
-def _unfit(
-    error: ConfigurationError, audio: Audio, scrub: Callable[[bytes], bytes]
-) -> InvalidResponseError:
+def _unfit(error: ConfigurationError, audio: Audio) -> InvalidResponseError:
     return InvalidResponseError(
         f"{error}; the audio is in .audio",
         content_type=audio.content_type,
         request_id=audio.request_id,
-        audio=audio.with_content(scrub(audio.content)),
+        audio=audio,
     )
