@@ -166,7 +166,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(tags=["check"])
 def types(session: nox.Session) -> None:
     """Check types with mypy and pyright, both strict."""
-    session.install(".[all]", *group("types"), *group("update"))
+    session.install(".[all,fast]", *group("types"), *group("update"))
     session.run("mypy", "--strict", "src", "generated", "scripts")
     session.run("pyright")
 
