@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import anyio
 import httpcore
@@ -309,7 +309,8 @@ class AsyncConnection(httpx.AsyncBaseTransport):
 
     def __init__(self, origin: _Origin) -> None:
         self._origin = origin
-        self._backend = httpcore.AnyIOBackend()
+        # Where anyio is missing httpcore has another class of that name; here it never is.
+        self._backend = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
         self._stream: httpcore.AsyncNetworkStream | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
