@@ -251,11 +251,47 @@ def document_checks() -> list[Any]:
 
 def speech_request() -> dict[str, Any]:
     """The smallest request for speech that this run's server takes."""
-    return {
+    [body] = document()["paths"][SPEECH]["post"]["requestBody"]["content"].values()
+    schema = resolved(body["schema"])
+    # Whatever another document may demand beside them.
+    demanded = {name: _some(schema["properties"][name]) for name in schema.get("required", [])}
+    known = {
         "input": "Hello.",
         "model": SETTINGS.model or "any/model",
         "voice": SETTINGS.voice or "alloy",
     }
+    return {**demanded, **known}
+
+
+def resolved(part: Any) -> Any:
+    """Follow a reference within the document."""
+    while isinstance(part, dict) and "$ref" in part:
+        found: Any = document()
+        for name in part["$ref"].removeprefix("#/").split("/"):
+            found = found[name.replace("~1", "/").replace("~0", "~")]
+        part = found
+    return part
+
+
+def _some(part: Any) -> Any:
+    """Some value of a simple schema."""
+    schema = resolved(part)
+    for known in ("default", "const", "example"):
+        if known in schema:
+            return schema[known]
+    if "enum" in schema:
+        return schema["enum"][0]
+    kind = schema.get("type", "string")
+    kind = kind[0] if isinstance(kind, list) else kind
+    simple = {
+        "string": "some",
+        "integer": 1,
+        "number": 1,
+        "boolean": True,
+        "array": [],
+        "object": {},
+    }
+    return simple.get(kind)
 
 
 def is_over() -> bool:
