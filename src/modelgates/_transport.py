@@ -260,6 +260,8 @@ class AsyncReply(_Scrubbing):
 
     async def aclose(self) -> None:
         """Release the connection. May be called again."""
+        if self._response.is_closed:
+            return
         # Shielded: a cancelled call must still give its connection back.
         with contextlib.suppress(Exception), anyio.CancelScope(shield=True):
             try:
