@@ -62,6 +62,8 @@ QUICK_TESTS = [
     "tests/unit/test_generated_package.py",
     SCENARIO,
 ]
+# Loading them takes longer than some of the tests.
+UNUSED_PLUGINS = ("asyncio", "cacheprovider", "hypothesispytest", "schemathesis", "xdist")
 
 
 class CheckError(Exception):
@@ -134,7 +136,7 @@ def _try(tree: Path, report: Report, options: argparse.Namespace) -> None:
     checks = {
         "types": [*python, "mypy", "--strict", "src", "generated"],
         "imports": [sys.executable, "-W", "error", "-c", packages],
-        "tests": [*python, "pytest", "-q", "-p", "no:cacheprovider", *tests],
+        "tests": [*python, "pytest", "-q", *(f"-pno:{name}" for name in UNUSED_PLUGINS), *tests],
     }
     if not options.quick:
         checks["contract"] = [*python, "scripts.contract"]

@@ -19,9 +19,9 @@ from modelgates import (
     RetryPolicy,
     Timeout,
 )
-from modelgates._binding import SpeechRequest, speech_operation
+from modelgates._binding import BASE_URL, SpeechRequest, speech_operation
 from modelgates_api.types import File
-from tests.edition import PLAIN, asks_for_more, is_documented, needs_mp3
+from tests.edition import DOCUMENT, PLAIN, asks_for_more, is_documented, needs_mp3
 
 # Of a document that requires what no argument here gives, tests/evolution/scenario.py tells.
 pytestmark = pytest.mark.skipif(asks_for_more(), reason="the document requires more than a voice")
@@ -197,7 +197,8 @@ def test_the_key_and_the_base_url_are_read_when_the_client_is_made(stub, monkeyp
 
 def test_without_a_base_url_the_documents_server_is_used(monkeypatch):
     monkeypatch.delenv("MODELGATES_BASE_URL", raising=False)
-    assert ModelGates(api_key="key").base_url == "https://modelgates.ai/api/v1"
+    assert ModelGates(api_key="key").base_url == BASE_URL
+    assert BASE_URL == DOCUMENT["servers"][0]["url"]
 
 
 def test_without_a_key_the_error_says_how_to_get_going(monkeypatch):
