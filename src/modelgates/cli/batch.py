@@ -10,7 +10,7 @@ import attrs
 import click
 
 from modelgates.cli.exits import CommandError, Exit, exit_codes_help, needs_extra
-from modelgates.cli.jobs import (
+from modelgates.cli.options import (
     api_options,
     connection,
     log_to_standard_error,

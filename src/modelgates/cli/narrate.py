@@ -13,7 +13,7 @@ import click
 
 from modelgates.audio import format_for_file
 from modelgates.cli.exits import exit_codes_help, needs_extra
-from modelgates.cli.jobs import (
+from modelgates.cli.options import (
     api_options,
     connection,
     log_to_standard_error,

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import math
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelgates.audio import format_for_file
-from modelgates.cli.exits import exit_codes_help, needs_extra
-from modelgates.cli.inputs import parse_provider_options, read_text
+from modelgates.cli.exits import exit_codes_help
+from modelgates.cli.inputs import read_text
+from modelgates.cli.options import (
+    POSITIVE,
+    api_options,
+    connection,
+    log_to_standard_error,
+    request_of,
+    request_options,
+)
 from modelgates.cli.output import standard_output_is_for_people, write_audio, write_line
 from modelgates.cli.progress import ProgressBar, bar_is_welcome
 from modelgates.errors import ConfigurationError, InvalidResponseError
@@ -26,21 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _STANDARD_OUTPUT = Path("-")
-
-
-class _PositiveNumber(click.FloatRange):
-    """A number above zero: `click.FloatRange` alone lets infinity and NaN through."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        number: float = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
-
-
-_POSITIVE = _PositiveNumber(min=0, min_open=True)
 
 
 def _complete_format(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
@@ -55,9 +45,6 @@ def _complete_format(_context: click.Context, _option: click.Parameter, typed: s
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Read the text from this file (UTF-8).",
 )
-@click.option("--model", default="elevenlabs/eleven-turbo-v2", show_default=True)
-@click.option("--voice", default="alloy", show_default=True)
-@click.option("--speed", type=_POSITIVE, help="Speed multiplier, for models that support it.")
 @click.option(
     "--format",
     "response_format",
@@ -72,31 +59,14 @@ def _complete_format(_context: click.Context, _option: click.Parameter, typed: s
     help="File to write: .wav, .pcm, .raw or .mp3; - is standard output (raw audio). "
     "[default: speech.wav, or speech.mp3 with --format mp3]",
 )
-@click.option(
-    "--provider-option",
-    "provider_options",
-    multiple=True,
-    metavar="SLUG.NAME=VALUE",
-    help='Option passed through to a provider, such as openai.instructions="calm"; '
-    "VALUE is JSON or text. Repeatable.",
-)
-@click.option("--local", is_flag=True, help="Speak with the bundled stub: offline, no key needed.")
-@click.option("--base-url", metavar="URL", help="API to call.  [default: $MODELGATES_BASE_URL]")
-@click.option(
-    "--timeout",
-    type=_POSITIVE,
-    metavar="SECONDS",
-    help="Longest silence to accept while connecting or receiving.",
-)
+@request_options
 @click.option(
     "--deadline",
-    type=_POSITIVE,
+    type=POSITIVE,
     metavar="SECONDS",
     help="Longest time to accept for the whole call, retries included.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-@click.option("--debug", is_flag=True, help="Log requests and show tracebacks on standard error.")
+@api_options
 def command(
     *,
     text: str | None,
@@ -121,9 +91,7 @@ def command(
     command lines are visible to every user of a machine. Without a key, --local speaks offline.
     """
     if debug:
-        _log_to_standard_error()
-    if local and base_url is not None:
-        raise click.UsageError("--local and --base-url exclude each other")
+        log_to_standard_error()
     output = output or Path("speech.mp3" if response_format == "mp3" else "speech.wav")
     to_standard_output = output == _STANDARD_OUTPUT
     if to_standard_output and as_json:
@@ -131,18 +99,19 @@ def command(
     if to_standard_output and standard_output_is_for_people():
         raise click.UsageError("-o - does not write audio to a terminal: pipe or redirect it")
 
-    request: dict[str, Any] = {"model": model, "voice": voice, "input": read_text(text, file)}
-    if speed is not None:
-        request["speed"] = speed
+    request = request_of(
+        model=model, voice=voice, speed=speed, provider_options=provider_options
+    ) | {"input": read_text(text, file)}
     if response_format is not None:
         request["response_format"] = response_format
-    if provider_options:
-        request["provider"] = {"options": parse_provider_options(provider_options)}
 
     with ExitStack() as stack:
-        limits = {"timeout": timeout, "deadline": deadline}
-        settings = {name: seconds for name, seconds in limits.items() if seconds is not None}
-        client = _client(stack, local=local, base_url=base_url, settings=settings)
+        settings = stack.enter_context(
+            connection(local=local, base_url=base_url, timeout=timeout, deadline=deadline)
+        )
+        from modelgates import ModelGates
+
+        client = stack.enter_context(ModelGates(**settings))
         bar = None
         if bar_is_welcome() and not (as_json or quiet):
             bar = stack.enter_context(ProgressBar())
@@ -154,23 +123,6 @@ def command(
         write_line(json.dumps(_result(stream, output)))
     elif not quiet:
         write_line(_sentence(stream, output))
-
-
-def _client(
-    stack: ExitStack, *, local: bool, base_url: str | None, settings: dict[str, Any]
-) -> ModelGates:
-    if local:
-        with needs_extra("stub"):
-            from modelgates.stub import StubServer
-
-            stub = stack.enter_context(StubServer())
-        settings = {**settings, "base_url": stub.base_url, "api_key": stub.api_key}
-    elif base_url is not None:
-        settings = {**settings, "base_url": base_url}
-
-    from modelgates import ModelGates
-
-    return stack.enter_context(ModelGates(**settings))
 
 
 def _save(
@@ -230,11 +182,3 @@ def _sentence(stream: AudioStream, output: Path) -> str:
 
 def _container(stream: AudioStream, output: Path) -> str:
     return "wav" if output.suffix.lower() == ".wav" else stream.format
-
-
-def _log_to_standard_error() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(name)s: %(levelname)s: %(message)s"))
-    logger = logging.getLogger("modelgates")
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)

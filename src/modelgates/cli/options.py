@@ -1,8 +1,9 @@
-"""What `modelgates narrate` and `modelgates batch` have in common: options, and the connection."""
+"""What the commands that speak have in common: their options, and the connection."""
 
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,21 +16,43 @@ from modelgates.cli.inputs import parse_provider_options
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-__all__ = ["api_options", "connection", "log_to_standard_error", "request_of", "request_options"]
+__all__ = [
+    "POSITIVE",
+    "api_options",
+    "connection",
+    "log_to_standard_error",
+    "request_of",
+    "request_options",
+]
 
 CommandT = TypeVar("CommandT", bound="Callable[..., Any]")
 
-_ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
+
+class _PositiveNumber(click.FloatRange):
+    """A number above zero: `click.FloatRange` alone lets infinity and NaN through."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+POSITIVE = _PositiveNumber(min=0, min_open=True)
+
 _REQUEST = (
     click.option("--model", default="elevenlabs/eleven-turbo-v2", show_default=True),
     click.option("--voice", default="alloy", show_default=True),
-    click.option("--speed", type=_ABOVE_ZERO, help="Speed multiplier, for models that support it."),
+    click.option("--speed", type=POSITIVE, help="Speed multiplier, for models that support it."),
     click.option(
         "--provider-option",
         "provider_options",
         multiple=True,
         metavar="SLUG.NAME=VALUE",
-        help="Option passed through to a provider; VALUE is JSON or text. Repeatable.",
+        help='Option passed through to a provider, such as openai.instructions="calm"; '
+        "VALUE is JSON or text. Repeatable.",
     ),
 )
 _API = (
@@ -37,7 +60,7 @@ _API = (
     click.option("--base-url", metavar="URL", help="API to call. [default: $MODELGATES_BASE_URL]"),
     click.option(
         "--timeout",
-        type=_ABOVE_ZERO,
+        type=POSITIVE,
         metavar="SECONDS",
         help="Longest silence to accept while connecting or receiving.",
     ),
@@ -77,10 +100,10 @@ def request_of(
 
 @contextmanager
 def connection(
-    *, local: bool, base_url: str | None, timeout: float | None
+    *, local: bool, base_url: str | None, **limits: float | None
 ) -> Generator[Mapping[str, Any]]:
     """The arguments of a client for the API that the options of `api_options` name."""
-    settings: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
+    settings: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
     if base_url is not None:
         if local:
             raise click.UsageError("--local and --base-url exclude each other")
