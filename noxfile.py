@@ -64,21 +64,21 @@ def drift(session: nox.Session) -> None:
 @nox.session(tags=["generate"])
 def update_spec(session: nox.Session) -> None:
     """Take a new OpenAPI document, if the client works with it: `-- PATH_OR_URL`, `-- --help`."""
-    session.install(".[all]", *group("update"))
+    session.install(".[all,fast]", *group("update"))
     exit_code_of(session, "scripts.update_spec")
 
 
 @nox.session(tags=["generate"])
 def watch_spec(session: nox.Session) -> None:
     """Take the published document if it changed, and write a change request: `-- --help`."""
-    session.install(".[all]", *group("update"))
+    session.install(".[all,fast]", *group("update"))
     exit_code_of(session, "scripts.watch_spec")
 
 
 @nox.session(tags=["check"])
 def evolution(session: nox.Session) -> None:
     """Try the documents that upstream may publish next: `-- slug-added` for one alone."""
-    session.install(".[all]", *group("update"))
+    session.install(".[all,fast]", *group("update"))
     if not session.posargs:
         # Each of these runs the tests of a whole tree.
         patience = ["-o", "faulthandler_timeout=900"]
