@@ -34,7 +34,7 @@ from tests.faults.server import AWAIT_A_BYTE, CLOSE, IGNORE, RESET, STALL, Acts,
 
 AUDIO = bytes(range(256)) * 16
 MIB = 1 << 20
-SOON = 0.25
+SOON = 0.6
 
 # Where a fault lies: in the answer to a request, or before there can be any request.
 Place = Literal["request", "connection", "port", "name", "certificate", "handshake", "pool"]
