@@ -24,6 +24,7 @@ class Job:
         count: How many calls, or how many at once.
         rounds: How often each peer does it, in turn with the others.
         more_is_better: Whether the first metric is a rate.
+        who: Those who do it, where it would take the others minutes; everybody if empty.
         by_cpu: Whether the first metric is CPU time, which a busy machine disturbs less.
     """
 
@@ -36,6 +37,7 @@ class Job:
     rounds: int = 7
     more_is_better: bool = False
     by_cpu: bool = True
+    who: tuple = ()
 
 
 CPU = {"cpu": ("µs", 1e6)}
@@ -65,6 +67,7 @@ JOBS = (
             rounds=5,
             more_is_better=True,
             by_cpu=False,
+            who=(FLOOR, *OURS, "openai_aiohttp", "aiohttp", *CANDIDATES) if count > 1000 else (),
         )
         for count in (1, 50, 500, 2000)
     ),

@@ -30,7 +30,7 @@ def main():
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="three rounds and shorter streams")
     parser.add_argument("--check", action="store_true", help="compare ratios with those recorded")
-    parser.add_argument("--only", default="", help="jobs to do, separated by commas")
+    parser.add_argument("--only", default="", help="jobs to do and record, separated by commas")
     parser.add_argument("--peers", default=",".join(EVERYBODY), help="who is to do them")
     parser.add_argument("--folder", type=Path, default=ROOT / ".nox" / "bench-environments")
     options = parser.parse_args()
@@ -42,12 +42,14 @@ def main():
     results = measure(environments, jobs, quick=options.quick or options.check)
     if recorded is not None:
         sys.exit(check(results, recorded))
-    if options.quick or options.only or options.peers != ",".join(EVERYBODY):
+    if options.quick or options.peers != ",".join(EVERYBODY):
         for job in jobs:
             print(f"\n{job.title}", *table(job, results["jobs"][job.name]), sep="\n")
         print("\nTargets", *targets(results), sep="\n")
     else:
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
+        if options.only and RESULTS.is_file():
+            results["jobs"] = json.loads(RESULTS.read_text())["jobs"] | results["jobs"]
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         write_report(results, RESULTS.parent)
 
@@ -66,7 +68,11 @@ def measure(environments, jobs, *, quick):
     }
     with plain_server(server_cpu) as url:
         for job in jobs:
-            able = [one for one in environments if not lacks(one.peer, job)]
+            able = [
+                one
+                for one in environments
+                if not lacks(one.peer, job) and one.name in (job.who or EVERYBODY)
+            ]
             rounds = {one.name: [] for one in able}
             for turn in range(min(job.rounds, 3) if quick else job.rounds):
                 began = time.monotonic()
