@@ -57,10 +57,12 @@ if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         if name == "speech_operation":
+            global speech_operation
             from {package}.api.{tag} import {operation} as speech_operation
 
             return speech_operation
         if name == "SpeechRequest":
+            global SpeechRequest
             from {package}.models.{module} import {model} as SpeechRequest
 
             return SpeechRequest

@@ -3,7 +3,7 @@
 pytest -p tests.fast_transport tests/faults tests/unit/test_client.py
 """
 
-from modelgates import _transport
+from modelgates import _connect
 
 # It asserts that httpcore's own log was looked at; the fast transport does not log.
 ABOUT_HTTPCORE = "test_the_key_is_in_no_log_at_debug"
@@ -14,8 +14,8 @@ def _fast_by_default(new):
 
 
 def pytest_configure():
-    _transport.new_transport = _fast_by_default(_transport.new_transport)
-    _transport.new_async_transport = _fast_by_default(_transport.new_async_transport)
+    _connect.new_transport = _fast_by_default(_connect.new_transport)
+    _connect.new_async_transport = _fast_by_default(_connect.new_async_transport)
 
 
 def pytest_collection_modifyitems(config, items):

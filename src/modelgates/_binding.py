@@ -29,10 +29,12 @@ if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         if name == "speech_operation":
+            global speech_operation
             from modelgates_api.api.subpackage_tts import create_audio_speech as speech_operation
 
             return speech_operation
         if name == "SpeechRequest":
+            global SpeechRequest
             from modelgates_api.models.speech_request import SpeechRequest as SpeechRequest
 
             return SpeechRequest

@@ -1,4 +1,4 @@
-"""The transport of the extra `fast`: HTTP/1.1 with llhttp's parser, over httpcore's sockets.
+"""The transport of the extra `fast`: HTTP/1.1 with llhttp's parser, over sockets of httpcore's.
 
 What makes `httpx` slow is not its sockets but what lies above them: the parser in Python and the
 pool. This is the part of HTTP/1.1 that a call needs, and no more.
@@ -6,28 +6,33 @@ pool. This is the part of HTTP/1.1 that a call needs, and no more.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import functools
-import math
-import sys
-import threading
-import time
+import select
+import socket
 from collections import deque
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import aiohappyeyeballs
 import anyio
 import httpcore
 import httptools
-import httpx
+
+from modelgates._deadline import DeadlineBackend
+from modelgates._http import AsyncResponse, Response
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator
+
+    import httpx
+
+    from modelgates._http import Request
 
 CHUNK = 64 * 1024
 MAX_HEAD = 100 * 1024
-
-_BROKEN = (httpcore.TimeoutException, httpcore.NetworkError)
+# What may wait to be taken before the socket is read no further.
+MAX_UNREAD = 256 * 1024
 
 
 class Message:
@@ -47,7 +52,7 @@ class Message:
         self._parser = httptools.HttpResponseParser(self)
         self._head_size = 0
         self._pieces: deque[bytes] = deque()
-        self._failure: httpx.RemoteProtocolError | None = None
+        self._failure: httpcore.RemoteProtocolError | None = None
         self._framed = False
         # Bytes of the body that are still to come, where its length was announced.
         self._left: int | None = None
@@ -69,7 +74,7 @@ class Message:
         """The next piece of the body, ``b""`` if none is here.
 
         Raises:
-            httpx.RemoteProtocolError: If what came after the last piece was no HTTP.
+            httpcore.RemoteProtocolError: If what came after the last piece was no HTTP.
         """
         if self._pieces:
             return self._pieces.popleft()
@@ -117,11 +122,11 @@ class Message:
             # After the end of the message it matters only to whoever comes next.
             self.reusable = False
             if not self.complete:
-                self._failure = httpx.RemoteProtocolError(f"the reply is not HTTP: {error}")
+                self._failure = httpcore.RemoteProtocolError(f"the reply is not HTTP: {error}")
         if not self.headed:
             self._head_size += len(data)
             if self._head_size > MAX_HEAD:
-                self._failure = httpx.RemoteProtocolError("the reply's headers are too long")
+                self._failure = httpcore.RemoteProtocolError("the reply's headers are too long")
 
     def _end(self) -> None:
         self.reusable = False
@@ -129,78 +134,60 @@ class Message:
             self.complete = True
         elif self._failure is None:
             where = "inside the body" if self.headed else "without a whole reply"
-            self._failure = httpx.RemoteProtocolError(f"the server disconnected {where}")
+            self._failure = httpcore.RemoteProtocolError(f"the server disconnected {where}")
 
 
-def written(request: httpx.Request) -> bytes:
+def written(request: Request) -> bytes:
     """`request` as it goes over the wire.
 
     Raises:
-        httpx.LocalProtocolError: If a header would inject another.
+        httpcore.LocalProtocolError: If a header would inject another.
     """
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [b"%b: %b" % item for item in request.headers.raw]
+    lines = [b"%b %b HTTP/1.1" % (request.method, request.url.target)]
+    lines += [b"%b: %b" % item for item in request.headers]
     head = b"\r\n".join(lines)
     if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1 or b"\0" in head:
-        raise httpx.LocalProtocolError("a header holds a line break")
+        raise httpcore.LocalProtocolError("a header holds a line break")
     return b"%b\r\n\r\n%b" % (head, request.content)
-
-
-def _translate(error: Exception) -> NoReturn:
-    """Raise the exception of `httpx` that has the name of httpcore's."""
-    kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__)
-    raise kind(str(error)) from error
 
 
 class _Origin:
     """Where connections go, and how."""
 
-    def __init__(self, base_url: str, context: ssl.SSLContext) -> None:
-        url = httpx.URL(base_url)
+    def __init__(self, url: httpx.URL, context: ssl.SSLContext) -> None:
         self.host = url.raw_host.decode("ascii")
         self.port = url.port or {"http": 80, "https": 443}[url.scheme]
         self.context = context if url.scheme == "https" else None
-        context.set_alpn_protocols(["http/1.1"])
 
 
-class _Connection:
+class Connection:
     """A connection, opened when it is needed; it carries one call at a time."""
 
-    def __init__(self, origin: _Origin, backend: httpcore.NetworkBackend) -> None:
-        self._origin = origin
-        self._backend = backend
+    def __init__(self, url: httpx.URL, context: ssl.SSLContext) -> None:
+        self._origin = _Origin(url, context)
         self._stream: httpcore.NetworkStream | None = None
-        self.idle_since = 0.0
 
-    def send(self, request: httpx.Request, give_back: Callable[[], None]) -> httpx.Response:
-        """Send `request` and wait for the head of the reply."""
-        timeout: Mapping[str, float] = request.extensions["timeout"]
+    def send(self, request: Request) -> Response:
+        timeout = request.timeout
         message = Message()
-        try:
-            data = written(request)
-            stream = self._open(timeout["connect"])
-            # A server that refuses early stops reading, but what it says is there to be read.
-            with contextlib.suppress(httpcore.WriteError):
-                stream.write(data, timeout["write"])
-            while not message.headed:
-                message.feed(stream.read(CHUNK, timeout["read"]))
-                if not message.headed:
-                    message.take()
-        except _BROKEN as error:
-            self.close()
-            _translate(error)
-        except BaseException:
-            self.close()
-            raise
-        body = _Body(stream, message, timeout["read"], self, give_back)
-        return httpx.Response(message.status, headers=message.headers, stream=body)
+        data = written(request)
+        stream = self._open(timeout["connect"])
+        # A server that refuses early stops reading, but what it says is there to be read.
+        with contextlib.suppress(httpcore.WriteError):
+            stream.write(data, timeout["write"])
+        while not message.headed:
+            message.feed(stream.read(CHUNK, timeout["read"]))
+            if not message.headed:
+                message.take()
+        body = _Body(stream, message, timeout["read"], self)
+        return Response(message.status, message.headers, body)
 
     def close(self) -> None:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
 
-    def _open(self, timeout: float) -> httpcore.NetworkStream:
+    def _open(self, seconds: float) -> httpcore.NetworkStream:
         stream = self._stream
         if stream is not None:
             # Whatever comes before it is asked for can only be the end, or an intruder.
@@ -208,14 +195,14 @@ class _Connection:
                 return stream
             self.close()
         origin = self._origin
-        stream = self._backend.connect_tcp(origin.host, origin.port, timeout)
+        stream = DeadlineBackend().connect_tcp(origin.host, origin.port, seconds)
         if origin.context:
-            stream = stream.start_tls(origin.context, origin.host, timeout)
+            stream = stream.start_tls(origin.context, origin.host, seconds)
         self._stream = stream
         return stream
 
 
-class _Body(httpx.SyncByteStream):
+class _Body:
     """A body as it arrives."""
 
     def __init__(
@@ -223,121 +210,52 @@ class _Body(httpx.SyncByteStream):
         stream: httpcore.NetworkStream,
         message: Message,
         timeout: float,
-        connection: _Connection,
-        give_back: Callable[[], None],
+        connection: Connection,
     ) -> None:
         self._stream = stream
         self._message = message
         self._timeout = timeout
         self._connection = connection
-        self._give_back = give_back
 
     def __iter__(self) -> Iterator[bytes]:
         message = self._message
-        try:
-            while True:
-                if piece := message.take():
-                    yield piece
-                elif message.complete:
-                    return
-                else:
-                    message.feed(self._stream.read(CHUNK, self._timeout))
-        except _BROKEN as error:
-            _translate(error)
+        while True:
+            if piece := message.take():
+                yield piece
+            elif message.complete:
+                return
+            else:
+                message.feed(self._stream.read(CHUNK, self._timeout))
 
     def close(self) -> None:
         if not (self._message.complete and self._message.reusable):
             self._connection.close()
-        self._give_back()
 
 
-class FastTransport(httpx.BaseTransport):
-    """A pool of connections to one origin, for any number of threads."""
+class AsyncConnection:
+    """The same for an event loop."""
 
-    def __init__(
-        self,
-        base_url: str,
-        context: ssl.SSLContext,
-        limits: httpx.Limits,
-        backend: httpcore.NetworkBackend,
-    ) -> None:
-        self._origin = _Origin(base_url, context)
-        self._backend = backend
-        self._expiry = limits.keepalive_expiry or math.inf
-        self._free = threading.Semaphore(limits.max_connections or sys.maxsize)
-        self._idle: deque[_Connection] = deque()
-        self._busy: set[_Connection] = set()
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        if not self._free.acquire(timeout=request.extensions["timeout"]["pool"]):
-            raise httpx.PoolTimeout("no connection became free")
-        try:
-            # The one used last is the likeliest to be open still; the others grow old and go.
-            connection = self._idle.pop()
-        except IndexError:
-            connection = _Connection(self._origin, self._backend)
-        self._busy.add(connection)
-        try:
-            return connection.send(request, lambda: self._give_back(connection))
-        except BaseException:
-            self._give_back(connection)
-            raise
-
-    def close(self) -> None:
-        for connection in (*self._busy, *self._idle):
-            connection.close()
-        self._idle.clear()
-
-    def _give_back(self, connection: _Connection) -> None:
-        try:
-            self._busy.remove(connection)
-        except KeyError:
-            return
-        now = connection.idle_since = time.monotonic()
-        self._idle.append(connection)
-        with contextlib.suppress(IndexError):
-            oldest = self._idle.popleft()
-            if oldest.idle_since + self._expiry < now:
-                oldest.close()
-            else:
-                self._idle.appendleft(oldest)
-        self._free.release()
-
-
-class AsyncConnection(httpx.AsyncBaseTransport):
-    """A connection, opened when it is needed; it carries one call at a time."""
-
-    def __init__(self, origin: _Origin) -> None:
-        self._origin = origin
-        # Where anyio is missing httpcore has another class of that name; here it never is.
-        self._backend = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
+    def __init__(self, url: httpx.URL, context: ssl.SSLContext) -> None:
+        self._origin = _Origin(url, context)
         self._stream: httpcore.AsyncNetworkStream | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        timeout: Mapping[str, float] = request.extensions["timeout"]
+    async def send(self, request: Request) -> AsyncResponse:
+        timeout = request.timeout
         message = Message()
-        try:
-            data = written(request)
-            stream = await self._open(timeout["connect"])
-            # As in `_Connection.send`.
-            with contextlib.suppress(httpcore.WriteError):
-                await stream.write(data, timeout["write"])
-            while not message.headed:
-                message.feed(await stream.read(CHUNK, timeout["read"]))
-                if not message.headed:
-                    message.take()
-        except _BROKEN as error:
-            await self.aclose()
-            _translate(error)
-        except BaseException:
-            await self.aclose()
-            raise
+        data = written(request)
+        stream = await self._open(timeout["connect"])
+        with contextlib.suppress(httpcore.WriteError):
+            await stream.write(data, timeout["write"])
+        while not message.headed:
+            message.feed(await stream.read(CHUNK, timeout["read"]))
+            if not message.headed:
+                message.take()
         body = _AsyncBody(stream, message, timeout["read"], self)
-        return httpx.Response(message.status, headers=message.headers, stream=body)
+        return AsyncResponse(message.status, message.headers, body)
 
     async def aclose(self) -> None:
-        if self._stream is not None:
-            stream, self._stream = self._stream, None
+        stream, self._stream = self._stream, None
+        if stream is not None:
             with anyio.CancelScope(shield=True):
                 await stream.aclose()
 
@@ -347,15 +265,11 @@ class AsyncConnection(httpx.AsyncBaseTransport):
             if not stream.get_extra_info("is_readable"):
                 return stream
             await self.aclose()
-        origin = self._origin
-        stream = await self._backend.connect_tcp(origin.host, origin.port, seconds)
-        if origin.context:
-            stream = await stream.start_tls(origin.context, origin.host, seconds)
-        self._stream = stream
+        self._stream = stream = await _connected(self._origin, seconds)
         return stream
 
 
-class _AsyncBody(httpx.AsyncByteStream):
+class _AsyncBody:
     """A body as it arrives."""
 
     def __init__(
@@ -372,22 +286,151 @@ class _AsyncBody(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         message = self._message
-        try:
-            while True:
-                if piece := message.take():
-                    yield piece
-                elif message.complete:
-                    return
-                else:
-                    message.feed(await self._stream.read(CHUNK, self._timeout))
-        except _BROKEN as error:
-            _translate(error)
+        while True:
+            if piece := message.take():
+                yield piece
+            elif message.complete:
+                return
+            else:
+                message.feed(await self._stream.read(CHUNK, self._timeout))
 
     async def aclose(self) -> None:
         if not (self._message.complete and self._message.reusable):
             await self._connection.aclose()
 
 
-def connections(base_url: str, context: ssl.SSLContext) -> Callable[[], AsyncConnection]:
-    """What makes connections to the origin of `base_url`."""
-    return functools.partial(AsyncConnection, _Origin(base_url, context))
+class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
+    """A socket of asyncio's, without what anyio adds to every read and write."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
+        self._received: deque[bytes] = deque()
+        self._size = 0
+        self._ended = False
+        self._error: Exception | None = None
+        self._may_write = True
+        # Whoever waits to read or to write: one at a time, since a call does both in turn.
+        self._waiting: asyncio.Future[None] | None = None
+        self._lost = self._loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received.append(data)
+        self._size += len(data)
+        if self._size > MAX_UNREAD:
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended, self._error = True, exc
+        self._lost.set_result(None)
+        self._wake()
+
+    def pause_writing(self) -> None:
+        self._may_write = False
+
+    def resume_writing(self) -> None:
+        self._may_write = True
+        self._wake()
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        """What came, however much of it; ``b""`` at the end."""
+        while not self._received and not self._ended:
+            await self._wait(timeout, httpcore.ReadTimeout)
+        if self._received:
+            data = self._received.popleft()
+            if self._size > MAX_UNREAD >= self._size - len(data):
+                self._transport.resume_reading()
+            self._size -= len(data)
+            return data
+        if self._error is not None:
+            raise httpcore.ReadError(str(self._error)) from self._error
+        return b""
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        self._transport.write(buffer)
+        while not self._may_write and not self._lost.done():
+            await self._wait(timeout, httpcore.WriteTimeout)
+
+    async def aclose(self) -> None:
+        # Not `close`, which would wait for what is still to be sent, for ever if need be.
+        self._transport.abort()
+        await self._lost
+
+    def get_extra_info(self, info: str) -> Any:
+        if info != "is_readable":
+            return self._transport.get_extra_info(info)
+        # The system is asked too, for the event loop may have slept.
+        opened = self._transport.get_extra_info("socket")
+        return bool(self._received) or self._ended or _is_readable(opened)
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def _wait(self, seconds: float | None, error: type[Exception]) -> None:
+        waiting = self._waiting = self._loop.create_future()
+        timer = self._loop.call_later(seconds, _expire, waiting, error) if seconds else None
+        try:
+            await waiting
+        finally:
+            if timer:
+                timer.cancel()
+
+
+def _expire(waiting: asyncio.Future[None], error: type[Exception]) -> None:
+    if not waiting.done():
+        waiting.set_exception(error())
+
+
+async def _connected(origin: _Origin, seconds: float) -> httpcore.AsyncNetworkStream:
+    """A new connection, TLS included."""
+    if not _in_asyncio():
+        # Where anyio is missing httpcore has another class of that name; here it never is.
+        backend = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
+        stream = await backend.connect_tcp(origin.host, origin.port, seconds)
+        if origin.context:
+            stream = await stream.start_tls(origin.context, origin.host, seconds)
+        return stream
+    try:
+        async with asyncio.timeout(seconds):
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+            opened = await aiohappyeyeballs.start_connection(
+                found, happy_eyeballs_delay=0.25, interleave=1
+            )
+            _, stream = await loop.create_connection(
+                _AsyncioStream,
+                sock=opened,
+                ssl=origin.context,
+                server_hostname=origin.host if origin.context else None,
+            )
+            return stream
+    except TimeoutError as error:
+        raise httpcore.ConnectTimeout from error
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from error
+
+
+def _in_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _is_readable(opened: Any) -> bool:
+    """Whether a socket has something to read, be it the end."""
+    if not hasattr(select, "poll"):  # pragma: no cover - Windows
+        return bool(select.select([opened], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(opened.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,7 +1,7 @@
-"""The only module that knows the HTTP library: requests, replies, timeouts and exceptions.
+"""Requests, replies and exceptions: between this client and the HTTP library.
 
-Requests go straight to an `httpx` transport: a call needs neither cookies nor redirects nor
-hooks, so there is no `httpx.Client` between.
+What carries them speaks `httpcore`, the engine of `httpx`: a call needs neither cookies nor
+redirects nor hooks, so there is no `httpx.Client` above it.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ import functools
 import json
 import math
 import ssl
-import sys
 import time
-from collections import deque
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
-from urllib.request import getproxies, proxy_bypass
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpcore
 import httpx
 
+from modelgates._connect import as_httpcore
+from modelgates._deadline import within
+from modelgates._http import Request
 from modelgates._version import __version__
 from modelgates.audio import MAX_EXCERPT
-from modelgates.config import is_loopback
 from modelgates.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -33,51 +32,34 @@ from modelgates.errors import (
 from modelgates_api import Client as GeneratedClient
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from types import ModuleType, TracebackType
 
     from modelgates._exchange import Deadline, ReplyHead
+    from modelgates._http import AsyncResponse, AsyncTransport, Response, Transport
     from modelgates.config import Secret, Timeout
     from modelgates.errors import Phase
 
-LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=5.0)
 # An error's body is read for its message alone; a server that drips one is not waited for.
 EXCERPT_SECONDS = 5.0
 
+# A transport that a user has brought raises httpx's own exceptions.
 _TIMEOUTS: dict[type[Exception], tuple[Phase, bool]] = {
+    httpcore.ConnectTimeout: ("connect", False),
+    httpcore.PoolTimeout: ("pool", False),
+    httpcore.WriteTimeout: ("write", True),
+    httpcore.ReadTimeout: ("read", True),
     httpx.ConnectTimeout: ("connect", False),
     httpx.PoolTimeout: ("pool", False),
     httpx.WriteTimeout: ("write", True),
     httpx.ReadTimeout: ("read", True),
 }
-_NOT_SENT = (httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol)
+_NOT_SENT = (
+    *(httpcore.ConnectError, httpcore.ProxyError, httpcore.UnsupportedProtocol),
+    *(httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol),
+)
 _PARSER = GeneratedClient(base_url="")
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-class Budget(float):
-    """The timeout of one phase, cut short by the call's deadline when that is nearer.
-
-    A plain number to any transport; `_DeadlineStream` asks it anew before each read and write,
-    so that not even a server that drips bytes outlives the deadline.
-    """
-
-    deadline: Deadline
-
-    @classmethod
-    def of(cls, seconds: float, deadline: Deadline) -> Budget:
-        """`seconds` within `deadline`."""
-        budget = cls(seconds)
-        budget.deadline = deadline
-        return budget
-
-    @staticmethod
-    def left(timeout: float | None) -> float | None:
-        """What remains of `timeout`, whatever kind of number it is."""
-        if isinstance(timeout, Budget):
-            # A timeout of 0 means "do not block" to a socket, not "give up".
-            return max(0.001, min(timeout, timeout.deadline.left()))
-        return timeout
 
 
 def build_request(
@@ -88,7 +70,7 @@ def build_request(
     secret: Secret,
     timeout: Timeout,
     deadline: Deadline,
-) -> httpx.Request:
+) -> Request:
     """The request that a generated operation's ``_get_kwargs`` describes, ready to be sent.
 
     Raises:
@@ -101,34 +83,45 @@ def build_request(
     for given in (kwargs.pop("headers", {}), headers):
         merged |= {name.lower(): value for name, value in given.items()}
     merged |= {"accept": "*/*", "accept-encoding": "identity"}
-    phases = timeout.phases()
-    if deadline.expires != math.inf:
-        phases = {name: Budget.of(seconds, deadline) for name, seconds in phases.items()}
     try:
-        url = _parsed_url(address)
-        if "json" in kwargs:
-            content = encode_json(kwargs.pop("json"))
-            kwargs["stream"] = httpx.ByteStream(content)
-            merged |= {"host": url.netloc.decode("ascii"), "content-length": str(len(content))}
-        request = httpx.Request(
-            kwargs.pop("method"),
+        method, url, content, more = _described(kwargs.pop("method"), address, kwargs)
+        return Request(
+            method.upper().encode("ascii"),
             url,
             # The key is in no variable: a traceback with locals shows this frame.
-            headers=merged | {"authorization": secret.bearer()},
-            extensions={"timeout": phases},
-            **kwargs,
+            _encoded(more | merged | {"authorization": secret.bearer()}),
+            content,
+            within(deadline, timeout.phases()),
         )
-        request.read()
     except (httpx.InvalidURL, TypeError, ValueError) as error:
         _cleanse(error, secret)
         raise ConfigurationError(f"no request to {address} can be made: {error}") from error
-    return request
+
+
+def _described(
+    method: str, address: str, kwargs: dict[str, Any]
+) -> tuple[str, httpcore.URL, bytes, dict[str, str]]:
+    """Method, URL, body and the headers that follow from them."""
+    url, host = _parsed_url(address)
+    if kwargs.keys() == {"json"}:
+        content = encode_json(kwargs["json"])
+        return method, url, content, {"host": host, "content-length": str(len(content))}
+    # What no operation for speech has, such as a query, is for the library to write.
+    if "json" in kwargs:
+        kwargs["content"] = encode_json(kwargs.pop("json"))
+    request = httpx.Request(method, address, **kwargs)
+    return method, as_httpcore(request.url), request.read(), dict(request.headers)
+
+
+def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
 
 
 # Parsing costs more than all the rest of building a request.
 @functools.lru_cache(maxsize=64)
-def _parsed_url(address: str) -> httpx.URL:
-    return httpx.URL(address)
+def _parsed_url(address: str) -> tuple[httpcore.URL, str]:
+    url = httpx.URL(address)
+    return as_httpcore(url), url.netloc.decode("ascii")
 
 
 def encode_json(payload: object) -> bytes:
@@ -192,14 +185,14 @@ class _Scrubbing:
 class Reply(_Scrubbing):
     """A reply of a sync transport; its body is read piece by piece."""
 
-    def __init__(self, response: httpx.Response, deadline: Deadline, secret: Secret) -> None:
+    def __init__(self, response: Response, deadline: Deadline, secret: Secret) -> None:
         super().__init__(secret)
-        self.status = response.status_code
-        self.headers = _headers(response, secret)
-        self._response = response
+        self.status = response.status
+        self.headers = _headers(response.headers, secret)
+        self._body = response.body
         self._deadline = deadline
-        stream = cast("httpx.SyncByteStream", response.stream)
-        self._pieces: Iterator[bytes] = filter(None, stream)
+        self._closed = False
+        self._pieces = filter(None, response.body)
 
     def read(self) -> bytes:
         """The next piece of the body, ``b""`` at its end.
@@ -221,20 +214,23 @@ class Reply(_Scrubbing):
 
     def close(self) -> None:
         """Release the connection. May be called again."""
-        with contextlib.suppress(Exception):
-            self._response.close()
+        if not self._closed:
+            self._closed = True
+            with contextlib.suppress(Exception):
+                self._body.close()
 
 
 class AsyncReply(_Scrubbing):
     """A reply of an async transport; its body is read piece by piece."""
 
-    def __init__(self, response: httpx.Response, deadline: Deadline, secret: Secret) -> None:
+    def __init__(self, response: AsyncResponse, deadline: Deadline, secret: Secret) -> None:
         super().__init__(secret)
-        self.status = response.status_code
-        self.headers = _headers(response, secret)
-        self._response = response
+        self.status = response.status
+        self.headers = _headers(response.headers, secret)
+        self._body = response.body
         self._deadline = deadline
-        self._chunks: AsyncIterator[bytes] = aiter(cast("httpx.AsyncByteStream", response.stream))
+        self._closed = False
+        self._chunks = aiter(response.body)
 
     async def read(self) -> bytes:
         """The next piece of the body, ``b""`` at its end.
@@ -260,8 +256,9 @@ class AsyncReply(_Scrubbing):
 
     async def aclose(self) -> None:
         """Release the connection. May be called again."""
-        if self._response.is_closed:
+        if self._closed:
             return
+        self._closed = True
         # Shielded: a cancelled call must still give its connection back.
         with contextlib.suppress(Exception), anyio.CancelScope(shield=True):
             try:
@@ -269,12 +266,10 @@ class AsyncReply(_Scrubbing):
                 if close := getattr(self._chunks, "aclose", None):
                     await close()
             finally:
-                await self._response.aclose()
+                await self._body.aclose()
 
 
-def send(
-    transport: httpx.BaseTransport, request: httpx.Request, deadline: Deadline, secret: Secret
-) -> Reply:
+def send(transport: Transport, request: Request, deadline: Deadline, secret: Secret) -> Reply:
     """Send `request` and wait for the head of the reply.
 
     Raises:
@@ -282,11 +277,11 @@ def send(
     """
     with _translated(deadline, secret):
         _check(deadline)
-        return Reply(transport.handle_request(request), deadline, secret)
+        return Reply(transport.send(request), deadline, secret)
 
 
 async def asend(
-    transport: httpx.AsyncBaseTransport, request: httpx.Request, deadline: Deadline, secret: Secret
+    transport: AsyncTransport, request: Request, deadline: Deadline, secret: Secret
 ) -> AsyncReply:
     """Send `request` and wait for the head of the reply.
 
@@ -295,7 +290,7 @@ async def asend(
     """
     with _translated(deadline, secret), _within(deadline):
         _check(deadline)
-        return AsyncReply(await transport.handle_async_request(request), deadline, secret)
+        return AsyncReply(await transport.send(request), deadline, secret)
 
 
 class _Excerpt:
@@ -315,8 +310,20 @@ class _Excerpt:
         return bytes(self._data)
 
 
-def _headers(response: httpx.Response, secret: Secret) -> dict[str, str]:
-    return {name: secret.scrub_text(value) for name, value in response.headers.items()}
+def _headers(raw: Iterable[tuple[bytes, bytes]], secret: Secret) -> dict[str, str]:
+    """Names in lower case, what came several times joined, free of the key."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        known, text = _text(name).lower(), secret.scrub_text(_text(value))
+        headers[known] = f"{headers[known]}, {text}" if known in headers else text
+    return headers
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _check(deadline: Deadline) -> None:
@@ -394,212 +401,3 @@ def _cleanse(error: BaseException, secret: Secret) -> None:
             secret.scrub_text(str(part)) if isinstance(part, str | Exception) else part
             for part in link.args
         )
-
-
-class _DeadlineStream(httpcore.NetworkStream):
-    """A socket whose every operation asks anew how much time is left."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, Budget.left(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for start in range(0, len(buffer), MAX_EXCERPT):
-            piece = buffer[start : start + MAX_EXCERPT]
-            self._stream.write(piece, Budget.left(timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        return _DeadlineStream(
-            self._stream.start_tls(ssl_context, server_hostname, Budget.left(timeout))
-        )
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-class _DeadlineBackend(httpcore.NetworkBackend):
-    """Opens sockets that keep to the deadline."""
-
-    def __init__(self, backend: httpcore.NetworkBackend) -> None:
-        self._backend = backend
-
-    def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
-    ) -> httpcore.NetworkStream:
-        return _DeadlineStream(
-            self._backend.connect_tcp(host, port, Budget.left(timeout), *args, **kwargs)
-        )
-
-
-class _AsyncPool(httpx.AsyncBaseTransport):
-    """Connections, each a transport of its own, and a queue for them.
-
-    A single `httpx` transport looks at all of its connections whenever a request comes or goes:
-    at 50 at once that costs five times the request itself, and at 500 calls time out.
-    """
-
-    def __init__(self, new: Callable[[], httpx.AsyncBaseTransport], limits: httpx.Limits) -> None:
-        self._new = new
-        self._expiry = limits.keepalive_expiry or math.inf
-        self._free = anyio.Semaphore(limits.max_connections or sys.maxsize, fast_acquire=True)
-        self._busy: set[httpx.AsyncBaseTransport] = set()
-        # The first is made here, so that a proxy that cannot work fails here and not in a call.
-        self._idle: deque[tuple[httpx.AsyncBaseTransport, float]] = deque()
-        self._idle.append((self._new(), time.monotonic()))
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await self._wait(request.extensions["timeout"]["pool"])
-        # The one used last is the likeliest to be open still; the others grow old and go.
-        connection = self._idle.pop()[0] if self._idle else self._new()
-        self._busy.add(connection)
-        try:
-            response = await connection.handle_async_request(request)
-        except BaseException:
-            await self._give_back(connection, sound=False)
-            raise
-        stream = cast("httpx.AsyncByteStream", response.stream)
-        response.stream = _Borrowed(stream, functools.partial(self._give_back, connection))
-        return response
-
-    async def aclose(self) -> None:
-        for connection in (*self._busy, *(connection for connection, _ in self._idle)):
-            await connection.aclose()
-        self._idle.clear()
-
-    async def _wait(self, seconds: float | None) -> None:
-        try:
-            self._free.acquire_nowait()
-        except anyio.WouldBlock:
-            with anyio.move_on_after(seconds) as waiting:
-                await self._free.acquire()
-            if waiting.cancelled_caught:
-                raise httpx.PoolTimeout("no connection became free") from None
-
-    async def _give_back(self, connection: httpx.AsyncBaseTransport, *, sound: bool) -> None:
-        if connection not in self._busy:
-            return
-        self._busy.remove(connection)
-        now = time.monotonic()
-        if sound:
-            self._idle.append((connection, now))
-        self._free.release()
-        if not sound:
-            # A cancelled task leaves httpcore's books in disorder: it would wait for ever.
-            stale = connection
-        elif self._idle[0][1] + self._expiry < now:
-            stale, _ = self._idle.popleft()
-        else:
-            return
-        with anyio.CancelScope(shield=True):
-            await stale.aclose()
-
-
-class _Borrowed(httpx.AsyncByteStream):
-    """A body whose connection is given back once it is closed."""
-
-    def __init__(
-        self, stream: httpx.AsyncByteStream, give_back: Callable[..., Awaitable[None]]
-    ) -> None:
-        self._stream = stream
-        self._give_back = give_back
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return aiter(self._stream)
-
-    async def aclose(self) -> None:
-        sound = False
-        try:
-            await self._stream.aclose()
-            sound = True
-        finally:
-            await self._give_back(sound=sound)
-
-
-def new_transport(
-    base_url: str, given: httpx.BaseTransport | Literal["fast"] | None = None
-) -> httpx.BaseTransport:
-    """The transport `given`, or the default one with proxies and certificates as usual.
-
-    Raises:
-        ConfigurationError: If the environment names a proxy or certificates that do not work,
-            what was given is no sync transport, or the fast one is not installed.
-    """
-    if given is not None and given != "fast":
-        return _checked(given, httpx.BaseTransport)
-    with _configuring():
-        context = httpx.create_ssl_context()
-        proxy = _proxy_for(httpx.URL(base_url))
-        if given == "fast" and proxy is None:
-            backend = _DeadlineBackend(httpcore.SyncBackend())
-            fast: httpx.BaseTransport = _fast().FastTransport(base_url, context, LIMITS, backend)
-            return fast
-        transport = httpx.HTTPTransport(verify=context, limits=LIMITS, proxy=proxy)
-    # httpx offers no public way to give its pool a network backend, and without one a reply
-    # whose headers drip would outlive any deadline.
-    pool = transport._pool  # noqa: SLF001
-    pool._network_backend = _DeadlineBackend(pool._network_backend)  # noqa: SLF001
-    return transport
-
-
-def new_async_transport(
-    base_url: str, given: httpx.AsyncBaseTransport | Literal["fast"] | None = None
-) -> httpx.AsyncBaseTransport:
-    """The transport `given`, or the default one; otherwise as `new_transport`."""
-    if given is not None and given != "fast":
-        return _checked(given, httpx.AsyncBaseTransport)
-    with _configuring():
-        context = httpx.create_ssl_context()
-        proxy = _proxy_for(httpx.URL(base_url))
-        if given == "fast" and proxy is None:
-            return _AsyncPool(_fast().connections(base_url, context), LIMITS)
-        one = httpx.Limits(max_connections=1, keepalive_expiry=LIMITS.keepalive_expiry)
-        new = functools.partial(httpx.AsyncHTTPTransport, verify=context, limits=one, proxy=proxy)
-        return _AsyncPool(new, LIMITS)
-
-
-def _fast() -> Any:
-    try:
-        from modelgates import _fast
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            'transport="fast" is an extra that is not installed: pip install "modelgates[fast]"'
-        ) from error
-    return _fast
-
-
-T = TypeVar("T")
-
-
-@contextlib.contextmanager
-def _configuring() -> Generator[None]:
-    try:
-        yield
-    except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"the proxy or certificates that the environment names do not work: {error}"
-        ) from error
-
-
-def _checked(given: T, kind: type[T]) -> T:
-    if isinstance(given, kind):
-        return given
-    raise ConfigurationError(f"transport must be an httpx.{kind.__name__}, not {given!r}")
-
-
-def _proxy_for(url: httpx.URL) -> str | None:
-    # What goes to this machine itself must not leave it, least of all with the key and no TLS.
-    if is_loopback(url.host) or proxy_bypass(url.host):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import httpx
 
     from modelgates._exchange import ReplyHead
+    from modelgates._http import AsyncTransport, Request, Transport
     from modelgates._transport import AsyncReply, Reply
     from modelgates.config import Secret
 
@@ -144,7 +145,7 @@ class _Client:
 
     def _plan(
         self, call: Call, accept: Callable[[Any], T]
-    ) -> tuple[httpx.Request, Deadline, Secret, Generator[Step, Any, tuple[Any, T]]]:
+    ) -> tuple[Request, Deadline, Secret, Generator[Step, Any, tuple[Any, T]]]:
         from modelgates import _transport
 
         self._check_open()
@@ -233,7 +234,7 @@ class ModelGates(_Client):
             headers=headers,
             allow_plain_http=allow_plain_http,
         )
-        self._transports: dict[int, httpx.BaseTransport] = {}
+        self._transports: dict[int, Transport] = {}
         self._given: httpx.BaseTransport | Literal["fast"] | None = transport
         self._transport()
 
@@ -320,14 +321,14 @@ class ModelGates(_Client):
             except ModelGatesError as error:
                 failure = error
 
-    def _transport(self) -> httpx.BaseTransport:
+    def _transport(self) -> Transport:
         # One per process: after a fork the child must not write to its parent's sockets.
         pid = os.getpid()
         found = self._transports.get(pid)
         if found is None:
-            from modelgates import _transport
+            from modelgates import _connect
 
-            new = _transport.new_transport(self.base_url, self._given)
+            new = _connect.new_transport(self.base_url, self._given)
             found = self._transports.setdefault(pid, new)
         return found
 
@@ -451,14 +452,14 @@ class AsyncModelGates(_Client):
             except ModelGatesError as error:
                 failure = error
 
-    async def _transport(self) -> httpx.AsyncBaseTransport:
+    async def _transport(self) -> AsyncTransport:
         # One per event loop: a connection cannot be used outside the loop that opened it.
         loop = anyio.lowlevel.current_token().native_token
         pool = self._transports.get(loop)
         if pool is None:
-            from modelgates import _transport
+            from modelgates import _connect
 
-            transport = _transport.new_async_transport(self.base_url, self._given)
+            transport = _connect.new_async_transport(self.base_url, self._given)
             pool = self._transports[loop] = _Pool(transport)
             await pool.open()
         return pool.transport
@@ -470,7 +471,7 @@ class _Pool:
     A loop that ends closes its async generators; this one closes the transport in turn.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+    def __init__(self, transport: AsyncTransport) -> None:
         self.transport = transport
         self._lifetime = self._live()
 

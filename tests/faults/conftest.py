@@ -8,7 +8,7 @@ import httpx
 import pytest
 import trustme
 
-from modelgates import _transport
+from modelgates import _connect
 from tests.faults.calls import CALLS, CLIENTS
 from tests.faults.server import FaultServer
 
@@ -41,7 +41,7 @@ def _surroundings(monkeypatch, _bundle):
 def one_connection(monkeypatch):
     """A pool of one: a call that keeps its connection makes the next one fail."""
     limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60.0)
-    monkeypatch.setattr(_transport, "LIMITS", limits)
+    monkeypatch.setattr(_connect, "LIMITS", limits)
 
 
 @pytest.fixture
