@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import ssl
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from urllib.request import getproxies, proxy_bypass
 
+import certifi
 import httpcore
-import httpx
 
 from modelgates._deadline import DeadlineBackend
-from modelgates._http import AsyncResponse, Response
-from modelgates._pool import AsyncPool, Pool
-from modelgates.config import is_loopback
+from modelgates._http import Response
+from modelgates._pool import AsyncPool, Limits, Pool
+from modelgates.config import from_environment, is_loopback
 from modelgates.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Generator
+
+    import httpx
 
     from modelgates._http import AsyncBody, AsyncTransport, Body, Request, Transport
 
-LIMITS = httpx.Limits(max_connections=100, keepalive_expiry=5.0)
+LIMITS = Limits()
 
 T = TypeVar("T")
 
@@ -37,9 +39,11 @@ def new_transport(
             what was given is no sync transport, or the fast one is not installed.
     """
     if given is not None and given != "fast":
+        import httpx
+
         return _Given(_checked(given, httpx.BaseTransport))
     with _configuring():
-        url = httpx.URL(base_url)
+        url = httpcore.URL(base_url)
         context = new_context()
         settings: Any = {
             "ssl_context": context,
@@ -49,9 +53,9 @@ def new_transport(
         if proxy := _proxy_for(url):
             new = _through(proxy, httpcore.HTTPProxy, httpcore.SOCKSProxy, **settings)
         elif given == "fast":
-            return Pool(functools.partial(_fast().Connection, url, context), LIMITS)
+            return Pool(functools.partial(_fast().Connection, url.origin, context), LIMITS)
         else:
-            new = functools.partial(httpcore.HTTPConnection, as_httpcore(url).origin, **settings)
+            new = functools.partial(httpcore.HTTPConnection, url.origin, **settings)
         return Pool(functools.partial(Connection, new), LIMITS)
 
 
@@ -60,24 +64,30 @@ def new_async_transport(
 ) -> AsyncTransport:
     """The same for an event loop."""
     if given is not None and given != "fast":
+        import httpx
+
         return _AsyncGiven(_checked(given, httpx.AsyncBaseTransport))
     with _configuring():
-        url = httpx.URL(base_url)
+        url = httpcore.URL(base_url)
         context = new_context()
         settings: Any = {"ssl_context": context, "keepalive_expiry": LIMITS.keepalive_expiry}
         if proxy := _proxy_for(url):
             new = _through(proxy, httpcore.AsyncHTTPProxy, httpcore.AsyncSOCKSProxy, **settings)
         elif given == "fast":
-            return AsyncPool(functools.partial(_fast().AsyncConnection, url, context), LIMITS)
+            return AsyncPool(
+                functools.partial(_fast().AsyncConnection, url.origin, context), LIMITS
+            )
         else:
-            origin = as_httpcore(url).origin
-            new = functools.partial(httpcore.AsyncHTTPConnection, origin, **settings)
+            new = functools.partial(httpcore.AsyncHTTPConnection, url.origin, **settings)
         return AsyncPool(functools.partial(AsyncConnection, new), LIMITS)
 
 
 def new_context() -> ssl.SSLContext:
-    """What is trusted: ``SSL_CERT_FILE``, ``SSL_CERT_DIR``, or certifi's authorities."""
-    context = httpx.create_ssl_context()
+    """What is trusted: ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, or else certifi's authorities."""
+    file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
+    if not (file or folder):
+        file = certifi.where()
+    context = ssl.create_default_context(cafile=file, capath=folder)
     context.set_alpn_protocols(["http/1.1"])
     return context
 
@@ -93,7 +103,7 @@ class Connection:
         self._new = new
         self._connection = new()
 
-    def send(self, request: Request) -> Response:
+    def send(self, request: Request) -> Response[Body]:
         known = self._connection
         if isinstance(known, httpcore.HTTPConnection) and (
             known.is_closed() or known.has_expired()
@@ -116,7 +126,7 @@ class AsyncConnection:
         self._new = new
         self._connection = new()
 
-    async def send(self, request: Request) -> AsyncResponse:
+    async def send(self, request: Request) -> Response[AsyncBody]:
         known = self._connection
         if isinstance(known, httpcore.AsyncHTTPConnection) and (
             known.is_closed() or known.has_expired()
@@ -124,7 +134,7 @@ class AsyncConnection:
             await known.aclose()
             self._connection = self._new()
         response = await self._connection.handle_async_request(_as_httpcore(request))
-        return AsyncResponse(response.status, response.headers, cast("AsyncBody", response.stream))
+        return Response(response.status, response.headers, cast("AsyncBody", response.stream))
 
     async def aclose(self) -> None:
         await self._connection.aclose()
@@ -137,7 +147,7 @@ class _Given:
         self._transport = transport
         self.close = transport.close
 
-    def send(self, request: Request) -> Response:
+    def send(self, request: Request) -> Response[Body]:
         response = self._transport.handle_request(_as_httpx(request))
         return Response(response.status_code, response.headers.raw, cast("Body", response.stream))
 
@@ -149,10 +159,10 @@ class _AsyncGiven:
         self._transport = transport
         self.aclose = transport.aclose
 
-    async def send(self, request: Request) -> AsyncResponse:
+    async def send(self, request: Request) -> Response[AsyncBody]:
         response = await self._transport.handle_async_request(_as_httpx(request))
         body = cast("AsyncBody", response.stream)
-        return AsyncResponse(response.status_code, response.headers.raw, body)
+        return Response(response.status_code, response.headers.raw, body)
 
 
 def as_httpcore(url: httpx.URL) -> httpcore.URL:
@@ -173,6 +183,8 @@ def _as_httpcore(request: Request) -> httpcore.Request:
 
 
 def _as_httpx(request: Request) -> httpx.Request:
+    import httpx
+
     url = request.url
     return httpx.Request(
         request.method.decode("ascii"),
@@ -190,7 +202,12 @@ def _as_httpx(request: Request) -> httpx.Request:
 
 def _through(proxy: str, http: Any, socks: Any, **settings: Any) -> Any:
     """What makes a connection through `proxy`."""
-    known = httpx.Proxy(proxy)
+    import httpx
+
+    try:
+        known = httpx.Proxy(proxy)
+    except httpx.InvalidURL as error:
+        raise ValueError(error) from error
     return functools.partial(
         socks if known.url.scheme.startswith("socks") else http,
         proxy_url=as_httpcore(known.url),
@@ -215,7 +232,7 @@ def _configuring() -> Generator[None]:
     try:
         yield
     # httpcore's answer to a SOCKS proxy without `socksio` is a RuntimeError.
-    except (httpx.InvalidURL, ImportError, OSError, RuntimeError, ValueError) as error:
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
         raise ConfigurationError(
             f"the proxy or certificates that the environment names do not work: {error}"
         ) from error
@@ -227,10 +244,11 @@ def _checked(given: T, kind: type[T]) -> T:
     raise ConfigurationError(f"transport must be an httpx.{kind.__name__}, not {given!r}")
 
 
-def _proxy_for(url: httpx.URL) -> str | None:
+def _proxy_for(url: httpcore.URL) -> str | None:
     # What goes to this machine itself must not leave it, least of all with the key and no TLS.
-    if is_loopback(url.host) or proxy_bypass(url.host):
+    host = url.host.decode("ascii")
+    if is_loopback(host) or proxy_bypass(host):
         return None
     proxies = getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
+    proxy = proxies.get(url.scheme.decode("ascii")) or proxies.get("all")
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy

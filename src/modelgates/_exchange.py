@@ -11,9 +11,7 @@ import json
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
-
-import attrs
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 from modelgates._operations import HasDict
 from modelgates.audio import request_id_of
@@ -55,20 +53,17 @@ class Deadline:
         return max(0.0, self.expires - time.monotonic())
 
 
-@attrs.frozen
 class Send:
     """Send the request; the result is the reply, its body not yet read."""
 
 
-@attrs.frozen
-class Drain:
+class Drain(NamedTuple):
     """Read the body up to `MAX_EXCERPT` bytes and close; the result is what was read."""
 
     reply: Any
 
 
-@attrs.frozen
-class Sleep:
+class Sleep(NamedTuple):
     """Wait so many seconds."""
 
     seconds: float

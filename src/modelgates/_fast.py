@@ -19,15 +19,13 @@ import httpcore
 import httptools
 
 from modelgates._deadline import DeadlineBackend
-from modelgates._http import AsyncResponse, Response
+from modelgates._http import Response
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Iterator
 
-    import httpx
-
-    from modelgates._http import Request
+    from modelgates._http import AsyncBody, Body, Request
 
 CHUNK = 64 * 1024
 MAX_HEAD = 100 * 1024
@@ -151,23 +149,23 @@ def written(request: Request) -> bytes:
     return b"%b\r\n\r\n%b" % (head, request.content)
 
 
-class _Origin:
+class _Address:
     """Where connections go, and how."""
 
-    def __init__(self, url: httpx.URL, context: ssl.SSLContext) -> None:
-        self.host = url.raw_host.decode("ascii")
-        self.port = url.port or {"http": 80, "https": 443}[url.scheme]
-        self.context = context if url.scheme == "https" else None
+    def __init__(self, origin: httpcore.Origin, context: ssl.SSLContext) -> None:
+        self.host = origin.host.decode("ascii")
+        self.port = origin.port
+        self.context = context if origin.scheme == b"https" else None
 
 
 class Connection:
     """A connection, opened when it is needed; it carries one call at a time."""
 
-    def __init__(self, url: httpx.URL, context: ssl.SSLContext) -> None:
-        self._origin = _Origin(url, context)
+    def __init__(self, origin: httpcore.Origin, context: ssl.SSLContext) -> None:
+        self._address = _Address(origin, context)
         self._stream: httpcore.NetworkStream | None = None
 
-    def send(self, request: Request) -> Response:
+    def send(self, request: Request) -> Response[Body]:
         timeout = request.timeout
         message = Message()
         data = written(request)
@@ -194,10 +192,10 @@ class Connection:
             if not stream.get_extra_info("is_readable"):
                 return stream
             self.close()
-        origin = self._origin
-        stream = DeadlineBackend().connect_tcp(origin.host, origin.port, seconds)
-        if origin.context:
-            stream = stream.start_tls(origin.context, origin.host, seconds)
+        to = self._address
+        stream = DeadlineBackend().connect_tcp(to.host, to.port, seconds)
+        if to.context:
+            stream = stream.start_tls(to.context, to.host, seconds)
         self._stream = stream
         return stream
 
@@ -235,11 +233,11 @@ class _Body:
 class AsyncConnection:
     """The same for an event loop."""
 
-    def __init__(self, url: httpx.URL, context: ssl.SSLContext) -> None:
-        self._origin = _Origin(url, context)
+    def __init__(self, origin: httpcore.Origin, context: ssl.SSLContext) -> None:
+        self._address = _Address(origin, context)
         self._stream: httpcore.AsyncNetworkStream | None = None
 
-    async def send(self, request: Request) -> AsyncResponse:
+    async def send(self, request: Request) -> Response[AsyncBody]:
         timeout = request.timeout
         message = Message()
         data = written(request)
@@ -251,7 +249,7 @@ class AsyncConnection:
             if not message.headed:
                 message.take()
         body = _AsyncBody(stream, message, timeout["read"], self)
-        return AsyncResponse(message.status, message.headers, body)
+        return Response(message.status, message.headers, body)
 
     async def aclose(self) -> None:
         stream, self._stream = self._stream, None
@@ -265,7 +263,7 @@ class AsyncConnection:
             if not stream.get_extra_info("is_readable"):
                 return stream
             await self.aclose()
-        self._stream = stream = await _connected(self._origin, seconds)
+        self._stream = stream = await _connected(self._address, seconds)
         return stream
 
 
@@ -390,27 +388,27 @@ def _expire(waiting: asyncio.Future[None], error: type[Exception]) -> None:
         waiting.set_exception(error())
 
 
-async def _connected(origin: _Origin, seconds: float) -> httpcore.AsyncNetworkStream:
+async def _connected(to: _Address, seconds: float) -> httpcore.AsyncNetworkStream:
     """A new connection, TLS included."""
     if not _in_asyncio():
         # Where anyio is missing httpcore has another class of that name; here it never is.
         backend = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
-        stream = await backend.connect_tcp(origin.host, origin.port, seconds)
-        if origin.context:
-            stream = await stream.start_tls(origin.context, origin.host, seconds)
+        stream = await backend.connect_tcp(to.host, to.port, seconds)
+        if to.context:
+            stream = await stream.start_tls(to.context, to.host, seconds)
         return stream
     try:
         async with asyncio.timeout(seconds):
             loop = asyncio.get_running_loop()
-            found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+            found = await loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
             opened = await aiohappyeyeballs.start_connection(
                 found, happy_eyeballs_delay=0.25, interleave=1
             )
             _, stream = await loop.create_connection(
                 _AsyncioStream,
                 sock=opened,
-                ssl=origin.context,
-                server_hostname=origin.host if origin.context else None,
+                ssl=to.context,
+                server_hostname=to.host if to.context else None,
             )
             return stream
     except TimeoutError as error:

@@ -1,83 +1,90 @@
-"""What passes between the client and whatever carries its requests."""
+"""What passes between the client and whatever carries its requests.
+
+Plain classes: they are made for every call, and their headers, which may hold the key, must be in
+no repr.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
-import attrs
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from typing import Protocol
 
     import httpcore
 
 
-# No repr: the headers hold the key.
-@attrs.define(eq=False, repr=False)
 class Request:
     """A request with a whole body, and the seconds that each phase of it may take."""
 
-    method: bytes
-    url: httpcore.URL
-    headers: Sequence[tuple[bytes, bytes]]
-    content: bytes
-    timeout: Mapping[str, float]
+    __slots__ = ("content", "headers", "method", "timeout", "url")
+
+    def __init__(
+        self,
+        method: bytes,
+        url: httpcore.URL,
+        headers: Sequence[tuple[bytes, bytes]],
+        content: bytes,
+        timeout: Mapping[str, float],
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.content = content
+        self.timeout = timeout
 
 
-class Body(Protocol):
-    """The body of a reply as it arrives; to be closed, whether it was read or not."""
-
-    def __iter__(self) -> Iterator[bytes]: ...
-    def close(self) -> None: ...
+B = TypeVar("B", bound="Body | AsyncBody")
 
 
-class AsyncBody(Protocol):
-    """The same for an event loop."""
-
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
-    async def aclose(self) -> None: ...
-
-
-@attrs.define(eq=False, repr=False)
-class Response:
+class Response(Generic[B]):
     """A reply whose body is not yet read."""
 
-    status: int
-    headers: Sequence[tuple[bytes, bytes]]
-    body: Body
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: B) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
 
 
-@attrs.define(eq=False, repr=False)
-class AsyncResponse:
-    """The same for an event loop."""
+# To a running program these are no more than names, which would cost it a millisecond.
+if TYPE_CHECKING:
 
-    status: int
-    headers: Sequence[tuple[bytes, bytes]]
-    body: AsyncBody
+    class Body(Protocol):
+        """The body of a reply as it arrives; to be closed, whether it was read or not."""
 
+        def __iter__(self) -> Iterator[bytes]: ...
+        def close(self) -> None: ...
 
-class Transport(Protocol):
-    """What carries requests: a pool, or one of its connections, which carries one at a time.
+    class AsyncBody(Protocol):
+        """The same for an event loop."""
 
-    It raises the exceptions of `httpcore` or of `httpx`.
-    """
+        def __aiter__(self) -> AsyncIterator[bytes]: ...
+        async def aclose(self) -> None: ...
 
-    def send(self, request: Request) -> Response:
-        """Send `request` and wait for the head of the reply."""
-        ...
+    class Transport(Protocol):
+        """What carries requests: a pool, or one of its connections, which carries one at a time.
 
-    def close(self) -> None:
-        """Close what is open. May be called again."""
-        ...
+        It raises the exceptions of `httpcore` or of `httpx`.
+        """
 
+        def send(self, request: Request) -> Response[Body]:
+            """Send `request` and wait for the head of the reply."""
+            ...
 
-class AsyncTransport(Protocol):
-    """The same for an event loop."""
+        def close(self) -> None:
+            """Close what is open. May be called again."""
+            ...
 
-    async def send(self, request: Request) -> AsyncResponse:
-        """Send `request` and wait for the head of the reply."""
-        ...
+    class AsyncTransport(Protocol):
+        """The same for an event loop."""
 
-    async def aclose(self) -> None:
-        """Close what is open. May be called again."""
-        ...
+        async def send(self, request: Request) -> Response[AsyncBody]:
+            """Send `request` and wait for the head of the reply."""
+            ...
+
+        async def aclose(self) -> None:
+            """Close what is open. May be called again."""
+            ...

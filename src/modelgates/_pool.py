@@ -7,8 +7,6 @@ goes: at 50 at once that costs five times the request itself, and at 500 calls t
 from __future__ import annotations
 
 import functools
-import math
-import sys
 import threading
 import time
 from collections import deque
@@ -18,24 +16,30 @@ import anyio
 import httpcore
 
 from modelgates._deadline import Budget
-from modelgates._http import AsyncResponse, Response
+from modelgates._http import Response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-
-    import httpx
 
     from modelgates._http import AsyncBody, AsyncTransport, Body, Request, Transport
 
 C = TypeVar("C")
 
 
+class Limits:
+    """How many connections there may be, and the seconds that an unused one is kept."""
+
+    def __init__(self, max_connections: int = 100, keepalive_expiry: float = 5.0) -> None:
+        self.max_connections = max_connections
+        self.keepalive_expiry = keepalive_expiry
+
+
 class _Connections(Generic[C]):
     """Which connections are idle and which are busy. It does no I/O and needs no lock."""
 
-    def __init__(self, new: Callable[[], C], expiry: float | None) -> None:
+    def __init__(self, new: Callable[[], C], expiry: float) -> None:
         self._new = new
-        self._expiry = expiry or math.inf
+        self._expiry = expiry
         self.busy: set[C] = set()
         # The first is made here, so that a proxy that cannot work fails here and not in a call.
         self.idle: deque[tuple[C, float]] = deque([(new(), time.monotonic())])
@@ -81,11 +85,11 @@ class Pool:
         limits: How many there may be, and how long an unused one is kept.
     """
 
-    def __init__(self, new: Callable[[], Transport], limits: httpx.Limits) -> None:
+    def __init__(self, new: Callable[[], Transport], limits: Limits) -> None:
         self.connections = _Connections(new, limits.keepalive_expiry)
-        self._free = threading.Semaphore(limits.max_connections or sys.maxsize)
+        self._free = threading.Semaphore(limits.max_connections)
 
-    def send(self, request: Request) -> Response:
+    def send(self, request: Request) -> Response[Body]:
         if not self._free.acquire(timeout=Budget.left(request.timeout["pool"])):
             raise httpcore.PoolTimeout("no connection became free")
         connection = self.connections.take()
@@ -133,11 +137,11 @@ class _Borrowed:
 class AsyncPool:
     """Connections for the tasks of one event loop; otherwise as `Pool`."""
 
-    def __init__(self, new: Callable[[], AsyncTransport], limits: httpx.Limits) -> None:
+    def __init__(self, new: Callable[[], AsyncTransport], limits: Limits) -> None:
         self.connections = _Connections(new, limits.keepalive_expiry)
-        self._free = anyio.Semaphore(limits.max_connections or sys.maxsize, fast_acquire=True)
+        self._free = anyio.Semaphore(limits.max_connections, fast_acquire=True)
 
-    async def send(self, request: Request) -> AsyncResponse:
+    async def send(self, request: Request) -> Response[AsyncBody]:
         await self._wait(request.timeout["pool"])
         connection = self.connections.take()
         try:
@@ -146,7 +150,7 @@ class AsyncPool:
             await self._give_back(connection, sound=False)
             raise
         body = _AsyncBorrowed(response.body, functools.partial(self._give_back, connection))
-        return AsyncResponse(response.status, response.headers, body)
+        return Response(response.status, response.headers, body)
 
     async def aclose(self) -> None:
         for connection in self.connections.clear():

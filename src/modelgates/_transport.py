@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from types import ModuleType, TracebackType
 
     from modelgates._exchange import Deadline, ReplyHead
-    from modelgates._http import AsyncResponse, AsyncTransport, Response, Transport
+    from modelgates._http import AsyncBody, AsyncTransport, Body, Response, Transport
     from modelgates.config import Secret, Timeout
     from modelgates.errors import Phase
 
@@ -185,7 +185,7 @@ class _Scrubbing:
 class Reply(_Scrubbing):
     """A reply of a sync transport; its body is read piece by piece."""
 
-    def __init__(self, response: Response, deadline: Deadline, secret: Secret) -> None:
+    def __init__(self, response: Response[Body], deadline: Deadline, secret: Secret) -> None:
         super().__init__(secret)
         self.status = response.status
         self.headers = _headers(response.headers, secret)
@@ -223,7 +223,7 @@ class Reply(_Scrubbing):
 class AsyncReply(_Scrubbing):
     """A reply of an async transport; its body is read piece by piece."""
 
-    def __init__(self, response: AsyncResponse, deadline: Deadline, secret: Secret) -> None:
+    def __init__(self, response: Response[AsyncBody], deadline: Deadline, secret: Secret) -> None:
         super().__init__(secret)
         self.status = response.status
         self.headers = _headers(response.headers, secret)

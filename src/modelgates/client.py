@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypedDict, TypeVa
 from weakref import WeakKeyDictionary
 
 import anyio
-import anyio.lowlevel
 import attrs
 
 from modelgates import _binding
@@ -400,7 +399,7 @@ class AsyncModelGates(_Client):
         May be called again; calls made later are refused.
         """
         if not self._closed and self._owner is None:
-            pool = self._transports.pop(anyio.lowlevel.current_token().native_token, None)
+            pool = self._transports.pop(_event_loop(), None)
             if pool is not None:
                 await pool.aclose()
         self._closed = True
@@ -454,7 +453,7 @@ class AsyncModelGates(_Client):
 
     async def _transport(self) -> AsyncTransport:
         # One per event loop: a connection cannot be used outside the loop that opened it.
-        loop = anyio.lowlevel.current_token().native_token
+        loop = _event_loop()
         pool = self._transports.get(loop)
         if pool is None:
             from modelgates import _connect
@@ -463,6 +462,12 @@ class AsyncModelGates(_Client):
             pool = self._transports[loop] = _Pool(transport)
             await pool.open()
         return pool.transport
+
+
+def _event_loop() -> object:
+    from anyio.lowlevel import current_token
+
+    return current_token().native_token
 
 
 class _Pool:

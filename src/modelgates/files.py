@@ -9,7 +9,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-import anyio.to_thread
+import anyio
 
 from modelgates.errors import SaveError
 
@@ -172,12 +172,14 @@ async def in_thread(function: Callable[..., T], *arguments: object) -> T:
     To be cancelled by asyncio itself would otherwise leave the thread at work on a file that is
     being dropped.
     """
+    from anyio import to_thread
+
     results: list[T] = []
     failures: list[Exception] = []
 
     async def run() -> None:
         try:
-            results.append(await anyio.to_thread.run_sync(function, *arguments))
+            results.append(await to_thread.run_sync(function, *arguments))
         except Exception as error:  # noqa: BLE001 - raised below, where no group wraps it
             failures.append(error)
 

@@ -4,11 +4,11 @@ import socket
 from collections import defaultdict
 
 import anyio
-import httpx
 import pytest
 import trustme
 
 from modelgates import _connect
+from modelgates._pool import Limits
 from tests.faults.calls import CALLS, CLIENTS
 from tests.faults.server import FaultServer
 
@@ -40,8 +40,7 @@ def _surroundings(monkeypatch, _bundle):
 @pytest.fixture
 def one_connection(monkeypatch):
     """A pool of one: a call that keeps its connection makes the next one fail."""
-    limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60.0)
-    monkeypatch.setattr(_connect, "LIMITS", limits)
+    monkeypatch.setattr(_connect, "LIMITS", Limits(max_connections=1, keepalive_expiry=60.0))
 
 
 @pytest.fixture

@@ -1,0 +1,175 @@
+"""Proxies and certificates as the environment names them, over real sockets."""
+
+import socket
+import socketserver
+import ssl
+import threading
+from contextlib import closing
+
+import pytest
+
+from modelgates import APIConnectionError, ConfigurationError
+from tests.faults.calls import CALLERS, CLIENTS, KEY
+from tests.faults.server import FaultServer
+from tests.faults.table import AUDIO, HEALTHY
+
+HOST = "speech.example"
+
+
+class Proxy(socketserver.ThreadingTCPServer):
+    """Tunnels whatever is asked for to one port of this machine, and keeps what it was told."""
+
+    daemon_threads = True
+
+    def __init__(self, port):
+        super().__init__(("127.0.0.1", 0), ProxyConnection)
+        self.port = port
+        self.heads = []
+        self.refuses = False
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class ProxyConnection(socketserver.BaseRequestHandler):
+    def handle(self):
+        head = b""
+        while not head.endswith(b"\r\n\r\n") and (byte := self.request.recv(1)):
+            head += byte
+        self.server.heads.append(head)
+        if self.server.refuses:
+            self.request.sendall(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n")
+            return
+        with socket.create_connection(("127.0.0.1", self.server.port)) as target:
+            if head.startswith(b"CONNECT "):
+                self.request.sendall(b"HTTP/1.1 200 Go on\r\n\r\n")
+            else:
+                target.sendall(head)
+            back = threading.Thread(target=pump, args=(target, self.request))
+            back.start()
+            pump(self.request, target)
+            back.join()
+
+
+def pump(source, target):
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # one of them has gone
+
+
+@pytest.fixture
+def target(authority):
+    """The API, under a name that only a proxy can reach."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(HOST).configure_cert(context)
+    with FaultServer(HEALTHY, context) as server:
+        yield server
+
+
+@pytest.fixture
+def proxy(target):
+    with Proxy(target.port) as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
+        yield proxy
+        proxy.shutdown()
+
+
+@pytest.fixture(params=CLIENTS)
+def speak(request, tmp_path):
+    """Makes a call with a new client; gives how it ended."""
+
+    def speak(base_url=f"https://{HOST}", **options):
+        kind = CALLERS[request.param]
+        with closing(kind(api_key=KEY, base_url=base_url, retry=None, **options)) as caller:
+            outcomes = [caller.make("create", tmp_path) for _ in range(2)]
+        return outcomes[-1]
+
+    return speak
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_calls_go_through_the_proxy_that_the_environment_names(
+    speak, proxy, target, monkeypatch, variable
+):
+    monkeypatch.setenv(variable, proxy.url)
+    assert speak().heard == AUDIO
+    assert [head.splitlines()[0] for head in proxy.heads] == [
+        b"CONNECT speech.example:443 HTTP/1.1"
+    ]
+    assert len(target.requests) == 2
+
+
+def test_a_proxy_is_told_its_own_password_and_not_the_key(speak, proxy, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//me:secret@"))
+    assert speak().heard == AUDIO
+    [head] = proxy.heads
+    assert b"Proxy-Authorization: Basic bWU6c2VjcmV0" in head
+    assert KEY.encode() not in head
+
+
+def test_plain_http_goes_through_its_proxy_too(speak, monkeypatch):
+    with FaultServer(HEALTHY) as server, Proxy(server.port) as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        assert speak(f"http://{HOST}", allow_plain_http=True).heard == AUDIO
+        assert proxy.heads[0].startswith(b"POST http://speech.example/audio/speech HTTP/1.1")
+        proxy.shutdown()
+
+
+def test_what_no_proxy_names_is_reached_without_one(speak, proxy, resolver, target, monkeypatch):
+    monkeypatch.setattr(resolver, "NAME", HOST)
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    monkeypatch.setenv("NO_PROXY", HOST)
+    assert speak(f"https://{HOST}:{target.port}").heard == AUDIO
+    assert not proxy.heads
+
+
+def test_this_machine_is_reached_without_a_proxy(speak, proxy, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", proxy.url)
+    with FaultServer(HEALTHY) as server:
+        assert speak(server.url).heard == AUDIO
+    assert not proxy.heads
+
+
+def test_a_proxy_that_refuses_has_seen_no_request(speak, proxy, target, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    proxy.refuses = True
+    error = speak().error
+    assert isinstance(error, APIConnectionError)
+    assert "407" in str(error)
+    assert not error.request_sent
+    assert not target.requests
+
+
+def test_a_proxy_that_is_not_there_has_seen_no_request(speak, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    error = speak().error
+    assert isinstance(error, APIConnectionError)
+    assert not error.request_sent
+
+
+@pytest.mark.parametrize("proxy_url", ["ftp://127.0.0.1", "http://[::1", "socks5://127.0.0.1:1"])
+def test_a_proxy_that_cannot_work_is_a_matter_of_configuration(speak, monkeypatch, proxy_url):
+    monkeypatch.setenv("HTTPS_PROXY", proxy_url)
+    with pytest.raises(ConfigurationError, match="proxy"):
+        raise speak().error
+
+
+def test_only_the_authorities_that_the_environment_names_are_trusted(
+    speak, proxy, target, monkeypatch
+):
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    error = speak().error
+    assert isinstance(error, APIConnectionError)
+    assert not error.transient
+    assert not target.requests
+
+
+def test_a_file_of_certificates_that_is_not_there_is_a_matter_of_configuration(speak, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file.pem")
+    with pytest.raises(ConfigurationError, match="certificates"):
+        raise speak().error
