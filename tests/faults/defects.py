@@ -119,9 +119,9 @@ DEFECTS = [
     ),
     Defect(
         "dripped headers outlive the deadline",
-        "_transport.py",
-        "pool._network_backend = _DeadlineBackend(pool._network_backend)",
-        "pool._network_backend = pool._network_backend",
+        "_connect.py",
+        '"network_backend": DeadlineBackend(),',
+        '"network_backend": httpcore.SyncBackend(),',
         _cell("headers-dripped-a-byte-at-a-time"),
         "IncompleteAudioError",
     ),
@@ -135,28 +135,23 @@ DEFECTS = [
     ),
     Defect(
         "any certificate will do",
-        "_transport.py",
-        "new = functools.partial(httpx.AsyncHTTPTransport, verify=context,",
-        "new = functools.partial(httpx.AsyncHTTPTransport, verify=False,",
+        "_connect.py",
+        'settings: Any = {"ssl_context": context,',
+        'settings: Any = {"ssl_context": ssl._create_unverified_context(),',
         _cell("the-certificate-is-not-trusted", "async"),
         "the call should have failed",
     ),
     Defect(
         "redirects are followed",
         "_transport.py",
-        "        return Reply(transport.handle_request(request), deadline, secret)",
-        """        response = transport.handle_request(request)
-        if "location" in response.headers:
-            response.close()
-            target = response.headers["location"]
-            request = httpx.Request(
-                "POST",
-                target,
-                headers={"authorization": request.headers["authorization"]},
-                content=request.content,
-                extensions=request.extensions,
-            )
-            response = transport.handle_request(request)
+        "        return Reply(transport.send(request), deadline, secret)",
+        """        response = transport.send(request)
+        if target := dict(response.headers).get(b"Location"):
+            from modelgates._connect import new_transport
+
+            response.body.close()
+            request.url = httpcore.URL(target)
+            response = new_transport(target.decode()).send(request)
         return Reply(response, deadline, secret)""",
         _cell("307-to-another-host"),
         "the call should have failed",
@@ -234,8 +229,8 @@ DEFECTS = [
     Defect(
         "request_sent is always true",
         "_transport.py",
-        "_NOT_SENT = (httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol)",
-        "_NOT_SENT = ()",
+        "    *(httpcore.ConnectError, httpcore.ProxyError, httpcore.UnsupportedProtocol),",
+        "",
         _cell("connection-refused", "async"),
         "the connection broke",
     ),
@@ -250,9 +245,9 @@ DEFECTS = [
     Defect(
         "the key is in the log",
         "_transport.py",
-        "        return Reply(transport.handle_request(request), deadline, secret)",
-        """        __import__("logging").getLogger("modelgates").debug("%s", request.headers.raw)
-        return Reply(transport.handle_request(request), deadline, secret)""",
+        "        return Reply(transport.send(request), deadline, secret)",
+        """        __import__("logging").getLogger("modelgates").debug("%s", request.headers)
+        return Reply(transport.send(request), deadline, secret)""",
         _cell("400-with-null"),
         "the key is in the log",
     ),
@@ -325,12 +320,30 @@ DEFECTS = [
         r"\['drop', 'written'\]",
     ),
     Defect(
-        "a cancelled call spoils a connection",
-        "_transport.py",
+        "a cancelled call keeps its place in the queue",
+        "_pool.py",
         "            await self._give_back(connection, sound=False)",
-        "            await self._give_back(connection, sound=True)",
+        "            pass",
         _cancelled("unnamed-create-healthy-task"),
         "the pool timeout ran out",
+    ),
+    Defect(
+        "a proxy named by the environment is passed by",
+        "_connect.py",
+        'proxy = proxies.get(url.scheme.decode("ascii")) or proxies.get("all")',
+        "proxy = None",
+        "test_proxies.py::"
+        "test_calls_go_through_the_proxy_that_the_environment_names[sync-ALL_PROXY]",
+        "assert b'' == ",
+    ),
+    Defect(
+        "authorities are trusted that the environment does not name",
+        "_connect.py",
+        "context = ssl.create_default_context(cafile=file, capath=folder)",
+        "context = ssl.create_default_context(cafile=certifi.where())",
+        "test_proxies.py::test_a_file_of_certificates_that_is_not_there_is_a_matter_of_configuration"
+        "[sync]",
+        "no connection could be made",
     ),
     Defect(
         "closing a copy closes the original",
