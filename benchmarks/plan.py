@@ -47,15 +47,22 @@ ASYNC = {"rate": ("requests/s", 1), "cpu": ("µs", 1e6), "failed": ("failed", 1)
 
 JOBS = (
     Job("import", "import", "Import", {"importtime": ("ms", 1e3), **SECONDS}, by_cpu=False),
-    Job("ready", "ready", "Import to ready client", SECONDS),
+    Job("ready", "ready", "Import to ready client", SECONDS, rounds=15),
+    Job(
+        "once",
+        "once",
+        "Import to the first answer, 4 KB",
+        {"cpu": ("ms", 1e3), "wall": ("ms", 1e3)},
+        rounds=9,
+    ),
     Job("version", "version", "A process that says its version", {"cpu": ("ms", 1e3)}, count=5),
     Job(
         "create",
         "create",
         "One call of 4 KB after another",
         CPU | {"wall": ("µs", 1e6)},
-        count=200,
-        rounds=11,
+        count=500,
+        rounds=21,
     ),
     *(
         Job(
@@ -64,7 +71,7 @@ JOBS = (
             f"{count:,} at once" if count > 1 else "Async, one after another",
             ASYNC,
             count=count,
-            rounds=5,
+            rounds=9 if count == 50 else 5,
             more_is_better=True,
             by_cpu=False,
             who=(FLOOR, *OURS, "openai_aiohttp", "aiohttp", *CANDIDATES) if count > 1000 else (),

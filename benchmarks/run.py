@@ -87,7 +87,7 @@ def lacks(peer, job):
     """Whether the peer cannot do the job."""
     if job.does == "version":
         return not hasattr(peer, "version")
-    kind = {"first_byte": "stream"}.get(job.does, job.does)
+    kind = {"first_byte": "stream", "once": "create"}.get(job.does, job.does)
     return kind in peer.LACKS
 
 

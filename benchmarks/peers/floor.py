@@ -16,8 +16,10 @@ BUFFER = 64 * 1024
 def connect(url):
     import http.client
 
-    host, _, path = url.removeprefix("http://").partition("/")
-    return http.client.HTTPConnection(host), f"/{path}/audio/speech"
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+    return kinds[scheme](host), f"/{path}/audio/speech"
 
 
 def create(parts, size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -59,18 +60,33 @@ class DeadlineBackend(httpcore.NetworkBackend):
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """A socket whose every operation asks anew how much time is left."""
+    """A socket whose every operation asks anew how much time is left.
+
+    What is written leaves when something is to be read: the head of a request and its body go
+    together, at the cost of one.
+    """
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self._unsent = b""
+        self._timeout: float | None = None
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._unsent:
+            self._send()
         return self._stream.read(max_bytes, Budget.left(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for start in range(0, len(buffer), WRITE_SIZE):
-            piece = buffer[start : start + WRITE_SIZE]
-            self._stream.write(piece, Budget.left(timeout))
+        self._unsent += buffer
+        self._timeout = timeout
+
+    def _send(self) -> None:
+        unsent, self._unsent = self._unsent, b""
+        # A server that refuses early stops reading, but what it says is there to be read.
+        with contextlib.suppress(httpcore.WriteError):
+            for start in range(0, len(unsent), WRITE_SIZE):
+                piece = unsent[start : start + WRITE_SIZE]
+                self._stream.write(piece, Budget.left(self._timeout))
 
     def close(self) -> None:
         self._stream.close()

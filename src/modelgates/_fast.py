@@ -170,9 +170,7 @@ class Connection:
         message = Message()
         data = written(request)
         stream = self._open(timeout["connect"])
-        # A server that refuses early stops reading, but what it says is there to be read.
-        with contextlib.suppress(httpcore.WriteError):
-            stream.write(data, timeout["write"])
+        stream.write(data, timeout["write"])
         while not message.headed:
             message.feed(stream.read(CHUNK, timeout["read"]))
             if not message.headed:
@@ -242,6 +240,7 @@ class AsyncConnection:
         message = Message()
         data = written(request)
         stream = await self._open(timeout["connect"])
+        # A server that refuses early stops reading, but what it says is there to be read.
         with contextlib.suppress(httpcore.WriteError):
             await stream.write(data, timeout["write"])
         while not message.headed:
