@@ -400,9 +400,9 @@ async def _connected(to: _Address, seconds: float) -> httpcore.AsyncNetworkStrea
         async with asyncio.timeout(seconds):
             loop = asyncio.get_running_loop()
             found = await loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
-            opened = await aiohappyeyeballs.start_connection(
-                found, happy_eyeballs_delay=0.25, interleave=1
-            )
+            # Its types name a tuple without saying of what.
+            start: Any = aiohappyeyeballs.start_connection
+            opened = await start(found, happy_eyeballs_delay=0.25, interleave=1)
             _, stream = await loop.create_connection(
                 _AsyncioStream,
                 sock=opened,
