@@ -36,7 +36,7 @@ class Environment:
             self._uv("venv", "--quiet", str(self.path))
         if wanted:
             again = ("--reinstall-package", "modelgates") if own else ()
-            self._uv("pip", "install", "--quiet", *again, *self.peer.REQUIRES)
+            self._pip("install", *again, *self.peer.REQUIRES)
             command = [str(self.python), "-m", "compileall", "-q", str(self.packages())]
             subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
         mark.write_text(wanted)
@@ -48,7 +48,7 @@ class Environment:
 
     def versions(self):
         """The versions of all that is installed, by name."""
-        listed = self._uv("pip", "list", "--format", "json", "--quiet")
+        listed = self._pip("list", "--format", "json")
         return {entry["name"]: entry["version"] for entry in json.loads(listed)}
 
     def size(self):
@@ -79,9 +79,11 @@ class Environment:
             raise RuntimeError(f"{self.name} failed at {job.name}:\n{result.stderr}")
         return json.loads(result.stdout.splitlines()[-1])
 
+    def _pip(self, verb, *arguments):
+        # Named outright: nox tells uv of an environment of its own.
+        return self._uv("pip", verb, "--quiet", "--python", str(self.python), *arguments)
+
     def _uv(self, *arguments):
-        environment = os.environ | {"VIRTUAL_ENV": str(self.path)}
-        command = ["uv", *arguments]
         return subprocess.run(
-            command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+            ["uv", *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
         ).stdout

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from modelgates._http import AsyncBody, Body, Request
 
-CHUNK = 64 * 1024
+# As much as malloc serves without asking the system for memory anew each time.
+CHUNK = 112 * 1024
 MAX_HEAD = 100 * 1024
 # What may wait to be taken before the socket is read no further.
 MAX_UNREAD = 256 * 1024
@@ -327,7 +328,9 @@ class _AsyncioStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended, self._error = True, exc
-        self._lost.set_result(None)
+        # Whoever was cancelled while waiting for it has cancelled it, too.
+        if not self._lost.done():
+            self._lost.set_result(None)
         self._wake()
 
     def pause_writing(self) -> None:
@@ -400,8 +403,7 @@ async def _connected(to: _Address, seconds: float) -> httpcore.AsyncNetworkStrea
         async with asyncio.timeout(seconds):
             loop = asyncio.get_running_loop()
             found = await loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
-            # Its types name a tuple without saying of what.
-            start: Any = aiohappyeyeballs.start_connection
+            start = aiohappyeyeballs.start_connection  # pyright: ignore[reportUnknownMemberType]
             opened = await start(found, happy_eyeballs_delay=0.25, interleave=1)
             _, stream = await loop.create_connection(
                 _AsyncioStream,

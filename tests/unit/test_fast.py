@@ -6,6 +6,7 @@ How it behaves when things go wrong is the business of tests/faults, which run o
 import asyncio
 import sys
 import threading
+from contextlib import closing
 
 import httpcore
 import pytest
@@ -13,6 +14,9 @@ import pytest
 from modelgates import AsyncModelGates, ConfigurationError, ModelGates, _connect
 from modelgates._fast import AsyncConnection, Connection, Message, written
 from modelgates._http import Request
+from tests.faults.calls import CALLERS, CLIENTS, KEY
+from tests.faults.server import FaultServer
+from tests.faults.table import AUDIO, reply
 
 HELLO = {"model": "elevenlabs/eleven-turbo-v2", "voice": "alloy", "input": "Hello"}
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"
@@ -135,6 +139,16 @@ def test_connections_are_kept_and_shared(modelgates_stub):
             thread.join()
         assert not client._transport().connections.busy
     assert len(modelgates_stub.requests) == 11
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(client, tmp_path):
+    intruder = reply(body=b"\x00\x01" * 8)
+    with FaultServer((reply() + intruder,)) as server:
+        options = {"api_key": KEY, "base_url": server.url, "transport": "fast"}
+        with closing(CALLERS[client](**options)) as caller:
+            assert [caller.make("create", tmp_path).heard for _ in range(3)] == [AUDIO] * 3
+        assert server.connections == 3
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
