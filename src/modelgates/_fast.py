@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # As much as malloc serves without asking the system for memory anew each time.
 CHUNK = 112 * 1024
+# Bytes of one sample of up to eight channels.
+LONGEST_FRAME = 16
 MAX_HEAD = 100 * 1024
 # What may wait to be taken before the socket is read no further.
 MAX_UNREAD = 256 * 1024
@@ -216,13 +218,16 @@ class _Body:
 
     def __iter__(self) -> Iterator[bytes]:
         message = self._message
+        received = 0
         while True:
             if piece := message.take():
+                received += len(piece)
                 yield piece
             elif message.complete:
                 return
             else:
-                message.feed(self._stream.read(CHUNK, self._timeout))
+                # So that a piece ends where a sample does, and need not be cut.
+                message.feed(self._stream.read(CHUNK - received % LONGEST_FRAME, self._timeout))
 
     def close(self) -> None:
         if not (self._message.complete and self._message.reusable):

@@ -272,12 +272,14 @@ class Receiver:
         if not self.bytes_received and _looks_like_text(data):
             raise _not_audio(self.metadata, f"text under {self.metadata.content_type}", data)
         self.bytes_received += len(data)
-        if self._frame > 1:
-            data = self._rest + data if self._rest else data
-            if spare := len(data) % self._frame:
-                data, self._rest = data[:-spare], data[-spare:]
-            else:
-                self._rest = b""
+        whole = len(data) - (len(self._rest) + len(data)) % self._frame
+        if self._rest or whole < len(data):
+            if whole < 0:
+                self._rest += data
+                return
+            # Joined at once: a piece is large, and each copy of it costs as much as to receive it.
+            rest, self._rest = self._rest, data[whole:]
+            data = b"".join((rest, memoryview(data)[:whole]))
         if data:
             self._ready.append(data)
 

@@ -35,9 +35,9 @@ def received(*pieces):
 
 
 def test_a_body_is_the_same_however_the_bytes_are_cut():
-    for reply in (OK + b"abcdef", CHUNKED + b"2\r\nab\r\n4\r\ncdef\r\n0\r\n\r\n"):
-        for size in range(1, len(reply) + 1):
-            pieces = [reply[i : i + size] for i in range(0, len(reply), size)]
+    for whole in (OK + b"abcdef", CHUNKED + b"2\r\nab\r\n4\r\ncdef\r\n0\r\n\r\n"):
+        for size in range(1, len(whole) + 1):
+            pieces = [whole[i : i + size] for i in range(0, len(whole), size)]
             message, body = received(*pieces)
             assert body == b"abcdef"
             assert message.complete
