@@ -408,8 +408,9 @@ async def _connected(to: _Address, seconds: float) -> httpcore.AsyncNetworkStrea
         async with asyncio.timeout(seconds):
             loop = asyncio.get_running_loop()
             found = await loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
-            start = aiohappyeyeballs.start_connection  # pyright: ignore[reportUnknownMemberType]
-            opened = await start(found, happy_eyeballs_delay=0.25, interleave=1)
+            opened = await aiohappyeyeballs.start_connection(  # pyright: ignore[reportUnknownMemberType]
+                found, happy_eyeballs_delay=0.25
+            )
             _, stream = await loop.create_connection(
                 _AsyncioStream,
                 sock=opened,
