@@ -199,8 +199,8 @@ class ModelGates(_Client):
             limit.
         retry: What is tried again after a failure, or None for nothing.
         headers: Headers to add to every request.
-        transport: ``"fast"`` for the transport of the extra ``fast``, which does the same at
-            half the cost (through a proxy it is the default one still). Or an ``httpx``
+        transport: ``"fast"`` for the transport of the extra ``fast``, which does the same
+            for far less CPU (through a proxy it is the default one still). Or an ``httpx``
             transport, for mocks, special proxies or other HTTP libraries; it is closed with
             the client.
         allow_plain_http: Whether the key may go to another machine over plain http.
@@ -465,6 +465,7 @@ class AsyncModelGates(_Client):
 
 
 def _event_loop() -> object:
+    # Here, for the sync client has no need of it.
     from anyio.lowlevel import current_token
 
     return current_token().native_token

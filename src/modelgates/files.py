@@ -172,6 +172,7 @@ async def in_thread(function: Callable[..., T], *arguments: object) -> T:
     To be cancelled by asyncio itself would otherwise leave the thread at work on a file that is
     being dropped.
     """
+    # Here, for the sync client has no need of it.
     from anyio import to_thread
 
     results: list[T] = []
