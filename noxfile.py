@@ -44,12 +44,14 @@ def speak(session: nox.Session) -> None:
     parser.add_argument("-o", "--output", default="hello.wav")
     given, rest = parser.parse_known_args(session.posargs)
     with session.chdir(session.invoked_from):
-        session.run("modelgates", "speak", "--local", "-o", given.output, *(rest or [SENTENCE]))
+        session.run(
+            "modelgates-speech", "speak", "--local", "-o", given.output, *(rest or [SENTENCE])
+        )
 
 
 @nox.session(tags=["generate"])
 def generate(session: nox.Session) -> None:
-    """Rewrite generated/ and src/modelgates/_binding.py from openapi.yaml."""
+    """Rewrite generated/ and src/modelgates_speech/_binding.py from openapi.yaml."""
     session.install(*group("generate"))
     session.run("python", "-m", "scripts.generate", *session.posargs)
 
@@ -184,7 +186,7 @@ def build(session: nox.Session) -> None:
     session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[cli]", external=True)
     # Isolated, and away from the sources: only what was installed can be imported.
     session.run(python, "-I", "scripts/smoke.py", external=True)
-    session.run(f"{clean / 'bin' / 'modelgates'}", "--version", external=True)
+    session.run(f"{clean / 'bin' / 'modelgates-speech'}", "--version", external=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import ray
 import ray.data
 
 from benchmarks.jobs import speaker
-from modelgates.distributed import speak
+from modelgates_speech.distributed import speak
 
 REQUEST = {"model": "some/model", "voice": "alloy"}
 

@@ -35,7 +35,7 @@ class Environment:
             shutil.rmtree(self.path, ignore_errors=True)
             self._uv("venv", "--quiet", str(self.path))
         if wanted:
-            again = ("--reinstall-package", "modelgates") if own else ()
+            again = ("--reinstall-package", "modelgates-speech") if own else ()
             self._pip("install", *again, *self.peer.REQUIRES)
             command = [str(self.python), "-m", "compileall", "-q", str(self.packages())]
             subprocess.run(command, check=False, stdout=subprocess.DEVNULL)

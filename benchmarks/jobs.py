@@ -65,7 +65,7 @@ def timed(chunks):
 
 
 def narrate(url, characters, concurrency):
-    from modelgates import ModelGates
+    from modelgates_speech import ModelGates
 
     with ModelGates(base_url=url, api_key="key") as client:
         return timed(
@@ -87,8 +87,8 @@ def openai_create(url, characters):
 
 
 def batch(url, rows, concurrency, folder):
-    from modelgates import AsyncModelGates
-    from modelgates.jobs import run_batch
+    from modelgates_speech import AsyncModelGates
+    from modelgates_speech.jobs import run_batch
 
     manifest = ({"id": f"row-{n}", "input": f"Row number {n}."} for n in range(int(rows)))
     begin = time.perf_counter()

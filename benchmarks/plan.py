@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 MIB = 1 << 20
-OURS = ("modelgates", "modelgates_fast")
+OURS = ("modelgates_speech", "modelgates_fast")
 FLOOR = "floor"
 CANDIDATES = ("httpx_pyreqwest", "httpx_aiohttp")
 PEERS = ("openai", "openai_aiohttp", "openrouter", "elevenlabs", "generated", "httpx", "requests")
@@ -116,15 +116,23 @@ class Target:
 
 FAST = "modelgates_fast"
 TARGETS = (
-    Target("import, ms of -X importtime", "modelgates", "import", "importtime", None, 0.020),
-    Target("import, to openai", "modelgates", "import", "importtime", "openai", 1 / 15),
-    Target("import to ready client, to httpx", "modelgates", "ready", "cpu", "httpx", 1.15),
-    Target("--version, to python -c pass", "modelgates", "version", "cpu", FLOOR, 3),
-    Target("CPU per create, to httpx", "modelgates", "create", "cpu", "httpx", 0.85),
-    Target("CPU per create, to openai", "modelgates", "create", "cpu", "openai", 0.4),
-    Target("500 at once, failures", "modelgates", "async 500", "failed", None, 0),
-    Target("streaming, MiB/s to httpx", "modelgates", "stream", "rate", "httpx", 1, at_least=True),
-    Target("streaming, growth in MiB", "modelgates", "stream", "memory", None, 2 * MIB),
+    Target("import, ms of -X importtime", "modelgates_speech", "import", "importtime", None, 0.020),
+    Target("import, to openai", "modelgates_speech", "import", "importtime", "openai", 1 / 15),
+    Target("import to ready client, to httpx", "modelgates_speech", "ready", "cpu", "httpx", 1.15),
+    Target("--version, to python -c pass", "modelgates_speech", "version", "cpu", FLOOR, 3),
+    Target("CPU per create, to httpx", "modelgates_speech", "create", "cpu", "httpx", 0.85),
+    Target("CPU per create, to openai", "modelgates_speech", "create", "cpu", "openai", 0.4),
+    Target("500 at once, failures", "modelgates_speech", "async 500", "failed", None, 0),
+    Target(
+        "streaming, MiB/s to httpx",
+        "modelgates_speech",
+        "stream",
+        "rate",
+        "httpx",
+        1,
+        at_least=True,
+    ),
+    Target("streaming, growth in MiB", "modelgates_speech", "stream", "memory", None, 2 * MIB),
     Target("fast: CPU per create, to httpx", FAST, "create", "cpu", "httpx", 0.45),
     Target("fast: 50 at once, rate to openai", FAST, "async 50", "rate", "openai", 4, True),  # noqa: FBT003
     Target(

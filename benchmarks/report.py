@@ -6,8 +6,8 @@ from benchmarks.plan import CANDIDATES, EVERYBODY, FLOOR, JOBS, OURS, TARGETS
 
 TITLES = {
     "floor": "floor",
-    "modelgates": "modelgates",
-    "modelgates_fast": "modelgates[fast]",
+    "modelgates_speech": "modelgates-speech",
+    "modelgates_fast": "modelgates-speech[fast]",
     "openai_aiohttp": "openai[aiohttp]",
     "generated": "generated package",
     "httpx_pyreqwest": "httpx over pyreqwest",

@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "openapi.yaml"
 CONFIG = ROOT / "generator-config.yaml"
 OUTPUT = ROOT / "generated"
-BINDING = ROOT / "src" / "modelgates" / "_binding.py"
+BINDING = ROOT / "src" / "modelgates_speech" / "_binding.py"
 PACKAGE = "modelgates_api"
 
 # The generator leaves dictionaries' types partly open and imports names that it does not use; all
@@ -58,7 +58,7 @@ README = """\
 with the next run, and `nox -s drift` fails until then. What the generator is told stands in
 `generator-config.yaml`, what differs from its own templates in `scripts/templates/`.
 
-What to know when using it directly, without the wrapper `modelgates`:
+What to know when using it directly, without the wrapper `modelgates_speech`:
 
 - The answer's body is read whole before a call returns; audio is a `File` whose `payload` holds it.
 - Give the key to `AuthenticatedClient(token=...)`. Where an operation has an argument

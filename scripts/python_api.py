@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PACKAGES = ("modelgates", "modelgates_api")
+PACKAGES = ("modelgates_speech", "modelgates_api")
 
 # A default or a return type: what calls look like stays the same.
 _FOLLOW_THE_WIRE = {

@@ -9,21 +9,23 @@ import sys
 from importlib.metadata import version
 from importlib.resources import files
 
-import modelgates
 import modelgates_api
-from modelgates._binding import speech_operation
+import modelgates_speech
+from modelgates_speech._binding import speech_operation
 
 
 def main() -> None:
     """Fail with an exception unless the installed packages are whole."""
-    for package in (modelgates, modelgates_api):
+    for package in (modelgates_speech, modelgates_api):
         assert files(package).joinpath("py.typed").is_file(), f"{package} has no py.typed"
     document = json.loads(files(modelgates_api).joinpath("openapi.json").read_text("utf-8"))
     assert "/audio/speech" in document["paths"]
     assert callable(speech_operation.sync)
-    for name in modelgates.__all__:
-        assert getattr(modelgates, name) is not None
-    print(f"modelgates {version('modelgates')} works on Python {sys.version.split()[0]}")
+    for name in modelgates_speech.__all__:
+        assert getattr(modelgates_speech, name) is not None
+    print(
+        f"modelgates-speech {version('modelgates-speech')} works on Python {sys.version.split()[0]}"
+    )
 
 
 if __name__ == "__main__":

@@ -131,7 +131,9 @@ def _try(tree: Path, report: Report, options: argparse.Namespace) -> None:
         CheckError: One of these fails.
     """
     python = [sys.executable, "-m"]
-    packages = "import modelgates, modelgates_api, modelgates._binding as b; b.speech_operation"
+    packages = (
+        "import modelgates_api; from modelgates_speech import _binding; _binding.speech_operation"
+    )
     tests = QUICK_TESTS if options.quick else TESTS
     checks = {
         "types": [*python, "mypy", "--strict", "src", "generated"],

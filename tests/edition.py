@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-from modelgates._binding import RESPONSE_FORMATS
+from modelgates_speech._binding import RESPONSE_FORMATS
 
 DOCUMENT = json.loads(files("modelgates_api").joinpath("openapi.json").read_text("utf-8"))
 SPEECH = DOCUMENT["paths"]["/audio/speech"]["post"]

@@ -3,7 +3,7 @@
 pytest -p tests.fast_transport tests/faults tests/unit/test_client.py
 """
 
-from modelgates import _connect
+from modelgates_speech import _connect
 
 # It asserts that httpcore's own log was looked at; the fast transport does not log.
 ABOUT_HTTPCORE = "test_the_key_is_in_no_log_at_debug"

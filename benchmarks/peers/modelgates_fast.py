@@ -1,24 +1,24 @@
 """This client over the transport of its extra `fast`."""
 
 from benchmarks.peers import KEY
-from benchmarks.peers.modelgates import acreate as acreate
-from benchmarks.peers.modelgates import create as create
-from benchmarks.peers.modelgates import save as save
-from benchmarks.peers.modelgates import stream as stream
+from benchmarks.peers.modelgates_speech import acreate as acreate
+from benchmarks.peers.modelgates_speech import create as create
+from benchmarks.peers.modelgates_speech import save as save
+from benchmarks.peers.modelgates_speech import stream as stream
 
 REQUIRES = [".[fast]"]
-PACKAGE = "modelgates"
-IMPORT = "import modelgates"
+PACKAGE = "modelgates-speech"
+IMPORT = "import modelgates_speech"
 LACKS = {}
 
 
 def connect(url):
-    from modelgates import ModelGates
+    from modelgates_speech import ModelGates
 
     return ModelGates(api_key=KEY, base_url=url, transport="fast")
 
 
 def aconnect(url):
-    from modelgates import AsyncModelGates
+    from modelgates_speech import AsyncModelGates
 
     return AsyncModelGates(api_key=KEY, base_url=url, transport="fast")

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from modelgates.stub import StubServer
+from modelgates_speech.stub import StubServer
 
 KEY = "mg-canary-4f1d9c"
 
 WITH_A_LIST = """
 import sys
-from modelgates.cli import main
+from modelgates_speech.cli import main
 code = main()
 sys.stderr.write("\\n".join(sys.modules))
 sys.exit(code)
@@ -53,12 +53,12 @@ def folder(tmp_path):
 
 @pytest.fixture
 def start(folder):
-    """Start `modelgates ...` without waiting for it; whatever still runs is ended with the test."""
+    """Start `modelgates-speech ...` without waiting; what still runs is ended with the test."""
     running = []
 
     def start(*arguments, env, **options):
         process = subprocess.Popen(
-            [sys.executable, "-m", "modelgates", *arguments],
+            [sys.executable, "-m", "modelgates_speech", *arguments],
             **{"env": env, "cwd": folder, "stdin": subprocess.DEVNULL} | options,
         )
         running.append(process)
@@ -72,7 +72,7 @@ def start(folder):
 
 @pytest.fixture
 def run(start):
-    """Run `modelgates ...` to its end: `.code`, `.out` and `.err` as text, `.raw` as bytes."""
+    """Run `modelgates-speech ...`: `.code`, `.out` and `.err` as text, `.raw` as bytes."""
 
     def run(*arguments, env, given=None, **options):
         pipe = subprocess.PIPE
@@ -93,7 +93,7 @@ def run(start):
 
 @pytest.fixture
 def speak(run, with_key):
-    """Run `modelgates speak ...` as that user, to its end."""
+    """Run `modelgates-speech speak ...` as that user, to its end."""
 
     def speak(*arguments, env=None, **options):
         return run("speak", *arguments, env=with_key | (env or {}), **options)
@@ -103,7 +103,7 @@ def speak(run, with_key):
 
 @pytest.fixture
 def modules_loaded():
-    """Run `modelgates ...` and return the names of all modules that it has imported by its end."""
+    """Run `modelgates-speech ...` and return the names of all modules imported by its end."""
 
     def modules_loaded(*arguments, env):
         ended = subprocess.run(

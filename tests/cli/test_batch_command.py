@@ -1,4 +1,4 @@
-"""`modelgates batch` as its users run it."""
+"""`modelgates-speech batch` as its users run it."""
 
 import json
 

@@ -8,15 +8,15 @@ import sys
 
 import pytest
 
-from modelgates.cli.app import COMMANDS
+from modelgates_speech.cli.app import COMMANDS
 
 
 @pytest.fixture
 def with_command(environment, tmp_path):
-    """The variables of a user who has `modelgates` on PATH."""
-    command = tmp_path / "bin" / "modelgates"
+    """The variables of a user who has `modelgates-speech` on PATH."""
+    command = tmp_path / "bin" / "modelgates-speech"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m modelgates "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m modelgates-speech "$@"\n')
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
     return environment | {"PATH": f"{command.parent}{os.pathsep}{environment['PATH']}"}
 
@@ -33,45 +33,49 @@ def shell(name, script, env):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("modelgates ''", set(COMMANDS)),
-        ("modelgates sp", {"speak"}),
-        ("modelgates speak --provider", {"--provider-option"}),
-        ("modelgates completion ''", {"bash", "zsh", "fish"}),
-        ("modelgates speak --format ''", {"mp3", "pcm"}),
+        ("modelgates-speech ''", set(COMMANDS)),
+        ("modelgates-speech sp", {"speak"}),
+        ("modelgates-speech speak --provider", {"--provider-option"}),
+        ("modelgates-speech completion ''", {"bash", "zsh", "fish"}),
+        ("modelgates-speech speak --format ''", {"mp3", "pcm"}),
     ],
 )
 def test_bash_completes_commands_options_and_values(with_command, words, expected):
     # What bash does on Tab: call the function that `complete` has registered.
     script = f"""
-    eval "$(modelgates completion bash)"
-    complete -p modelgates >/dev/null
+    eval "$(modelgates-speech completion bash)"
+    complete -p modelgates-speech >/dev/null
     COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
-    _modelgates_completion modelgates
+    _modelgates_speech_completion modelgates-speech
     printf '%s\\n' "${{COMPREPLY[@]}}"
     """
     assert set(shell("bash", script, with_command)) == expected
 
 
 def test_fish_completes_commands(with_command):
-    script = "modelgates completion fish | source; complete -C 'modelgates sp'"
+    script = "modelgates-speech completion fish | source; complete -C 'modelgates-speech sp'"
     assert shell("fish", script, with_command)[0] == "speak"
 
 
 def test_zsh_accepts_its_script(with_command):
     script = """
     autoload -U compinit; compinit -u
-    eval "$(modelgates completion zsh)"
-    echo $_comps[modelgates]
+    eval "$(modelgates-speech completion zsh)"
+    echo $_comps[modelgates-speech]
     """
-    assert shell("zsh", script, with_command) == ["_modelgates_completion"]
+    assert shell("zsh", script, with_command) == ["_modelgates_speech_completion"]
 
 
 @pytest.mark.parametrize(
     ("name", "hook", "asks"),
     [
-        ("bash", "complete -o nosort -F _modelgates_completion modelgates", "bash_complete"),
-        ("zsh", "compdef _modelgates_completion modelgates", "zsh_complete"),
-        ("fish", "complete --no-files --command modelgates", "fish_complete"),
+        (
+            "bash",
+            "complete -o nosort -F _modelgates_speech_completion modelgates-speech",
+            "bash_complete",
+        ),
+        ("zsh", "compdef _modelgates_speech_completion modelgates-speech", "zsh_complete"),
+        ("fish", "complete --no-files --command modelgates-speech", "fish_complete"),
     ],
 )
 def test_each_script_registers_itself_and_asks_this_command(run, environment, name, hook, asks):
@@ -79,4 +83,4 @@ def test_each_script_registers_itself_and_asks_this_command(run, environment, na
 
     assert (ended.code, ended.err) == (0, "")
     assert hook in ended.out
-    assert f"_MODELGATES_COMPLETE={asks}" in ended.out
+    assert f"_MODELGATES_SPEECH_COMPLETE={asks}" in ended.out

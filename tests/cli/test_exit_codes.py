@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from modelgates.cli.exits import Exit
+from modelgates_speech.cli.exits import Exit
 
 
 def one_line(ended):
     """The message, after checking that it is alone."""
-    match = re.fullmatch(r"modelgates: error: (.+)\n", ended.err)
+    match = re.fullmatch(r"modelgates-speech: error: (.+)\n", ended.err)
     assert match, ended.err
     return match[1]
 
@@ -52,7 +52,7 @@ def test_2_what_is_not_understood_is_said_with_the_way_to_the_help(
     assert ended.out == ""
     message = one_line(ended)
     assert says in message
-    assert re.search(r"\(see 'modelgates( speak| completion)? --help'\)$", message)
+    assert re.search(r"\(see 'modelgates-speech( speak| completion)? --help'\)$", message)
     stub.assert_not_called()
 
 
@@ -60,7 +60,7 @@ def test_2_no_command_at_all_shows_the_help(run, environment):
     ended = run(env=environment)
 
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith("Usage: modelgates [OPTIONS] [COMMAND]")
+    assert ended.err.startswith("Usage: modelgates-speech [OPTIONS] [COMMAND]")
 
 
 @pytest.mark.parametrize("source", ["standard input", "text.txt", "TEXT"])
@@ -82,7 +82,7 @@ def test_3_without_a_key_it_says_how_to_get_going(run, environment, folder):
     assert ended.code == 3
     message = one_line(ended)
     assert "MODELGATES_API_KEY" in message
-    assert "modelgates speak --local" in message
+    assert "modelgates-speech speak --local" in message
     assert list(folder.iterdir()) == []
 
 

@@ -30,7 +30,7 @@ def bytes_in_progress(process, folder):
 
 @pytest.fixture
 def half_written(start, with_key, stub, folder):
-    """A `modelgates speak` that has written some of its file and waits for the rest."""
+    """A `modelgates-speech speak` that has written some of its file and waits for the rest."""
 
     def half_written(*arguments):
         process = start(

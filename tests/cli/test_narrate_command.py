@@ -1,4 +1,4 @@
-"""`modelgates narrate` as its users run it, interrupted and resumed."""
+"""`modelgates-speech narrate` as its users run it, interrupted and resumed."""
 
 import json
 import signal
@@ -107,6 +107,6 @@ def test_what_cannot_work_is_said_in_a_line_before_anything_is_bought(
     (folder / "blank.txt").write_text(" \n")
     done = run("narrate", *arguments, env=with_key)
     assert done.code == code
-    assert done.err.startswith("modelgates: error: ")
+    assert done.err.startswith("modelgates-speech: error: ")
     assert len(done.err.splitlines()) == 1
     stub.assert_not_called()

@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from modelgates.cli.inputs import parse_provider_options
+from modelgates_speech.cli.inputs import parse_provider_options
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`modelgates speak`: every way to give the text, every way to get the speech."""
+"""`modelgates-speech speak`: every way to give the text, every way to get the speech."""
 
 import json
 import re
@@ -217,7 +217,7 @@ def test_debug_logs_the_request_without_key_or_text(speak, stub):
     ended = speak("A private matter", "--debug", "-o", "a.wav")
 
     assert ended.code == 0
-    assert f"modelgates: DEBUG: POST {stub.base_url}/audio/speech" in ended.err
+    assert f"modelgates_speech: DEBUG: POST {stub.base_url}/audio/speech" in ended.err
     assert "private" not in ended.err
 
 
@@ -228,4 +228,4 @@ def test_debug_shows_where_an_error_came_from(speak, stub):
 
     assert ended.code == 4
     assert "Traceback (most recent call last)" in ended.err
-    assert ended.err.splitlines()[-1].startswith("modelgates: error: HTTP 404")
+    assert ended.err.splitlines()[-1].startswith("modelgates-speech: error: HTTP 404")

@@ -15,11 +15,11 @@ def test_the_version_costs_no_import(run, modules_loaded, environment, option):
     ended = run(option, env=environment)
 
     assert (ended.code, ended.err) == (0, "")
-    assert re.fullmatch(r"modelgates \d+\.\d+\.\d+\n", ended.out)
+    assert re.fullmatch(r"modelgates-speech \d+\.\d+\.\d+\n", ended.out)
     loaded = modules_loaded(option, env=environment)
-    assert "modelgates.cli" in loaded
+    assert "modelgates_speech.cli" in loaded
     assert heavy(loaded) == set()
-    assert not {"importlib.metadata", "logging", "modelgates.errors"} & loaded
+    assert not {"importlib.metadata", "logging", "modelgates_speech.errors"} & loaded
 
 
 def test_help_needs_no_http_library(modules_loaded, environment):
@@ -32,8 +32,8 @@ def test_help_needs_no_http_library(modules_loaded, environment):
 def test_a_command_that_is_not_called_is_not_imported(modules_loaded, environment):
     loaded = modules_loaded("completion", "bash", env=environment)
 
-    assert "modelgates.cli.completion" in loaded
-    assert not {"modelgates.cli.speak", "modelgates.cli.stub"} & loaded
+    assert "modelgates_speech.cli.completion" in loaded
+    assert not {"modelgates_speech.cli.speak", "modelgates_speech.cli.stub"} & loaded
 
 
 @pytest.fixture
@@ -67,7 +67,9 @@ def test_an_extra_that_is_missing_is_named_in_one_line(run, without, module, arg
     ended = run(*arguments, env=without(module))
 
     assert ended.code == 3
-    assert re.fullmatch(rf'modelgates: error: .* pip install "modelgates\[{extra}\]"\n', ended.err)
+    assert re.fullmatch(
+        rf'modelgates-speech: error: .* pip install "modelgates-speech\[{extra}\]"\n', ended.err
+    )
 
 
 def test_the_version_works_without_the_extra(run, without):

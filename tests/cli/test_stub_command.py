@@ -1,4 +1,4 @@
-"""`modelgates stub`: the double as a program, for clients in any language."""
+"""`modelgates-speech stub`: the double as a program, for clients in any language."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def post(base_url, key, body=BODY):
 
 @pytest.fixture
 def serving(start, environment):
-    """Start `modelgates stub ...` and return the process and the base URL that it prints."""
+    """Start `modelgates-speech stub ...` and return the process and the base URL that it prints."""
 
     def serving(*arguments):
         process = start(
@@ -97,7 +97,9 @@ def test_a_taken_port_is_said_in_one_line(run, environment):
         ended = run("stub", "--port", str(taken.getsockname()[1]), env=environment)
 
     assert ended.code == 3
-    assert re.fullmatch(r"modelgates: error: the stub cannot start: .+ in use.*\n", ended.err)
+    assert re.fullmatch(
+        r"modelgates-speech: error: the stub cannot start: .+ in use.*\n", ended.err
+    )
 
 
 def test_a_document_that_is_none_is_said_in_one_line(run, environment, tmp_path):
@@ -108,7 +110,7 @@ def test_a_document_that_is_none_is_said_in_one_line(run, environment, tmp_path)
     )
 
     assert ended.code == 3
-    assert re.fullmatch(r"modelgates: error: the stub cannot start: .+\n", ended.err)
+    assert re.fullmatch(r"modelgates-speech: error: the stub cannot start: .+\n", ended.err)
 
 
 def test_the_help_lists_the_magic_models(run, environment):
@@ -122,5 +124,5 @@ def test_the_help_lists_the_magic_models(run, environment):
 def test_the_help_does_not_load_the_server(modules_loaded, environment):
     loaded = modules_loaded("stub", "--help", env=environment)
 
-    assert "modelgates.stub.faults" in loaded
-    assert not {"starlette", "uvicorn", "modelgates.stub.server"} & loaded
+    assert "modelgates_speech.stub.faults" in loaded
+    assert not {"starlette", "uvicorn", "modelgates_speech.stub.server"} & loaded

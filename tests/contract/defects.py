@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from modelgates.stub import StubServer
+from modelgates_speech.stub import StubServer
 from tests.contract.settings import STUB_KEY
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from modelgates.stub import StubServer
+from modelgates_speech.stub import StubServer
 from tests.contract.defects import DEFECTS
 from tests.contract.settings import DOCUMENT_VARIABLE, KEY_VARIABLE, ROOT, STUB_KEY, VARIABLE
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from modelgates.stub import StubServer
+from modelgates_speech.stub import StubServer
 
 ray = pytest.importorskip("ray")  # the extra alone brings it
 pytestmark = pytest.mark.filterwarnings("default")
@@ -49,7 +49,7 @@ def stub():
 
 @pytest.fixture
 def speak(cluster, stub, tmp_path):
-    from modelgates.distributed import speak
+    from modelgates_speech.distributed import speak
 
     def spoken(rows, **options):
         dataset = speak(
@@ -130,7 +130,7 @@ def records_so_far(out):
 
 
 def test_the_cluster_keeps_its_rate_and_pauses_when_told_to():
-    from modelgates.distributed import Pace
+    from modelgates_speech.distributed import Pace
 
     pace = Pace(2.0)
     turns = [pace.turn() for _ in range(5)]

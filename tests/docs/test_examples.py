@@ -41,7 +41,9 @@ def test_a_shell_example_runs_as_it_stands_or_is_part_of_the_gate(code, tmp_path
             assert all(f"\ndef {name}(" in noxfile() for name in sessions_of(line))
         else:
             command = re.sub(
-                r"\bmodelgates\b", f"{shlex.quote(sys.executable)} -m modelgates", line
+                r"\bmodelgates-speech\b",
+                f"{shlex.quote(sys.executable)} -m modelgates_speech",
+                line,
             )
             run = subprocess.run(
                 ["bash", "-ec", command], cwd=tmp_path, capture_output=True, text=True

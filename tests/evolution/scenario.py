@@ -12,7 +12,7 @@ import pkgutil
 import pytest
 
 import modelgates_api.api
-from modelgates import (
+from modelgates_speech import (
     APIStatusError,
     AsyncModelGates,
     BadRequestError,
@@ -21,8 +21,8 @@ from modelgates import (
     RateLimitError,
     _binding,
 )
-from modelgates.stub import StubServer
-from modelgates.stub.tones import Tones
+from modelgates_speech.stub import StubServer
+from modelgates_speech.stub.tones import Tones
 from tests.edition import DOCUMENT, REQUIRED_BODY, REQUIRED_HEADERS, SPEECH, asks_for_more
 
 HELLO = {"model": "any/model", "voice": "alloy", "input": "Hello. And again."}

@@ -87,7 +87,7 @@ def test_a_breaking_change_stops_before_the_tree(tree, changed):
 
 def test_a_client_that_fails_its_tests_is_not_taken(tree, changed):
     (tree.root / update_spec.SCENARIO).write_text(
-        "from modelgates._binding import RESPONSE_FORMATS\n\n\n"
+        "from modelgates_speech._binding import RESPONSE_FORMATS\n\n\n"
         "def test_planted():\n    assert 'wav' not in RESPONSE_FORMATS\n"
     )
     before = tree.contents()

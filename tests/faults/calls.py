@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from modelgates import AsyncModelGates, ModelGates, ModelGatesError
+from modelgates_speech import AsyncModelGates, ModelGates, ModelGatesError
 
 KEY = "mg-canary-7c1e5b0d9a"
 CLIENTS = ("sync", "async")

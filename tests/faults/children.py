@@ -10,7 +10,7 @@ from tests.faults.calls import KEY
 
 PRELUDE = """
 import asyncio, json, os, sys
-from modelgates import AsyncModelGates, ModelGates, ModelGatesError
+from modelgates_speech import AsyncModelGates, ModelGates, ModelGatesError
 from tests.faults.calls import CALLERS, SPEECH
 
 def tell(**what):

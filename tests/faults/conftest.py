@@ -7,8 +7,8 @@ import anyio
 import pytest
 import trustme
 
-from modelgates import _connect
-from modelgates._pool import Limits
+from modelgates_speech import _connect
+from modelgates_speech._pool import Limits
 from tests.faults.calls import CALLS, CLIENTS
 from tests.faults.server import FaultServer
 

@@ -12,7 +12,7 @@ class Defect:
 
     Attributes:
         name: What is wrong with the wrapper.
-        module: The file of ``modelgates`` that is changed.
+        module: The file of ``modelgates_speech`` that is changed.
         old: A text that occurs once in it.
         new: What takes its place.
         test: The test that must fail, below ``tests/faults``.
@@ -147,7 +147,7 @@ DEFECTS = [
         "        return Reply(transport.send(request), deadline, secret)",
         """        response = transport.send(request)
         if target := dict(response.headers).get(b"Location"):
-            from modelgates._connect import new_transport
+            from modelgates_speech._connect import new_transport
 
             response.body.close()
             request.url = httpcore.URL(target)
@@ -246,7 +246,7 @@ DEFECTS = [
         "the key is in the log",
         "_transport.py",
         "        return Reply(transport.send(request), deadline, secret)",
-        """        __import__("logging").getLogger("modelgates").debug("%s", request.headers)
+        """        __import__("logging").getLogger("modelgates_speech").debug("%s", request.headers)
         return Reply(transport.send(request), deadline, secret)""",
         _cell("400-with-null"),
         "the key is in the log",

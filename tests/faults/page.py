@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from modelgates import APITimeoutError
+from modelgates_speech import APITimeoutError
 from tests.faults.table import (
     BODIES,
     FAULTS,

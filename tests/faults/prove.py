@@ -9,16 +9,16 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import modelgates
+import modelgates_speech
 from tests.faults.defects import DEFECTS, Defect
 
 HERE = Path(__file__).parent
-SOURCE = Path(modelgates.__file__).parent
+SOURCE = Path(modelgates_speech.__file__).parent
 PARALLEL = 2
 
 
 def run(source: Path, *tests: str) -> tuple[int, str]:
-    """Run `tests` against the ``modelgates`` in `source`: the exit code, and what went wrong."""
+    """Run `tests` against the package in `source`: the exit code, and what went wrong."""
     command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
     command += ["-p", "no:xdist", "--show-capture=no"]
     process = subprocess.run(
@@ -38,7 +38,7 @@ def run(source: Path, *tests: str) -> tuple[int, str]:
 def verdict(defect: Defect) -> str:
     """Nothing if the defect is caught for the reason given, else what is wrong."""
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, "modelgates")
+        copy = Path(folder, "modelgates_speech")
         shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__", "stub"))
         # The stub is not changed, and its data not worth copying.
         (copy / "stub").symlink_to(SOURCE / "stub")

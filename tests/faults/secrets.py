@@ -4,7 +4,7 @@ import pickle
 import traceback
 from collections.abc import Iterator
 
-from modelgates import ModelGatesError
+from modelgates_speech import ModelGatesError
 from tests.faults.calls import KEY
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, Literal
 
-from modelgates import (
+from modelgates_speech import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
@@ -29,7 +29,7 @@ from modelgates import (
     ServiceUnavailableError,
     Timeout,
 )
-from modelgates.retry import RetryPolicy
+from modelgates_speech.retry import RetryPolicy
 from tests.faults.server import AWAIT_A_BYTE, CLOSE, IGNORE, RESET, STALL, Acts, Drip, Later, Pour
 
 AUDIO = bytes(range(256)) * 16

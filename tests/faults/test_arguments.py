@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from modelgates import ConfigurationError, Timeout
+from modelgates_speech import ConfigurationError, Timeout
 from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY
 from tests.faults.table import HEALTHY
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from modelgates import SaveError
+from modelgates_speech import SaveError
 from tests.faults.calls import CALLERS, CLIENTS, KEY, OLD
 from tests.faults.children import child, outcome, told
 from tests.faults.server import CLOSE, STALL, Pour

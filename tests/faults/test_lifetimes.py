@@ -13,7 +13,7 @@ from functools import partial
 import anyio
 import pytest
 
-from modelgates import (
+from modelgates_speech import (
     AsyncModelGates,
     Audio,
     ConfigurationError,
@@ -21,7 +21,7 @@ from modelgates import (
     RetryPolicy,
     Timeout,
 )
-from modelgates.files import AtomicFile
+from modelgates_speech.files import AtomicFile
 from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY, OLD, SPEECH
 from tests.faults.children import outcome
 from tests.faults.secrets import assert_keeps_secret

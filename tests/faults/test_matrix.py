@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 import pytest
 import trustme
 
-from modelgates import Timeout
+from modelgates_speech import Timeout
 from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY, OLD
 from tests.faults.secrets import assert_keeps_secret
 from tests.faults.server import CLOSE, FaultServer
@@ -169,5 +169,5 @@ def assert_nothing_saved(folder, call):
 
 def tries(caplog):
     """How many tries the client's own log tells of, for those that reach no server."""
-    told = " ".join(r.getMessage() for r in caplog.records if r.name == "modelgates")
+    told = " ".join(r.getMessage() for r in caplog.records if r.name == "modelgates_speech")
     return max(map(int, re.findall(r"try (\d+)", told)), default=0)

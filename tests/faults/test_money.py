@@ -7,7 +7,7 @@ from contextlib import closing
 import attrs
 import pytest
 
-from modelgates import (
+from modelgates_speech import (
     APIConnectionError,
     APITimeoutError,
     ConfigurationError,
@@ -98,7 +98,7 @@ def test_a_kept_connection_that_dies_under_the_next_request_is_not_tried_again(c
 
 
 def test_the_deadline_bounds_the_waiting_between_tries(caller, server, caplog):
-    caplog.set_level(logging.DEBUG, "modelgates")
+    caplog.set_level(logging.DEBUG, "modelgates_speech")
     server.acts = (reply(503, b""),)
     policy = RetryPolicy(max_retries=1000, initial_delay=0.05, max_delay=0.05)
     outcome = caller.make("create", None, retry=policy, deadline=0.4)

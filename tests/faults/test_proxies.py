@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from modelgates import APIConnectionError, ConfigurationError
+from modelgates_speech import APIConnectionError, ConfigurationError
 from tests.faults.calls import CALLERS, CLIENTS, KEY
 from tests.faults.server import FaultServer
 from tests.faults.table import AUDIO, HEALTHY

@@ -12,8 +12,8 @@ from contextlib import closing
 
 import pytest
 
-from modelgates import APIStatusError, ConfigurationError, ModelGates
-from modelgates.stub import StubServer
+from modelgates_speech import APIStatusError, ConfigurationError, ModelGates
+from modelgates_speech.stub import StubServer
 from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY, SPEECH
 from tests.faults.secrets import assert_keeps_secret
 from tests.faults.server import CLOSE, RESET, Later
@@ -63,7 +63,7 @@ def test_the_key_is_in_no_log_at_debug(caller, server, caplog, tmp_path):
         for call in CALLS[:3]:
             caller.make(call, tmp_path, retry=None)
     named = {record.name.partition(".")[0] for record in caplog.records}
-    assert {"modelgates", "httpcore"} <= named
+    assert {"modelgates_speech", "httpcore"} <= named
     for record in caplog.records:
         assert KEY not in record.getMessage()
         assert KEY not in repr(vars(record))
@@ -109,7 +109,7 @@ ECHOES = {
 def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
     where, call, caller, server, tmp_path, caplog
 ):
-    caplog.set_level(logging.DEBUG, "modelgates")
+    caplog.set_level(logging.DEBUG, "modelgates_speech")
     server.acts = (Later(ECHOES[where]), CLOSE)
     outcome = caller.make(call, tmp_path, retry=None)
     assert outcome.error is not None
@@ -189,7 +189,7 @@ def speak(server, folder, *options, key):
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
     process = subprocess.run(
-        [sys.executable, "-m", "modelgates", "speak", "Hi", "-o", "a.wav", *options],
+        [sys.executable, "-m", "modelgates_speech", "speak", "Hi", "-o", "a.wav", *options],
         cwd=folder,
         env=environment,
         capture_output=True,

@@ -4,7 +4,7 @@ import openai
 import pytest
 import requests
 
-from modelgates import ModelGates
+from modelgates_speech import ModelGates
 
 SENTENCE = "Hello world"
 MODEL = "elevenlabs/eleven-turbo-v2"

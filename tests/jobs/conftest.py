@@ -5,8 +5,8 @@ import inspect
 
 import pytest
 
-from modelgates import AsyncModelGates, ModelGates
-from modelgates.stub import StubServer
+from modelgates_speech import AsyncModelGates, ModelGates
+from modelgates_speech.stub import StubServer
 
 SPEAKER = {"model": "elevenlabs/eleven-turbo-v2", "voice": "alloy"}
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from modelgates import ConfigurationError
-from modelgates.jobs.aimd import LONGEST_PAUSE, START, Aimd
+from modelgates_speech import ConfigurationError
+from modelgates_speech.jobs.aimd import LONGEST_PAUSE, START, Aimd
 
 
 def succeed(limiter, times):

@@ -14,9 +14,9 @@ import wave
 
 import pytest
 
-from modelgates import ConfigurationError, RetryPolicy
-from modelgates.jobs import run_batch
-from modelgates.jobs.manifest import BadRow, count_rows, file_name, read_rows
+from modelgates_speech import ConfigurationError, RetryPolicy
+from modelgates_speech.jobs import run_batch
+from modelgates_speech.jobs.manifest import BadRow, count_rows, file_name, read_rows
 from tests.jobs.conftest import SPEAKER, spelled
 
 QUICK = RetryPolicy(initial_delay=0)
@@ -294,7 +294,7 @@ def test_what_is_no_manifest_is_refused(source, tmp_path, monkeypatch, batch):
 
 CHILD = """
 import sys
-from modelgates.jobs import run_batch
+from modelgates_speech.jobs import run_batch
 run_batch(sys.argv[1], sys.argv[2], concurrency=4,
           defaults={"model": "elevenlabs/eleven-turbo-v2", "voice": "alloy"})
 """

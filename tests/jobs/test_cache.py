@@ -7,8 +7,8 @@ import pathlib
 
 import pytest
 
-from modelgates import APIStatusError, ConfigurationError, IncompleteAudioError, ModelGates
-from modelgates.jobs import AudioCache
+from modelgates_speech import APIStatusError, ConfigurationError, IncompleteAudioError, ModelGates
+from modelgates_speech.jobs import AudioCache
 from tests.jobs.conftest import SPEAKER, Both, spelled, story
 
 TEXT = story(100)
@@ -84,7 +84,7 @@ def test_a_damaged_entry_is_bought_anew_and_mended(api, stub, folder, damage, ca
     whole = api.create("Hello.", cache_dir=folder)
     [entry] = entries(folder)
     entry.write_bytes(damage(entry.read_bytes()))
-    with caplog.at_level(logging.WARNING, "modelgates"):
+    with caplog.at_level(logging.WARNING, "modelgates_speech"):
         assert api.create("Hello.", cache_dir=folder).content == whole.content
     assert "damaged" in caplog.text
     assert api.create("Hello.", cache_dir=folder).content == whole.content
@@ -117,7 +117,7 @@ def test_a_stream_that_is_left_early_is_not_kept(stub, folder):
 
 def test_a_cache_that_cannot_be_written_costs_no_speech(api, folder, caplog):
     folder.write_text("a file where the folder should be")
-    with caplog.at_level(logging.WARNING, "modelgates"):
+    with caplog.at_level(logging.WARNING, "modelgates_speech"):
         assert spelled(api.create("Hello.", cache_dir=folder).content) == "Hello."
     assert "not kept" in caplog.text
 

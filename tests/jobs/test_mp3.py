@@ -6,10 +6,10 @@ import lameenc
 import miniaudio
 import pytest
 
-from modelgates.audio import AudioMetadata
-from modelgates.errors import InvalidResponseError
-from modelgates.jobs.joining import Joiner
-from modelgates.jobs.mp3 import FrameHeader, Frames
+from modelgates_speech.audio import AudioMetadata
+from modelgates_speech.errors import InvalidResponseError
+from modelgates_speech.jobs.joining import Joiner
+from modelgates_speech.jobs.mp3 import FrameHeader, Frames
 
 ID3V2 = b"ID3\x04\x00\x00\x00\x00\x02\x01" + bytes(257)
 ID3V1 = b"TAG" + bytes(125)

@@ -7,7 +7,7 @@ import threading
 import anyio
 import pytest
 
-from modelgates import (
+from modelgates_speech import (
     AsyncModelGates,
     BadRequestError,
     ConfigurationError,
@@ -15,8 +15,8 @@ from modelgates import (
     ModelGates,
     RateLimitError,
 )
-from modelgates.jobs import NarrationPlan
-from modelgates.jobs.narrate import READ_AHEAD, _Line, _settings
+from modelgates_speech.jobs import NarrationPlan
+from modelgates_speech.jobs.narrate import READ_AHEAD, _Line, _settings
 from tests.jobs.conftest import SPEAKER, spelled, story
 
 TEXT = story(100)

@@ -6,8 +6,8 @@ import tracemalloc
 
 import pytest
 
-from modelgates import ConfigurationError
-from modelgates.jobs.splitting import MAX_CHARS, RAMP, split
+from modelgates_speech import ConfigurationError
+from modelgates_speech.jobs.splitting import MAX_CHARS, RAMP, split
 from tests.jobs.conftest import story
 
 ALPHABET = "aB. !?\n\r\t…。\u2028\u00a0\u3000😀é\"'()1-\ud800\u0301\u200d\x00"

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from modelgates.stub import StubServer
+from modelgates_speech.stub import StubServer
 
 BODY = {"input": "Hello world. How are you?", "model": "a-model", "voice": "alloy"}
 
@@ -80,9 +80,11 @@ def document():
 @pytest.fixture
 def environment():
     """Variables for a process of its own that imports what this one does."""
-    import modelgates
     import modelgates_api
+    import modelgates_speech
 
-    paths = [str(Path(module.__file__).parents[1]) for module in (modelgates, modelgates_api)]
+    paths = [
+        str(Path(module.__file__).parents[1]) for module in (modelgates_speech, modelgates_api)
+    ]
     kept = {name: value for name, value in os.environ.items() if "MODELGATES" not in name}
     return kept | {"PYTHONPATH": os.pathsep.join(paths)}

@@ -7,8 +7,8 @@ import httpx
 import pytest
 import yaml
 
-from modelgates.stub import StubServer, create_app
-from modelgates.stub.document import load
+from modelgates_speech.stub import StubServer, create_app
+from modelgates_speech.stub.document import load
 
 from .conftest import BODY, connect
 

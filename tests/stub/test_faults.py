@@ -6,8 +6,8 @@ import httpx
 import jsonschema_rs
 import pytest
 
-from modelgates.stub import Fault, StubServer, faults, misbehave
-from modelgates.stub.faults import KINDS, describe, from_model
+from modelgates_speech.stub import Fault, StubServer, faults, misbehave
+from modelgates_speech.stub.faults import KINDS, describe, from_model
 
 from .conftest import BODY, connect
 

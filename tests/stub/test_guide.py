@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modelgates.stub.faults import KINDS, STATUS
+from modelgates_speech.stub.faults import KINDS, STATUS
 
 pytest_plugins = "pytester"
 
@@ -21,7 +21,7 @@ def test_the_example_project_passes_its_tests(pytester, monkeypatch, environment
     for name, content in FILES.items():
         (pytester.path / name).write_text(content, "utf-8")
     result = pytester.runpytest_subprocess(
-        *("-Werror", "--disable-plugin-autoload", "-p", "modelgates.stub.pytest_plugin"),
+        *("-Werror", "--disable-plugin-autoload", "-p", "modelgates_speech.stub.pytest_plugin"),
         timeout=170,
     )
 

@@ -47,7 +47,7 @@ def project(pytester, monkeypatch, environment):
     def run(tests, *plugins, arguments=()):
         pytester.makepyfile(program=CALL, test_it="from program import *\n" + tests)
         # Only the plugins that a test is about: loading all that are here takes seconds.
-        names = ("no:cacheprovider", "modelgates.stub.pytest_plugin", *plugins)
+        names = ("no:cacheprovider", "modelgates_speech.stub.pytest_plugin", *plugins)
         chosen = [word for name in names for word in ("-p", name)]
         return pytester.runpytest_subprocess(
             *("-Werror", "--disable-plugin-autoload", *chosen, *arguments), timeout=170
@@ -60,7 +60,7 @@ def test_pytest_finds_the_fixture_by_the_packages_metadata():
     metadata = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
 
     assert metadata["project"]["entry-points"]["pytest11"] == {
-        "modelgates": "modelgates.stub.pytest_plugin"
+        "modelgates_speech": "modelgates_speech.stub.pytest_plugin"
     }
 
 
@@ -208,7 +208,7 @@ async def test_is_failed_by_what_nothing_met(modelgates_stub):
 def test_the_projects_client_finds_the_stub_by_itself(project):
     project(
         """
-from modelgates import ModelGates, ServiceUnavailableError
+from modelgates_speech import ModelGates, ServiceUnavailableError
 def test_speaks(modelgates_stub):
     with ModelGates() as client:
         audio = client.audio.speech.create(model="m", voice="alloy", input="Hello")
@@ -225,9 +225,10 @@ def test_a_run_that_does_not_use_it_imports_nothing_of_it(environment):
     program = """if True:
         import sys
         import pytest
-        from modelgates.stub import pytest_plugin
+        from modelgates_speech.stub import pytest_plugin
         heavy = {"starlette", "uvicorn", "httpx", "jsonschema", "lameenc", "anyio", "ctypes",
-                 "modelgates_api", "attrs", "modelgates.stub.server", "modelgates.stub.app"}
+                 "modelgates_api", "attrs", "modelgates_speech.stub.server",
+                 "modelgates_speech.stub.app"}
         print(sorted(heavy & sys.modules.keys()))
     """
     ended = subprocess.run(

@@ -8,7 +8,7 @@ import sys
 import httpx
 import pytest
 
-from modelgates.stub.faults import describe
+from modelgates_speech.stub.faults import describe
 
 from .conftest import BODY
 
@@ -17,7 +17,11 @@ from .conftest import BODY
 def serving(environment):
     """`serve(port=0)` in a process of its own, with what it has said so far."""
     with subprocess.Popen(
-        [sys.executable, "-c", "from modelgates.stub import serve; serve(port=0, api_key='mine')"],
+        [
+            sys.executable,
+            "-c",
+            "from modelgates_speech.stub import serve; serve(port=0, api_key='mine')",
+        ],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -55,7 +59,7 @@ def test_the_extra_is_named_when_it_is_missing(environment):
         import sys
         sys.modules["uvicorn"] = None
         try:
-            from modelgates.stub import StubServer
+            from modelgates_speech.stub import StubServer
         except ModuleNotFoundError as error:
             print(error)
     """
@@ -63,4 +67,4 @@ def test_the_extra_is_named_when_it_is_missing(environment):
         [sys.executable, "-c", program], env=environment, capture_output=True, check=True, text=True
     )
 
-    assert ended.stdout == "the stub needs 'uvicorn': pip install 'modelgates[stub]'\n"
+    assert ended.stdout == "the stub needs 'uvicorn': pip install 'modelgates-speech[stub]'\n"

@@ -5,7 +5,7 @@ import socket
 import httpx
 import pytest
 
-from modelgates.stub import RecordedRequest, Stub, StubServer
+from modelgates_speech.stub import RecordedRequest, Stub, StubServer
 
 from .conftest import BODY, connect
 

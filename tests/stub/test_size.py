@@ -14,7 +14,7 @@ ALLOWED_MIB = 40
 
 PROGRAM = """if True:
     import resource, sys
-    from modelgates.stub import StubServer
+    from modelgates_speech.stub import StubServer
     with StubServer(engine={engine}) as stub:
         print(stub.base_url, flush=True)
         for line in sys.stdin:
@@ -26,8 +26,8 @@ PROGRAM = """if True:
 def server(request, environment):
     """A stub in a process of its own: its base URL, and a way to ask its peak memory in MiB."""
     engine = {
-        "espeak-ng": "__import__('modelgates.stub.espeak', fromlist=['x']).Espeak()",
-        "tones": "__import__('modelgates.stub.tones', fromlist=['x']).Tones()",
+        "espeak-ng": "__import__('modelgates_speech.stub.espeak', fromlist=['x']).Espeak()",
+        "tones": "__import__('modelgates_speech.stub.tones', fromlist=['x']).Tones()",
     }[request.param]
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM.format(engine=engine)],

@@ -9,11 +9,11 @@ import threading
 import miniaudio
 import pytest
 
-from modelgates.stub import StubServer, speech
-from modelgates.stub.engine import EngineUnavailableError
-from modelgates.stub.espeak import Espeak
-from modelgates.stub.speech import pieces, synthesize
-from modelgates.stub.tones import Tones
+from modelgates_speech.stub import StubServer, speech
+from modelgates_speech.stub.engine import EngineUnavailableError
+from modelgates_speech.stub.espeak import Espeak
+from modelgates_speech.stub.speech import pieces, synthesize
+from modelgates_speech.stub.tones import Tones
 
 from .conftest import BODY, connect
 
@@ -102,8 +102,8 @@ def test_text_of_every_kind_is_survived(text):
 def test_the_same_request_gives_the_same_bytes_in_every_process(stub, speak, environment):
     program = """if True:
         import hashlib, sys
-        from modelgates.stub.espeak import Espeak
-        from modelgates.stub.speech import synthesize
+        from modelgates_speech.stub.espeak import Espeak
+        from modelgates_speech.stub.speech import synthesize
         spoken = synthesize(sys.argv[1], voice="alloy", speed=1, engine=Espeak())
         print(hashlib.sha256(b"".join(spoken)).hexdigest())
     """
@@ -263,7 +263,7 @@ def test_data_at_a_path_too_long_for_the_engine_is_reached_by_a_shorter_one(tmp_
         far = Path(sys.argv[1], "far" * 30, "away" * 30)
         shutil.copytree(espeakng_loader.get_data_path(), far / "espeak-ng-data")
         espeakng_loader.get_data_path = lambda: str(far / "espeak-ng-data")
-        from modelgates.stub.espeak import Espeak
+        from modelgates_speech.stub.espeak import Espeak
         print(len(Espeak().say("Hello world", voice="v", speed=1)))
     """
     ended = subprocess.run(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelgates import AsyncModelGates, ModelGates
+from modelgates_speech import AsyncModelGates, ModelGates
 
 
 @pytest.fixture

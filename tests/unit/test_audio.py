@@ -8,8 +8,8 @@ import zlib
 
 import pytest
 
-from modelgates import Audio, ConfigurationError, IncompleteAudioError, InvalidResponseError
-from modelgates.audio import Receiver, file_header, format_for_file
+from modelgates_speech import Audio, ConfigurationError, IncompleteAudioError, InvalidResponseError
+from modelgates_speech.audio import Receiver, file_header, format_for_file
 
 PCM = {"content-type": "audio/pcm;rate=16000;channels=2"}
 OPAQUE = {"content-type": "application/octet-stream"}

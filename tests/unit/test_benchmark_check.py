@@ -15,7 +15,7 @@ def recorded():
 
 def changed(recorded, job, metric, factor):
     results = copy.deepcopy(recorded)
-    ratios = results["jobs"][job]["modelgates"][metric]["ratios"]
+    ratios = results["jobs"][job]["modelgates_speech"][metric]["ratios"]
     for other in ratios:
         ratios[other] *= factor
     return results

@@ -8,7 +8,8 @@ import wave
 import httpx
 import pytest
 
-from modelgates import (
+from modelgates_api.types import File
+from modelgates_speech import (
     APIStatusError,
     AsyncModelGates,
     BadRequestError,
@@ -19,8 +20,7 @@ from modelgates import (
     RetryPolicy,
     Timeout,
 )
-from modelgates._binding import BASE_URL, SpeechRequest, speech_operation
-from modelgates_api.types import File
+from modelgates_speech._binding import BASE_URL, SpeechRequest, speech_operation
 from tests.edition import DOCUMENT, PLAIN, asks_for_more, is_documented, needs_mp3
 
 # Of a document that requires what no argument here gives, tests/evolution/scenario.py tells.
@@ -380,7 +380,7 @@ def test_the_client_shows_where_it_goes_and_never_the_key():
 
 def test_the_log_tells_each_try_but_neither_key_nor_text(client, stub, caplog):
     stub.fail_next(503)
-    with caplog.at_level(logging.DEBUG, logger="modelgates"):
+    with caplog.at_level(logging.DEBUG, logger="modelgates_speech"):
         client.audio.speech.create(
             **HELLO | {"input": "a private text"}, retry=RetryPolicy(initial_delay=0.001)
         )

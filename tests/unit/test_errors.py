@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import modelgates
-from modelgates import errors
-from modelgates.audio import Audio
+import modelgates_speech
+from modelgates_speech import errors
+from modelgates_speech.audio import Audio
 
 AUDIO = Audio(format="pcm", sample_rate=24_000, channels=1, content=b"\0\1")
 EVERY_ERROR = [
@@ -52,7 +52,7 @@ def test_every_error_of_the_tree_is_tested_above_and_exported():
 
     classes = tree(errors.ModelGatesError)
     assert classes - {errors.ModelGatesError} == {type(error) for error in EVERY_ERROR}
-    assert {cls.__name__ for cls in classes} <= set(modelgates.__all__)
+    assert {cls.__name__ for cls in classes} <= set(modelgates_speech.__all__)
 
 
 @pytest.mark.parametrize(

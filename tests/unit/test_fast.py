@@ -11,9 +11,9 @@ from contextlib import closing
 import httpcore
 import pytest
 
-from modelgates import AsyncModelGates, ConfigurationError, ModelGates, _connect
-from modelgates._fast import AsyncConnection, Connection, Message, written
-from modelgates._http import Request
+from modelgates_speech import AsyncModelGates, ConfigurationError, ModelGates, _connect
+from modelgates_speech._fast import AsyncConnection, Connection, Message, written
+from modelgates_speech._http import Request
 from tests.faults.calls import CALLERS, CLIENTS, KEY
 from tests.faults.server import FaultServer
 from tests.faults.table import AUDIO, reply
@@ -152,10 +152,10 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(client, t
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
-    monkeypatch.delitem(sys.modules, "modelgates._fast", raising=False)
-    monkeypatch.delattr("modelgates._fast", raising=False)
+    monkeypatch.delitem(sys.modules, "modelgates_speech._fast", raising=False)
+    monkeypatch.delattr("modelgates_speech._fast", raising=False)
     monkeypatch.setitem(sys.modules, "httptools", None)
-    with pytest.raises(ConfigurationError, match=r"modelgates\[fast\]"):
+    with pytest.raises(ConfigurationError, match=r"modelgates-speech\[fast\]"):
         ModelGates(api_key="key", transport="fast")
 
 

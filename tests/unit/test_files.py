@@ -6,8 +6,8 @@ import stat
 
 import pytest
 
-from modelgates import SaveError
-from modelgates.files import AtomicFile
+from modelgates_speech import SaveError
+from modelgates_speech.files import AtomicFile
 
 
 @pytest.fixture(params=["unnamed", "named"])

@@ -15,8 +15,8 @@ import pytest
 from ruamel.yaml import YAML
 
 import modelgates_api
-from modelgates import _binding
 from modelgates_api import AuthenticatedClient, Client, models
+from modelgates_speech import _binding
 from tests.edition import WHOLE, arguments_of
 
 KEY = "sk-never-to-be-seen"
@@ -86,8 +86,8 @@ def test_reading_the_document_from_the_package_imports_no_http_library():
 
 
 def test_the_wrappers_constants_import_no_http_library():
-    loaded = modules_after("from modelgates._binding import BASE_URL")
-    assert "modelgates._binding" in loaded
+    loaded = modules_after("from modelgates_speech._binding import BASE_URL")
+    assert "modelgates_speech._binding" in loaded
     assert "httpx" not in loaded
 
 
@@ -187,7 +187,7 @@ def test_a_changed_copy_leaves_the_original_alone():
         assert pool.timeout == httpx.Timeout(60, connect=5)
 
 
-@pytest.mark.parametrize("package", ["modelgates", "modelgates_api"])
+@pytest.mark.parametrize("package", ["modelgates_speech", "modelgates_api"])
 def test_type_checkers_are_told_that_the_package_is_typed(package):
     assert files(package).joinpath("py.typed").is_file()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import modelgates
+import modelgates_speech
 
-SOURCE = Path(modelgates.__file__).parent
+SOURCE = Path(modelgates_speech.__file__).parent
 CORE = {"audio", "client", "config", "errors", "files", "retry", "speech"} | {
     "_binding",
     "_connect",
@@ -22,6 +22,7 @@ CORE = {"audio", "client", "config", "errors", "files", "retry", "speech"} | {
     "_transport",
     "_version",
 }
+MAKE_A_CLIENT = "from modelgates_speech import ModelGates\nModelGates(api_key='key').close()"
 
 
 def loaded_after(code: str) -> set[str]:
@@ -41,35 +42,41 @@ def imports_of(path: Path) -> set[str]:
 
 
 def test_importing_the_package_loads_nothing_else():
-    loaded = loaded_after("import modelgates")
+    loaded = loaded_after("import modelgates_speech")
     assert loaded <= {
-        "modelgates",
-        "modelgates._version",
+        "modelgates_speech",
+        "modelgates_speech._version",
         "importlib",
         "importlib._bootstrap",
         "typing",
-    } | {name for name in loaded if not name.startswith(("modelgates", "httpx", "attr", "anyio"))}
+    } | {
+        name
+        for name in loaded
+        if not name.startswith(("modelgates_speech", "httpx", "attr", "anyio"))
+    }
 
 
 def test_no_http_library_is_loaded_before_a_client_is_made():
     assert not {"httpx", "httpcore"} & loaded_after(
-        "from modelgates import ModelGates, RateLimitError"
+        "from modelgates_speech import ModelGates, RateLimitError"
     )
-    made = loaded_after("from modelgates import ModelGates\nModelGates(api_key='key').close()")
+    made = loaded_after(MAKE_A_CLIENT)
     assert "httpcore" in made
     assert not {"httpx", "modelgates_api"} & made
 
 
 def test_a_client_does_not_load_the_models_of_every_provider():
-    loaded = loaded_after("from modelgates import ModelGates\nModelGates(api_key='key').close()")
+    loaded = loaded_after(MAKE_A_CLIENT)
     assert not [name for name in loaded if "provider_options" in name]
 
 
 def test_every_public_name_can_be_reached_and_an_unknown_one_cannot():
-    assert {name for name in modelgates.__all__ if getattr(modelgates, name, None) is None} == set()
-    assert set(modelgates.__all__) <= set(dir(modelgates))
+    assert {
+        name for name in modelgates_speech.__all__ if getattr(modelgates_speech, name, None) is None
+    } == set()
+    assert set(modelgates_speech.__all__) <= set(dir(modelgates_speech))
     with pytest.raises(AttributeError, match="nonsense"):
-        modelgates.nonsense  # noqa: B018
+        modelgates_speech.nonsense  # noqa: B018
 
 
 @pytest.mark.parametrize("module", sorted(CORE))
@@ -77,7 +84,9 @@ def test_the_core_knows_neither_stub_nor_command_line(module):
     beyond = {"cli", "stub", "distributed"}
     names = imports_of(SOURCE / f"{module}.py")
     assert not [
-        name for name in names if set(name.split(".")) & beyond and name.startswith("modelgates.")
+        name
+        for name in names
+        if set(name.split(".")) & beyond and name.startswith("modelgates_speech.")
     ]
 
 
@@ -85,16 +94,16 @@ def test_the_core_knows_neither_stub_nor_command_line(module):
 def test_the_core_hands_itself_to_jobs_only_when_called(module):
     body = ast.parse((SOURCE / f"{module}.py").read_text()).body
     at_once = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
-    assert not [node for node in at_once if "modelgates.jobs" in ast.unparse(node)]
+    assert not [node for node in at_once if "modelgates_speech.jobs" in ast.unparse(node)]
 
 
 def test_the_stub_knows_nothing_of_the_client():
     for path in (SOURCE / "stub").glob("*.py"):
-        mine = {name for name in imports_of(path) if name.split(".")[0] == "modelgates"}
+        mine = {name for name in imports_of(path) if name.split(".")[0] == "modelgates_speech"}
         assert not [
             name
             for name in mine
-            if name.removeprefix("modelgates.").split(".")[0] in CORE - {"_version"}
+            if name.removeprefix("modelgates_speech.").split(".")[0] in CORE - {"_version"}
         ], path
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from modelgates import (
+from modelgates_speech import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
@@ -14,7 +14,7 @@ from modelgates import (
     InvalidResponseError,
     RetryPolicy,
 )
-from modelgates.retry import parse_retry_after
+from modelgates_speech.retry import parse_retry_after
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from modelgates import AsyncModelGates, ModelGates
+from modelgates_speech import AsyncModelGates, ModelGates
 from tests.contract.client.strategies import is_header_safe, settings, validator, values
 from tests.contract.run import SPEECH, document
 

@@ -7,7 +7,7 @@ import httpx
 import hypothesis
 import pytest
 
-from modelgates import APIStatusError, AsyncModelGates, ModelGates
+from modelgates_speech import APIStatusError, AsyncModelGates, ModelGates
 from tests.contract.client.strategies import settings, values
 from tests.contract.run import SPEECH, document
 

@@ -1,7 +1,0 @@
-"""`python -m modelgates`: the command line, for when the script is not on PATH."""
-
-import sys
-
-from modelgates.cli import main
-
-sys.exit(main())

@@ -1,0 +1,28 @@
+"""The command `modelgates-speech`. Nothing is imported here that `--version` does not need."""
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run the command line on `sys.argv` and return its exit code (`cli.exits.Exit`)."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        from modelgates_speech._version import __version__
+
+        sys.stdout.write(f"modelgates-speech {__version__}\n")
+        return 0
+    try:
+        from modelgates_speech.cli.app import run
+
+        return run()
+    except ModuleNotFoundError as missing:
+        if missing.name != "click":
+            raise
+        sys.stderr.write(
+            "modelgates-speech: error: the command line is an extra that is not installed: "
+            'pip install "modelgates-speech[cli]"\n'
+        )
+        return 3
+    except KeyboardInterrupt:  # pressed while still importing, or while cleaning up
+        return 130

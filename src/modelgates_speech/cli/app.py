@@ -1,0 +1,89 @@
+"""The group of commands, each imported only when it is called, and the one place they all end."""
+
+import importlib
+import logging
+import signal
+from types import FrameType
+
+import click
+
+from modelgates_speech._version import __version__
+from modelgates_speech.cli.exits import CommandError, Exit, complain, exit_codes_help, exit_for
+from modelgates_speech.errors import ModelGatesError
+
+__all__ = ["COMMANDS", "COMPLETE_VARIABLE", "run"]
+
+COMPLETE_VARIABLE = "_MODELGATES_SPEECH_COMPLETE"
+"""The environment variable through which a shell's completion script asks for words."""
+
+COMMANDS = ("speak", "narrate", "batch", "stub", "completion")
+
+
+class _LazyGroup(click.Group):
+    """Commands live in the module of their name, as `command`: one not called costs nothing."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(
+            f"modelgates_speech.cli.{cmd_name}"
+        ).command
+        return command
+
+
+@click.command(
+    cls=_LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=exit_codes_help(),
+)
+@click.version_option(__version__, "-V", "--version", message="modelgates-speech %(version)s")
+@click.pass_context
+def app(context: click.Context) -> None:
+    """Text to speech with the ModelGates API, or offline with the bundled stub.
+
+    The API key is read from MODELGATES_API_KEY. There is no option for it on purpose:
+    command lines are visible to every user of a machine.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(Exit.USAGE)
+
+
+def run() -> int:
+    """Run the command that `sys.argv` names and return its exit code."""
+    _end_tidily_on_signals()
+    try:
+        code = app.main(
+            prog_name="modelgates-speech", complete_var=COMPLETE_VARIABLE, standalone_mode=False
+        )
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "modelgates-speech"
+        complain(f"{error.format_message()} (see '{path} --help')")
+        return Exit.USAGE
+    except CommandError as error:
+        complain(error.message)
+        return error.code
+    except click.Abort:
+        return Exit.INTERRUPTED
+    except ModelGatesError as error:
+        complain(
+            str(error), debug=logging.getLogger("modelgates_speech").isEnabledFor(logging.DEBUG)
+        )
+        return exit_for(error)
+    return code if isinstance(code, int) else Exit.OK
+
+
+def _end_tidily_on_signals() -> None:
+    # By default these end the process where it stands, and a half-written temporary file stays.
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _leave)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

@@ -1,0 +1,102 @@
+"""How a command ends: the exit codes, and the one line that says why."""
+
+import sys
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
+from enum import IntEnum
+
+import click
+
+from modelgates_speech.errors import (
+    APIConnectionError,
+    APIStatusError,
+    ConfigurationError,
+    IncompleteAudioError,
+    InvalidResponseError,
+    ModelGatesError,
+    SaveError,
+)
+
+__all__ = ["CommandError", "Exit", "complain", "exit_codes_help", "exit_for", "needs_extra"]
+
+
+class Exit(IntEnum):
+    """The exit codes of every command, each with its `meaning`."""
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> "Exit":
+        """Give the number its meaning, so that help and documentation cannot disagree with it."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    OK = 0, "done"
+    UNEXPECTED = 1, "an unexpected failure: please report it"
+    USAGE = 2, "the command was not understood"
+    CONFIGURATION = 3, "something is not set up: no key, a bad base URL, an extra not installed"
+    REFUSED = 4, "the API answered with an error"
+    NETWORK = 5, "the API could not be reached, or not in time"
+    INCOMPLETE = 6, "the answer was cut short, or was not audio"
+    NOT_WRITTEN = 7, "the file could not be written"
+    SOME_FAILED = 8, "some rows of a batch failed"
+    STOPPED = 9, "a batch stopped before its last row"
+    INTERRUPTED = 130, "interrupted with Ctrl-C"
+    CLOSED_OUTPUT = 141, "the reader of standard output went away"
+
+
+_EXITS: tuple[tuple[type[ModelGatesError], Exit], ...] = (
+    (ConfigurationError, Exit.CONFIGURATION),
+    (APIStatusError, Exit.REFUSED),
+    (APIConnectionError, Exit.NETWORK),
+    (InvalidResponseError, Exit.INCOMPLETE),
+    (IncompleteAudioError, Exit.INCOMPLETE),
+    (SaveError, Exit.NOT_WRITTEN),
+)
+
+
+def exit_for(error: ModelGatesError) -> Exit:
+    """Return the exit code that stands for `error`."""
+    return next((code for kind, code in _EXITS if isinstance(error, kind)), Exit.UNEXPECTED)
+
+
+def exit_codes_help() -> str:
+    """Return the exit codes as a block for the end of a help page."""
+    lines = (f"  {code:>3}  {code.meaning}" for code in Exit)
+    return "\n".join(["\b", "Exit codes:", *lines])
+
+
+class CommandError(click.ClickException):
+    """A failure that the command line itself noticed: `message`, and the `code` to end with."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def complain(message: str, *, debug: bool = False) -> None:
+    """Write `message` to standard error as one line, after the traceback if `debug`.
+
+    Messages can quote what a server sent: control characters are taken out, so that no answer
+    can break the line or drive the terminal.
+    """
+    if debug:
+        traceback.print_exc(file=sys.stderr)
+    printable = "".join(char if char.isprintable() else " " for char in message)
+    click.echo(f"modelgates-speech: error: {' '.join(printable.split())}", err=True)
+
+
+@contextmanager
+def needs_extra(extra: str) -> Generator[None]:
+    """Turn a missing import inside the block into advice to install `extra`."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.startswith("modelgates_"):
+            raise
+        message = (
+            f'this needs an extra that is not installed: pip install "modelgates-speech[{extra}]"'
+        )
+        raise CommandError(message, Exit.CONFIGURATION) from missing

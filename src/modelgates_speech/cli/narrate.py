@@ -1,0 +1,214 @@
+"""`modelgates-speech narrate`: a text of any length, one file of speech."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from modelgates_speech.audio import format_for_file
+from modelgates_speech.cli.exits import exit_codes_help, needs_extra
+from modelgates_speech.cli.options import (
+    api_options,
+    connection,
+    log_to_standard_error,
+    request_of,
+    request_options,
+)
+from modelgates_speech.cli.output import write_line
+from modelgates_speech.cli.progress import bar_is_welcome
+from modelgates_speech.files import AtomicFile
+from modelgates_speech.jobs import AudioCache
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from types import TracebackType
+
+    from modelgates_speech import AudioStream, ModelGates
+    from modelgates_speech.jobs import NarrationPlan, NarrationProgress
+
+__all__ = ["command"]
+
+_CHUNK = 64 * 1024
+
+
+@click.command(epilog=exit_codes_help())
+@click.argument("book", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write: .wav, .pcm, .raw or .mp3.",
+)
+@request_options
+@click.option("--language", default="en", show_default=True, help="ISO 639-1 code of the text.")
+@click.option("--concurrency", type=click.IntRange(1), default=4, show_default=True)
+@click.option(
+    "--max-chars",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="The most characters of one request.",
+)
+@click.option(
+    "--cache-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep finished pieces here for good.  [default: beside the output, until it is whole]",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be bought, and buy nothing.")
+@api_options
+def command(
+    *,
+    book: Path,
+    output: Path,
+    language: str,
+    concurrency: int,
+    max_chars: int,
+    cache_dir: Path | None,
+    dry_run: bool,
+    local: bool,
+    base_url: str | None,
+    timeout: float | None,
+    quiet: bool,
+    as_json: bool,
+    debug: bool,
+    **options: Any,
+) -> None:
+    """Turn the text file BOOK, of any length, into speech. With - it is standard input.
+
+    The text is spoken in pieces, several at once. Finished pieces are kept until the file is
+    whole: after Ctrl-C or a failure the same command buys only what is missing.
+    """
+    if debug:
+        log_to_standard_error()
+    response_format = format_for_file(output, None)
+    # A folder that does not exist is better found before the speech is paid for than after.
+    AtomicFile(output).discard()
+    characters = None if book == Path("-") else sum(map(len, _read(book)))
+    pieces = cache_dir or output.with_name(output.name + ".pieces")
+    request = request_of(**options)
+
+    with connection(local=local, base_url=base_url, timeout=timeout) as settings:
+        from modelgates_speech import ModelGates
+
+        # The stub's address changes from run to run, what it says does not.
+        cache = AudioCache(pieces, origin="stub" if local else None)
+        arguments: dict[str, Any] = {
+            **request,
+            "input": _read(book),
+            "response_format": response_format,
+            "language": language,
+            "concurrency": concurrency,
+            "max_chars": max_chars,
+            "cache_dir": cache,
+        }
+        with ModelGates(**settings) as client, _hint(pieces):
+            if dry_run:
+                _report_plan(client.audio.speech.narrate(dry_run=True, **arguments), as_json)
+                return
+            shown = bar_is_welcome() and not (quiet or as_json)
+            with _Bar(characters, shown=shown) as bar, _stream(client, bar, arguments) as stream:
+                stream.save(output)
+    if cache_dir is None:
+        shutil.rmtree(pieces, ignore_errors=True)
+    if not quiet:
+        _report(bar.last, output, as_json)
+
+
+def _stream(client: ModelGates, bar: _Bar, arguments: dict[str, Any]) -> AudioStream:
+    return client.audio.speech.narrate(dry_run=False, on_progress=bar, **arguments)
+
+
+def _read(book: Path) -> Iterator[str]:
+    """The text, part by part."""
+    try:
+        if book == Path("-"):
+            sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")  # type: ignore[union-attr]
+            yield from iter(lambda: sys.stdin.read(_CHUNK), "")
+        else:
+            with book.open(encoding="utf-8-sig") as file:
+                yield from iter(lambda: file.read(_CHUNK), "")
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{book} is not UTF-8 text: {error.reason}") from error
+    except OSError as error:
+        raise click.UsageError(f"cannot read {book}: {error.strerror}") from error
+
+
+@contextmanager
+def _hint(pieces: Path) -> Generator[None]:
+    """Say where the finished pieces are, should the rest not come."""
+    try:
+        yield
+    except BaseException:
+        if pieces.is_dir():
+            click.echo(
+                f"modelgates-speech: finished pieces are kept in {click.format_filename(pieces)}: "
+                "the same command buys only what is missing",
+                err=True,
+            )
+        raise
+
+
+class _Bar:
+    """A bar over the characters of the text, called with the progress of the narration."""
+
+    def __init__(self, characters: int | None, *, shown: bool) -> None:
+        with needs_extra("cli"):
+            from tqdm import tqdm
+        self.last: NarrationProgress | None = None
+        self._bar = tqdm(
+            desc="narrating",
+            total=characters,
+            unit=" chars",
+            unit_scale=True,
+            leave=False,
+            dynamic_ncols=True,
+            disable=not shown,
+        )
+
+    def __call__(self, progress: NarrationProgress) -> None:
+        """Show how far the narration is."""
+        self.last = progress
+        self._bar.set_postfix_str(f"{progress.pieces} pieces, {progress.seconds:.0f} s of audio")
+        self._bar.update(progress.characters - self._bar.n)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+
+def _report_plan(plan: NarrationPlan, as_json: bool) -> None:  # noqa: FBT001 - private
+    if as_json:
+        facts = ("pieces", "characters", "pieces_to_buy", "characters_to_buy")
+        write_line(json.dumps({name: getattr(plan, name) for name in facts}))
+    else:
+        write_line(
+            f"{plan.pieces:,} pieces, {plan.characters:,} characters; "
+            f"to buy: {plan.pieces_to_buy:,} pieces, {plan.characters_to_buy:,} characters"
+        )
+
+
+def _report(progress: NarrationProgress | None, output: Path, as_json: bool) -> None:  # noqa: FBT001
+    assert progress is not None, "a narration without a piece is refused"
+    size = output.stat().st_size
+    if as_json:
+        facts = {"path": str(output), "bytes": size, "seconds": progress.seconds}
+        write_line(json.dumps({**facts, "pieces": progress.pieces}))
+    else:
+        write_line(
+            f"{click.format_filename(output)}: {progress.seconds:.2f} s, {size:,} bytes, "
+            f"{progress.pieces:,} pieces"
+        )

@@ -1,0 +1,50 @@
+"""Standard output: a reader that goes away, or a full disk behind it, ends the command tidily."""
+
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import click
+
+from modelgates_speech.cli.exits import CommandError, Exit
+
+__all__ = ["standard_output_is_for_people", "write_audio", "write_line"]
+
+
+def standard_output_is_for_people() -> bool:
+    """Return whether standard output is a terminal, where bytes of audio would do harm."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def write_line(line: str) -> None:
+    """Write `line` to standard output."""
+    with _written_or_explained():
+        click.echo(line)
+
+
+def write_audio(chunk: bytes) -> None:
+    """Write `chunk` to standard output at once: a player at the other end is waiting for it."""
+    with _written_or_explained():
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _written_or_explained() -> Generator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        _forget_standard_output()
+        raise click.exceptions.Exit(Exit.CLOSED_OUTPUT) from error
+    except OSError as error:
+        _forget_standard_output()
+        message = f"cannot write to standard output: {error.strerror}"
+        raise CommandError(message, Exit.NOT_WRITTEN) from error
+
+
+def _forget_standard_output() -> None:
+    # The interpreter flushes standard output once more on its way out, and would fail again.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

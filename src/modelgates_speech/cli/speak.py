@@ -1,0 +1,184 @@
+"""`modelgates-speech speak`: one text, one file of speech."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from modelgates_speech.audio import format_for_file
+from modelgates_speech.cli.exits import exit_codes_help
+from modelgates_speech.cli.inputs import read_text
+from modelgates_speech.cli.options import (
+    POSITIVE,
+    api_options,
+    connection,
+    log_to_standard_error,
+    request_of,
+    request_options,
+)
+from modelgates_speech.cli.output import standard_output_is_for_people, write_audio, write_line
+from modelgates_speech.cli.progress import ProgressBar, bar_is_welcome
+from modelgates_speech.errors import ConfigurationError, InvalidResponseError
+from modelgates_speech.files import AtomicFile
+
+if TYPE_CHECKING:
+    from modelgates_speech import AudioStream, ModelGates
+
+__all__ = ["command"]
+
+_STANDARD_OUTPUT = Path("-")
+
+
+def _complete_format(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+    # Suggestions, not a choice: a format that the API learns tomorrow goes through today.
+    return [name for name in ("pcm", "mp3") if name.startswith(typed)]
+
+
+@click.command(epilog=exit_codes_help())
+@click.argument("text", required=False)
+@click.option(
+    "--file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read the text from this file (UTF-8).",
+)
+@click.option(
+    "--format",
+    "response_format",
+    metavar="pcm|mp3",
+    shell_complete=_complete_format,
+    help="Format to ask the API for; by default the suffix of the output decides.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to write: .wav, .pcm, .raw or .mp3; - is standard output (raw audio). "
+    "[default: speech.wav, or speech.mp3 with --format mp3]",
+)
+@request_options
+@click.option(
+    "--deadline",
+    type=POSITIVE,
+    metavar="SECONDS",
+    help="Longest time to accept for the whole call, retries included.",
+)
+@api_options
+def command(
+    *,
+    text: str | None,
+    file: Path | None,
+    model: str,
+    voice: str,
+    speed: float | None,
+    response_format: str | None,
+    output: Path | None,
+    provider_options: tuple[str, ...],
+    local: bool,
+    base_url: str | None,
+    timeout: float | None,
+    deadline: float | None,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,
+) -> None:
+    """Turn TEXT into speech. With - the text is read from standard input.
+
+    The API key is read from MODELGATES_API_KEY; there is no option for it on purpose, since
+    command lines are visible to every user of a machine. Without a key, --local speaks offline.
+    """
+    if debug:
+        log_to_standard_error()
+    output = output or Path("speech.mp3" if response_format == "mp3" else "speech.wav")
+    to_standard_output = output == _STANDARD_OUTPUT
+    if to_standard_output and as_json:
+        raise click.UsageError("--json and -o - would both write to standard output")
+    if to_standard_output and standard_output_is_for_people():
+        raise click.UsageError("-o - does not write audio to a terminal: pipe or redirect it")
+
+    request = request_of(
+        model=model, voice=voice, speed=speed, provider_options=provider_options
+    ) | {"input": read_text(text, file)}
+    if response_format is not None:
+        request["response_format"] = response_format
+
+    with ExitStack() as stack:
+        settings = stack.enter_context(
+            connection(local=local, base_url=base_url, timeout=timeout, deadline=deadline)
+        )
+        from modelgates_speech import ModelGates
+
+        client = stack.enter_context(ModelGates(**settings))
+        bar = None
+        if bar_is_welcome() and not (as_json or quiet):
+            bar = stack.enter_context(ProgressBar())
+        if to_standard_output:
+            _write_to_standard_output(client, request, bar)
+            return
+        stream = _save(client, request, output, bar)
+    if as_json:
+        write_line(json.dumps(_result(stream, output)))
+    elif not quiet:
+        write_line(_sentence(stream, output))
+
+
+def _save(
+    client: ModelGates, request: dict[str, Any], output: Path, bar: ProgressBar | None
+) -> AudioStream:
+    request["response_format"] = format_for_file(output, request.get("response_format"))
+    # A folder that does not exist is better found before the speech is paid for than after.
+    AtomicFile(output).discard()
+    with client.audio.speech.stream(**request) as stream:
+        if bar is not None:
+            bar.describe(stream)
+        try:
+            stream.save(output, on_progress=bar)
+        except ConfigurationError as error:
+            # Suffix and request agreed: it is the answer that is in another format.
+            raise InvalidResponseError(
+                error.message, content_type=stream.content_type, request_id=stream.request_id
+            ) from error
+    return stream
+
+
+def _write_to_standard_output(
+    client: ModelGates, request: dict[str, Any], bar: ProgressBar | None
+) -> None:
+    with client.audio.speech.stream(**request) as stream:
+        if bar is not None:
+            bar.describe(stream)
+        for chunk in stream:
+            write_audio(chunk)
+            if bar is not None:
+                bar(stream.bytes_received)
+
+
+def _result(stream: AudioStream, output: Path) -> dict[str, Any]:
+    return {
+        "path": str(output),
+        "bytes": output.stat().st_size,
+        "seconds": stream.duration,
+        "sample_rate": stream.sample_rate,
+        "channels": stream.channels,
+        "format": _container(stream, output),
+        "content_type": stream.content_type,
+        "request_id": stream.request_id,
+    }
+
+
+def _sentence(stream: AudioStream, output: Path) -> str:
+    kind = _container(stream, output)
+    if stream.format == "pcm":
+        layout = {1: "mono", 2: "stereo"}.get(stream.channels or 0, f"{stream.channels} channels")
+        details = f"pcm s16le, {stream.sample_rate} Hz, {layout}"
+        kind = f"{kind} ({details})" if kind != "pcm" else details
+    length = [] if stream.duration is None else [f"{stream.duration:.2f} s"]
+    facts = [*length, kind, f"{output.stat().st_size:,} bytes"]
+    return f"{click.format_filename(output)}: {', '.join(facts)}"
+
+
+def _container(stream: AudioStream, output: Path) -> str:
+    return "wav" if output.suffix.lower() == ".wav" else stream.format

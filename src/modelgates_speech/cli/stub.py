@@ -1,0 +1,53 @@
+"""`modelgates-speech stub`: the local double of the API, until it is stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from modelgates_speech.cli.exits import CommandError, Exit, needs_extra
+
+__all__ = ["command"]
+
+
+class _StubCommand(click.Command):
+    """Its help ends with the magic models, read from the stub's own table when it is shown."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from modelgates_speech.stub.faults import describe
+
+        formatter.write_paragraph()
+        formatter.write("Magic models, with which any client can make the stub misbehave:\n")
+        formatter.write(describe() + "\n")
+
+
+@click.command(cls=_StubCommand)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--api-key",
+    metavar="KEY",
+    help="The one key to accept; by default any well-formed key is.",
+)
+@click.option(
+    "--document",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="OpenAPI document to follow instead of the bundled one.",
+)
+def command(*, host: str, port: int, api_key: str | None, document: Path | None) -> None:
+    """Serve the API on this machine, offline, with a voice. Ctrl-C stops it."""
+    with needs_extra("stub"):
+        from modelgates_speech.stub import serve
+    accepted: dict[str, Any] = {"any_key": True} if api_key is None else {"api_key": api_key}
+    try:
+        serve(host, port, document=document, **accepted)
+    except (OSError, ValueError) as error:
+        raise CommandError(f"the stub cannot start: {error}", Exit.CONFIGURATION) from error

@@ -1,0 +1,239 @@
+"""What a client is made of: checked once, before anything is sent."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import math
+import os
+import re
+from typing import TYPE_CHECKING, Final, NoReturn, Self
+from urllib.parse import urlsplit
+
+import attrs
+
+from modelgates_speech.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+KEY_VARIABLE = "MODELGATES_API_KEY"
+URL_VARIABLE = "MODELGATES_BASE_URL"
+
+
+class Default(enum.Enum):
+    """The type of `DEFAULT`, which says "as the client has it" where None says "none"."""
+
+    DEFAULT = "DEFAULT"
+
+    def __repr__(self) -> str:
+        return "DEFAULT"
+
+
+DEFAULT: Final = Default.DEFAULT
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_KEY = re.compile(r"[\x21-\x7e]+")
+_VALUE = re.compile(r"[\x20-\x7e\t]*")
+_RESERVED = {
+    "accept-encoding": "audio is always asked for uncompressed",
+    "authorization": "pass api_key instead",
+    "connection": "it is the transport's",
+    "content-length": "it is the transport's",
+    "content-type": "it is the document's",
+    "host": "pass base_url instead",
+    "transfer-encoding": "it is the transport's",
+}
+
+
+@attrs.frozen
+class Timeout:
+    """How long each phase of a try may take, in seconds, each above 0.
+
+    Args:
+        connect: To open a connection, TLS included.
+        read: Between two pieces of the reply.
+        write: Between two pieces of the request.
+        pool: To wait for a free connection.
+
+    Raises:
+        ConfigurationError: If a number is not finite and above 0.
+    """
+
+    connect: float = 5.0
+    read: float = 60.0
+    write: float = 60.0
+    pool: float = 60.0
+
+    def __attrs_post_init__(self) -> None:
+        for name, seconds in self.phases().items():
+            checked_seconds(seconds, f"timeout ({name})")
+
+    def phases(self) -> dict[str, float]:
+        """The seconds by the name of the phase."""
+        return {
+            "connect": self.connect,
+            "read": self.read,
+            "write": self.write,
+            "pool": self.pool,
+        }
+
+
+def as_timeout(value: float | Timeout) -> Timeout:
+    """`value` itself, or `value` seconds for each phase."""
+    return value if isinstance(value, Timeout) else Timeout(value, value, value, value)
+
+
+def checked_deadline(value: float | None) -> float | None:
+    """`value` if it is None or a number of seconds above 0."""
+    return None if value is None else checked_seconds(value, "deadline")
+
+
+def checked_seconds(value: float, name: str) -> float:
+    """`value` if it is a number of seconds above 0.
+
+    Raises:
+        ConfigurationError: If it is not.
+    """
+    if isinstance(value, int | float) and math.isfinite(value) and value > 0:
+        return value
+    raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
+
+
+class Secret:
+    """An API key, in a form that no repr, log or traceback with locals shows.
+
+    Raises:
+        ConfigurationError: If it is empty or holds what a header cannot.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value = value if isinstance(value, str) else ""
+        del value
+        if not self._value:
+            raise ConfigurationError(
+                f"no API key: set {KEY_VARIABLE} or pass api_key. To try without one, start the "
+                "local stub with `modelgates-speech stub`, or use `modelgates-speech speak --local`"
+            )
+        if not _KEY.fullmatch(self._value):
+            raise ConfigurationError(
+                "the API key holds white space, a line break or a character outside ASCII (the "
+                "key is not shown here): was it copied or read with its line end?"
+            )
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an API key is not pickled: give it to the other process by itself")
+
+    def bearer(self) -> str:
+        """The value of the ``Authorization`` header."""
+        return f"Bearer {self._value}"
+
+    def scrub(self, data: bytes) -> bytes:
+        """`data` without the key, should a server have echoed it."""
+        return data.replace(self._value.encode(), b"[redacted]")
+
+    def scrub_text(self, text: str) -> str:
+        """`text` without the key, likewise."""
+        return text.replace(self._value, "[redacted]")
+
+
+class KeySource:
+    """Where the key comes from: a string, or a function that is asked before each call."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: str | Callable[[], str] | None) -> None:
+        self._source = source
+
+    def __repr__(self) -> str:
+        return "KeySource(...)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an API key is not pickled: give it to the other process by itself")
+
+    def check(self) -> Self:
+        """Itself, if the key is good as far as can be known without asking.
+
+        Raises:
+            ConfigurationError: If it is not.
+        """
+        if not callable(self._source):
+            Secret(self._source)
+        return self
+
+    def secret(self) -> Secret:
+        """The key as it is now.
+
+        Raises:
+            ConfigurationError: If there is none, or the function that provides it fails.
+        """
+        try:
+            return Secret(self._source() if callable(self._source) else self._source)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            raise ConfigurationError(f"api_key() failed with {type(error).__name__}") from error
+
+
+def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """`headers` if they can be sent beside the client's own.
+
+    Raises:
+        ConfigurationError: If one would inject another, is not ASCII, or is the client's own.
+    """
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name):
+            raise ConfigurationError(f"{name!r} is no name of a header")
+        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+            raise ConfigurationError(
+                f"the header {name} holds a line break or a character outside ASCII"
+            )
+        if reason := _RESERVED.get(name.lower()):
+            raise ConfigurationError(f"the header {name} cannot be set: {reason}")
+    return dict(headers)
+
+
+def checked_base_url(base_url: str, *, allow_plain_http: bool) -> str:
+    """`base_url` without a trailing slash, if the key may go there.
+
+    Raises:
+        ConfigurationError: If it is no http(s) URL, holds credentials, a query or a fragment,
+            or is plain http to another machine.
+    """
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"base_url {base_url!r} is no URL: {error}") from error
+    if "@" in parts.netloc:
+        raise ConfigurationError("base_url must hold no credentials: pass the key as api_key")
+    if parts.scheme not in {"http", "https"} or not host or not _VALUE.fullmatch(base_url):
+        raise ConfigurationError(f"base_url {base_url!r} is no http or https URL")
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"base_url {base_url!r} must end with its path")
+    if parts.scheme == "http" and not (is_loopback(host) or allow_plain_http):
+        raise ConfigurationError(
+            f"base_url {base_url!r} would send the key unencrypted: use https, or pass "
+            "allow_plain_http=True if the network in between is yours"
+        )
+    return base_url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def from_environment(variable: str) -> str | None:
+    """The variable's value, or None when it is unset or empty."""
+    return os.environ.get(variable) or None

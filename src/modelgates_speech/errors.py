@@ -1,0 +1,255 @@
+"""Every exception this package raises, as one tree.
+
+None of them holds a request, a response or an API key, and all of them can be pickled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from modelgates_speech.audio import Audio
+
+Phase = Literal["connect", "read", "write", "pool", "deadline"]
+
+
+class ModelGatesError(Exception):
+    """The root of the tree: ``except ModelGatesError`` catches all that this package raises.
+
+    Attributes:
+        characters: When a piece of a long text failed (`narrate`), the offsets of its first
+            character and of the one after its last; else None.
+    """
+
+    characters: tuple[int, int] | None = None
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with `args` alone, which keyword-only arguments defeat.
+        return _revive, (type(self), self.args, self.__dict__)
+
+
+def _revive(cls: type[ModelGatesError], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(ModelGatesError):
+    """The call cannot be made as asked: no key, a bad URL, an argument that contradicts another.
+
+    Raised before anything is sent, so nothing was paid for.
+    """
+
+
+class APIConnectionError(ModelGatesError):
+    """No response came: DNS, TCP, TLS, a proxy, or a connection that broke.
+
+    Attributes:
+        request_sent: Whether the request may have reached the server. When it is true the
+            speech may have been produced and billed; when it is false it cannot have been.
+        transient: Whether trying again could help. False for an untrusted certificate.
+    """
+
+    def __init__(self, message: str, *, request_sent: bool, transient: bool = True) -> None:
+        super().__init__(message)
+        self.request_sent = request_sent
+        self.transient = transient
+
+
+class APITimeoutError(APIConnectionError):
+    """Something took longer than `timeout` or `deadline` allows.
+
+    Attributes:
+        phase: What ran out: ``connect``, ``read``, ``write``, ``pool`` (no free connection)
+            or ``deadline`` (the whole call, retries included).
+    """
+
+    def __init__(self, message: str, *, phase: Phase, request_sent: bool) -> None:
+        super().__init__(message, request_sent=request_sent)
+        self.phase: Phase = phase
+
+
+class APIStatusError(ModelGatesError):
+    """The server answered with a status other than success.
+
+    Attributes:
+        status: The HTTP status.
+        code: ``error.code`` of the body, or None when the body has none.
+        message: ``error.message`` of the body, or a summary of what came instead.
+        metadata: ``error.metadata`` of the body (a mapping), or None.
+        user_id: ``user_id`` of the body, or None.
+        request_id: The request's id, for the provider's support, or None.
+        retry_after: Seconds the server asked to wait (``Retry-After``), or None.
+        body: The raw body, at most its first 64 KiB.
+    """
+
+    status: int
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        user_id: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        body: bytes = b"",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.metadata = metadata
+        self.user_id = user_id
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.body = body
+
+    def __str__(self) -> str:
+        wait = f"; it asks to wait {self.retry_after:g} s" if self.retry_after else ""
+        request = f" (request {self.request_id})" if self.request_id else ""
+        return f"HTTP {self.status}: {self.message}{wait}{request}"
+
+    @classmethod
+    def for_status(cls, status: int) -> type[Self]:
+        """The class that stands for `status`: the documented one, or `APIStatusError` itself."""
+        return next((sub for sub in cls.__subclasses__() if sub.status == status), cls)
+
+
+class BadRequestError(APIStatusError):
+    """400: a parameter is invalid or the input is malformed (``BadRequestResponse``)."""
+
+    status = 400
+
+
+class AuthenticationError(APIStatusError):
+    """401: the key is missing or not valid (``UnauthorizedResponse``)."""
+
+    status = 401
+
+
+class PaymentRequiredError(APIStatusError):
+    """402: not enough credits or quota (``PaymentRequiredResponse``)."""
+
+    status = 402
+
+
+class NotFoundError(APIStatusError):
+    """404: no such model, voice or endpoint (``NotFoundResponse``)."""
+
+    status = 404
+
+
+class RateLimitError(APIStatusError):
+    """429: too many requests (``TooManyRequestsResponse``); see `retry_after`."""
+
+    status = 429
+
+
+class InternalServerError(APIStatusError):
+    """500: the server failed (``InternalServerResponse``); the speech may have been billed."""
+
+    status = 500
+
+
+class BadGatewayError(APIStatusError):
+    """502: the provider behind the gateway failed (``BadGatewayResponse``)."""
+
+    status = 502
+
+
+class ServiceUnavailableError(APIStatusError):
+    """503: the service is overloaded or down (``ServiceUnavailableResponse``)."""
+
+    status = 503
+
+
+class InvalidResponseError(ModelGatesError):
+    """The server answered 200, but not with what was asked for: JSON, HTML, text or nothing.
+
+    Attributes:
+        content_type: The content type that came, or None.
+        body: The first bytes of what came, at most 64 KiB.
+        request_id: The request's id, or None.
+        audio: The whole audio, when what came is audio of a format that the file asked for
+            cannot hold; else None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        content_type: str | None = None,
+        body: bytes = b"",
+        request_id: str | None = None,
+        audio: Audio | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.content_type = content_type
+        self.body = body
+        self.request_id = request_id
+        self.audio = audio
+
+
+class IncompleteAudioError(ModelGatesError):
+    """The audio began and did not end: the connection was cut, stalled or ran out of time.
+
+    It is never retried, for what arrived has probably been billed. The cause says what broke.
+
+    Attributes:
+        bytes_received: How many bytes of audio arrived.
+        expected: How many were announced (``Content-Length``), or None.
+        partial: What arrived and was not yet handed to you: all of it for `create`, `read` and
+            `save` (for `save`, at most the first 64 MiB), the remainder for a stream.
+        request_id: The request's id, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        bytes_received: int,
+        expected: int | None,
+        partial: Audio,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.bytes_received = bytes_received
+        self.expected = expected
+        self.partial = partial
+        self.request_id = request_id
+
+
+class SaveError(ModelGatesError):
+    """The file could not be written: no such folder, no permission, no space.
+
+    The target is as it was before the call, and nothing is left beside it.
+
+    Attributes:
+        path: The file asked for.
+        errno: The operating system's error number, or None.
+        partial: The audio that arrived all the same, at most its first 64 MiB; None when
+            nothing had been sent yet or you hold the audio already.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: Path,
+        errno: int | None = None,
+        partial: Audio | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.errno = errno
+        self.partial = partial

@@ -1,0 +1,192 @@
+"""Files that appear under their name whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from itertools import chain, count
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import anyio
+
+from modelgates_speech.errors import SaveError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+T = TypeVar("T")
+
+_MODE = 0o666
+
+
+class AtomicFile:
+    """A file written out of sight and given its name by `commit`, whole.
+
+    Until then the target is as it was. Where the system knows unnamed files (Linux), not even
+    a killed process leaves anything behind; elsewhere a temporary file stands beside the
+    target and is removed on any failure that Python sees.
+
+    Args:
+        path: The target. A symbolic link is written through.
+
+    Raises:
+        SaveError: If the target is a folder, or its folder does not allow a new file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._temporary: Path | None = None
+        try:
+            self._target = Path(os.path.realpath(self.path))
+            if self._target.is_dir():
+                raise IsADirectoryError(21, "it is a folder")
+            self._file = os.fdopen(self._open(), "w+b", buffering=0)
+        except (OSError, ValueError) as error:
+            raise self._failure(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.discard()
+
+    def write(self, data: bytes) -> None:
+        """Append `data`.
+
+        Raises:
+            SaveError: If the disk is full or fails.
+        """
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def rewrite_start(self, data: bytes) -> None:
+        """Replace the first bytes with `data`, for a header that holds the length.
+
+        Raises:
+            SaveError: If the disk fails.
+        """
+        try:
+            self._file.seek(0)
+        except OSError as error:
+            raise self._failure(error) from error
+        self.write(data)
+
+    def read(self, start: int, size: int) -> bytes:
+        """Up to `size` bytes of what was written, from offset `start`."""
+        self._file.seek(start)
+        chunks: list[bytes] = []
+        while size > 0 and (chunk := self._file.read(min(size, 1 << 20))):
+            chunks.append(chunk)
+            size -= len(chunk)
+        return b"".join(chunks)
+
+    def commit(self) -> Path:
+        """Make the file appear under its name, durably, in place of what was there.
+
+        Returns:
+            The path as it was given.
+
+        Raises:
+            SaveError: If the disk is full or fails, or the target became a folder.
+        """
+        try:
+            os.fsync(self._file.fileno())
+            if self._temporary is None:
+                self._temporary = self._give_name()
+            if os.name == "nt":  # pragma: no cover - an open file cannot be renamed there
+                self._file.close()
+            if self._temporary != self._target:
+                with contextlib.suppress(FileNotFoundError):
+                    self._temporary.chmod(stat.S_IMODE(self._target.stat().st_mode))
+                self._temporary.replace(self._target)
+        except OSError as error:
+            raise self._failure(error) from error
+        self._temporary = None
+        self._file.close()
+        return self.path
+
+    def discard(self) -> None:
+        """Drop what was written, unless it was committed. May be called again."""
+        self._file.close()
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
+            self._temporary = None
+
+    def _open(self) -> int:
+        folder = self._target.parent
+        if hasattr(os, "O_TMPFILE") and Path("/proc/self/fd").is_dir():
+            # Not every file system has unnamed files; those without refuse in various ways.
+            with contextlib.suppress(OSError):
+                return os.open(folder, os.O_TMPFILE | os.O_RDWR, _MODE)
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+        for candidate in self._names_beside():
+            with contextlib.suppress(FileExistsError):
+                descriptor = os.open(candidate, flags, _MODE)
+                self._temporary = candidate
+                return descriptor
+        raise AssertionError  # pragma: no cover - the names are endless
+
+    def _give_name(self) -> Path:
+        """Link the unnamed file: to the target where that is free, else beside it."""
+        source = f"/proc/self/fd/{self._file.fileno()}"
+        folder = os.open(self._target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for candidate in chain((self._target,), self._names_beside()):
+                with contextlib.suppress(FileExistsError):
+                    # A folder's descriptor makes this linkat(2), which follows the link in /proc.
+                    os.link(source, candidate.name, src_dir_fd=folder, dst_dir_fd=folder)
+                    return candidate
+        finally:
+            os.close(folder)
+        raise AssertionError  # pragma: no cover - the names are endless
+
+    def _names_beside(self) -> Iterator[Path]:
+        for attempt in count():
+            unique = f"{os.getpid()}.{id(self):x}.{attempt}"
+            yield self._target.with_name(f".{self._target.name[:64]}.{unique}.part")
+
+    def _failure(self, error: OSError | ValueError) -> SaveError:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return SaveError(
+            f"could not write {self.path}: {reason}; the target is as it was before",
+            path=self.path,
+            errno=error.errno if isinstance(error, OSError) else None,
+        )
+
+
+async def in_thread(function: Callable[..., T], *arguments: object) -> T:
+    """Call `function` in a thread, and wait for its end even when cancelled.
+
+    To be cancelled by asyncio itself would otherwise leave the thread at work on a file that is
+    being dropped.
+    """
+    # Here, for the sync client has no need of it.
+    from anyio import to_thread
+
+    results: list[T] = []
+    failures: list[Exception] = []
+
+    async def run() -> None:
+        try:
+            results.append(await to_thread.run_sync(function, *arguments))
+        except Exception as error:  # noqa: BLE001 - raised below, where no group wraps it
+            failures.append(error)
+
+    # A task group does not end before its tasks, nor these before their threads.
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+    for failure in failures:
+        raise failure
+    return results[0]

@@ -1,0 +1,78 @@
+"""How many requests at once: more while all goes well, half when the server says "too many"."""
+
+from __future__ import annotations
+
+from modelgates_speech.errors import ConfigurationError
+
+START = 4
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 60.0
+
+
+class Aimd:
+    """Additive increase, multiplicative decrease, as TCP shares a line. No I/O, no clock.
+
+    A success raises the limit by one per round of requests. A 429 halves it, once for all the
+    requests that were under way together, and nothing is started until the pause is over that
+    the server asked for, or that doubles from one second on while nothing succeeds.
+
+    Args:
+        ceiling: The most requests at once, 1 or more.
+
+    Raises:
+        ConfigurationError: If `ceiling` is below 1.
+    """
+
+    def __init__(self, ceiling: int) -> None:
+        if ceiling < 1:
+            raise ConfigurationError(f"concurrency must be 1 or more, not {ceiling}")
+        self.running = 0
+        self._ceiling = ceiling
+        self._limit = float(min(START, ceiling))
+        self._round = 0
+        self._resume_at = 0.0
+        self._refusals = 0
+
+    @property
+    def limit(self) -> int:
+        """How many requests may run at once."""
+        return int(self._limit)
+
+    def wait(self, now: float) -> float | None:
+        """Seconds until a request may start: 0 for now, None for when another has ended."""
+        if self.running >= self.limit:
+            return None
+        return max(0.0, self._resume_at - now)
+
+    def start(self) -> int:
+        """Note that a request starts; return the round that it belongs to."""
+        self.running += 1
+        return self._round
+
+    def end(self) -> None:
+        """Note that a request ended without a word about the rate."""
+        self.running -= 1
+
+    def succeed(self) -> None:
+        """Note that a request ended well."""
+        self.running -= 1
+        self._refusals = 0
+        self._limit = min(float(self._ceiling), self._limit + 1 / self._limit)
+
+    def refuse(self, began_in: int, now: float, retry_after: float | None) -> None:
+        """Note that a request was refused for the rate.
+
+        Args:
+            began_in: What `start` returned for it.
+            now: The time, of the clock that `wait` is asked with.
+            retry_after: Seconds that the server asked to wait, or None.
+        """
+        self.running -= 1
+        if began_in == self._round:
+            self._limit = max(1.0, self._limit / 2)
+            self._round += 1
+            self._refusals += 1
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (self._refusals - 1))
+        self._resume_at = max(
+            self._resume_at, now + (pause if retry_after is None else retry_after)
+        )

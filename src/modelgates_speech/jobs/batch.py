@@ -1,0 +1,337 @@
+"""Piles of texts: each row a file and a line in `results.jsonl`, bought once.
+
+One task decides which row is next and when it may start; each row is spoken in a task of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import attrs
+
+from modelgates_speech.client import AsyncModelGates
+from modelgates_speech.errors import (
+    APIStatusError,
+    AuthenticationError,
+    ConfigurationError,
+    ModelGatesError,
+    PaymentRequiredError,
+    RateLimitError,
+    SaveError,
+)
+from modelgates_speech.files import in_thread
+from modelgates_speech.jobs.aimd import Aimd
+from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, read_rows
+from modelgates_speech.jobs.mp3 import Frames
+from modelgates_speech.jobs.results import Results, describe
+from modelgates_speech.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Mapping
+
+    from modelgates_speech.audio import AudioMetadata
+    from modelgates_speech.jobs.manifest import Source
+
+CONCURRENCY = 16
+
+# How often a row that meets a rate limit is put back before it counts as failed.
+MAX_REFUSALS = 10
+
+_CHUNK = 64 * 1024
+
+
+@attrs.define
+class BatchReport:
+    """How a batch went, or how far it is.
+
+    Attributes:
+        ok: Rows spoken in this run.
+        failed: Rows that failed in this run.
+        skipped: Rows whose result of an earlier run stands.
+        characters: Characters sent in this run.
+        seconds: Seconds of audio received in this run.
+        concurrency: How many requests may run at once at the moment.
+        stopped: Why the batch ended before its last row, or None.
+    """
+
+    ok: int = 0
+    failed: int = 0
+    skipped: int = 0
+    characters: int = 0
+    seconds: float = 0.0
+    concurrency: int = 0
+    stopped: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class _Limits:
+    max_errors: int | None
+    max_characters: int | None
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("max_errors", "max_characters"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigurationError(f"{name} must be 1 or more, not {value}")
+
+
+def run_batch(
+    source: Source,
+    out_dir: str | os.PathLike[str],
+    *,
+    client: Callable[[], AsyncModelGates] = AsyncModelGates,
+    **options: Any,
+) -> BatchReport:
+    """Speak every row of a manifest into a folder; blocking.
+
+    Args:
+        source: As in `run_batch_async`, like what follows.
+        out_dir: The folder.
+        client: Makes the client that is used, and closed at the end.
+        **options: The keyword arguments of `run_batch_async`.
+    """
+
+    async def run() -> BatchReport:
+        async with client() as made:
+            return await run_batch_async(source, out_dir, client=made, **options)
+
+    return anyio.run(run)
+
+
+async def run_batch_async(
+    source: Source,
+    out_dir: str | os.PathLike[str],
+    *,
+    client: AsyncModelGates,
+    defaults: Mapping[str, Any] | None = None,
+    concurrency: int = CONCURRENCY,
+    max_errors: int | None = None,
+    max_characters: int | None = None,
+    retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008 - immutable
+    on_progress: Callable[[BatchReport], None] | None = None,
+) -> BatchReport:
+    """Speak every row of a manifest into a folder; run again, it buys only what is missing.
+
+    A row has an ``id`` and an ``input``, and may have ``model``, ``voice``, ``response_format``,
+    ``speed``, ``provider`` and ``extra_body``. Its audio goes to a file named by its id (WAV for
+    ``pcm``), its result to a line of ``results.jsonl``. A row that fails stops no other, but for
+    what would fail them all: a key that is refused, no credit left, a disk that is full.
+
+    Args:
+        source: The manifest: a path (``.jsonl``, ``.csv``, ``.parquet``), ``-`` for JSONL on
+            standard input, or an iterable of mappings. It is read as rows are spoken.
+        out_dir: The folder. Results in it whose file agrees in size and SHA-256, and whose row
+            asks for the same, are not bought again.
+        client: Makes the calls.
+        defaults: Fields for rows that do not have them.
+        concurrency: The most requests at once, 1 to 100. It is approached from 4, and halved when
+            the server answers 429.
+        max_errors: Stop once so many rows have failed.
+        max_characters: Stop before more characters than this are sent.
+        retry: What is tried again for a row; 429 is for the batch to decide.
+        on_progress: Called with the report after each row.
+
+    Returns:
+        The report; `stopped` says if rows are left.
+
+    Raises:
+        ConfigurationError: If the batch cannot start; nothing was sent.
+        SaveError: If `out_dir` cannot be written.
+    """
+    limits = _Limits(max_errors=max_errors, max_characters=max_characters)
+    limiter = Aimd(concurrency)
+    if unknown := set(defaults or {}) - set(FIELDS):
+        raise ConfigurationError(f"unknown defaults: {', '.join(sorted(unknown))}")
+    rows = read_rows(source, defaults or {})
+    if retry is not None:
+        without = retry.statuses - {429}
+        retry = attrs.evolve(retry, statuses=without)  # type: ignore[arg-type] # a converter
+    results = await in_thread(Results, Path(out_dir))
+    batch = _Batch(client, rows, results, limiter, limits, retry, on_progress)
+    try:
+        return await batch.run()
+    finally:
+        results.close()
+
+
+class _Batch:
+    def __init__(
+        self,
+        client: AsyncModelGates,
+        rows: Iterator[Row | BadRow],
+        results: Results,
+        limiter: Aimd,
+        limits: _Limits,
+        retry: RetryPolicy | None,
+        on_progress: Callable[[BatchReport], None] | None,
+    ) -> None:
+        self._speech = client.audio.speech
+        self._rows = rows
+        self._results = results
+        self._limiter = limiter
+        self._limits = limits
+        self._retry = retry
+        self._on_progress = on_progress
+        self._report = BatchReport()
+        self._put_back: deque[tuple[Row, int]] = deque()
+        self._exhausted = False
+        self._broken: Exception | None = None
+        self._changed = anyio.Event()
+
+    async def run(self) -> BatchReport:
+        async with anyio.create_task_group() as group:
+            while await self._may_start():
+                row, refusals = await self._next()
+                if row is not None and self._report.stopped is None:
+                    group.start_soon(self._speak, row, refusals, self._limiter.start())
+        self._note()
+        if self._broken is not None:
+            raise self._broken
+        return self._report
+
+    async def _may_start(self) -> bool:
+        """Wait until a row may start; false when none will any more."""
+        while self._report.stopped is None:
+            if self._exhausted and not self._put_back:
+                if not self._limiter.running:
+                    return False
+                seconds = None
+            else:
+                seconds = self._limiter.wait(time.monotonic())
+            if seconds == 0:
+                return True
+            if self._changed.is_set():
+                self._changed = anyio.Event()
+            with anyio.move_on_after(seconds):
+                await self._changed.wait()
+        return False
+
+    async def _next(self) -> tuple[Row | None, int]:
+        if self._put_back:
+            return self._put_back.popleft()
+        try:
+            row = await in_thread(self._next_due)
+        except Exception as error:  # noqa: BLE001 - raised by `run`, once what is under way is done
+            self._broken = error
+            self._stop(f"the manifest cannot be read on: {error}")
+            return None, 0
+        if isinstance(row, BadRow):
+            await self._fail(row, None, "InvalidRow", row.reason)
+            self._note()
+            return None, 0
+        allowed = self._limits.max_characters
+        if row is None:
+            self._exhausted = True
+        elif allowed is not None and self._report.characters + row.characters > allowed:
+            self._stop(f"the next row would take more than the {allowed:,} characters allowed")
+        else:
+            self._report.characters += row.characters
+            return row, 0
+        return None, 0
+
+    def _next_due(self) -> Row | BadRow | None:
+        """The next row to buy, in a thread: a manifest may be slow, and its start long done."""
+        for row in self._rows:
+            if isinstance(row, BadRow):
+                return row
+            match self._results.claim(row.name, row.key):
+                case "new":
+                    return row
+                case "done":
+                    self._report.skipped += 1
+                case "twice":
+                    reason = "its id came before, or one that differs in case alone"
+                    return BadRow(row.number, row.id, reason)
+        return None
+
+    async def _speak(self, row: Row, refusals: int, began_in: int) -> None:
+        path = self._results.path.with_name(row.name + row.suffix)
+        request: dict[str, Any] = {**row.request, "retry": self._retry}
+        try:
+            async with self._speech.stream(**request) as stream:
+                await stream.save(path)
+                metadata = stream.metadata
+        except RateLimitError as error:
+            self._limiter.refuse(began_in, time.monotonic(), error.retry_after)
+            if refusals < MAX_REFUSALS:
+                self._put_back.append((row, refusals + 1))
+            else:
+                await self._fail_with(row, error)
+        except ModelGatesError as error:
+            self._limiter.end()
+            if isinstance(error, AuthenticationError | PaymentRequiredError | SaveError):
+                self._stop(f"no other row would fare better: {error}")
+            await self._fail_with(row, error)
+        else:
+            self._limiter.succeed()
+            await self._succeed(row, path, metadata)
+        self._note()
+
+    async def _succeed(self, row: Row, path: Path, metadata: AudioMetadata) -> None:
+        facts = await in_thread(_describe, path, metadata)
+        result = {"status": "ok", "path": path.name, **facts, "request": row.key}
+        if await self._record(row, row.name, {**result, "request_id": metadata.request_id}):
+            self._report.ok += 1
+            self._report.seconds += facts["seconds"] or 0.0
+
+    async def _fail_with(self, row: Row, error: ModelGatesError) -> None:
+        status = error.status if isinstance(error, APIStatusError) else None
+        await self._fail(row, row.name, type(error).__name__, error.message, status)
+
+    async def _fail(
+        self,
+        row: Row | BadRow,
+        name: str | None,
+        kind: str,
+        message: str,
+        status: int | None = None,
+    ) -> None:
+        error = {"type": kind, "status": status, "message": message}
+        if await self._record(row, name, {"status": "failed", "error": error}):
+            self._report.failed += 1
+        allowed = self._limits.max_errors
+        if allowed is not None and self._report.failed >= allowed:
+            self._stop(f"{self._report.failed:,} rows have failed")
+
+    async def _record(self, row: Row | BadRow, name: str | None, facts: Mapping[str, Any]) -> bool:
+        """Write a line; a batch that cannot say what it did must not go on."""
+        line = {"id": row.id, "row": row.number, "name": name, **facts}
+        try:
+            await in_thread(self._results.add, line)
+        except SaveError as error:
+            self._stop(str(error))
+            return False
+        return True
+
+    def _stop(self, reason: str) -> None:
+        self._report.stopped = self._report.stopped or reason
+
+    def _note(self) -> None:
+        self._report.concurrency = self._limiter.limit
+        self._changed.set()
+        if self._on_progress is not None:
+            self._on_progress(self._report)
+
+
+def _describe(path: Path, metadata: AudioMetadata) -> dict[str, Any]:
+    return {**describe(path), "seconds": _seconds(path, metadata)}
+
+
+def _seconds(path: Path, metadata: AudioMetadata) -> float | None:
+    if metadata.format == "pcm":
+        header = 44 if path.suffix == ".wav" else 0
+        return metadata.duration_of(path.stat().st_size - header)
+    if metadata.format != "mp3":
+        return None
+    frames = Frames()
+    with path.open("rb") as file:
+        for data in iter(partial(file.read, _CHUNK), b""):
+            frames.feed(data)
+    frames.feed(b"")
+    return frames.seconds

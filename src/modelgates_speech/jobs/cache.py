@@ -1,0 +1,339 @@
+"""Speech that was bought once, kept in a folder.
+
+An entry is one file, named by what was asked (address, request and its extra headers; never the
+key), written out of sight and renamed, and checked against its SHA-256 before a byte of it is
+used. Plain files rather than a cache library: those that are kept up unpickle what they find.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from modelgates_speech.audio import Receiver
+from modelgates_speech.errors import ConfigurationError, SaveError
+from modelgates_speech.files import AtomicFile, in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
+    from io import BufferedReader
+
+    from modelgates_speech._operations import Call
+    from modelgates_speech._transport import AsyncReply, Reply
+
+logger = logging.getLogger("modelgates_speech")
+
+MAX_BYTES = 10 * 1024**3  # some 60 hours of 24 kHz mono PCM
+
+_SUFFIX = ".speech"
+_MAGIC = b"modelgates-1 "
+_PREAMBLE = len(_MAGIC) + 64 + 1
+_MAX_HEAD = 1024 * 1024
+_CHUNK = 64 * 1024
+
+
+class AudioCache:
+    """A folder of speech that several threads and processes may share.
+
+    Args:
+        folder: Where it is; made, for its owner alone, when the first entry is.
+        max_bytes: What it may hold. Beyond that the entries go whose last use is oldest. Several
+            processes may each overshoot it by a tenth.
+        origin: What the entries are known to come from, in place of the client's base URL: for
+            a server whose address changes and whose speech does not.
+
+    Raises:
+        ConfigurationError: If `max_bytes` is below 1.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        max_bytes: int = MAX_BYTES,
+        origin: str | None = None,
+    ) -> None:
+        if max_bytes < 1:
+            raise ConfigurationError(f"max_bytes must be 1 or more, not {max_bytes}")
+        self.folder = Path(folder)
+        self.max_bytes = max_bytes
+        self.origin = origin
+        self._lock = threading.Lock()
+        self._credit = 0
+
+    def __repr__(self) -> str:
+        return f"AudioCache({str(self.folder)!r}, max_bytes={self.max_bytes:,})"
+
+    def key_of(self, call: Call, base_url: str) -> str:
+        """The name of what `call` asks for from the API at `base_url`."""
+        return request_key(call, self.origin or base_url)
+
+    def holds(self, key: str) -> bool:
+        """Whether there is an entry under `key`; it may still turn out damaged."""
+        return self._path(key).is_file()
+
+    def find(self, key: str) -> Entry | None:
+        """The entry under `key`, open and proven whole, or None."""
+        path = self._path(key)
+        try:
+            file = path.open("rb")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            logger.warning("the cache entry %s cannot be read: %s", path, error.strerror)
+            return None
+        entry = _checked(file)
+        if entry is None:
+            file.close()
+            logger.warning("the cache entry %s is damaged and will be replaced", path)
+            return None
+        with contextlib.suppress(OSError):  # evicted meanwhile, or not ours: its age is no matter
+            os.utime(path)
+        return entry
+
+    def record(self, key: str, headers: Mapping[str, str]) -> Recording:
+        """Begin an entry; it is there once its `Recording` is kept."""
+        return Recording(self, self._path(key), headers)
+
+    def make_room(self, size: int) -> None:
+        """Note that an entry of `size` bytes came, and let old ones go if need be."""
+        with self._lock:
+            self._credit -= size
+            if self._credit >= 0:
+                return
+            # Counting the folder is dear: after it, a tenth of the whole may come unseen.
+            tenth = self.max_bytes // 10
+            self._credit = max(0, self.max_bytes - self._shrink(self.max_bytes - tenth))
+            self._credit = min(self._credit, tenth)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / (key[2:] + _SUFFIX)
+
+    def _shrink(self, target: int) -> int:
+        entries = sorted(self._entries())
+        total = sum(size for _, size, _ in entries)
+        if total <= self.max_bytes - self.max_bytes // 10:
+            return total
+        for _, size, path in entries[:-1]:  # never the newest, however large it is
+            if total <= target:
+                break
+            with contextlib.suppress(OSError):  # another process took it, or (Windows) reads it
+                path.unlink()
+                total -= size
+        return total
+
+    def _entries(self) -> Iterator[tuple[float, int, Path]]:
+        for shard in os.scandir(self.folder):
+            if not shard.is_dir():
+                continue
+            for entry in os.scandir(shard):
+                if entry.name.endswith(_SUFFIX):
+                    with contextlib.suppress(FileNotFoundError):  # evicted by another process
+                        found = entry.stat()
+                        yield found.st_mtime, found.st_size, Path(entry)
+
+
+@lru_cache(maxsize=64)
+def _cache_at(folder: Path) -> AudioCache:
+    return AudioCache(folder)
+
+
+def as_cache(cache: str | os.PathLike[str] | AudioCache) -> AudioCache:
+    """`cache` itself, or the cache in that folder."""
+    if isinstance(cache, AudioCache):
+        return cache
+    # One per folder, for it counts what it wrote.
+    return _cache_at(Path(cache).absolute())
+
+
+def request_key(call: Call, origin: str) -> str:
+    """The SHA-256 of what `call` asks for, in a canonical form; the API key is no part of it."""
+    asked = {
+        "url": origin + call.kwargs["url"],
+        "method": call.kwargs["method"],
+        "body": call.kwargs.get("json"),
+        "headers": {name.lower(): value for name, value in call.headers.items()},
+    }
+    canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=repr)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@attrs.frozen
+class Entry:
+    """A reply that was kept: its headers and its body, read like one from the network."""
+
+    headers: dict[str, str]
+    _file: BufferedReader
+
+    def read(self) -> bytes:
+        """The next bytes, ``b""`` at the end."""
+        return self._file.read(_CHUNK)
+
+    def close(self) -> None:
+        """Let the file go. May be called again."""
+        self._file.close()
+
+
+class AsyncEntry:
+    """An `Entry` for event loops."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    async def read(self) -> bytes:
+        """The next bytes, ``b""`` at the end."""
+        return await in_thread(self._entry.read)
+
+    async def aclose(self) -> None:
+        """Let the file go. May be called again."""
+        self._entry.close()
+
+
+class Recording:
+    """An entry in the making. A disk that fails costs the entry, not the speech."""
+
+    def __init__(self, cache: AudioCache, path: Path, headers: Mapping[str, str]) -> None:
+        self._cache = cache
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._file: AtomicFile | None = None
+        with self._or_give_up(path):
+            cache.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            self._file = AtomicFile(path)
+            self._file.write(bytes(_PREAMBLE))
+        self.write(json.dumps(dict(headers)).encode() + b"\n")
+
+    def write(self, data: bytes) -> None:
+        """Add to the entry."""
+        if self._file is not None:
+            with self._or_give_up(self._file.path):
+                self._file.write(data)
+                self._digest.update(data)
+                self._size += len(data)
+
+    def keep(self) -> None:
+        """Make the entry appear: what was written is whole."""
+        if self._file is not None:
+            with self._or_give_up(self._file.path):
+                self._file.rewrite_start(_MAGIC + self._digest.hexdigest().encode() + b"\n")
+                self._file.commit()
+                self._cache.make_room(_PREAMBLE + self._size)
+                self._file = None
+
+    def drop(self) -> None:
+        """Forget what was written, unless it was kept. May be called again."""
+        if self._file is not None:
+            self._file.discard()
+            self._file = None
+
+    @contextlib.contextmanager
+    def _or_give_up(self, path: Path) -> Generator[None]:
+        try:
+            yield
+        except (OSError, SaveError) as error:
+            logger.warning("the speech is not kept in the cache, at %s: %s", path, error)
+            self.drop()
+
+
+class _Judge(Receiver):
+    """A receiver that remembers whether the audio came whole."""
+
+    whole = False
+
+    def feed(self, data: bytes) -> None:
+        super().feed(data)
+        self.whole = not data
+
+
+class _Recorded:
+    """A reply whose bytes are recorded as they are read, and kept if they prove whole."""
+
+    def __init__(self, reply: Reply, judge: _Judge, recording: Recording) -> None:
+        self._reply, self._judge, self._recording = reply, judge, recording
+
+    def read(self) -> bytes:
+        data = self._reply.read()
+        self._recording.write(data)
+        return data
+
+    def close(self) -> None:
+        self._reply.close()
+        if self._judge.whole:
+            self._recording.keep()
+        self._recording.drop()
+
+
+class _AsyncRecorded:
+    """`_Recorded` for event loops."""
+
+    def __init__(self, reply: AsyncReply, judge: _Judge, recording: Recording) -> None:
+        self._reply, self._judge, self._recording = reply, judge, recording
+
+    async def read(self) -> bytes:
+        data = await self._reply.read()
+        await in_thread(self._recording.write, data)
+        return data
+
+    async def aclose(self) -> None:
+        try:
+            await self._reply.aclose()
+            if self._judge.whole:
+                await in_thread(self._recording.keep)
+        finally:
+            self._recording.drop()
+
+
+def start_cached(
+    start: Callable[[Call, str], tuple[Reply, Receiver]], call: Call, requested: str, base_url: str
+) -> tuple[Any, Receiver]:
+    """Start `call` from its cache, or else from the network and into the cache."""
+    assert call.cache_dir is not None
+    cache = as_cache(call.cache_dir)
+    key = cache.key_of(call, base_url)
+    if entry := cache.find(key):
+        return entry, Receiver(entry.headers, requested)
+    reply, _ = start(call, requested)
+    judge = _Judge(reply.headers, requested)
+    return _Recorded(reply, judge, cache.record(key, _kept(reply.headers))), judge
+
+
+async def start_cached_async(
+    start: Callable[[Call, str], Awaitable[tuple[AsyncReply, Receiver]]],
+    call: Call,
+    requested: str,
+    base_url: str,
+) -> tuple[Any, Receiver]:
+    """Start `call` from its cache, or else from the network and into the cache."""
+    assert call.cache_dir is not None
+    cache = as_cache(call.cache_dir)
+    key = cache.key_of(call, base_url)
+    if entry := await in_thread(cache.find, key):
+        return AsyncEntry(entry), Receiver(entry.headers, requested)
+    reply, _ = await start(call, requested)
+    judge = _Judge(reply.headers, requested)
+    # Not in a thread: cancelled meanwhile, nobody would close the reply.
+    return _AsyncRecorded(reply, judge, cache.record(key, _kept(reply.headers))), judge
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    # A cookie is a credential, and nothing in the audio depends on it.
+    return {name: value for name, value in headers.items() if name != "set-cookie"}
+
+
+def _checked(file: BufferedReader) -> Entry | None:
+    preamble = file.read(_PREAMBLE)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if preamble != _MAGIC + digest.encode() + b"\n":
+        return None
+    file.seek(_PREAMBLE)
+    return Entry(json.loads(file.readline(_MAX_HEAD)), file)

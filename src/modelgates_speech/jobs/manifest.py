@@ -1,0 +1,231 @@
+"""The rows of a batch, one by one, from JSONL, CSV, Parquet or Python; none stops the others."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import quote
+
+import attrs
+
+from modelgates_speech.errors import ConfigurationError
+from modelgates_speech.jobs.cache import request_key
+from modelgates_speech.speech import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
+
+STANDARD_INPUT = "-"
+FIELDS = ("model", "voice", "response_format", "speed", "provider", "extra_body")
+
+# What is left of the 255 bytes of a file name for suffixes, temporary ones included.
+_LONGEST_NAME = 180
+_LONGEST_FIELD = 16 * 1024 * 1024
+_BATCH = 256
+
+
+@attrs.frozen
+class Row:
+    """A row that can be spoken.
+
+    Attributes:
+        number: Its place in the manifest, from 1.
+        id: Its id as given, as text.
+        name: The stem of its file: the id, with all but letters, digits, ``-``, ``_`` and inner
+            dots percent-encoded.
+        suffix: The suffix of its file.
+        request: The arguments of `speech.stream`.
+        key: The SHA-256 of the request, in hex.
+    """
+
+    number: int
+    id: str
+    name: str
+    suffix: str
+    request: dict[str, Any]
+    key: str
+
+    @property
+    def characters(self) -> int:
+        """How many characters it holds."""
+        return len(self.request["input"])
+
+
+@attrs.frozen
+class BadRow:
+    """A row that cannot be spoken, and why."""
+
+    number: int
+    id: str | None
+    reason: str
+
+
+def read_rows(source: Source, defaults: Mapping[str, Any]) -> Iterator[Row | BadRow]:
+    """The rows of `source`, read as they are taken.
+
+    Args:
+        source: A path (``.jsonl`` or ``.ndjson``, ``.csv``, ``.parquet``), ``-`` for JSONL on
+            standard input, or mappings.
+        defaults: Fields for rows that do not have them.
+
+    Raises:
+        ConfigurationError: If it cannot be read at all.
+    """
+    return (
+        found if isinstance(found, BadRow) else as_row(number, found, defaults)
+        for number, found in enumerate(_records(source), start=1)
+    )
+
+
+def count_rows(source: Source) -> int | None:
+    """How many rows `source` has, or None where that takes reading them."""
+    if not isinstance(source, str | os.PathLike) or source == STANDARD_INPUT:
+        return None
+    path = Path(source)
+    if path.suffix == ".parquet":
+        return int(_parquet(path).metadata.num_rows)
+    with path.open("rb") as file:
+        return sum(1 for line in file if line.strip()) - (path.suffix == ".csv")
+
+
+def _records(source: Source) -> Iterator[Mapping[str, Any] | BadRow]:
+    if isinstance(source, Mapping | bytes):
+        raise ConfigurationError("a batch is a path or an iterable of mappings")
+    if source == STANDARD_INPUT:
+        return _json_lines(sys.stdin.buffer)
+    if not isinstance(source, str | os.PathLike):
+        return iter(source)
+    path = Path(source)
+    if path.suffix in (".jsonl", ".ndjson"):
+        return _json_lines(_opened(path))
+    if path.suffix == ".csv":
+        return _csv(path, _opened(path))
+    if path.suffix == ".parquet":
+        return _parquet_rows(_parquet(path))
+    raise ConfigurationError(f"{path} has to be .jsonl, .csv or .parquet; JSONL can be piped to -")
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _json_lines(file: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
+    number = 0
+    with file:
+        for line in file:
+            if not line.strip():
+                continue
+            number += 1
+            try:
+                found = json.loads(line.decode("utf-8-sig"))
+            except (ValueError, RecursionError) as error:
+                yield BadRow(number, None, f"no JSON: {error}")
+                continue
+            if isinstance(found, dict):
+                yield found
+            else:
+                yield BadRow(number, None, f"no JSON object, but {type(found).__name__}")
+
+
+def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
+    csv.field_size_limit(_LONGEST_FIELD)
+    with TextIOWrapper(opened, encoding="utf-8-sig", newline="") as file:
+        try:
+            for number, found in enumerate(csv.DictReader(file), start=1):
+                if None in found or None in found.values():
+                    yield BadRow(number, found.get("id"), "not as many fields as the header")
+                    continue
+                row: dict[str, Any] = {name: value for name, value in found.items() if value != ""}
+                try:
+                    for name in ("provider", "extra_body"):
+                        if name in row:
+                            row[name] = json.loads(row[name])
+                    if "speed" in row:
+                        row["speed"] = float(row["speed"])
+                except ValueError as error:
+                    yield BadRow(number, found.get("id"), str(error))
+                    continue
+                yield row
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path} is no CSV in UTF-8: {error}") from error
+
+
+def _parquet(path: Path) -> Any:
+    try:
+        # An extra, without types.
+        parquet: Any = import_module("pyarrow.parquet")
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "Parquet needs pyarrow, which is not installed: "
+            "pip install 'modelgates-speech[parquet]'"
+        ) from error
+    with _opened(path):
+        pass
+    try:
+        return parquet.ParquetFile(path)
+    except ValueError as error:  # pyarrow's own errors are ValueErrors
+        raise ConfigurationError(f"{path} is no Parquet file: {error}") from error
+
+
+def _parquet_rows(file: Any) -> Iterator[Mapping[str, Any] | BadRow]:
+    for batch in file.iter_batches(batch_size=_BATCH):
+        for found in batch.to_pylist():
+            yield {name: value for name, value in found.items() if value is not None}
+
+
+def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -> Row | BadRow:
+    """What the fields of a row ask for, with `defaults` for those it does not have."""
+    identity = found.get("id")
+    shown = identity if isinstance(identity, str) else None
+    if isinstance(identity, int) and not isinstance(identity, bool):
+        shown = str(identity)
+    if not shown:
+        return BadRow(number, None, f"id must be text or a whole number, not {identity!r}")
+    name = file_name(shown)
+    if len(name) > _LONGEST_NAME:
+        return BadRow(number, shown, f"id is too long for a file name: {len(name)} bytes")
+    text = found.get("input")
+    if not isinstance(text, str) or not text.strip():
+        return BadRow(number, shown, "input must be text, and not blank")
+    if unknown := sorted(found.keys() - {"id", "input", *FIELDS}):
+        known = ", ".join(("id", "input", *FIELDS))
+        return BadRow(number, shown, f"unknown fields: {', '.join(unknown)}; known are {known}")
+    request: dict[str, Any] = {**defaults, **{k: found[k] for k in FIELDS if k in found}}
+    request["input"] = text
+    try:
+        call, response_format = prepare(**request)
+    except (ConfigurationError, TypeError) as error:
+        return BadRow(number, shown, str(error))
+    suffix = ".wav" if response_format == "pcm" else f".{file_name(response_format)}"
+    return Row(number, shown, name, suffix, request, request_key(call, ""))
+
+
+def file_name(text: str) -> str:
+    """`text` as a name that every file system takes, another one for every text."""
+    name = quote(text.encode("utf-8", "surrogatepass"), safe="").replace("~", "%7E")
+    # A dot at either end means something to some system.
+    if name.startswith("."):
+        name = "%2E" + name[1:]
+    if name.endswith("."):
+        name = name[:-1] + "%2E"
+    stem = name.partition(".")[0]
+    if stem.upper() in _RESERVED:
+        return f"%{ord(name[0]):02X}{name[1:]}"
+    return name
+
+
+_RESERVED = {"CON", "PRN", "AUX", "NUL"} | {
+    f"{port}{digit}" for port in ("COM", "LPT") for digit in range(10)
+}

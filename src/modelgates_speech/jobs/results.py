@@ -1,0 +1,223 @@
+"""`results.jsonl`: a line for every row of a batch, written as rows finish, read to resume.
+
+A line is handed to the system in one write once its audio file is in place: a killed process
+loses none. To outlive a power cut it is also synced, once a second at most; what that loses is
+bought again, for its line is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+import time
+from typing import IO, TYPE_CHECKING, Any, Literal, Self
+
+from modelgates_speech.errors import ConfigurationError, SaveError
+from modelgates_speech.files import AtomicFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+NAME = "results.jsonl"
+SYNC_SECONDS = 1.0
+
+Claim = Literal["new", "done", "twice"]
+
+
+class Results:
+    """The results of a batch in its folder, held by one process at a time.
+
+    What is known of earlier runs is in a temporary database of SQLite, so that a million rows
+    take no memory: kept are the results whose file agrees in size and SHA-256.
+
+    Args:
+        folder: The batch's folder; made if need be.
+
+    Raises:
+        ConfigurationError: If another process holds it.
+        SaveError: If it cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._stale = False
+        self._synced = time.monotonic()
+        self._known = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._known.executescript(
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+            "CREATE TABLE known (name TEXT PRIMARY KEY, key TEXT, path TEXT, bytes INTEGER,"
+            " sha256 TEXT, at INTEGER, seen INTEGER DEFAULT 0) WITHOUT ROWID; BEGIN;"
+        )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._holder = _held(folder / ".lock")
+            self._tidy()
+            self._file = self.path.open("ab", buffering=0)
+        except OSError as error:
+            self._known.close()
+            raise SaveError(
+                f"could not write {self.path}: {error.strerror}", path=self.path, errno=error.errno
+            ) from error
+        except BaseException:
+            self._known.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def claim(self, name: str, key: str) -> Claim:
+        """Say what is known of a row, and note that it came.
+
+        Args:
+            name: The stem of its file.
+            key: Of its request.
+
+        Returns:
+            ``done`` if its result stands, ``twice`` if the manifest had it before (or one whose
+            file differs in case alone), else ``new``.
+        """
+        with self._lock:
+            folded = name.casefold()
+            known = self._known.execute(
+                "SELECT key, seen FROM known WHERE name = ?", (folded,)
+            ).fetchone()
+            if known is None:
+                self._known.execute("INSERT INTO known (name, seen) VALUES (?, 1)", (folded,))
+                return "new"
+            if known[1]:
+                return "twice"
+            self._known.execute("UPDATE known SET seen = 1 WHERE name = ?", (folded,))
+            if known[0] == key:
+                return "done"
+            # The row asks for something else than it did: its old line goes at the end.
+            self._stale = True
+            return "new"
+
+    def add(self, result: Mapping[str, Any]) -> None:
+        """Append a line.
+
+        Raises:
+            SaveError: If the disk is full or fails.
+        """
+        line = json.dumps(result, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        with self._lock:
+            try:
+                written = self._file.write(line)
+                if written != len(line):
+                    # The rest of a torn line would spoil the next one: the next run drops it.
+                    self._file.write(b"\n")
+                    raise OSError(28, "the disk is full")
+                if time.monotonic() - self._synced > SYNC_SECONDS:
+                    os.fsync(self._file.fileno())
+                    self._synced = time.monotonic()
+            except OSError as error:
+                raise SaveError(
+                    f"could not write {self.path}: {error.strerror}",
+                    path=self.path,
+                    errno=error.errno,
+                ) from error
+
+    def close(self) -> None:
+        """Sync and let go of the folder."""
+        os.fsync(self._file.fileno())
+        self._file.close()
+        if self._stale:
+            self._tidy()
+        self._known.close()
+        self._holder.close()
+
+    def _tidy(self) -> None:
+        """Learn what is there; leave of it one line for every row whose file agrees."""
+        self._known.execute("DELETE FROM known")
+        count = 0
+        for at, result in _lines(self.path):
+            count += 1
+            if not isinstance(result.get("name"), str):
+                continue
+            name = result["name"].casefold()
+            # Of several lines for a row the last one counts, be it a failure.
+            self._known.execute("DELETE FROM known WHERE name = ?", (name,))
+            if result.get("status") == "ok" and _agrees(self._folder, result):
+                facts = (name, result.get("request"), at)
+                self._known.execute("INSERT INTO known (name, key, at) VALUES (?, ?, ?)", facts)
+        [(kept,)] = self._known.execute("SELECT count(*) FROM known")
+        if kept == count and not _ends_torn(self.path):
+            return
+        with AtomicFile(self.path) as file, self.path.open("rb") as old:
+            for (at,) in self._known.execute("SELECT at FROM known ORDER BY at"):
+                old.seek(at)
+                file.write(old.readline())
+            file.commit()
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Size and SHA-256 of a file, as a result has them."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"bytes": file.tell(), "sha256": digest}
+
+
+def _agrees(folder: Path, result: Mapping[str, Any]) -> bool:
+    path = folder / str(result.get("path"))
+    try:
+        if path.stat().st_size != result.get("bytes"):
+            return False
+        return bool(describe(path)["sha256"] == result.get("sha256"))
+    except OSError:
+        # A file that is not there, or cannot be read, agrees with nothing.
+        return False
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The lines with their offsets; one that a killed process left torn counts as empty."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        at = 0
+        for line in file:
+            try:
+                found = json.loads(line)
+            except ValueError:
+                found = {}
+            yield at, found if isinstance(found, dict) else {}
+            at += len(line)
+
+
+def _ends_torn(path: Path) -> bool:
+    if not path.exists() or path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"
+
+
+def _held(path: Path) -> IO[bytes]:
+    """The lock file of the folder, locked until it is closed or the process ends."""
+    file = path.open("ab")
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # pragma: no cover - Windows, where nobody is kept out
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise ConfigurationError(
+            f"another batch is writing to {path.parent}: wait for its end"
+        ) from error
+    return file

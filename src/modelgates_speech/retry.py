@@ -1,0 +1,127 @@
+"""When to try again, and how long to wait first: pure decisions, no I/O.
+
+Speech costs money, so the default retries only what cannot have produced any.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import attrs
+
+from modelgates_speech.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    ConfigurationError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modelgates_speech.errors import ModelGatesError
+
+_HTTP_DATE = re.compile(r"[A-Z][a-z]{2,8},? .*\d{2}:\d{2}:\d{2}")
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """What is tried again after a failure. Immutable; share it freely.
+
+    Nothing is ever retried once a response with status 200 has begun.
+
+    Args:
+        max_retries: Tries after the first, 0 or more.
+        statuses: HTTP statuses to try again on. The default holds those that cannot have
+            produced audio; add 500 only if paying twice is acceptable.
+        connect_errors: Whether to try again when no connection could be made.
+        read_timeouts: Whether to try again when the server accepted the request and then
+            stayed silent for the read timeout. It may have billed the first one.
+        initial_delay: Seconds before the first retry; doubles with each, with jitter.
+        max_delay: The longest wait in seconds that backoff chooses by itself.
+        max_retry_after: The longest ``Retry-After`` in seconds that is honoured. A server
+            that asks for more gets no retry: the error is raised at once.
+
+    Raises:
+        ConfigurationError: If a number is negative or not finite.
+    """
+
+    max_retries: int = 2
+    statuses: frozenset[int] = attrs.field(default=frozenset({429, 502, 503}), converter=frozenset)
+    connect_errors: bool = True
+    read_timeouts: bool = False
+    initial_delay: float = 0.5
+    max_delay: float = 8.0
+    max_retry_after: float = 60.0
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("max_retries", "initial_delay", "max_delay", "max_retry_after"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ConfigurationError(f"RetryPolicy.{name} must be 0 or more, not {value!r}")
+
+    def delay(
+        self,
+        error: ModelGatesError,
+        retries: int,
+        *,
+        random: Callable[[], float] = random.random,
+    ) -> float | None:
+        """How many seconds to wait before trying again, or None to give up.
+
+        Args:
+            error: What the last try ended with.
+            retries: How many retries were made before it.
+            random: A source of numbers in [0, 1), for jitter.
+        """
+        if retries >= self.max_retries or not self._covers(error):
+            return None
+        backoff = min(self.max_delay, self.initial_delay * 2.0**retries) * (0.5 + random() / 2)
+        asked = error.retry_after if isinstance(error, APIStatusError) else None
+        if asked is None:
+            return backoff
+        return None if asked > self.max_retry_after else max(asked, backoff)
+
+    def _covers(self, error: ModelGatesError) -> bool:
+        match error:
+            case APIStatusError():
+                return error.status in self.statuses
+            case APITimeoutError(phase="read"):
+                return self.read_timeouts
+            case APITimeoutError(phase="connect"):
+                return self.connect_errors
+            case APITimeoutError():
+                return False
+            case APIConnectionError():
+                return self.connect_errors and error.transient and not error.request_sent
+            case _:
+                return False
+
+
+def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """The seconds that a ``Retry-After`` header asks for, or None when it says nothing usable.
+
+    Args:
+        value: The header: whole seconds or an HTTP date. A date in the past asks for 0.
+        now: The time to count from, aware; the current time by default.
+    """
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        # Past a dozen digits the number says no more than "far beyond any limit".
+        return float(value[:12])
+    if not _HTTP_DATE.match(value):
+        return None
+    from dateutil.parser import parse
+
+    try:
+        when = parse(value)
+    except (ValueError, OverflowError):
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())

@@ -1,0 +1,260 @@
+"""The ASGI application: the document's operations, answered with speech or with a fault."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from modelgates_speech.stub.audio import ENCODINGS, MEDIA_TYPES
+from modelgates_speech.stub.control import Stub
+from modelgates_speech.stub.document import Document, Operation, RefusedError, load
+from modelgates_speech.stub.exchange import Exchange
+from modelgates_speech.stub.faults import describe
+from modelgates_speech.stub.misbehave import play
+from modelgates_speech.stub.records import RecordedRequest, redact
+from modelgates_speech.stub.requests import authorize, check_parameters, parse_body
+from modelgates_speech.stub.shapes import fields
+from modelgates_speech.stub.speech import default_engine, synthesize
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from modelgates_speech.stub.engine import Engine
+    from modelgates_speech.stub.faults import Fault
+    from modelgates_speech.stub.shapes import Json
+
+# Several times what a million characters take; a runaway loop must not fill the machine.
+LARGEST_BODY = 16 * 1024 * 1024
+
+
+def create_app(
+    document: Document | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    *,
+    stub: Stub | None = None,
+    engine: Engine | None = None,
+) -> Starlette:
+    """Make the stub as an ASGI application, for use in process.
+
+    Arguments:
+        document: the OpenAPI document to follow: parsed, or a path of a JSON or YAML file; by
+            default the one that this release was generated from.
+        stub: the control: faults, requests, key. A new one by default; it is `app.state.stub`.
+        engine: what speaks; by default espeak-ng, or tones where that is not installed.
+
+    Returns:
+        A Starlette application. Faults that end a connection need a real one: `StubServer`.
+
+    Raises:
+        ValueError: the document is no OpenAPI document.
+        OSError: the document cannot be read.
+    """
+    stub = stub or Stub()
+    service = _Service(stub, load(document), engine or default_engine())
+    paths: dict[str, dict[str, Operation]] = {}
+    for operation in service.document.operations:
+        paths.setdefault(operation.path, {})[operation.method] = operation
+    app = Starlette(
+        routes=[
+            *(Route(path, _Path(service, operations)) for path, operations in paths.items()),
+            Route("/", functools.partial(_root, _introduce(service.document))),
+        ],
+        exception_handlers={HTTPException: service.refuse_unrouted},
+    )
+    app.router.redirect_slashes = False
+    app.state.stub = stub
+    return app
+
+
+def _introduce(document: Document) -> str:
+    operations = "\n".join(f"  {each.method} {each.path}" for each in document.operations)
+    return (
+        "This is the ModelGates stub: a local double of the API that speaks.\n\n"
+        f"Operations:\n{operations}\n\n"
+        f"Models that misbehave:\n{describe()}\n\n"
+        "Every other model speaks.\n"
+    )
+
+
+async def _root(introduction: str, _: Request) -> Response:
+    return PlainTextResponse(introduction)
+
+
+@dataclass(frozen=True)
+class _Path:
+    """The operations at one path, as an ASGI application that sees every method."""
+
+    service: _Service
+    operations: Mapping[str, Operation]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        operation = self.operations.get(request.method)
+        try:
+            if operation is None:
+                response = self._refuse_method(request)
+            else:
+                response = await self.service.answer(request, operation)
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    def _refuse_method(self, request: Request) -> ASGIApp:
+        allow = ", ".join(self.operations)
+        message = f"{request.method} is not allowed here, only {allow}"
+        refusal = RefusedError(405, message, headers={"Allow": allow})
+        return self.service.refuse(request, refusal, next(iter(self.operations.values())))
+
+
+@dataclass(frozen=True)
+class _Service:
+    """Answers requests: what it demands and what it answers is the document's."""
+
+    stub: Stub
+    document: Document
+    engine: Engine
+
+    async def answer(self, request: Request, operation: Operation) -> ASGIApp:
+        """Answer a request for an operation of the document."""
+        headers = dict(request.headers)
+        body: Json = b""
+        try:
+            # Credentials first: whoever may not call need not learn what a call looks like.
+            authorize(operation, headers, api_key=self.stub.api_key, any_key=self.stub.any_key)
+            body = await _read(request)
+            body = parse_body(self.document, operation, headers.get("content-type"), body)
+            check_parameters(self.document, operation, headers, request.url.query)
+            fault = self._take_fault(body)
+        except RefusedError as refusal:
+            return self.refuse(request, refusal, operation, body)
+        exchange = self._exchange(request, operation, body)
+        response = await play(fault, exchange) if fault else exchange.answer()
+        self._record(request, operation, body, exchange.headers, response, fault)
+        return response
+
+    def refuse(
+        self,
+        request: Request,
+        refusal: RefusedError,
+        operation: Operation | None = None,
+        body: object = b"",
+    ) -> Response:
+        """Answer a request that the document does not allow."""
+        headers = {**self._headers(), **refusal.headers}
+        error = self.document.error(
+            operation, refusal.status, message=refusal.message, metadata=refusal.metadata
+        )
+        content = json.dumps(error)
+        response = Response(content, refusal.status, headers, media_type="application/json")
+        self._record(request, operation, body, headers, response, None)
+        return response
+
+    async def refuse_unrouted(self, request: Request, error: Exception) -> Response:
+        """Answer a request for a path that the document does not have."""
+        assert isinstance(error, HTTPException)
+        known = ", ".join(dict.fromkeys(each.path for each in self.document.operations))
+        message = f"There is no {request.method} {request.url.path}; the paths are {known}"
+        return self.refuse(request, RefusedError(error.status_code, message, headers=error.headers))
+
+    def _take_fault(self, body: Json) -> Fault | None:
+        try:
+            return self.stub.take_fault(fields(body).get("model"))
+        except ValueError as error:
+            raise RefusedError(404, str(error)) from error
+
+    def _exchange(self, request: Request, operation: Operation, body: Json) -> Exchange:
+        asked = self.document.with_defaults(operation, body)
+        status, content = operation.success
+        media_type = _media_type(content, asked.get("response_format"))
+        if media_type and "json" in media_type:
+            example = self.document.example(content[media_type], {})
+            chunks = iter([json.dumps(example).encode()])
+        else:
+            chunks = _speak(asked, self.engine)
+        return Exchange(
+            status=status,
+            content_type=media_type,
+            content=_in_thread(chunks),
+            headers=self._headers(),
+            error=functools.partial(self.document.error, operation),
+            hang_up=functools.partial(self.stub.hang_up, request.scope),
+        )
+
+    def _headers(self) -> Mapping[str, str]:
+        return {"X-Request-Id": self.stub.next_request_id(), "X-Stub-Engine": self.engine.name}
+
+    def _record(
+        self,
+        request: Request,
+        operation: Operation | None,
+        body: object,
+        headers: Mapping[str, str],
+        response: ASGIApp,
+        fault: Fault | None,
+    ) -> None:
+        secret = {"authorization", *(operation.credentials if operation else ())}
+        self.stub.record(
+            RecordedRequest(
+                method=request.method,
+                path=request.url.path,
+                query=request.url.query,
+                headers=redact(request.headers.items(), frozenset(secret)),
+                body=body,
+                status=response.status_code if isinstance(response, Response) else None,
+                fault=str(fault) if fault else None,
+                request_id=headers["X-Request-Id"],
+            )
+        )
+
+
+async def _read(request: Request) -> bytes:
+    received = bytearray()
+    too_large = False
+    async for chunk in request.stream():
+        # A body too large is still read to its end, as a client that is writing does not listen.
+        too_large = too_large or len(received) + len(chunk) > LARGEST_BODY
+        if not too_large:
+            received += chunk
+    if too_large:
+        raise RefusedError(400, f"The body is larger than {LARGEST_BODY} bytes")
+    return bytes(received)
+
+
+def _media_type(content: Mapping[str, Any], response_format: object) -> str | None:
+    """Choose the documented media type that fits the format best, or the first."""
+    ours = MEDIA_TYPES.get(str(response_format), MEDIA_TYPES["pcm"])
+    for media_type in ours:
+        if media_type in content:
+            return media_type
+    first = next(iter(content), None)
+    return ours[0] if first in {"audio/*", "*/*"} else first
+
+
+def _speak(asked: Mapping[str, Any], engine: Engine) -> Iterator[bytes]:
+    speed = asked.get("speed")
+    speech = synthesize(
+        str(asked.get("input", "")),
+        voice=str(asked.get("voice", "")),
+        speed=1 if speed is None else speed,
+        engine=engine,
+    )
+    # A format that the document has and the stub has not comes as PCM: accepting what the
+    # document allows is worth more to a test than its encoding.
+    encode = ENCODINGS.get(str(asked.get("response_format")), ENCODINGS["pcm"])
+    return encode(speech)
+
+
+async def _in_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while (chunk := await anyio.to_thread.run_sync(next, chunks, None)) is not None:
+        yield chunk

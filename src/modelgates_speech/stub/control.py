@@ -1,0 +1,184 @@
+"""What a test holds in its hands: faults to inject, requests to look at."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any, Unpack
+
+from modelgates_speech.stub.faults import Fault, FaultOptions, from_model
+from modelgates_speech.stub.shapes import fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+    from modelgates_speech.stub.records import RecordedRequest
+    from modelgates_speech.stub.shapes import Json
+
+DEFAULT_API_KEY = "stub-key"
+
+# A stub left running for days must not eat the machine.
+KEPT_REQUESTS = 1000
+
+
+class Stub:
+    """The state of one stub: the faults that wait and the requests that came. Thread-safe.
+
+    Arguments:
+        api_key: the one key that is accepted; any other is answered 401.
+        any_key: accept every well-formed bearer token instead.
+    """
+
+    def __init__(self, *, api_key: str = DEFAULT_API_KEY, any_key: bool = False) -> None:
+        self.api_key = api_key
+        self.any_key = any_key
+        self._lock = threading.Lock()
+        self._faults: deque[Fault] = deque()
+        self._requests: deque[RecordedRequest] = deque(maxlen=KEPT_REQUESTS)
+        self._met: dict[str, int] = {}
+        self._answered = 0
+
+    def fail_next(
+        self, fault: int | str | Fault = 503, *, times: int = 1, **options: Unpack[FaultOptions]
+    ) -> None:
+        """Make the next valid requests meet a fault. Faults are met in the order injected.
+
+        Requests that are refused by themselves (no key, malformed) do not use a fault up.
+
+        Arguments:
+            fault: a status (`503`), a name from the table (`"cut"`), or a `Fault`.
+            times: for how many requests.
+            options: settings of the fault, see `Fault`; for example `retry_after=1`.
+
+        Raises:
+            ValueError: there is no such fault, or it does not take one of the settings.
+        """
+        if times < 1:
+            raise ValueError(f"times must be 1 or more, not {times}")
+        if isinstance(fault, Fault):
+            if options:
+                raise ValueError("give the settings to Fault(...) itself, or the fault by its name")
+        else:
+            fault = Fault(str(fault), **options)
+        with self._lock:
+            self._faults.extend([fault] * times)
+
+    @property
+    def pending_faults(self) -> tuple[Fault, ...]:
+        """The injected faults that no request has met yet."""
+        with self._lock:
+            return tuple(self._faults)
+
+    @property
+    def requests(self) -> tuple[RecordedRequest, ...]:
+        """What was received, refused requests included, oldest first (the last 1,000)."""
+        with self._lock:
+            return tuple(self._requests)
+
+    @property
+    def last_request(self) -> RecordedRequest:
+        """The newest request.
+
+        Raises:
+            AssertionError: there was none.
+        """
+        if not self.requests:
+            raise AssertionError("the stub received no request")
+        return self.requests[-1]
+
+    def reset(self) -> None:
+        """Forget all requests and drop all faults."""
+        with self._lock:
+            self._faults.clear()
+            self._requests.clear()
+            self._met.clear()
+
+    def assert_called(
+        self, *, times: int | None = None, status: int | None = None, **body: object
+    ) -> None:
+        """Check that the requests were made that should have been.
+
+        Arguments:
+            times: exactly how many; by default at least one.
+            status: count only requests that were answered so.
+            body: count only requests whose JSON body has these fields, for example
+                `voice="alloy"`.
+
+        Raises:
+            AssertionError: the count differs; the message lists what was received.
+        """
+        found = [
+            request
+            for request in self.requests
+            if (status is None or request.status == status) and _has(request.body, body)
+        ]
+        if len(found) == times or (times is None and found):
+            return
+        wanted = ", ".join(f"{name}={value!r}" for name, value in body.items()) or "anything"
+        answered = "" if status is None else f" answered {status}"
+        expected = "at least one request" if times is None else f"{times} request(s)"
+        received = "\n".join(f"  {request}" for request in self.requests) or "  (no request)"
+        raise AssertionError(
+            f"expected {expected}{answered} with {wanted}, found {len(found)}; "
+            f"the stub received:\n{received}"
+        )
+
+    def assert_not_called(self) -> None:
+        """Check that no request came at all.
+
+        Raises:
+            AssertionError: one did; the message lists them.
+        """
+        if self.requests:
+            self.assert_called(times=0)
+
+    # What follows is the application's side.
+
+    def take_fault(self, model: object) -> Fault | None:
+        """Take the fault for a valid request: an injected one first, else its magic model's.
+
+        Raises:
+            ValueError: the model starts like a magic name and is none.
+        """
+        with self._lock:
+            if self._faults:
+                return self._faults.popleft()
+            magic = from_model(model) if isinstance(model, str) else None
+            if magic is None:
+                return None
+            fault, times = magic
+            met = self._met[str(model)] = self._met.get(str(model), 0) + 1
+            if times is not None and met > times:
+                self._met[str(model)] = 0
+                return None
+            return fault
+
+    def record(self, request: RecordedRequest) -> None:
+        """Keep a request."""
+        with self._lock:
+            self._requests.append(request)
+
+    def next_request_id(self) -> str:
+        """Name a request: counted, so that runs can be compared."""
+        with self._lock:
+            self._answered += 1
+            return f"stub-{self._answered}"
+
+    def hang_up(self, scope: MutableMapping[str, Any], *, reset: bool) -> None:
+        """End a request's connection under it.
+
+        Arguments:
+            scope: the ASGI scope of the request.
+            reset: drop what is still to be sent and send RST, instead of closing after it.
+
+        Raises:
+            ConnectionResetError: this stub runs in process, without a connection to end.
+        """
+        raise ConnectionResetError(
+            "an application called in process has no connection to cut: use StubServer"
+        )
+
+
+def _has(body: Json, wanted: Mapping[str, object]) -> bool:
+    known = fields(body)
+    return all(name in known and known[name] == value for name, value in wanted.items())

@@ -1,0 +1,191 @@
+"""The ways in which the stub can misbehave, in one table.
+
+The table drives the code, `modelgates-speech stub --help` and the stub's root page. It imports
+nothing of the web framework, so that printing the help stays cheap.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypedDict
+from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MAGIC_PREFIX = "stub/"
+
+_STATUS_OPTIONS = ("retry_after", "message", "metadata", "body", "content_type", "headers")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A row of the table: what a fault is called, what it does, and what can be set about it."""
+
+    name: str
+    does: str
+    options: tuple[str, ...] = ()
+
+
+STATUS = Kind(
+    "400 ... 599",
+    "that HTTP status; documented ones with the document's error body",
+    _STATUS_OPTIONS,
+)
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("stall", "read the request, never answer"),
+        Kind("stall-midway", "send `after` bytes of audio, then nothing more", ("after",)),
+        Kind("slow", "wait `delay` seconds, then answer as usual", ("delay",)),
+        Kind("drip", "send the audio one byte every `interval` seconds", ("interval",)),
+        Kind("reset", "reset the connection before any answer"),
+        Kind("cut", "send `after` bytes, fewer than Content-Length, and hang up", ("after",)),
+        Kind("cut-chunked", "send `after` bytes, chunked, and hang up", ("after",)),
+        Kind("odd", "end the audio in the middle of a 16-bit sample, as if whole"),
+        Kind("empty", "200 and not one byte of audio"),
+        Kind("html", "200 and an HTML page, as a captive portal sends"),
+        Kind("html-502", "502 and an HTML page, as a proxy sends"),
+        Kind("json", "200 and a JSON error instead of audio"),
+        Kind("wrong-content-type", "the audio, labelled text/plain"),
+        Kind("not-json", "500, labelled JSON, that does not parse"),
+        Kind("other-shape", "500 and JSON that is not the documented error"),
+        Kind("redirect", "307 to `to`", ("to",)),
+    )
+}
+
+
+class FaultOptions(TypedDict, total=False):
+    """What can be set about a fault; each kind takes only some, see the table."""
+
+    retry_after: float | str
+    message: str
+    metadata: Mapping[str, Any]
+    body: bytes | str | Mapping[str, Any]
+    content_type: str
+    headers: Mapping[str, str]
+    after: int
+    delay: float
+    interval: float
+    to: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One misbehaviour: a status such as `"503"` or a name from the table, and its settings.
+
+    Arguments:
+        name: a status between 400 and 599, or a name from `KINDS`.
+        retry_after: what the `Retry-After` header says: seconds, or an HTTP date.
+        message: the error's message.
+        metadata: the error's `metadata` (documented errors only).
+        body: sent in place of the documented error body; a mapping is sent as JSON.
+        content_type: the content type of the answer.
+        headers: added to the answer.
+        after: bytes of audio sent before the fault, 1000 unless said.
+        delay: seconds, 1 unless said.
+        interval: seconds between two bytes, 0.1 unless said.
+        to: where a redirect points.
+
+    Raises:
+        ValueError: there is no such fault, or it does not take one of the settings.
+    """
+
+    name: str
+    _: dataclasses.KW_ONLY
+    retry_after: float | str | None = None
+    message: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    body: bytes | str | Mapping[str, Any] | None = None
+    content_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    after: int = 1000
+    delay: float = 1.0
+    interval: float = 0.1
+    to: str = "https://elsewhere.invalid/"
+
+    def __post_init__(self) -> None:
+        kind = STATUS if self.status else KINDS.get(self.name)
+        if kind is None:
+            raise ValueError(
+                f"no fault is called {self.name!r}: use a status from 400 to 599, or one of "
+                f"{', '.join(KINDS)}"
+            )
+        given = {option.name for option in dataclasses.fields(self) if _is_set(self, option)}
+        if stray := given - {"name", *kind.options}:
+            takes = ", ".join(kind.options) or "nothing"
+            raise ValueError(f"the fault {self.name!r} takes {takes}, not {', '.join(stray)}")
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status, for a fault that is one."""
+        known = self.name.isascii() and self.name.isdigit() and 400 <= int(self.name) <= 599
+        return int(self.name) if known else None
+
+    def __str__(self) -> str:
+        given = [
+            f"{option.name}={getattr(self, option.name)!r}"
+            for option in dataclasses.fields(self)
+            if option.name != "name" and _is_set(self, option)
+        ]
+        return f"{self.name} ({', '.join(given)})" if given else self.name
+
+
+def _is_set(fault: Fault, option: dataclasses.Field[Any]) -> bool:
+    value = getattr(fault, option.name)
+    if option.default_factory is not dataclasses.MISSING:
+        return bool(value)
+    return bool(value != option.default)
+
+
+def from_model(model: str) -> tuple[Fault, int | None] | None:
+    """Read a magic model name such as `stub/429?retry-after=1&times=2`.
+
+    Arguments:
+        model: the `model` of a request.
+
+    Returns:
+        The fault, and after how many times the model answers normally once (None: never);
+        None altogether for a model that is not magic.
+
+    Raises:
+        ValueError: it starts like a magic name and is none; the message lists them.
+    """
+    if not model.startswith(MAGIC_PREFIX):
+        return None
+    name, _, query = model.removeprefix(MAGIC_PREFIX).partition("?")
+    settings: dict[str, Any] = {}
+    try:
+        for key, text in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)):
+            if key not in _IN_MODEL_NAMES:
+                raise ValueError(f"it may say {', '.join(_IN_MODEL_NAMES)}, not {key!r}")
+            settings[key.replace("-", "_")] = _IN_MODEL_NAMES[key](text)
+        times: int | None = settings.pop("times", None)
+        return Fault(name, **settings), times
+    except ValueError as error:
+        raise ValueError(f"{model!r} is no magic model of this stub: {error}") from error
+
+
+_IN_MODEL_NAMES: dict[str, Callable[[str], object]] = {
+    "times": int,
+    "retry-after": str,
+    "message": str,
+    "after": int,
+    "delay": float,
+    "interval": float,
+    "to": str,
+}
+
+
+def describe() -> str:
+    """Say every magic model name and what it does, a line each, for people."""
+    rows = [(f"{MAGIC_PREFIX}{kind.name}", kind.does) for kind in (STATUS, *KINDS.values())]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"  {name:<{width}}  {does}" for name, does in rows]
+    lines += [
+        "",
+        "Settings follow a question mark: stub/429?retry-after=1, stub/cut?after=5000.",
+        "stub/503?times=2 fails twice, then answers once as usual, then begins again.",
+    ]
+    return "\n".join(lines)

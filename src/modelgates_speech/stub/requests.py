@@ -1,0 +1,201 @@
+"""Whether a request is what the document allows; if so, what it says."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from modelgates_speech.stub.document import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from modelgates_speech.stub.document import Document, Operation, Parameter
+    from modelgates_speech.stub.shapes import Json
+
+_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+
+# int() refuses more digits than this (and is slow on that many).
+_LONGEST_INTEGER = 4000
+
+
+def authorize(
+    operation: Operation, headers: Mapping[str, str], *, api_key: str, any_key: bool
+) -> None:
+    """Check the credentials of a request.
+
+    Arguments:
+        operation: what is called.
+        headers: by lower-case name.
+        api_key: the key that is accepted.
+        any_key: accept any well-formed one.
+
+    Raises:
+        RefusedError: 401, credentials are missing, malformed or wrong.
+    """
+    if not operation.credentials:
+        return
+    given = {name: headers[name] for name in operation.credentials if name in headers}
+    if not given:
+        names = " or ".join(operation.credentials)
+        raise _unauthorized(f"No credentials: the header {names} is missing")
+    for name, value in given.items():
+        key = value
+        if operation.credentials[name]:
+            bearer = _BEARER.fullmatch(value.strip())
+            if bearer is None:
+                raise _unauthorized(f"The header {name} must be: Bearer <key>")
+            key = bearer[1]
+        if not (any_key or hmac.compare_digest(key.encode(), api_key.encode())):
+            raise _unauthorized(
+                "Invalid API key: the stub accepts only the one it was started with"
+            )
+
+
+def _unauthorized(message: str) -> RefusedError:
+    return RefusedError(401, message, headers={"WWW-Authenticate": "Bearer"})
+
+
+def parse_body(
+    document: Document, operation: Operation, content_type: str | None, raw: bytes
+) -> Json:
+    """Read and validate the body of a request.
+
+    Arguments:
+        document: where the schemas are.
+        operation: what is called.
+        content_type: the header as received.
+        raw: the bytes as received.
+
+    Returns:
+        The parsed JSON; None for no body where the document lets it be left out.
+
+    Raises:
+        RefusedError: 400, it is not what the document asks for.
+    """
+    if not operation.bodies or (not raw and content_type is None and not operation.body_required):
+        return None
+    media_type, charset = _media_type(content_type)
+    if media_type not in operation.bodies:
+        accepted = ", ".join(operation.bodies)
+        raise RefusedError(400, f"Content-Type is {content_type!r}, must be {accepted}")
+    if "json" not in media_type:
+        return raw
+    if charset not in {None, "utf-8", "utf8", "us-ascii"}:
+        raise RefusedError(400, f"JSON is UTF-8, not {charset!r}")
+    value = parse_json(raw)
+    try:
+        problem = document.problem(operation.bodies[media_type], value)
+    except RecursionError as error:
+        raise RefusedError(400, "The body is nested too deeply") from error
+    if problem:
+        message, path = problem
+        raise RefusedError(400, f"Invalid request: {message} (at {path})", metadata={"path": path})
+    return value
+
+
+def _media_type(content_type: str | None) -> tuple[str, str | None]:
+    kind, *parameters = (part.strip() for part in (content_type or "").lower().split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name == "charset":
+            return kind, value.strip('"')
+    return kind, None
+
+
+def parse_json(raw: bytes) -> Json:
+    """Parse JSON and nothing but JSON: no duplicate keys, NaN, BOM or half characters.
+
+    Raises:
+        RefusedError: 400, with what is wrong and where.
+    """
+    try:
+        value = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_int=_integer,
+        )
+        # A lone surrogate gets through the parser and cannot be written as UTF-8.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RefusedError(400, f"The body is not UTF-8: byte {error.start}") from error
+    except UnicodeEncodeError as error:
+        raise RefusedError(400, "The body has half a surrogate pair in it") from error
+    except RecursionError as error:
+        raise RefusedError(400, "The body is nested too deeply") from error
+    except ValueError as error:
+        raise RefusedError(400, f"The body is not JSON: {error}") from error
+    return value
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} comes twice")
+    return made
+
+
+def _constant(name: str) -> Json:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < _LONGEST_INTEGER else float(digits)
+
+
+def check_parameters(
+    document: Document, operation: Operation, headers: Mapping[str, str], query: str
+) -> None:
+    """Check the query, header and cookie parameters of a request.
+
+    Raises:
+        RefusedError: 400, a required one is missing or one does not fit its schema.
+    """
+    for parameter in operation.parameters:
+        values = _values(parameter, headers, query)
+        if not values:
+            if parameter.required:
+                raise RefusedError(400, f"The {parameter.place} {parameter.name} is missing")
+            continue
+        problems = [
+            document.problem(parameter.schema, value) for value in _readings(parameter, values)
+        ]
+        if all(problems):
+            message = problems[0][0] if problems[0] else ""
+            raise RefusedError(400, f"Invalid {parameter.place} {parameter.name}: {message}")
+
+
+def _values(parameter: Parameter, headers: Mapping[str, str], query: str) -> list[str]:
+    match parameter.place:
+        case "query":
+            pairs = parse_qsl(query, keep_blank_values=True)
+        case "header":
+            value = headers.get(parameter.name.lower())
+            pairs = [] if value is None else [(parameter.name, value)]
+        case _:
+            pairs = [
+                (name.strip(), value)
+                for name, _, value in (
+                    crumb.partition("=") for crumb in headers.get("cookie", "").split(";")
+                )
+            ]
+    return [value for name, value in pairs if name == parameter.name]
+
+
+def _readings(parameter: Parameter, values: Sequence[str]) -> list[Json]:
+    """Every value that the text may stand for: a parameter carries no type of its own."""
+    listed = [part for value in values for part in value.split(",")]
+    return [values[0], _scalar(values[0]), listed, [_scalar(part) for part in listed], [*values]]
+
+
+def _scalar(text: str) -> Json:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,231 @@
+"""The stub as a server: a real socket, real connections that can really be cut."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO, cast
+
+import uvicorn
+
+from modelgates_speech.stub.app import create_app
+from modelgates_speech.stub.control import DEFAULT_API_KEY, Stub
+from modelgates_speech.stub.document import load
+from modelgates_speech.stub.faults import describe
+from modelgates_speech.stub.speech import default_engine
+
+if TYPE_CHECKING:
+    import asyncio
+    import os
+    from collections.abc import Mapping, MutableMapping, Sequence
+    from types import TracebackType
+
+    from starlette.types import ASGIApp
+
+    from modelgates_speech.stub.engine import Engine
+
+
+class StubServer(Stub):
+    """The stub on a port of this machine, in a thread, ready as soon as it is entered.
+
+    ```python
+    with StubServer() as stub:
+        client = ModelGates(base_url=stub.base_url, api_key=stub.api_key)
+    ```
+
+    Arguments:
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+        api_key: the one key that is accepted.
+        any_key: accept every well-formed bearer token instead.
+        document: the OpenAPI document to follow, see `create_app`.
+        engine: what speaks, see `create_app`.
+
+    Raises:
+        OSError: on start, the port is taken.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        api_key: str = DEFAULT_API_KEY,
+        any_key: bool = False,
+        document: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        super().__init__(api_key=api_key, any_key=any_key)
+        engine = engine or default_engine()
+        read = load(document)
+        self.engine_name = engine.name
+        # An ASGI application like any other: whoever wants to may wrap it before the start.
+        self.app: ASGIApp = create_app(read, stub=self, engine=engine)
+        self._prefix = read.prefix
+        self._address = (host, port)
+        self._running: _Running | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is, without a slash at the end.
+
+        Raises:
+            RuntimeError: the server is not running.
+        """
+        return self.url + self._prefix
+
+    @property
+    def url(self) -> str:
+        """Where the server is; its root page lists the magic models.
+
+        Raises:
+            RuntimeError: the server is not running.
+        """
+        if self._running is None:
+            raise RuntimeError("the stub is not running: enter it (with StubServer() as stub: ...)")
+        host, port = self._running.address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def start(self) -> Self:
+        """Start serving; return once connections are accepted.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        if self._running is None:
+            self._running = _Running(self.app, *self._address)
+        return self
+
+    def stop(self) -> None:
+        """Stop serving; connections still open are reset, so nothing is waited for."""
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def hang_up(self, scope: MutableMapping[str, Any], *, reset: bool) -> None:
+        """End a request's connection under it; see `Stub.hang_up`."""
+        if self._running is not None:
+            self._running.hang_up(scope["client"], reset=reset)
+
+
+class _Running:
+    """A uvicorn server in a thread."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024
+        )
+        # asyncio does this only for sockets that it makes itself; without it every answer waits
+        # for the client's delayed acknowledgement, 40 ms.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # From here on connections queue in the system, so nobody need wait for the thread.
+        self.address: tuple[str, int] = listener.getsockname()[:2]
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_keep_alive=60,
+            )
+        )
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listener],), name="modelgates-stub", daemon=True
+        )
+        self._thread.start()
+
+    def hang_up(self, client: Sequence[object], *, reset: bool) -> None:
+        for connection in self._server.connections():
+            if connection.client == tuple(client):
+                _end(connection.transport, reset=reset)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+
+class _Connection(Protocol):
+    """What uvicorn's protocols have in common."""
+
+    client: tuple[str, int] | None
+    transport: asyncio.Transport
+
+
+class _Server(uvicorn.Server):
+    def connections(self) -> list[_Connection]:
+        return cast("list[_Connection]", list(self.server_state.connections))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn would wait for every answer to end, and a stalled one never does.
+        for connection in self.connections():
+            _end(connection.transport, reset=True)
+        await super().shutdown(sockets)
+
+
+def _end(transport: asyncio.Transport, *, reset: bool) -> None:
+    if reset:
+        raw: socket.socket = transport.get_extra_info("socket")
+        if raw.fileno() >= 0:
+            linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        transport.abort()
+    else:
+        transport.close()
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    *,
+    api_key: str = DEFAULT_API_KEY,
+    any_key: bool = False,
+    document: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    output: TextIO | None = None,
+) -> None:
+    """Run the stub until interrupted (Ctrl-C), for programs in any language.
+
+    Arguments:
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+        api_key: the one key that is accepted.
+        any_key: accept every well-formed bearer token instead.
+        document: the OpenAPI document to follow, see `create_app`.
+        output: where it says how to use it; standard output by default.
+
+    Raises:
+        OSError: the port is taken, or the document cannot be read.
+        ValueError: the document is no OpenAPI document.
+    """
+    stub = StubServer(host, port, api_key=api_key, any_key=any_key, document=document)
+    # Ctrl-C may come at any time from here on, the end of `with` included.
+    with contextlib.suppress(KeyboardInterrupt), stub:
+        print(_usage(stub), file=output or sys.stdout, flush=True)
+        while True:
+            time.sleep(3600)
+
+
+def _usage(stub: StubServer) -> str:
+    return (
+        f"The ModelGates stub speaks at {stub.base_url} until Ctrl-C. Point a client at it:\n\n"
+        f"  export MODELGATES_BASE_URL={stub.base_url}\n"
+        f"  export MODELGATES_API_KEY={stub.api_key}\n\n"
+        f"Speech: {stub.engine_name}. Models that misbehave:\n\n{describe()}\n"
+    )
