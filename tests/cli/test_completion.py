@@ -16,7 +16,7 @@ def with_command(environment, tmp_path):
     """The variables of a user who has `modelgates-speech` on PATH."""
     command = tmp_path / "bin" / "modelgates-speech"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m modelgates-speech "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m modelgates_speech "$@"\n')
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
     return environment | {"PATH": f"{command.parent}{os.pathsep}{environment['PATH']}"}
 
