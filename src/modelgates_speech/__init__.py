@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         ServiceUnavailableError,
     )
     from modelgates_speech.retry import RetryPolicy
-    from modelgates_speech.speech import AsyncAudioStream, AudioStream
+    from modelgates_speech.streams import AsyncAudioStream, AudioStream
 
 _MODULES = {
     "audio": ("Audio", "AudioMetadata"),
@@ -58,7 +58,7 @@ _MODULES = {
         "ServiceUnavailableError",
     ),
     "retry": ("RetryPolicy",),
-    "speech": ("AsyncAudioStream", "AudioStream"),
+    "streams": ("AsyncAudioStream", "AudioStream"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

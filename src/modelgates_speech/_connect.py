@@ -11,10 +11,10 @@ from urllib.request import getproxies, proxy_bypass
 import certifi
 import httpcore
 
-from modelgates_speech._deadline import DeadlineBackend
 from modelgates_speech._http import Response
 from modelgates_speech._pool import AsyncPool, Limits, Pool
 from modelgates_speech.config import from_environment, is_loopback
+from modelgates_speech.deadline import DeadlineBackend
 from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
-from modelgates_speech._operations import HasDict
 from modelgates_speech.audio import request_id_of
+from modelgates_speech.call import HasDict
 from modelgates_speech.errors import APIStatusError, InvalidResponseError, ModelGatesError
 from modelgates_speech.retry import parse_retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from modelgates_speech.deadline import Deadline
     from modelgates_speech.retry import RetryPolicy
 
 logger = logging.getLogger("modelgates_speech")
@@ -37,20 +37,6 @@ class ReplyHead(Protocol):
 
 R = TypeVar("R", bound=ReplyHead)
 T = TypeVar("T")
-
-
-class Deadline:
-    """The moment by which a call must be over."""
-
-    def __init__(self, seconds: float | None) -> None:
-        self.started = time.monotonic()
-        self.expires = math.inf if seconds is None else self.started + seconds
-
-    def left(self) -> float:
-        """Seconds until then: 0 when it has passed, infinity when there is none."""
-        if self.expires == math.inf:
-            return math.inf
-        return max(0.0, self.expires - time.monotonic())
 
 
 class Send:

@@ -18,8 +18,8 @@ import anyio
 import httpcore
 import httptools
 
-from modelgates_speech._deadline import DeadlineBackend
 from modelgates_speech._http import Response
+from modelgates_speech.deadline import DeadlineBackend
 
 if TYPE_CHECKING:
     import ssl

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import anyio
 import httpcore
 
-from modelgates_speech._deadline import Budget
 from modelgates_speech._http import Response
+from modelgates_speech.deadline import Budget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

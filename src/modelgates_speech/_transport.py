@@ -20,10 +20,10 @@ import httpx
 
 from modelgates_api import Client as GeneratedClient
 from modelgates_speech._connect import as_httpcore
-from modelgates_speech._deadline import within
 from modelgates_speech._http import Request
 from modelgates_speech._version import __version__
 from modelgates_speech.audio import MAX_EXCERPT
+from modelgates_speech.deadline import within
 from modelgates_speech.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import ModuleType, TracebackType
 
-    from modelgates_speech._exchange import Deadline, ReplyHead
+    from modelgates_speech._exchange import ReplyHead
     from modelgates_speech._http import AsyncBody, AsyncTransport, Body, Response, Transport
     from modelgates_speech.config import Secret, Timeout
+    from modelgates_speech.deadline import Deadline
     from modelgates_speech.errors import Phase
 
 # An error's body is read for its message alone; a server that drips one is not waited for.

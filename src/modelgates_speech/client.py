@@ -11,9 +11,9 @@ import anyio
 import attrs
 
 from modelgates_speech import _binding
-from modelgates_speech._exchange import Deadline, Drain, Send, Sleep, Step, exchange
-from modelgates_speech._operations import Call, operation_kwargs
+from modelgates_speech._exchange import Drain, Send, Sleep, Step, exchange
 from modelgates_speech.audio import MAX_EXCERPT, Receiver
+from modelgates_speech.call import Call, operation_kwargs
 from modelgates_speech.config import (
     DEFAULT,
     KEY_VARIABLE,
@@ -26,6 +26,7 @@ from modelgates_speech.config import (
     checked_headers,
     from_environment,
 )
+from modelgates_speech.deadline import Deadline
 from modelgates_speech.errors import ConfigurationError, InvalidResponseError, ModelGatesError
 from modelgates_speech.retry import RetryPolicy
 from modelgates_speech.speech import AsyncSpeech, Speech

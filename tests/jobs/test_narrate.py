@@ -16,7 +16,7 @@ from modelgates_speech import (
     RateLimitError,
 )
 from modelgates_speech.jobs import NarrationPlan
-from modelgates_speech.jobs.narrate import READ_AHEAD, _Line, _settings
+from modelgates_speech.jobs.narration import READ_AHEAD, _Line, _settings
 from tests.jobs.conftest import SPEAKER, spelled, story
 
 TEXT = story(100)

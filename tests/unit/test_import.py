@@ -10,14 +10,14 @@ import pytest
 import modelgates_speech
 
 SOURCE = Path(modelgates_speech.__file__).parent
-CORE = {"audio", "client", "config", "errors", "files", "retry", "speech"} | {
+CORE = {"audio", "call", "client", "config", "deadline", "errors", "files", "retry"} | {
+    "speech",
+    "streams",
     "_binding",
     "_connect",
-    "_deadline",
     "_exchange",
     "_fast",
     "_http",
-    "_operations",
     "_pool",
     "_transport",
     "_version",

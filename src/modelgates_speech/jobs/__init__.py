@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from modelgates_speech.jobs.batch import BatchReport, run_batch, run_batch_async
     from modelgates_speech.jobs.cache import AudioCache
-    from modelgates_speech.jobs.narrate import NarrationPlan, NarrationProgress
+    from modelgates_speech.jobs.narration import NarrationPlan, NarrationProgress
 
 __all__ = [
     "AudioCache",
@@ -23,8 +23,8 @@ __all__ = [
 _HOMES = {
     "AudioCache": "cache",
     "BatchReport": "batch",
-    "NarrationPlan": "narrate",
-    "NarrationProgress": "narrate",
+    "NarrationPlan": "narration",
+    "NarrationProgress": "narration",
     "run_batch": "batch",
     "run_batch_async": "batch",
 }

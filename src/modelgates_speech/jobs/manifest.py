@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 import attrs
 
+from modelgates_speech.call import prepare
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.jobs.cache import request_key
-from modelgates_speech.speech import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -11,10 +12,23 @@ import httpcore
 if TYPE_CHECKING:
     import ssl
 
-    from modelgates_speech._exchange import Deadline
 
 # What is written before the deadline is looked at again.
 WRITE_SIZE = 64 * 1024
+
+
+class Deadline:
+    """The moment by which a call must be over."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.started = time.monotonic()
+        self.expires = math.inf if seconds is None else self.started + seconds
+
+    def left(self) -> float:
+        """Seconds until then: 0 when it has passed, infinity when there is none."""
+        if self.expires == math.inf:
+            return math.inf
+        return max(0.0, self.expires - time.monotonic())
 
 
 class Budget(float):

@@ -15,18 +15,20 @@ import anyio
 import attrs
 
 from modelgates_speech.audio import AudioMetadata, Receiver
+from modelgates_speech.call import prepare
 from modelgates_speech.errors import ConfigurationError, ModelGatesError
 from modelgates_speech.jobs.cache import as_cache
 from modelgates_speech.jobs.joining import Joiner, check_joinable
 from modelgates_speech.jobs.splitting import MAX_CHARS, Piece, split
-from modelgates_speech.speech import AsyncAudioStream, AudioStream, prepare
+from modelgates_speech.streams import AsyncAudioStream, AudioStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from anyio.abc import TaskGroup
 
-    from modelgates_speech.speech import AsyncSpeech, NarrateArguments, RequestArguments, Speech
+    from modelgates_speech.call import NarrateArguments, RequestArguments
+    from modelgates_speech.speech import AsyncSpeech, Speech
 
 ChannelT = TypeVar("ChannelT")
 T = TypeVar("T")

@@ -1,0 +1,215 @@
+"""The seam to the generated package: how its operations are called, speech above all."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Required, TypedDict, runtime_checkable
+
+import attrs
+
+from modelgates_speech import _binding
+from modelgates_speech.config import DEFAULT, Default, checked_headers
+from modelgates_speech.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import os
+    from types import ModuleType
+
+    from modelgates_speech.config import Timeout
+    from modelgates_speech.jobs.cache import AudioCache
+    from modelgates_speech.jobs.narration import NarrationProgress
+    from modelgates_speech.retry import RetryPolicy
+
+
+@runtime_checkable
+class HasDict(Protocol):
+    """A generated model, such as ``SpeechRequestProvider``."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The model as JSON would have it."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """A call that is described but not yet made.
+
+    Attributes:
+        operation: The generated module whose call this is.
+        kwargs: What its ``_get_kwargs`` returned.
+        headers: Headers to add.
+        timeout: Seconds for each phase, or a `Timeout`; by default the client's.
+        deadline: Seconds for the whole call, or None; by default the client's.
+        retry: A `RetryPolicy`, or None; by default the client's.
+        cache_dir: Where the answer is looked for first and kept, or None.
+    """
+
+    operation: ModuleType
+    kwargs: dict[str, Any]
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=checked_headers)
+    timeout: float | Timeout | Default = DEFAULT
+    deadline: float | Default | None = DEFAULT
+    retry: RetryPolicy | Default | None = DEFAULT
+    cache_dir: str | os.PathLike[str] | AudioCache | None = None
+
+
+def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What the generated `operation` would send for `arguments`.
+
+    Headers that it requires may be absent: those of the client and of the call are added later,
+    the key among them.
+
+    Raises:
+        ConfigurationError: If it is no operation, or does not take such arguments.
+    """
+    name = getattr(operation, "__name__", repr(operation))
+    try:
+        absent = _required(operation) - arguments.keys()
+        kwargs: dict[str, Any] = operation._get_kwargs(  # noqa: SLF001
+            **dict.fromkeys(absent, _NOT_GIVEN), **arguments
+        )
+    except Exception as error:
+        raise ConfigurationError(f"{name} cannot be called so: {error!r}") from error
+    if "headers" in kwargs:
+        kwargs["headers"] = {k: v for k, v in kwargs["headers"].items() if v != _NOT_GIVEN}
+    if any(_NOT_GIVEN in str(kwargs.get(part, "")) for part in ("url", "params", "cookies")):
+        raise ConfigurationError(f"{name} cannot be called without {', '.join(sorted(absent))}")
+    return kwargs
+
+
+# Stands for an argument that nobody gave, until it is known whether it is a header.
+_NOT_GIVEN = "modelgates-argument-not-given"
+
+
+@cache
+def _required(operation: ModuleType) -> frozenset[str]:
+    parameters = inspect.signature(operation._get_kwargs).parameters.values()  # noqa: SLF001
+    return frozenset(each.name for each in parameters if each.default is each.empty)
+
+
+class RequestArguments(TypedDict, total=False):
+    """The keyword arguments of all that speaks, but for the text (schema ``SpeechRequest``).
+
+    Attributes:
+        model: The model's identifier, such as ``elevenlabs/eleven-turbo-v2``.
+        voice: The voice's identifier; each provider has its own.
+        response_format: ``pcm`` or ``mp3``. Other values are passed on. Default: ``pcm``, for
+            `save` what the path's suffix says.
+        speed: Playback speed, 1.0 being normal; only some models heed it.
+        provider: Options for providers, as a mapping shaped like the document's schema
+            (``{"options": {"openai": {"instructions": "calm"}}}``) or the generated model.
+        extra_body: Properties to add to the request's JSON, for what the document does not
+            have yet. They win over the arguments above.
+        extra_headers: Headers to add to the request; they win over the client's.
+        timeout: Seconds for each phase, or a `Timeout`; in place of the client's.
+        deadline: Seconds for the whole call, retries and body included, or None for no limit;
+            in place of the client's.
+        retry: A `RetryPolicy`, or None for none; in place of the client's.
+        cache_dir: A folder, or a `modelgates_speech.jobs.AudioCache`, that keeps the speech: what
+            is in it is not asked for again. Default: none.
+    """
+
+    model: Required[str]
+    voice: Required[str]
+    response_format: Literal["pcm", "mp3"] | str | None
+    speed: float | None
+    provider: Mapping[str, Any] | HasDict | None
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None
+    timeout: float | Timeout | Default
+    deadline: float | Default | None
+    retry: RetryPolicy | Default | None
+    cache_dir: str | os.PathLike[str] | AudioCache | None
+
+
+class SpeechArguments(RequestArguments):
+    """The keyword arguments of `create`, `stream` and `save`: `RequestArguments` and the text.
+
+    Attributes:
+        input: The text to speak.
+    """
+
+    input: Required[str]
+
+
+class NarrateArguments(RequestArguments, total=False):
+    """The keyword arguments of `narrate`: `RequestArguments`, the text and how it is cut.
+
+    ``timeout``, ``deadline`` and ``retry`` are those of each request.
+
+    Attributes:
+        input: The text to speak, of any length: a string, or strings that joined are the text
+            (a file opened as text will do).
+        concurrency: How many requests at once, 1 or more. Default: 4.
+        max_chars: The most characters of one request, 1 or more. Default: 1,000.
+        language: ISO 639-1 code of the text, by which ends of sentences are told. Default: en.
+        on_progress: Called after each piece that was handed out.
+    """
+
+    input: Required[str | Iterable[str]]
+    concurrency: int
+    max_chars: int
+    language: str
+    on_progress: Callable[[NarrationProgress], None] | None
+
+
+def prepare(
+    *,
+    input: str,  # noqa: A002 - the document's name
+    model: str,
+    voice: str | None = None,
+    response_format: str | None = None,
+    speed: float | None = None,
+    provider: Mapping[str, Any] | HasDict | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    timeout: float | Timeout | Default = DEFAULT,
+    deadline: float | Default | None = DEFAULT,
+    retry: RetryPolicy | Default | None = DEFAULT,
+    cache_dir: str | os.PathLike[str] | AudioCache | None = None,
+) -> tuple[Call, str]:
+    """The call that `SpeechArguments` describe, and the format that it asks for.
+
+    Raises:
+        ConfigurationError: If they cannot be sent.
+    """
+    fields: dict[str, Any] = {"input": input, "model": model}
+    # Whether it is required is for the document to say, which may stop doing so.
+    if voice is not None:
+        fields["voice"] = voice
+    if speed is not None:
+        fields["speed"] = speed
+    # Set on the finished JSON: values newer than the document, which the generated model would
+    # refuse, and the provider's, whose 111 models are not worth loading to copy a mapping.
+    extra: dict[str, Any] = {}
+    if response_format is not None:
+        extra["response_format"] = response_format
+    if provider is not None:
+        extra["provider"] = dict(provider) if isinstance(provider, Mapping) else provider.to_dict()
+    extra.update(extra_body or {})
+    kwargs = operation_kwargs(_binding.speech_operation, {"body": _request(fields, extra)})
+    kwargs["json"].update(extra)
+    call = Call(
+        operation=_binding.speech_operation,
+        kwargs=kwargs,
+        headers=extra_headers or {},
+        timeout=timeout,
+        deadline=deadline,
+        retry=retry,
+        cache_dir=cache_dir,
+    )
+    return call, str(kwargs["json"].get("response_format") or _binding.DEFAULT_RESPONSE_FORMAT)
+
+
+def _request(fields: dict[str, Any], extra: Mapping[str, Any]) -> Any:
+    """The generated model of a request; what it requires beyond `fields` comes from `extra`."""
+    while True:
+        try:
+            return _binding.SpeechRequest.from_dict(fields)
+        except KeyError as error:
+            [name] = error.args
+            if name in fields or name not in extra:
+                raise ConfigurationError(f"the document requires {name!r}: pass it") from None
+            fields = {**fields, name: extra[name]}

@@ -1,0 +1,403 @@
+"""Audio as it arrives, into memory or into a file."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+from modelgates_speech.audio import Audio, AudioMetadata, Receiver, file_header, suffix_of
+from modelgates_speech.errors import (
+    APIConnectionError,
+    ConfigurationError,
+    IncompleteAudioError,
+    InvalidResponseError,
+    SaveError,
+)
+from modelgates_speech.files import AtomicFile, in_thread
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from modelgates_speech._transport import AsyncReply, Reply
+
+    Progress = Callable[[int], None]
+    Opened = tuple["ReplyT", Receiver]
+
+ReplyT = TypeVar("ReplyT", "Reply", "AsyncReply")
+
+# What a failed `save` keeps in memory of audio that was paid for: 22 minutes of 24 kHz mono PCM.
+MAX_RESCUED = 64 * 1024 * 1024
+
+
+class _Stream(Generic[ReplyT]):
+    """What a sync and an async stream share: everything but waiting."""
+
+    def __init__(self) -> None:
+        self._entered = time.monotonic()
+        self._opened: Opened[ReplyT] | None = None
+        self._closed = False
+        self._first_byte: float | None = None
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open" if self._opened else "not yet sent"
+        return f"<{type(self).__name__} {state}, {self.bytes_received:,} bytes received>"
+
+    @property
+    def metadata(self) -> AudioMetadata:
+        """What the response's headers say of the audio.
+
+        Raises:
+            ConfigurationError: If the stream was not entered yet.
+        """
+        if self._opened is None:
+            raise ConfigurationError("nothing was sent yet: enter the stream with `with` first")
+        return self._opened[1].metadata
+
+    @property
+    def format(self) -> str:
+        """``pcm``, ``mp3``, or what else the response says."""
+        return self.metadata.format
+
+    @property
+    def content_type(self) -> str | None:
+        """The content type as received."""
+        return self.metadata.content_type
+
+    @property
+    def sample_rate(self) -> int | None:
+        """Samples per second and channel for PCM, else None."""
+        return self.metadata.sample_rate
+
+    @property
+    def channels(self) -> int | None:
+        """Channels for PCM, else None."""
+        return self.metadata.channels
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The response's headers, names in lower case."""
+        return self.metadata.headers
+
+    @property
+    def request_id(self) -> str | None:
+        """The request's id, or None."""
+        return self.metadata.request_id
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of audio that arrived so far."""
+        return self._opened[1].bytes_received if self._opened else 0
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds of audio that arrived so far; None unless this is PCM."""
+        return self.metadata.duration_of(self.bytes_received)
+
+    @property
+    def time_to_first_byte(self) -> float | None:
+        """Seconds from entering the stream to the first audio; None before that."""
+        return self._first_byte
+
+    def _check_usable(self) -> None:
+        if self._closed and not self._exhausted():
+            raise ConfigurationError("this stream is closed: make another call")
+
+    def _exhausted(self) -> bool:
+        return self._opened is not None and self._opened[1].finished
+
+    def _feed(self, receiver: Receiver, data: bytes) -> None:
+        receiver.feed(data)
+        if self._first_byte is None and receiver.bytes_received:
+            self._first_byte = time.monotonic() - self._entered
+
+
+class AudioStream(_Stream["Reply"]):
+    """Audio as it arrives. A context manager and an iterator of bytes.
+
+    PCM comes in whole sample frames, signed 16-bit little-endian. While it is open the stream
+    holds a connection. It belongs to one thread.
+    """
+
+    def __init__(self, start: Callable[[], Opened[Reply]]) -> None:
+        super().__init__()
+        self._start = start
+
+    def __enter__(self) -> Self:
+        self._open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._exhausted():
+            raise StopIteration
+        reply, receiver = self._open()
+        try:
+            while not (piece := receiver.take()):
+                if receiver.finished:
+                    raise StopIteration
+                try:
+                    data = reply.read()
+                except APIConnectionError as error:
+                    raise receiver.cut(error) from error
+                self._feed(receiver, data)
+        except BaseException:
+            self.close()
+            raise
+        return piece
+
+    def read(self) -> Audio:
+        """All that has not been handed out yet, once it has arrived.
+
+        Raises:
+            IncompleteAudioError: If the audio broke off; `partial` has what arrived.
+            InvalidResponseError: If it turns out to be none.
+        """
+        self._open()
+        kept = _Kept(self.metadata)
+        with kept.even_on_failure():
+            for piece in self:
+                kept.add(piece)
+        return kept.audio()
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> Path:
+        """Write the rest of the audio to a file that appears whole or not at all.
+
+        Args:
+            path: The target; its suffix decides as in `Audio.save`.
+            on_progress: Called with the bytes of audio received so far.
+
+        Returns:
+            The path.
+
+        Raises:
+            ConfigurationError: If the suffix contradicts the audio's format; the stream stays
+                as it was.
+            SaveError: If the file cannot be written; `partial` has the audio if any was read.
+            IncompleteAudioError: If the audio broke off; `partial` has what arrived.
+        """
+        self._open()
+        file_header(self.metadata, suffix_of(path), None)
+        with AtomicFile(path) as file:
+            return self._write(file, on_progress)
+
+    def close(self) -> None:
+        """Give the connection back, whatever has been read. May be called again."""
+        self._closed = True
+        if self._opened:
+            self._opened[0].close()
+
+    def _open(self) -> Opened[Reply]:
+        self._check_usable()
+        if self._opened is None:
+            self._entered = time.monotonic()
+            self._opened = self._start()
+        return self._opened
+
+    def _write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
+        self._open()
+        try:
+            kept = _Kept(self.metadata, file)
+        except ConfigurationError as error:
+            raise _unfit(error, self.read()) from error
+        with kept.even_on_failure():
+            for piece in self:
+                kept.add(piece)
+                if on_progress:
+                    on_progress(self.bytes_received)
+            return kept.commit()
+
+
+class AsyncAudioStream(_Stream["AsyncReply"]):
+    """Audio as it arrives. An async context manager and an async iterator of bytes.
+
+    Otherwise as `AudioStream`.
+    """
+
+    def __init__(self, start: Callable[[], Awaitable[Opened[AsyncReply]]]) -> None:
+        super().__init__()
+        self._start = start
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._exhausted():
+            raise StopAsyncIteration
+        reply, receiver = await self._open()
+        try:
+            while not (piece := receiver.take()):
+                if receiver.finished:
+                    raise StopAsyncIteration
+                try:
+                    data = await reply.read()
+                except APIConnectionError as error:
+                    raise receiver.cut(error) from error
+                self._feed(receiver, data)
+        except BaseException:
+            await self.aclose()
+            raise
+        return piece
+
+    async def read(self) -> Audio:
+        """All that has not been handed out yet; see `AudioStream.read`."""
+        await self._open()
+        kept = _Kept(self.metadata)
+        with kept.even_on_failure():
+            async for piece in self:
+                kept.add(piece)
+        return kept.audio()
+
+    async def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> Path:
+        """Write the rest of the audio to a file; see `AudioStream.save`."""
+        await self._open()
+        file_header(self.metadata, suffix_of(path), None)
+        with AtomicFile(path) as file:
+            return await self._write(file, on_progress)
+
+    async def aclose(self) -> None:
+        """Give the connection back, whatever has been read. May be called again."""
+        self._closed = True
+        if self._opened:
+            await self._opened[0].aclose()
+
+    async def _open(self) -> Opened[AsyncReply]:
+        self._check_usable()
+        if self._opened is None:
+            self._entered = time.monotonic()
+            self._opened = await self._start()
+        return self._opened
+
+    async def _write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
+        await self._open()
+        try:
+            kept = _Kept(self.metadata, file)
+        except ConfigurationError as error:
+            raise _unfit(error, await self.read()) from error
+        with kept.even_on_failure():
+            async for piece in self:
+                await in_thread(kept.add, piece)
+                if on_progress:
+                    on_progress(self.bytes_received)
+            return await in_thread(kept.commit)
+
+
+class _Kept:
+    """Audio taken off a stream, into a file or into memory, which outlives any failure.
+
+    It is paid for: when the file fails, what it held and what still comes is kept in memory.
+    """
+
+    def __init__(self, metadata: AudioMetadata, file: AtomicFile | None = None) -> None:
+        self._metadata = metadata
+        self._file = file
+        self._size = 0
+        self._memory: list[bytes] = []
+        self._failure: SaveError | None = None
+        self._header = b""
+        if file is not None:
+            self._header = file_header(metadata, suffix_of(file.path), None)
+            file.write(self._header)
+
+    def add(self, piece: bytes) -> None:
+        """Keep `piece`, in memory if need be.
+
+        Raises:
+            SaveError: If the file has failed and the memory for it is used up.
+        """
+        if self._file is not None and self._failure is None:
+            try:
+                self._file.write(piece)
+            except SaveError as error:
+                self._memory.append(self._written())
+                self._failure = error
+            else:
+                self._size += len(piece)
+                return
+        self._memory.append(piece)
+        self._size += len(piece)
+        if self._failure and self._size > MAX_RESCUED:
+            raise self._failure
+
+    def audio(self) -> Audio:
+        """What was kept, as far as memory is meant to hold it."""
+        in_file = self._file is not None and self._failure is None
+        return self._metadata.with_content(self._written() if in_file else b"".join(self._memory))
+
+    def commit(self) -> Path:
+        """Give the file its name, now that the audio is whole.
+
+        Raises:
+            SaveError: If it has failed before or does so now.
+        """
+        if self._failure or self._file is None:
+            raise self._failure or AssertionError("commit needs a file")
+        if self._header:
+            suffix = suffix_of(self._file.path)
+            self._file.rewrite_start(file_header(self._metadata, suffix, self._size))
+        return self._file.commit()
+
+    @contextmanager
+    def even_on_failure(self) -> Generator[None]:
+        """Attach what was kept to the error, should the stream or the file fail."""
+        try:
+            yield
+        except IncompleteAudioError as error:
+            kept = self.audio().content + error.partial.content
+            error.partial = self._metadata.with_content(kept)
+            raise
+        except SaveError as error:
+            error.partial = self.audio()
+            raise
+
+    def _written(self) -> bytes:
+        assert self._file is not None
+        try:
+            return self._file.read(len(self._header), min(self._size, MAX_RESCUED))
+        except OSError:
+            # The disk does not even give back what it took; the error that led here says so.
+            return b""
+
+
+def _unfit(error: ConfigurationError, audio: Audio) -> InvalidResponseError:
+    return InvalidResponseError(
+        f"{error}; the audio is in .audio",
+        content_type=audio.content_type,
+        request_id=audio.request_id,
+        audio=audio,
+    )
