@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from modelgates_speech.config import DEFAULT_CHANNELS, DEFAULT_RATE, MAX_EXCERPT
 from modelgates_speech.errors import (
     ConfigurationError,
     IncompleteAudioError,
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 FORMAT_BY_SUFFIX = {".wav": "pcm", ".pcm": "pcm", ".raw": "pcm", ".mp3": "mp3"}
 FORMAT_BY_SUBTYPE = {"mpeg": "mp3", "mp3": "mp3", "pcm": "pcm", "wav": "wav", "x-wav": "wav"}
 SAMPLE_WIDTH = 2
-DEFAULT_RATE = 24_000
-MAX_EXCERPT = 64 * 1024
 
 _OPAQUE = {"", "application/octet-stream", "binary/octet-stream"}
 _REQUEST_ID = ("x-request-id", "request-id", "x-generation-id")
@@ -326,7 +325,7 @@ def _describe(headers: Mapping[str, str], requested: str) -> AudioMetadata:
         format=name,
         content_type=content_type,
         sample_rate=_positive(parameters.get("rate"), DEFAULT_RATE) if name == "pcm" else None,
-        channels=_positive(parameters.get("channels"), 1) if name == "pcm" else None,
+        channels=_positive(parameters.get("channels"), DEFAULT_CHANNELS) if name == "pcm" else None,
         headers=headers,
         request_id=request_id_of(headers),
     )

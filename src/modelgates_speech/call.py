@@ -3,24 +3,46 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Required, TypedDict, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    Required,
+    TypedDict,
+    cast,
+    runtime_checkable,
+)
+from urllib.parse import urlsplit
 
 import attrs
 
 from modelgates_speech import _binding
-from modelgates_speech.config import DEFAULT, Default, checked_headers
-from modelgates_speech.errors import ConfigurationError
+from modelgates_speech._version import __version__
+from modelgates_speech.audio import request_id_of
+from modelgates_speech.config import (
+    DEFAULT,
+    MAX_EXCERPT,
+    MAX_SUMMARY,
+    Default,
+    checked_headers,
+)
+from modelgates_speech.errors import APIStatusError, ConfigurationError, InvalidResponseError
+from modelgates_speech.retry import parse_retry_after
 
 if TYPE_CHECKING:
     import os
     from types import ModuleType
 
     from modelgates_speech.config import Timeout
-    from modelgates_speech.jobs.cache import AudioCache
     from modelgates_speech.jobs.narration import NarrationProgress
-    from modelgates_speech.retry import RetryPolicy
+    from modelgates_speech.retry import ReplyHead, RetryPolicy
+
+USER_AGENT = f"modelgates-speech/{__version__}"
 
 
 @runtime_checkable
@@ -30,6 +52,15 @@ class HasDict(Protocol):
     def to_dict(self) -> dict[str, Any]:
         """The model as JSON would have it."""
         ...
+
+
+class Request(NamedTuple):
+    """A request as it goes out, but for the key."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    content: bytes
 
 
 @attrs.frozen(kw_only=True)
@@ -52,7 +83,66 @@ class Call:
     timeout: float | Timeout | Default = DEFAULT
     deadline: float | Default | None = DEFAULT
     retry: RetryPolicy | Default | None = DEFAULT
-    cache_dir: str | os.PathLike[str] | AudioCache | None = None
+    cache_dir: str | os.PathLike[str] | None = None
+
+    def request(self, base_url: str, client_headers: Mapping[str, str]) -> Request:
+        """The request to send to the API at `base_url`.
+
+        Args:
+            base_url: Where the API is, without a trailing slash.
+            client_headers: The client's headers; those of the operation give way to them, and
+                both to those of the call.
+
+        Raises:
+            ConfigurationError: If its body cannot be written as JSON, or its URL is not one.
+        """
+        kwargs = dict(self.kwargs)
+        method, url = kwargs.pop("method"), base_url + kwargs.pop("url")
+        headers = {"host": urlsplit(base_url).netloc, "user-agent": USER_AGENT}
+        for given in (kwargs.pop("headers", {}), client_headers, self.headers):
+            headers |= {name.lower(): value for name, value in given.items()}
+        headers |= {"accept": "*/*", "accept-encoding": "identity"}
+        if "json" in kwargs:
+            kwargs["content"] = encode_json(kwargs.pop("json"))
+        content = kwargs.get("content", b"")
+        if kwargs.keys() - {"content"}:
+            url, content, written = _written_by_httpx(method, url, kwargs)
+            headers = written | headers
+        headers["content-length"] = str(len(content))
+        return Request(method.upper(), url, headers, content)
+
+
+def _written_by_httpx(
+    method: str, url: str, kwargs: dict[str, Any]
+) -> tuple[str, bytes, dict[str, str]]:
+    # What speech has no need of, such as a query or a form, is for the library to write.
+    import httpx
+
+    try:
+        request = httpx.Request(method, url, **kwargs)
+        return str(request.url), request.read(), dict(request.headers)
+    except (httpx.InvalidURL, TypeError, ValueError) as error:
+        raise ConfigurationError(f"a request to {url} cannot be made: {error}") from error
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def encode_json(payload: object) -> bytes:
+    """`payload` as JSON in UTF-8.
+
+    Raises:
+        ConfigurationError: If it holds what JSON cannot express.
+    """
+    try:
+        return _JSON.encode(payload).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(
+            f"the request holds a lone surrogate ({error.object[error.start]!r}), which is not a "
+            "character: read the text with the right encoding"
+        ) from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the request cannot be written as JSON: {error}") from error
 
 
 def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +152,7 @@ def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dic
     the key among them.
 
     Raises:
-        ConfigurationError: If it is no operation, or does not take such arguments.
+        ConfigurationError: If it is not an operation, or does not take such arguments.
     """
     name = getattr(operation, "__name__", repr(operation))
     try:
@@ -71,7 +161,7 @@ def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dic
             **dict.fromkeys(absent, _NOT_GIVEN), **arguments
         )
     except Exception as error:
-        raise ConfigurationError(f"{name} cannot be called so: {error!r}") from error
+        raise ConfigurationError(f"{name} cannot be called like this: {error!r}") from error
     if "headers" in kwargs:
         kwargs["headers"] = {k: v for k, v in kwargs["headers"].items() if v != _NOT_GIVEN}
     if any(_NOT_GIVEN in str(kwargs.get(part, "")) for part in ("url", "params", "cookies")):
@@ -87,6 +177,89 @@ _NOT_GIVEN = "modelgates-argument-not-given"
 def _required(operation: ModuleType) -> frozenset[str]:
     parameters = inspect.signature(operation._get_kwargs).parameters.values()  # noqa: SLF001
     return frozenset(each.name for each in parameters if each.default is each.empty)
+
+
+def parse(operation: ModuleType, reply: ReplyHead, body: bytes) -> Any:
+    """What the generated `operation` makes of a reply.
+
+    Raises:
+        InvalidResponseError: If that is nothing, for generated parsers trust their input.
+    """
+    import httpx
+
+    from modelgates_api import Client
+
+    content_type = reply.headers.get("content-type", "")
+    response = httpx.Response(reply.status, headers={"content-type": content_type}, content=body)
+    try:
+        return operation._parse_response(  # noqa: SLF001
+            client=Client(base_url=""), response=response
+        )
+    except Exception as error:
+        raise InvalidResponseError(
+            f"the server answered {reply.status} with a body that does not match the OpenAPI "
+            "document",
+            content_type=content_type or None,
+            body=body[:MAX_EXCERPT],
+            request_id=request_id_of(reply.headers),
+        ) from error
+
+
+def refusal(operation: ModuleType, reply: ReplyHead, body: bytes) -> APIStatusError:
+    """The error for a reply that is not a success, whatever its body turned out to be."""
+    try:
+        parsed = parse(operation, reply, body)
+    except InvalidResponseError:
+        parsed = None
+    payload = _payload(parsed, body)
+    detail = _mapping(payload.get("error")) or {}
+    code, user_id = detail.get("code"), payload.get("user_id")
+    return APIStatusError.for_status(reply.status)(
+        _message(parsed, payload, detail) or _summary(reply, body),
+        status=reply.status,
+        code=code if isinstance(code, int | str) else None,
+        metadata=_mapping(detail.get("metadata")),
+        user_id=user_id if isinstance(user_id, str) else None,
+        request_id=request_id_of(reply.headers),
+        retry_after=parse_retry_after(reply.headers.get("retry-after")),
+        body=body,
+    )
+
+
+def _payload(parsed: object, body: bytes) -> dict[str, Any]:
+    if isinstance(parsed, HasDict):
+        # The generated model has checked the shape; what it did not know it kept.
+        return parsed.to_dict()
+    try:
+        return _mapping(json.loads(body)) or {}
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _message(parsed: object, payload: dict[str, Any], detail: dict[str, Any]) -> str | None:
+    found = [detail.get("message")]
+    if isinstance(parsed, str):
+        found.append(parsed.strip())
+    if isinstance(parsed, HasDict):
+        # Shapes other than today's, problem+json among them, once the OpenAPI document has them.
+        found += [payload.get(name) for name in ("message", "detail", "title", "error")]
+    return next((text for text in found if isinstance(text, str) and text), None)
+
+
+def _mapping(value: object) -> dict[str, Any] | None:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _summary(reply: ReplyHead, body: bytes) -> str:
+    if 300 <= reply.status < 400:
+        where = reply.headers.get("location", "nowhere")
+        return f"a redirect to {where}, which is not followed: set base_url to the right address"
+    if not body:
+        return "an empty body"
+    text = " ".join(body[: 4 * MAX_SUMMARY].decode("utf-8", "replace").split())
+    kind = reply.headers.get("content-type", "no content type")
+    shown = f"{text[:MAX_SUMMARY]}…" if len(text) > MAX_SUMMARY else text
+    return f"unexpected response body ({kind}): {shown}"
 
 
 class RequestArguments(TypedDict, total=False):
@@ -121,7 +294,7 @@ class RequestArguments(TypedDict, total=False):
     timeout: float | Timeout | Default
     deadline: float | Default | None
     retry: RetryPolicy | Default | None
-    cache_dir: str | os.PathLike[str] | AudioCache | None
+    cache_dir: str | os.PathLike[str] | None
 
 
 class SpeechArguments(RequestArguments):
@@ -168,7 +341,7 @@ def prepare(
     timeout: float | Timeout | Default = DEFAULT,
     deadline: float | Default | None = DEFAULT,
     retry: RetryPolicy | Default | None = DEFAULT,
-    cache_dir: str | os.PathLike[str] | AudioCache | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
 ) -> tuple[Call, str]:
     """The call that `SpeechArguments` describe, and the format that it asks for.
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack
-from weakref import WeakKeyDictionary
+import warnings
+from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack
+from urllib.parse import urlsplit
 
-import anyio
 import attrs
 
 from modelgates_speech import _binding
-from modelgates_speech._exchange import Drain, Send, Sleep, Step, exchange
-from modelgates_speech.audio import MAX_EXCERPT, Receiver
-from modelgates_speech.call import Call, operation_kwargs
+from modelgates_speech.audio import Receiver
+from modelgates_speech.call import Call, operation_kwargs, parse, refusal
 from modelgates_speech.config import (
     DEFAULT,
     KEY_VARIABLE,
@@ -27,8 +27,8 @@ from modelgates_speech.config import (
     from_environment,
 )
 from modelgates_speech.deadline import Deadline
-from modelgates_speech.errors import ConfigurationError, InvalidResponseError, ModelGatesError
-from modelgates_speech.retry import RetryPolicy
+from modelgates_speech.errors import ConfigurationError, ModelGatesError
+from modelgates_speech.retry import Drain, RetryPolicy, Send, Sleep, Step, tries
 from modelgates_speech.speech import AsyncSpeech, Speech
 
 if TYPE_CHECKING:
@@ -37,10 +37,9 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from modelgates_speech._exchange import ReplyHead
-    from modelgates_speech._http import AsyncTransport, Request, Transport
-    from modelgates_speech._transport import AsyncReply, Reply
-    from modelgates_speech.config import Secret
+    from modelgates_speech.call import Request
+    from modelgates_speech.replies import AsyncReply, Border, Reply
+    from modelgates_speech.transport import AsyncTransport, Transport
 
 SpeechT = TypeVar("SpeechT")
 T = TypeVar("T")
@@ -145,45 +144,41 @@ class _Client:
 
     def _plan(
         self, call: Call, accept: Callable[[Any], T]
-    ) -> tuple[Request, Deadline, Secret, Generator[Step, Any, tuple[Any, T]]]:
-        from modelgates_speech import _transport
+    ) -> tuple[Request, Border, Generator[Step, Any, tuple[Any, T]]]:
+        """What to send, what bounds it, and the steps of sending it."""
+        from modelgates_speech.replies import Border
 
         self._check_open()
         settings = self._settings
-        secret = settings.api_key.secret()
         timeout = settings.timeout if call.timeout is DEFAULT else as_timeout(call.timeout)
         deadline = Deadline(
             settings.deadline if call.deadline is DEFAULT else checked_deadline(call.deadline)
         )
-        request = _transport.build_request(
-            call.kwargs,
-            base_url=settings.base_url,
-            headers={**settings.headers, **call.headers},
-            secret=secret,
-            timeout=timeout,
-            deadline=deadline,
+        border = Border(
+            urlsplit(settings.base_url).netloc,
+            deadline.within(timeout.phases()),
+            deadline,
+            settings.api_key.secret(),
         )
-        steps: Generator[Step, Any, tuple[Any, T]] = exchange(
-            f"{call.kwargs['method'].upper()} {settings.base_url}{call.kwargs['url']}",
+        request = call.request(settings.base_url, settings.headers)
+        steps: Generator[Step, Any, tuple[Any, T]] = tries(
+            f"{request.method} {request.url}",
             accept=accept,
-            parse_error=lambda reply, body: _transport.parse_error(call.operation, reply, body),
+            refusal=lambda reply, body: refusal(call.operation, reply, body),
             policy=settings.retry if call.retry is DEFAULT else call.retry,
             deadline=deadline,
         )
-        return request, deadline, secret, steps
+        return request, border, steps
 
 
-def _parsed(operation: ModuleType, reply: ReplyHead, body: bytes) -> Any:
-    from modelgates_speech import _transport
-
-    try:
-        return _transport.parse(operation, reply, body)
-    except Exception as error:
-        raise InvalidResponseError(
-            f"the server answered {reply.status} with what the document does not describe",
-            content_type=reply.headers.get("content-type"),
-            body=body[:MAX_EXCERPT],
-        ) from error
+def _warn_unclosed(client: object, close: str) -> None:
+    warnings.warn(
+        f"{client!r} was dropped with connections open: use it in a `with` statement, or call "
+        f"{close}",
+        ResourceWarning,
+        stacklevel=3,
+        source=client,
+    )
 
 
 class ModelGates(_Client):
@@ -200,10 +195,8 @@ class ModelGates(_Client):
             limit.
         retry: What is tried again after a failure, or None for nothing.
         headers: Headers to add to every request.
-        transport: ``"fast"`` for the transport of the extra ``fast``, which does the same
-            for far less CPU (through a proxy it is the default one still). Or an ``httpx``
-            transport, for mocks, special proxies or other HTTP libraries; it is closed with
-            the client.
+        transport: An ``httpx`` transport in place of the default one, for mocks, special proxies
+            or other HTTP engines; it is closed with the client.
         allow_plain_http: Whether the key may go to another machine over plain http.
 
     Raises:
@@ -219,7 +212,7 @@ class ModelGates(_Client):
         deadline: float | None = None,
         retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008 - immutable
         headers: Mapping[str, str] | None = None,
-        transport: httpx.BaseTransport | Literal["fast"] | None = None,
+        transport: httpx.BaseTransport | None = None,
         allow_plain_http: bool = False,
     ) -> None:
         # Wrapped at once: a traceback with locals shows this frame if an argument is refused.
@@ -235,7 +228,7 @@ class ModelGates(_Client):
             allow_plain_http=allow_plain_http,
         )
         self._transports: dict[int, Transport] = {}
-        self._given: httpx.BaseTransport | Literal["fast"] | None = transport
+        self._given = transport
         self._transport()
 
     @property
@@ -265,7 +258,7 @@ class ModelGates(_Client):
             body = reply.scrub(b"".join(iter(reply.read, b"")))
         finally:
             reply.close()
-        return _parsed(operation, reply, body)
+        return parse(operation, reply, body)
 
     def close(self) -> None:
         """Close the connections. May be called again; calls made later are refused."""
@@ -297,9 +290,7 @@ class ModelGates(_Client):
         return self._run(call, lambda reply: Receiver(reply.headers, requested))
 
     def _run(self, call: Call, accept: Callable[[Reply], T]) -> tuple[Reply, T]:
-        from modelgates_speech._transport import send
-
-        request, deadline, secret, steps = self._plan(call, accept)
+        request, border, steps = self._plan(call, accept)
         transport = self._transport()
         result: Any = None
         failure: ModelGatesError | None = None
@@ -313,7 +304,7 @@ class ModelGates(_Client):
             try:
                 match step:
                     case Send():
-                        result = send(transport, request, deadline, secret)
+                        result = transport.send(request, border)
                     case Drain(reply):
                         result = reply.drain()
                     case Sleep(seconds):
@@ -326,11 +317,20 @@ class ModelGates(_Client):
         pid = os.getpid()
         found = self._transports.get(pid)
         if found is None:
-            from modelgates_speech import _connect
+            from modelgates_speech.transport import new_transport
 
-            new = _connect.new_transport(self.base_url, self._given)
+            new = new_transport(self.base_url, self._given)
             found = self._transports.setdefault(pid, new)
         return found
+
+    def __del__(self) -> None:
+        # Where it was refused before it was made, it has nothing to close.
+        if getattr(self, "_owner", self) is None and not self._closed:
+            used = any(transport.used for transport in self._transports.values())
+            with contextlib.suppress(Exception):
+                self.close()
+            if used:
+                _warn_unclosed(self, "close()")
 
 
 class AsyncModelGates(_Client):
@@ -343,7 +343,7 @@ class AsyncModelGates(_Client):
         deadline: Seconds that a whole call may take, retries and body included.
         retry: What is tried again after a failure, or None for nothing.
         headers: Headers to add to every request.
-        transport: ``"fast"``, or an async ``httpx`` transport in place of the default one.
+        transport: An async ``httpx`` transport in place of the default one.
         allow_plain_http: Whether the key may go to another machine over plain http.
 
     Raises:
@@ -359,7 +359,7 @@ class AsyncModelGates(_Client):
         deadline: float | None = None,
         retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008 - immutable
         headers: Mapping[str, str] | None = None,
-        transport: httpx.AsyncBaseTransport | Literal["fast"] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
         allow_plain_http: bool = False,
     ) -> None:
         # Wrapped at once: a traceback with locals shows this frame if an argument is refused.
@@ -374,8 +374,8 @@ class AsyncModelGates(_Client):
             headers=headers,
             allow_plain_http=allow_plain_http,
         )
-        self._transports: WeakKeyDictionary[object, _Pool] = WeakKeyDictionary()
-        self._given: httpx.AsyncBaseTransport | Literal["fast"] | None = transport
+        self._transports: dict[object, tuple[AsyncTransport, AsyncGenerator[None]]] = {}
+        self._given = transport
 
     @property
     def audio(self) -> Namespace[AsyncSpeech]:
@@ -392,7 +392,7 @@ class AsyncModelGates(_Client):
                 body += data
         finally:
             await reply.aclose()
-        return _parsed(operation, reply, reply.scrub(body))
+        return parse(operation, reply, reply.scrub(body))
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; those of ended loops are closed already.
@@ -400,9 +400,10 @@ class AsyncModelGates(_Client):
         May be called again; calls made later are refused.
         """
         if not self._closed and self._owner is None:
-            pool = self._transports.pop(_event_loop(), None)
-            if pool is not None:
-                await pool.aclose()
+            from modelgates_speech.loops import current_loop
+
+            if found := self._transports.get(current_loop()):
+                await found[1].aclose()
         self._closed = True
 
     async def __aenter__(self) -> Self:
@@ -428,9 +429,9 @@ class AsyncModelGates(_Client):
         return await self._run(call, lambda reply: Receiver(reply.headers, requested))
 
     async def _run(self, call: Call, accept: Callable[[AsyncReply], T]) -> tuple[AsyncReply, T]:
-        from modelgates_speech._transport import asend
+        from anyio import sleep
 
-        request, deadline, secret, steps = self._plan(call, accept)
+        request, border, steps = self._plan(call, accept)
         transport = await self._transport()
         result: Any = None
         failure: ModelGatesError | None = None
@@ -444,52 +445,46 @@ class AsyncModelGates(_Client):
             try:
                 match step:
                     case Send():
-                        result = await asend(transport, request, deadline, secret)
+                        result = await transport.send(request, border)
                     case Drain(reply):
                         result = await reply.drain()
                     case Sleep(seconds):
-                        await anyio.sleep(seconds)
+                        await sleep(seconds)
             except ModelGatesError as error:
                 failure = error
 
     async def _transport(self) -> AsyncTransport:
+        from modelgates_speech.loops import current_loop, is_over
+        from modelgates_speech.transport import new_async_transport
+
         # One per event loop: a connection cannot be used outside the loop that opened it.
-        loop = _event_loop()
-        pool = self._transports.get(loop)
-        if pool is None:
-            from modelgates_speech import _connect
+        loop = current_loop()
+        if loop not in self._transports:
+            for ended in filter(is_over, [*self._transports]):
+                del self._transports[ended]
+            transport = new_async_transport(self.base_url, self._given)
+            lifetime = _live(self._transports, loop, transport)
+            self._transports[loop] = transport, lifetime
+            await anext(lifetime)
+        return self._transports[loop][0]
 
-            transport = _connect.new_async_transport(self.base_url, self._given)
-            pool = self._transports[loop] = _Pool(transport)
-            await pool.open()
-        return pool.transport
+    def __del__(self) -> None:
+        # The loops close what is open, as they do when they end.
+        if getattr(self, "_owner", self) is None and not self._closed:
+            used = any(transport.used for transport, _ in self._transports.values())
+            if used:
+                _warn_unclosed(self, "aclose()")
 
 
-def _event_loop() -> object:
-    # Here, for the sync client has no need of it.
-    from anyio.lowlevel import current_token
-
-    return current_token().native_token
-
-
-class _Pool:
-    """The transport of one event loop, closed with it even if nobody closes the client.
+async def _live(
+    transports: dict[object, Any], loop: object, transport: AsyncTransport
+) -> AsyncGenerator[None]:
+    """Close the transport of an event loop with it, even if nobody closes the client.
 
     A loop that ends closes its async generators; this one closes the transport in turn.
     """
-
-    def __init__(self, transport: AsyncTransport) -> None:
-        self.transport = transport
-        self._lifetime = self._live()
-
-    async def open(self) -> None:
-        await anext(self._lifetime)
-
-    async def aclose(self) -> None:
-        await self._lifetime.aclose()
-
-    async def _live(self) -> AsyncGenerator[None]:
-        try:
-            yield
-        finally:
-            await self.transport.aclose()
+    try:
+        yield
+    finally:
+        transports.pop(loop, None)
+        await transport.aclose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import ipaddress
 import math
@@ -20,6 +21,33 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "MODELGATES_API_KEY"
 URL_VARIABLE = "MODELGATES_BASE_URL"
 
+# Seconds that each phase of a try may take by default.
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 60.0
+WRITE_SECONDS = 60.0
+POOL_SECONDS = 60.0
+
+# Connections of a client at most, and the seconds that an unused one is kept.
+MAX_CONNECTIONS = 100
+KEEPALIVE_SECONDS = 5.0
+
+# Bytes that are written before the deadline is looked at again.
+WRITE_SIZE = 64 * 1024
+
+# What is read of a body that is not audio: it is wanted for an error's message alone, so a server
+# that drips one is not waited for.
+MAX_EXCERPT = 64 * 1024
+EXCERPT_SECONDS = 5.0
+# Characters of it in a message.
+MAX_SUMMARY = 200
+
+# What a failed `save` keeps in memory of audio that was paid for: 22 minutes of 24 kHz mono PCM.
+MAX_RESCUED = 64 * 1024 * 1024
+
+# PCM whose rate and channels nobody names.
+DEFAULT_RATE = 24_000
+DEFAULT_CHANNELS = 1
+
 
 class Default(enum.Enum):
     """The type of `DEFAULT`, which says "as the client has it" where None says "none"."""
@@ -35,6 +63,7 @@ DEFAULT: Final = Default.DEFAULT
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _KEY = re.compile(r"[\x21-\x7e]+")
 _VALUE = re.compile(r"[\x20-\x7e\t]*")
+_URL = re.compile(r"[\x21-\x7e]+")
 _RESERVED = {
     "accept-encoding": "audio is always asked for uncompressed",
     "authorization": "pass api_key instead",
@@ -60,10 +89,10 @@ class Timeout:
         ConfigurationError: If a number is not finite and above 0.
     """
 
-    connect: float = 5.0
-    read: float = 60.0
-    write: float = 60.0
-    pool: float = 60.0
+    connect: float = CONNECT_SECONDS
+    read: float = READ_SECONDS
+    write: float = WRITE_SECONDS
+    pool: float = POOL_SECONDS
 
     def __attrs_post_init__(self) -> None:
         for name, seconds in self.phases().items():
@@ -188,7 +217,7 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name):
-            raise ConfigurationError(f"{name!r} is no name of a header")
+            raise ConfigurationError(f"{name!r} is not a valid header name")
         if not isinstance(value, str) or not _VALUE.fullmatch(value):
             raise ConfigurationError(
                 f"the header {name} holds a line break or a character outside ASCII"
@@ -202,18 +231,29 @@ def checked_base_url(base_url: str, *, allow_plain_http: bool) -> str:
     """`base_url` without a trailing slash, if the key may go there.
 
     Raises:
-        ConfigurationError: If it is no http(s) URL, holds credentials, a query or a fragment,
+        ConfigurationError: If it is not an http(s) URL, holds credentials, a query or a fragment,
             or is plain http to another machine.
     """
+    base_url = base_url.strip()
     try:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigurationError(f"base_url {base_url!r} is no URL: {error}") from error
+        raise ConfigurationError(f"base_url {base_url!r} is not a URL: {error}") from error
     if "@" in parts.netloc:
-        raise ConfigurationError("base_url must hold no credentials: pass the key as api_key")
-    if parts.scheme not in {"http", "https"} or not host or not _VALUE.fullmatch(base_url):
-        raise ConfigurationError(f"base_url {base_url!r} is no http or https URL")
+        raise ConfigurationError("base_url must not hold credentials: pass the key as api_key")
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ConfigurationError(f"base_url {base_url!r} is not an http or https URL")
+    if not host.isascii():
+        with contextlib.suppress(UnicodeError):
+            host = host.encode("idna").decode("ascii")
+        raise ConfigurationError(
+            f"base_url {base_url!r} has a host name outside ASCII: write it as {host!r}"
+        )
+    if not _URL.fullmatch(base_url):
+        raise ConfigurationError(
+            f"base_url {base_url!r} holds a space or a character outside ASCII: percent-encode it"
+        )
     if parts.query or parts.fragment:
         raise ConfigurationError(f"base_url {base_url!r} must end with its path")
     if parts.scheme == "http" and not (is_loopback(host) or allow_plain_http):

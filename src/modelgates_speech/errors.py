@@ -5,15 +5,38 @@ None of them holds a request, a response or an API key, and all of them can be p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
     from pathlib import Path
 
-    from modelgates_speech.audio import Audio
 
 Phase = Literal["connect", "read", "write", "pool", "deadline"]
+
+
+class HeldAudio(Protocol):
+    """Audio that an error holds, since it was paid for: an `Audio`, as far as errors know it."""
+
+    # What they mean stands at `Audio`.
+    # ruff: disable[D102]
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def format(self) -> str: ...
+    @property
+    def content_type(self) -> str | None: ...
+    @property
+    def sample_rate(self) -> int | None: ...
+    @property
+    def channels(self) -> int | None: ...
+    @property
+    def duration(self) -> float | None: ...
+    def to_wav(self) -> bytes: ...
+    def save(self, path: str | os.PathLike[str]) -> Path: ...
+
+    # ruff: enable[D102]
 
 
 class ModelGatesError(Exception):
@@ -98,7 +121,7 @@ class APIStatusError(ModelGatesError):
         message: str,
         *,
         status: int,
-        code: int | None = None,
+        code: int | str | None = None,
         metadata: Mapping[str, Any] | None = None,
         user_id: str | None = None,
         request_id: str | None = None,
@@ -191,7 +214,7 @@ class InvalidResponseError(ModelGatesError):
         content_type: str | None = None,
         body: bytes = b"",
         request_id: str | None = None,
-        audio: Audio | None = None,
+        audio: HeldAudio | None = None,
     ) -> None:
         super().__init__(message)
         self.content_type = content_type
@@ -219,7 +242,7 @@ class IncompleteAudioError(ModelGatesError):
         *,
         bytes_received: int,
         expected: int | None,
-        partial: Audio,
+        partial: HeldAudio,
         request_id: str | None = None,
     ) -> None:
         super().__init__(message)
@@ -247,7 +270,7 @@ class SaveError(ModelGatesError):
         *,
         path: Path,
         errno: int | None = None,
-        partial: Audio | None = None,
+        partial: HeldAudio | None = None,
     ) -> None:
         super().__init__(message)
         self.path = path

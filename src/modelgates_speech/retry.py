@@ -1,15 +1,18 @@
-"""When to try again, and how long to wait first: pure decisions, no I/O.
+"""What is tried again, and when: decisions alone, no I/O.
 
-Speech costs money, so the default retries only what cannot have produced any.
+Speech costs money, so the default retries only what cannot have produced any. `tries` is a call as
+a generator: it yields the steps it wants done (`Send`, `Drain`, `Sleep`) and is sent their results.
+The sync and the async client run the same generator and differ only in how they do a step.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import re
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import attrs
 
@@ -18,12 +21,17 @@ from modelgates_speech.errors import (
     APIStatusError,
     APITimeoutError,
     ConfigurationError,
+    InvalidResponseError,
+    ModelGatesError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
+    from datetime import datetime
 
-    from modelgates_speech.errors import ModelGatesError
+    from modelgates_speech.deadline import Deadline
+
+logger = logging.getLogger("modelgates_speech")
 
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2,8},? .*\d{2}:\d{2}:\d{2}")
 
@@ -102,6 +110,92 @@ class RetryPolicy:
                 return False
 
 
+class ReplyHead(Protocol):
+    """The part of a reply that is there before its body."""
+
+    status: int
+    headers: dict[str, str]
+
+
+R = TypeVar("R", bound=ReplyHead)
+T = TypeVar("T")
+
+
+class Send:
+    """Send the request; the result is the reply, its body not yet read."""
+
+
+class Drain(NamedTuple):
+    """Read the start of the body, close, and give what was read."""
+
+    reply: Any
+
+
+class Sleep(NamedTuple):
+    """Wait this many seconds."""
+
+    seconds: float
+
+
+Step = Send | Drain | Sleep
+
+
+def tries(
+    what: str,
+    *,
+    accept: Callable[[R], T],
+    refusal: Callable[[R, bytes], ModelGatesError],
+    policy: RetryPolicy | None,
+    deadline: Deadline,
+) -> Generator[Step, Any, tuple[R, T]]:
+    """Make one call, with as many tries as the policy allows.
+
+    Args:
+        what: Method and URL, for the log.
+        accept: Makes of a successful reply what the caller wants; may raise
+            `InvalidResponseError`.
+        refusal: The error for a reply that is not a success, given the start of its body.
+        policy: When to try again, or None for never.
+        deadline: When to give up.
+
+    Returns:
+        The reply that succeeded, and what `accept` made of it.
+
+    Raises:
+        ModelGatesError: What the last try ended with.
+    """
+    retries = 0
+    while True:
+        began = time.monotonic()
+        try:
+            reply: R = yield Send()
+            logger.debug(
+                "%s: %d, try %d, %.3f s", what, reply.status, retries + 1, time.monotonic() - began
+            )
+            if 200 <= reply.status < 300:
+                try:
+                    return reply, accept(reply)
+                except InvalidResponseError as error:
+                    error.body = yield Drain(reply)
+                    raise
+            body: bytes = yield Drain(reply)
+            failure = refusal(reply, body)
+        except ModelGatesError as error:
+            failure = error
+        wait = policy.delay(failure, retries) if policy else None
+        if wait is not None and wait >= deadline.left():
+            wait = None
+        logger.debug(
+            "%s: %s, try %d, %.3f s, %s",
+            *(what, type(failure).__name__, retries + 1, time.monotonic() - began),
+            "giving up" if wait is None else f"next try in {wait:.1f} s",
+        )
+        if wait is None:
+            raise failure
+        retries += 1
+        yield Sleep(wait)
+
+
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
     """The seconds that a ``Retry-After`` header asks for, or None when it says nothing usable.
 
@@ -117,6 +211,8 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
         return float(value[:12])
     if not _HTTP_DATE.match(value):
         return None
+    from datetime import UTC, datetime
+
     from dateutil.parser import parse
 
     try:

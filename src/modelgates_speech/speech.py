@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from modelgates_speech._transport import AsyncReply, Reply
     from modelgates_speech.jobs.narration import NarrationPlan
+    from modelgates_speech.replies import AsyncReply, Reply
     from modelgates_speech.streams import Opened
 
 

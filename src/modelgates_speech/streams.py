@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from modelgates_speech.audio import Audio, AudioMetadata, Receiver, file_header, suffix_of
+from modelgates_speech.config import MAX_RESCUED
 from modelgates_speech.errors import (
     APIConnectionError,
     ConfigurationError,
@@ -22,15 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from modelgates_speech._transport import AsyncReply, Reply
+    from modelgates_speech.replies import AsyncReply, Reply
 
     Progress = Callable[[int], None]
     Opened = tuple["ReplyT", Receiver]
 
 ReplyT = TypeVar("ReplyT", "Reply", "AsyncReply")
-
-# What a failed `save` keeps in memory of audio that was paid for: 22 minutes of 24 kHz mono PCM.
-MAX_RESCUED = 64 * 1024 * 1024
 
 
 class _Stream(Generic[ReplyT]):
@@ -101,6 +100,20 @@ class _Stream(Generic[ReplyT]):
     def time_to_first_byte(self) -> float | None:
         """Seconds from entering the stream to the first audio; None before that."""
         return self._first_byte
+
+    def __del__(self) -> None:
+        # One that was read to its end has given its connection back.
+        if getattr(self, "_opened", None) is None or self._closed:
+            return
+        self._closed = True
+        self._opened[0].abandon()  # type: ignore[index] # just seen not to be None
+        warnings.warn(
+            f"{self!r} was dropped while it held a connection: use it in a `with` statement, or "
+            "read it to its end",
+            ResourceWarning,
+            stacklevel=2,
+            source=self,
+        )
 
     def _check_usable(self) -> None:
         if self._closed and not self._exhausted():

@@ -7,8 +7,7 @@ import anyio
 import pytest
 import trustme
 
-from modelgates_speech import _connect
-from modelgates_speech._pool import Limits
+from modelgates_speech import transport
 from tests.faults.calls import CALLS, CLIENTS
 from tests.faults.server import FaultServer
 
@@ -40,7 +39,8 @@ def _surroundings(monkeypatch, _bundle):
 @pytest.fixture
 def one_connection(monkeypatch):
     """A pool of one: a call that keeps its connection makes the next one fail."""
-    monkeypatch.setattr(_connect, "LIMITS", Limits(max_connections=1, keepalive_expiry=60.0))
+    monkeypatch.setattr(transport, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(transport, "KEEPALIVE_SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -343,7 +343,7 @@ DEFECTS = [
         "context = ssl.create_default_context(cafile=certifi.where())",
         "test_proxies.py::test_a_file_of_certificates_that_is_not_there_is_a_matter_of_configuration"
         "[sync]",
-        "no connection could be made",
+        "no connection to ",
     ),
     Defect(
         "closing a copy closes the original",

@@ -74,7 +74,7 @@ def tables():
     statuses += _row(f"any other, such as {others}", "`APIStatusError`", "1")
     bodies = _table("body", "`code`", "`message`")
     for body in BODIES:
-        code = "the body's" if "code" not in body.fields else "`None`"
+        code = "`None`" if body.fields.get("code", "") is None else "the body's"
         bodies += _row(body.name, code, f"“{body.says}”")
     return {**groups, "statuses": statuses, "bodies": bodies}
 

@@ -149,7 +149,7 @@ NO_CONNECTION = [
         "No connection",
         "connection refused",
         (),
-        Sees(APIConnectionError, connection_refused, "no connection could be made"),
+        Sees(APIConnectionError, connection_refused, "no connection to "),
         requests=0,
         tries=3,
         waits=BACKOFF,
@@ -159,7 +159,7 @@ NO_CONNECTION = [
         "No connection",
         "the host name does not resolve",
         (),
-        Sees(APIConnectionError, connection_refused, "no connection could be made"),
+        Sees(APIConnectionError, connection_refused, "no connection to "),
         requests=0,
         tries=3,
         waits=BACKOFF,
@@ -458,7 +458,7 @@ class Body:
 
 
 NOTHING = {"code": None, "metadata": None, "user_id": None}
-OUTSIDE = "a body outside the document"
+OUTSIDE = "unexpected response body"
 BODIES = [
     Body(
         "the right body",
@@ -479,7 +479,7 @@ BODIES = [
     Body(
         "a code that is a string",
         lambda _: b'{"error": {"code": "oops", "message": "Why not"}}',
-        NOTHING | {"message": "Why not"},
+        NOTHING | {"message": "Why not", "code": "oops"},
         "Why not",
     ),
     Body("an error that is a string", lambda _: b'{"error": "oops"}', NOTHING, OUTSIDE),

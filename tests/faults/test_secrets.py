@@ -63,7 +63,7 @@ def test_the_key_is_in_no_log_at_debug(caller, server, caplog, tmp_path):
         for call in CALLS[:3]:
             caller.make(call, tmp_path, retry=None)
     named = {record.name.partition(".")[0] for record in caplog.records}
-    assert {"modelgates_speech", "httpcore"} <= named
+    assert {"modelgates_speech", "httpcore2"} <= named
     for record in caplog.records:
         assert KEY not in record.getMessage()
         assert KEY not in repr(vars(record))

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
     from io import BufferedReader
 
-    from modelgates_speech._transport import AsyncReply, Reply
     from modelgates_speech.call import Call
+    from modelgates_speech.replies import AsyncReply, Reply
 
 logger = logging.getLogger("modelgates_speech")
 

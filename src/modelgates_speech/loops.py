@@ -1,0 +1,52 @@
+"""What belongs to one event loop, on asyncio and on trio alike."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from anyio.lowlevel import current_token
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Coroutine
+
+
+def current_loop() -> Any:
+    """The event loop that runs now: asyncio's, or the token of trio's."""
+    return current_token().native_token
+
+
+def is_over(loop: Any) -> bool:
+    """Whether `loop` is known to have ended."""
+    return bool(getattr(loop, "is_closed", bool)())
+
+
+def later() -> Callable[[Callable[[], Coroutine[Any, Any, None]]], None]:
+    """A way to have this loop run a coroutine function soon, from any thread or finalizer.
+
+    After the loop has ended it does nothing: what was open has ended with it.
+    """
+    loop = current_loop()
+    tasks: set[asyncio.Task[None]] = set()
+
+    def on_asyncio(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = loop.create_task(function())
+        # The loop itself holds tasks weakly.
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    def on_trio(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        from trio.lowlevel import spawn_system_task
+
+        spawn_system_task(function)
+
+    def soon(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        # Both raise when the loop has ended; trio's error is a RuntimeError too.
+        with contextlib.suppress(RuntimeError):
+            if hasattr(loop, "create_task"):
+                loop.call_soon_threadsafe(on_asyncio, function)
+            else:
+                loop.run_sync_soon(on_trio, function)
+
+    return soon

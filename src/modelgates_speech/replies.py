@@ -1,0 +1,314 @@
+"""Replies as they are read, and the border that every exception of an engine crosses.
+
+Whatever an engine raises becomes an error of our tree here, free of the key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import ssl
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+import anyio
+
+from modelgates_speech.config import EXCERPT_SECONDS, MAX_CONNECTIONS, MAX_EXCERPT
+from modelgates_speech.errors import APIConnectionError, APITimeoutError, ModelGatesError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+    from types import TracebackType
+
+    from modelgates_speech.config import Secret
+    from modelgates_speech.deadline import Deadline
+    from modelgates_speech.errors import Phase
+
+# httpx, httpx2, httpcore and httpcore2 share these names; what a user brings may raise any of them.
+_TIMEOUTS: dict[str, tuple[Phase, bool]] = {
+    "ConnectTimeout": ("connect", False),
+    "PoolTimeout": ("pool", False),
+    "WriteTimeout": ("write", True),
+    "ReadTimeout": ("read", True),
+}
+_NOT_SENT = {"ConnectError", "ProxyError", "UnsupportedProtocol"}
+
+
+class Border:
+    """Turns whatever an engine raises in one call into the errors of our tree, free of the key.
+
+    Args:
+        where: Host and port, for messages.
+        phases: The seconds that each phase of a try may take.
+        deadline: The call's.
+        secret: The key, which must be in no error.
+    """
+
+    __slots__ = ("deadline", "phases", "secret", "where")
+
+    def __init__(
+        self, where: str, phases: Mapping[str, float], deadline: Deadline, secret: Secret
+    ) -> None:
+        self.where = where
+        self.phases = phases
+        self.deadline = deadline
+        self.secret = secret
+
+    def cancelling(self) -> contextlib.AbstractContextManager[object]:
+        """What ends an async step when the deadline passes."""
+        left = self.deadline.left()
+        return contextlib.nullcontext() if left == math.inf else anyio.fail_after(left)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None or isinstance(error, ModelGatesError):
+            return
+        _cleanse(error, self.secret)
+        if isinstance(error, Exception):
+            raise self._translated(error) from error
+
+    def _translated(self, error: Exception) -> APIConnectionError:
+        names = {base.__name__ for base in type(error).__mro__}
+        phase, sent = next(
+            (_TIMEOUTS[name] for name in names & _TIMEOUTS.keys()), (None, not names & _NOT_SENT)
+        )
+        if not self.deadline.left() and (phase or isinstance(error, TimeoutError)):
+            return APITimeoutError(
+                f"the call to {self.where} was not over within its deadline of "
+                f"{self.deadline.seconds:g} s: allow a longer deadline, or speak less at once",
+                phase="deadline",
+                request_sent=sent,
+            )
+        if phase:
+            what, advice = _TIMED_OUT[phase]
+            seconds = f"{float(self.phases[phase]):g} s"
+            return APITimeoutError(
+                f"{what.format(where=self.where, seconds=seconds)}: {advice}",
+                phase=phase,
+                request_sent=sent,
+            )
+        untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error))
+        if untrusted:
+            advice = "; set SSL_CERT_FILE if its certificate is signed by an authority of your own"
+        else:
+            advice = "" if sent else "; check base_url, the network and the proxy variables"
+        what = f"the connection to {self.where} broke" if sent else f"no connection to {self.where}"
+        return APIConnectionError(
+            f"{what}: {error or type(error).__name__}{advice}",
+            request_sent=sent,
+            transient=not untrusted,
+        )
+
+
+_TIMED_OUT: dict[str, tuple[str, str]] = {
+    "connect": (
+        "no connection to {where} within {seconds}",
+        "check base_url and the network, or allow a longer timeout (connect)",
+    ),
+    "pool": (
+        f"none of the {MAX_CONNECTIONS} connections to {{where}} became free within {{seconds}}",
+        "close streams that are not read to their end, or allow a longer timeout (pool)",
+    ),
+    "write": (
+        "{where} did not take the request within {seconds}",
+        "allow a longer timeout (write)",
+    ),
+    "read": ("{where} sent nothing for {seconds}", "allow a longer timeout (read)"),
+}
+
+
+class Owner(Protocol):
+    """The transport that a reply came by."""
+
+    def done(self) -> None:
+        """Note that a reply was closed."""
+        ...
+
+    def abandon(self, reply: Any) -> None:
+        """Have `reply` closed, which nobody holds any more."""
+        ...
+
+
+class Response(Protocol):
+    """What an engine answers: the head of a reply, and its body as an iterable to be closed."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    stream: Any
+
+
+class _ReplyHead:
+    """What a sync and an async reply share: all but reading.
+
+    Headers, the bodies of errors, and the start of any other body, by which text is told from
+    audio, are freed of the key, should a server have echoed it. Audio itself is never changed.
+    """
+
+    def __init__(self, response: Response, border: Border) -> None:
+        self.status = response.status
+        self.headers = _headers(response.headers, border.secret)
+        self.scrub = border.secret.scrub
+        self._border = border
+        self._at_start = True
+        self._closed = False
+
+    def _scrubbed_start(self, data: bytes) -> bytes:
+        if not self._at_start:
+            return data
+        self._at_start = False
+        return self.scrub(data)
+
+
+class Reply(_ReplyHead):
+    """A reply of a sync transport; its body is read piece by piece."""
+
+    def __init__(self, response: Response, border: Border, owner: Owner) -> None:
+        super().__init__(response, border)
+        self._owner = owner
+        self._stream = response.stream
+        self._pieces: Iterator[bytes] = filter(None, response.stream)
+
+    def read(self) -> bytes:
+        """The next piece of the body, ``b""`` at its end.
+
+        Raises:
+            APIConnectionError: If the connection breaks or the time runs out.
+        """
+        with self._border:
+            self._border.deadline.check()
+            return self._scrubbed_start(next(self._pieces, b""))
+
+    def drain(self) -> bytes:
+        """The start of the body, as far as it comes, at most `MAX_EXCERPT`; then close."""
+        excerpt = _Excerpt()
+        with contextlib.suppress(APIConnectionError), contextlib.closing(self):
+            while excerpt.wants_more() and (data := self.read()):
+                excerpt.add(data)
+        return self.scrub(excerpt.content())
+
+    def close(self) -> None:
+        """Give the connection back. May be called again."""
+        if not self._closed:
+            self._closed = True
+            try:
+                with contextlib.suppress(Exception):
+                    self._stream.close()
+            finally:
+                self._owner.done()
+
+    def abandon(self) -> None:
+        """Have the connection given back, when nobody holds this any more."""
+        if not self._closed:
+            self._owner.abandon(self)
+
+
+class AsyncReply(_ReplyHead):
+    """A reply of an async transport; its body is read piece by piece."""
+
+    def __init__(self, response: Response, border: Border, owner: Owner) -> None:
+        super().__init__(response, border)
+        self._owner = owner
+        self._stream = response.stream
+        self._pieces: AsyncIterator[bytes] = aiter(response.stream)
+
+    async def read(self) -> bytes:
+        """The next piece of the body, ``b""`` at its end.
+
+        Raises:
+            APIConnectionError: If the connection breaks or the time runs out.
+        """
+        with self._border, self._border.cancelling():
+            self._border.deadline.check()
+            async for data in self._pieces:
+                if data:
+                    return self._scrubbed_start(data)
+            return b""
+
+    async def drain(self) -> bytes:
+        """The start of the body, as far as it comes, at most `MAX_EXCERPT`; then close."""
+        excerpt = _Excerpt()
+        async with contextlib.aclosing(self):
+            with contextlib.suppress(APIConnectionError):
+                while excerpt.wants_more() and (data := await self.read()):
+                    excerpt.add(data)
+        return self.scrub(excerpt.content())
+
+    async def aclose(self) -> None:
+        """Give the connection back. May be called again."""
+        if self._closed:
+            return
+        self._closed = True
+        # Shielded: a cancelled call must still give its connection back.
+        with anyio.CancelScope(shield=True):
+            try:
+                with contextlib.suppress(Exception):
+                    # A generator, most often: one that is only dropped ends when the loop likes.
+                    if close := getattr(self._pieces, "aclose", None):
+                        await close()
+                    await self._stream.aclose()
+            finally:
+                self._owner.done()
+
+    def abandon(self) -> None:
+        """Have the connection given back, when nobody holds this any more."""
+        if not self._closed:
+            self._owner.abandon(self)
+
+
+class _Excerpt:
+    """The start of a body that is wanted for an error only."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._until = time.monotonic() + EXCERPT_SECONDS
+
+    def wants_more(self) -> bool:
+        return len(self._data) < MAX_EXCERPT and time.monotonic() < self._until
+
+    def add(self, data: bytes) -> None:
+        self._data += data[: MAX_EXCERPT - len(self._data)]
+
+    def content(self) -> bytes:
+        return bytes(self._data)
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]], secret: Secret) -> dict[str, str]:
+    """Names in lower case, what came several times joined, free of the key."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        known, text = _text(name).lower(), secret.scrub_text(_text(value))
+        headers[known] = f"{headers[known]}, {text}" if known in headers else text
+    return headers
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _cleanse(error: BaseException, secret: Secret) -> None:
+    # The frames below hold the headers, key included, where a traceback with locals shows them,
+    # those of a cancellation or a Ctrl-C too; and a message may quote what a server has echoed.
+    for link in _chain(error):
+        link.__traceback__ = None
+        link.args = tuple(
+            secret.scrub_text(str(part)) if isinstance(part, str | Exception) else part
+            for part in link.args
+        )

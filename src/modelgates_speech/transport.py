@@ -1,0 +1,377 @@
+"""The only module that knows the HTTP engine, which is `httpcore2` through its public classes.
+
+A call needs neither cookies nor redirects nor hooks, so there is no `httpx.Client` above the
+engine; `httpx` is the interface for a transport that a user brings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import ssl
+import threading
+import time
+from importlib.util import find_spec
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import anyio
+import httpcore2
+
+from modelgates_speech.config import (
+    KEEPALIVE_SECONDS,
+    MAX_CONNECTIONS,
+    WRITE_SIZE,
+    from_environment,
+    is_loopback,
+)
+from modelgates_speech.deadline import Budget
+from modelgates_speech.errors import ConfigurationError
+from modelgates_speech.loops import later
+from modelgates_speech.replies import AsyncReply, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import httpx
+
+    from modelgates_speech.call import Request
+    from modelgates_speech.replies import Border
+
+# How often a thread that waits for a connection looks for replies that nobody holds any more.
+RECLAIM_SECONDS = 1.0
+
+
+class Transport:
+    """Carries requests for any number of threads.
+
+    Args:
+        engine: What does the work; `new_transport` chooses it.
+        queued: Whether calls wait their turn here. The library's pool looks at every waiting
+            request whenever one ends, which at 2,000 at once costs more than the requests.
+    """
+
+    def __init__(self, engine: httpcore2.ConnectionPool | _FromHttpx, *, queued: bool) -> None:
+        self._engine = engine
+        self._turns = threading.Semaphore(MAX_CONNECTIONS) if queued else None
+        self._abandoned: SimpleQueue[Reply] = SimpleQueue()
+        self.used = False
+
+    def send(self, request: Request, border: Border) -> Reply:
+        """Send `request` and wait for the head of the reply.
+
+        Raises:
+            APIConnectionError: If no reply comes.
+        """
+        self.used = True
+        with border:
+            border.deadline.check()
+            self._wait(border.phases["pool"])
+            try:
+                return Reply(self._engine.handle_request(_outgoing(request, border)), border, self)
+            except BaseException:
+                self.done()
+                raise
+
+    def done(self) -> None:
+        """Note that a reply was closed."""
+        if self._turns:
+            self._turns.release()
+
+    def abandon(self, reply: Reply) -> None:
+        """Note that nobody holds `reply` any more; a later call closes it.
+
+        Not here: a finalizer may run while this very thread holds a lock of the pool.
+        """
+        self._abandoned.put(reply)
+
+    def close(self) -> None:
+        """Close all connections. May be called again."""
+        self._engine.close()
+
+    def _wait(self, timeout: float) -> None:
+        until = time.monotonic() + (Budget.left(timeout) or 0)
+        while True:
+            with contextlib.suppress(Empty):
+                while True:
+                    self._abandoned.get_nowait().close()
+            left = until - time.monotonic()
+            if not self._turns or self._turns.acquire(timeout=max(0, min(left, RECLAIM_SECONDS))):
+                return
+            if left <= 0:
+                raise httpcore2.PoolTimeout
+
+
+class AsyncTransport:
+    """Carries requests for the tasks of one event loop; otherwise as `Transport`."""
+
+    def __init__(
+        self, engine: httpcore2.AsyncConnectionPool | _FromAsyncHttpx, *, queued: bool
+    ) -> None:
+        self._engine = engine
+        self._turns = anyio.Semaphore(MAX_CONNECTIONS, fast_acquire=True) if queued else None
+        self._later = later()
+        self.used = False
+
+    async def send(self, request: Request, border: Border) -> AsyncReply:
+        """Send `request` and wait for the head of the reply.
+
+        Raises:
+            APIConnectionError: If no reply comes.
+        """
+        self.used = True
+        with border, border.cancelling():
+            border.deadline.check()
+            await self._wait(border.phases["pool"])
+            try:
+                response = await self._engine.handle_async_request(_outgoing(request, border))
+                return AsyncReply(response, border, self)
+            except BaseException:
+                self.done()
+                raise
+
+    def done(self) -> None:
+        """Note that a reply was closed."""
+        if self._turns:
+            self._turns.release()
+
+    def abandon(self, reply: AsyncReply) -> None:
+        """Have `reply` closed by its event loop, since nobody holds it any more."""
+        self._later(reply.aclose)
+
+    async def aclose(self) -> None:
+        """Close all connections. May be called again."""
+        await self._engine.aclose()
+
+    async def _wait(self, seconds: float) -> None:
+        if not self._turns:
+            return
+        try:
+            self._turns.acquire_nowait()
+        except anyio.WouldBlock:
+            with anyio.move_on_after(seconds) as waiting:
+                await self._turns.acquire()
+            if waiting.cancelled_caught:
+                raise httpcore2.PoolTimeout from None
+
+
+def new_transport(base_url: str, given: httpx.BaseTransport | None = None) -> Transport:
+    """Connections with proxies and certificates as usual, or the transport `given`.
+
+    Raises:
+        ConfigurationError: If the environment names a proxy or certificates that do not work, or
+            what was given is not a sync transport.
+    """
+    if given is not None:
+        return Transport(_FromHttpx(given), queued=False)
+    with _configuring():
+        settings = _settings(base_url) | {"network_backend": _Backend()}
+        return Transport(httpcore2.ConnectionPool(**settings), queued=True)
+
+
+def new_async_transport(
+    base_url: str, given: httpx.AsyncBaseTransport | None = None
+) -> AsyncTransport:
+    """The same for an event loop."""
+    if given is not None:
+        return AsyncTransport(_FromAsyncHttpx(given), queued=False)
+    with _configuring():
+        pool = httpcore2.AsyncConnectionPool(**_settings(base_url))
+        return AsyncTransport(pool, queued=True)
+
+
+def _settings(base_url: str) -> dict[str, Any]:
+    proxy = proxy_for(base_url)
+    return {
+        "max_connections": MAX_CONNECTIONS,
+        "keepalive_expiry": KEEPALIVE_SECONDS,
+        "ssl_context": trusted() if base_url.startswith("https:") else None,
+        "proxy": _as_proxy(proxy) if proxy else None,
+    }
+
+
+def trusted() -> ssl.SSLContext:
+    """What is trusted: ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, else what the system trusts."""
+    file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
+    if file or folder:
+        return ssl.create_default_context(cafile=file, capath=folder)
+    return httpcore2.default_ssl_context()
+
+
+def proxy_for(base_url: str) -> str | None:
+    """The proxy that the environment names for `base_url`, or None.
+
+    What goes to this machine itself must not leave it, least of all with the key and no TLS.
+    """
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if is_loopback(host) or proxy_bypass(f"{host}:{port}") or _in_bypassed_network(host):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def _in_bypassed_network(host: str) -> bool:
+    """Whether ``NO_PROXY`` names the address itself or a network of it, which urllib ignores."""
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        for name in getproxies().get("no", "").split(","):
+            with contextlib.suppress(ValueError):
+                if address in ipaddress.ip_network(name.strip().strip("[]"), strict=False):
+                    return True
+    return False
+
+
+def _as_proxy(url: str) -> httpcore2.Proxy:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https", "socks5", "socks5h"} or not parts.hostname:
+        raise ValueError(f"{parts.scheme}://{parts.hostname or ''} is not a proxy's address")
+    if parts.scheme.startswith("socks") and find_spec("socksio") is None:
+        raise ValueError("a SOCKS proxy needs the package socksio: pip install socksio")
+    port = f":{parts.port}" if parts.port else ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    return httpcore2.Proxy(f"{parts.scheme}://{host}{port}", auth=auth)
+
+
+@contextlib.contextmanager
+def _configuring() -> Generator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            "the proxy or certificates that the environment names (HTTPS_PROXY, HTTP_PROXY, "
+            f"ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR) do not work: {error}"
+        ) from error
+
+
+def _outgoing(request: Request, border: Border) -> httpcore2.Request:
+    return httpcore2.Request(
+        request.method,
+        request.url,
+        # The key is in no variable: a traceback with locals shows this frame.
+        headers=list((request.headers | {"authorization": border.secret.bearer()}).items()),
+        content=request.content,
+        extensions={"timeout": border.phases},
+    )
+
+
+class _FromHttpx:
+    """A sync transport of httpx's, which a user has brought, as an engine."""
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        import httpx
+
+        if not isinstance(transport, httpx.BaseTransport):
+            raise ConfigurationError(f"transport must be an httpx.BaseTransport, not {transport!r}")
+        self._transport = transport
+        self.close = transport.close
+
+    def handle_request(self, request: httpcore2.Request) -> httpcore2.Response:
+        response = self._transport.handle_request(_as_httpx(request))
+        stream: Any = response.stream
+        return httpcore2.Response(
+            response.status_code, headers=response.headers.raw, content=stream
+        )
+
+
+class _FromAsyncHttpx:
+    """The same for an event loop."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        import httpx
+
+        if not isinstance(transport, httpx.AsyncBaseTransport):
+            raise ConfigurationError(
+                f"transport must be an httpx.AsyncBaseTransport, not {transport!r}"
+            )
+        self._transport = transport
+        self.aclose = transport.aclose
+
+    async def handle_async_request(self, request: httpcore2.Request) -> httpcore2.Response:
+        response = await self._transport.handle_async_request(_as_httpx(request))
+        stream: Any = response.stream
+        return httpcore2.Response(
+            response.status_code, headers=response.headers.raw, content=stream
+        )
+
+
+def _as_httpx(request: httpcore2.Request) -> httpx.Request:
+    import httpx
+
+    url, stream = request.url, request.stream
+    return httpx.Request(
+        request.method.decode("ascii"),
+        httpx.URL(bytes(url).decode("ascii")),
+        headers=request.headers,
+        content=b"".join(stream),  # type: ignore[arg-type] # made of bytes by `_outgoing`
+        extensions=dict(request.extensions),
+    )
+
+
+class _Backend(httpcore2.NetworkBackend):
+    """Opens sockets that keep to the deadline of a call."""
+
+    def __init__(self) -> None:
+        self._backend = httpcore2.SyncBackend()
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
+    ) -> httpcore2.NetworkStream:
+        """Open one."""
+        left = Budget.left(timeout)
+        return _Stream(self._backend.connect_tcp(host, port, left, *args, **kwargs))
+
+
+class _Stream(httpcore2.NetworkStream):
+    """A socket whose every operation asks anew how much time is left.
+
+    What is written leaves when something is to be read: the head of a request and its body go
+    together, at the cost of one.
+    """
+
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self._stream = stream
+        self._unsent = b""
+        self._timeout: float | None = None
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Send what was written, and wait for bytes."""
+        if self._unsent:
+            self._send()
+        return self._stream.read(max_bytes, Budget.left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Keep `buffer` until something is read."""
+        self._unsent += buffer
+        self._timeout = timeout
+
+    def _send(self) -> None:
+        unsent, self._unsent = self._unsent, b""
+        # A server that refuses early stops reading, but what it says is there to be read.
+        with contextlib.suppress(httpcore2.WriteError):
+            for start in range(0, len(unsent), WRITE_SIZE):
+                piece = unsent[start : start + WRITE_SIZE]
+                self._stream.write(piece, Budget.left(self._timeout))
+
+    def close(self) -> None:
+        """Close it."""
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore2.NetworkStream:
+        """The same socket, encrypted from now on."""
+        left = Budget.left(timeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+
+    def get_extra_info(self, info: str) -> Any:
+        """What is known of it."""
+        return self._stream.get_extra_info(info)
