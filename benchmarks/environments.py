@@ -28,14 +28,14 @@ class Environment:
         """Install what the peer requires, unless it is there; this project always anew."""
         wanted = "\n".join(self.peer.REQUIRES)
         mark = self.path / "requirements.txt"
-        own = any(requirement.startswith(".") for requirement in self.peer.REQUIRES)
+        own = any(requirement.startswith((".", "/")) for requirement in self.peer.REQUIRES)
         if mark.is_file() and mark.read_text() == wanted and not own:
             return
         if not self.python.exists() or not own:
             shutil.rmtree(self.path, ignore_errors=True)
             self._uv("venv", "--quiet", str(self.path))
         if wanted:
-            again = ("--reinstall-package", "modelgates-speech") if own else ()
+            again = ("--reinstall-package", self.peer.PACKAGE) if own else ()
             self._pip("install", *again, *self.peer.REQUIRES)
             command = [str(self.python), "-m", "compileall", "-q", str(self.packages())]
             subprocess.run(command, check=False, stdout=subprocess.DEVNULL)

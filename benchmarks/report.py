@@ -2,16 +2,12 @@
 
 from importlib import import_module
 
-from benchmarks.plan import CANDIDATES, EVERYBODY, FLOOR, JOBS, OURS, TARGETS
+from benchmarks.plan import BEFORE, EVERYBODY, FLOOR, JOBS, OURS, TARGETS
 
 TITLES = {
     "floor": "floor",
     "modelgates_speech": "modelgates-speech",
-    "modelgates_fast": "modelgates-speech[fast]",
-    "openai_aiohttp": "openai[aiohttp]",
     "generated": "generated package",
-    "httpx_pyreqwest": "httpx over pyreqwest",
-    "httpx_aiohttp": "httpx over aiohttp",
 }
 CHARTS = (
     ("create", "cpu", "CPU per create of 4 KB, µs"),
@@ -144,7 +140,7 @@ def ratio(figures, other):
 def best_peer(job, found):
     """The name of the best of the peers: neither ours, nor the floor, nor a candidate."""
     metric = next(iter(job.metrics))
-    peers = [name for name in found if name not in (*OURS, *CANDIDATES, FLOOR)]
+    peers = [name for name in found if name not in (*OURS, BEFORE, FLOOR)]
     choose = max if job.more_is_better else min
     return choose(peers, key=lambda name: found[name][metric]["median"]) if peers else None
 

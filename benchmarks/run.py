@@ -14,9 +14,10 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 from benchmarks.environments import ROOT, Environment
-from benchmarks.plan import EVERYBODY, FLOOR, JOBS, OURS
+from benchmarks.plan import BEFORE, EVERYBODY, FLOOR, JOBS, OURS
 from benchmarks.report import table, targets, write_report
 
 RESULTS = ROOT / "docs" / "benchmarks" / "results.json"
@@ -32,14 +33,17 @@ def main():
     parser.add_argument("--check", action="store_true", help="compare ratios with those recorded")
     parser.add_argument("--only", default="", help="jobs to do and record, separated by commas")
     parser.add_argument("--peers", default=",".join(EVERYBODY), help="who is to do them")
+    parser.add_argument("--before", metavar="REV", help="measure that revision of ours beside it")
     parser.add_argument("--folder", type=Path, default=ROOT / ".nox" / "bench-environments")
     options = parser.parse_args()
     recorded = json.loads(RESULTS.read_text()) if options.check else None
     jobs = [job for job in JOBS if not options.only or job.name in options.only.split(",")]
-    environments = [Environment(options.folder, name) for name in options.peers.split(",")]
-    for environment in environments:
-        environment.prepare()
-    results = measure(environments, jobs, quick=options.quick or options.check)
+    with exported(options.before):
+        names = [*options.peers.split(","), *([BEFORE] if options.before else [])]
+        environments = [Environment(options.folder, name) for name in names]
+        for environment in environments:
+            environment.prepare()
+        results = measure(environments, jobs, quick=options.quick or options.check)
     if recorded is not None:
         sys.exit(check(results, recorded))
     if options.quick or options.peers != ",".join(EVERYBODY):
@@ -52,6 +56,19 @@ def main():
             results["jobs"] = json.loads(RESULTS.read_text())["jobs"] | results["jobs"]
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         write_report(results, RESULTS.parent)
+
+
+@contextmanager
+def exported(revision):
+    """Export a revision of this project for the peer `before`."""
+    with TemporaryDirectory(prefix="benchmark-before-") as folder:
+        if revision:
+            archive = subprocess.run(
+                ["git", "archive", revision], cwd=ROOT, check=True, stdout=subprocess.PIPE
+            )
+            subprocess.run(["tar", "-x", "-C", folder], check=True, input=archive.stdout)
+            os.environ["BENCHMARK_BEFORE"] = folder
+        yield
 
 
 def measure(environments, jobs, *, quick):
@@ -71,7 +88,7 @@ def measure(environments, jobs, *, quick):
             able = [
                 one
                 for one in environments
-                if not lacks(one.peer, job) and one.name in (job.who or EVERYBODY)
+                if not lacks(one.peer, job) and one.name in (job.who or (*EVERYBODY, BEFORE))
             ]
             rounds = {one.name: [] for one in able}
             for turn in range(min(job.rounds, 3) if quick else job.rounds):

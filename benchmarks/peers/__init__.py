@@ -21,6 +21,11 @@ def fields(size):
     }
 
 
+def options(url):
+    """The settings of this client, at whatever revision."""
+    return {"api_key": KEY, "base_url": url}
+
+
 def write(path, pieces):
     """Write a stream to a file as an example in a manual would."""
     with open(path, "wb") as file:  # noqa: PTH123 - pathlib is not to be measured

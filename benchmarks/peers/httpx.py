@@ -1,4 +1,4 @@
-"""Bare httpx, which this client and most of its peers are built on."""
+"""Bare httpx, which many peers are built on."""
 
 from benchmarks.peers import KEY, fields, write
 

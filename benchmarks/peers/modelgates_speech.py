@@ -3,16 +3,12 @@
 import sys
 from pathlib import Path
 
-from benchmarks.peers import KEY, fields
+from benchmarks.peers import fields, options
 
 REQUIRES = ["."]
 PACKAGE = "modelgates-speech"
 IMPORT = "import modelgates_speech"
 LACKS = {}
-
-
-def options(url):
-    return {"api_key": KEY, "base_url": url}
 
 
 def connect(url):

@@ -63,7 +63,7 @@ class Request(NamedTuple):
     content: bytes
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Call:
     """A call that is described but not yet made.
 
@@ -101,7 +101,7 @@ class Call:
         headers = {"host": urlsplit(base_url).netloc, "user-agent": USER_AGENT}
         for given in (kwargs.pop("headers", {}), client_headers, self.headers):
             headers |= {name.lower(): value for name, value in given.items()}
-        headers |= {"accept": "*/*", "accept-encoding": "identity"}
+        headers["accept-encoding"] = "identity"
         if "json" in kwargs:
             kwargs["content"] = encode_json(kwargs.pop("json"))
         content = kwargs.get("content", b"")

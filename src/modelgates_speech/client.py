@@ -56,7 +56,7 @@ class Options(TypedDict, total=False):
 
 
 # No repr: that of attrs fails on settings which were refused halfway, in crash reports of all.
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class _Settings:
     """A client's settings, checked."""
 

@@ -31,7 +31,8 @@ POOL_SECONDS = 60.0
 MAX_CONNECTIONS = 100
 KEEPALIVE_SECONDS = 5.0
 
-# Bytes that are written before the deadline is looked at again.
+# Bytes that are read at once, and that are written before the deadline is looked at again.
+READ_SIZE = 128 * 1024
 WRITE_SIZE = 64 * 1024
 
 # What is read of a body that is not audio: it is wanted for an error's message alone, so a server

@@ -9,7 +9,7 @@ import contextlib
 import math
 import ssl
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -19,6 +19,7 @@ from modelgates_speech.errors import APIConnectionError, APITimeoutError, ModelG
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
     from types import TracebackType
+    from typing import Protocol
 
     from modelgates_speech.config import Secret
     from modelgates_speech.deadline import Deadline
@@ -124,24 +125,26 @@ _TIMED_OUT: dict[str, tuple[str, str]] = {
 }
 
 
-class Owner(Protocol):
-    """The transport that a reply came by."""
+# To a running program these are no more than names, which would cost it a millisecond.
+if TYPE_CHECKING:
 
-    def done(self) -> None:
-        """Note that a reply was closed."""
-        ...
+    class Owner(Protocol):
+        """The transport that a reply came by."""
 
-    def abandon(self, reply: Any) -> None:
-        """Have `reply` closed, which nobody holds any more."""
-        ...
+        def done(self, engine: Any) -> Any:
+            """Note that the reply that came by `engine` was closed; to be awaited if async."""
+            ...
 
+        def abandon(self, reply: Any) -> None:
+            """Have `reply` closed, which nobody holds any more."""
+            ...
 
-class Response(Protocol):
-    """What an engine answers: the head of a reply, and its body as an iterable to be closed."""
+    class Response(Protocol):
+        """What an engine answers: the head of a reply, and its body as an iterable to be closed."""
 
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    stream: Any
+        status: int
+        headers: list[tuple[bytes, bytes]]
+        stream: Any
 
 
 class _ReplyHead:
@@ -169,9 +172,10 @@ class _ReplyHead:
 class Reply(_ReplyHead):
     """A reply of a sync transport; its body is read piece by piece."""
 
-    def __init__(self, response: Response, border: Border, owner: Owner) -> None:
+    def __init__(self, response: Response, border: Border, owner: Owner, engine: object) -> None:
         super().__init__(response, border)
         self._owner = owner
+        self._engine = engine
         self._stream = response.stream
         self._pieces: Iterator[bytes] = filter(None, response.stream)
 
@@ -201,7 +205,7 @@ class Reply(_ReplyHead):
                 with contextlib.suppress(Exception):
                     self._stream.close()
             finally:
-                self._owner.done()
+                self._owner.done(self._engine)
 
     def abandon(self) -> None:
         """Have the connection given back, when nobody holds this any more."""
@@ -212,9 +216,10 @@ class Reply(_ReplyHead):
 class AsyncReply(_ReplyHead):
     """A reply of an async transport; its body is read piece by piece."""
 
-    def __init__(self, response: Response, border: Border, owner: Owner) -> None:
+    def __init__(self, response: Response, border: Border, owner: Owner, engine: object) -> None:
         super().__init__(response, border)
         self._owner = owner
+        self._engine = engine
         self._stream = response.stream
         self._pieces: AsyncIterator[bytes] = aiter(response.stream)
 
@@ -254,7 +259,7 @@ class AsyncReply(_ReplyHead):
                         await close()
                     await self._stream.aclose()
             finally:
-                self._owner.done()
+                await self._owner.done(self._engine)
 
     def abandon(self) -> None:
         """Have the connection given back, when nobody holds this any more."""

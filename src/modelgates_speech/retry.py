@@ -12,7 +12,7 @@ import math
 import random
 import re
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -28,6 +28,7 @@ from modelgates_speech.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from datetime import datetime
+    from typing import Protocol
 
     from modelgates_speech.deadline import Deadline
 
@@ -110,14 +111,16 @@ class RetryPolicy:
                 return False
 
 
-class ReplyHead(Protocol):
-    """The part of a reply that is there before its body."""
+if TYPE_CHECKING:
 
-    status: int
-    headers: dict[str, str]
+    class ReplyHead(Protocol):
+        """The part of a reply that is there before its body."""
+
+        status: int
+        headers: dict[str, str]
 
 
-R = TypeVar("R", bound=ReplyHead)
+R = TypeVar("R", bound="ReplyHead")
 T = TypeVar("T")
 
 
@@ -125,16 +128,22 @@ class Send:
     """Send the request; the result is the reply, its body not yet read."""
 
 
-class Drain(NamedTuple):
-    """Read the start of the body, close, and give what was read."""
+class Drain:
+    """Read the start of the body of `reply`, close it, and give what was read."""
 
-    reply: Any
+    __match_args__ = ("reply",)
+
+    def __init__(self, reply: Any) -> None:
+        self.reply = reply
 
 
-class Sleep(NamedTuple):
-    """Wait this many seconds."""
+class Sleep:
+    """Wait so many `seconds`."""
 
-    seconds: float
+    __match_args__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
 
 
 Step = Send | Drain | Sleep

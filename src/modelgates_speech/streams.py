@@ -116,11 +116,8 @@ class _Stream(Generic[ReplyT]):
         )
 
     def _check_usable(self) -> None:
-        if self._closed and not self._exhausted():
+        if not (self._opened and self._opened[1].finished):
             raise ConfigurationError("this stream is closed: make another call")
-
-    def _exhausted(self) -> bool:
-        return self._opened is not None and self._opened[1].finished
 
     def _feed(self, receiver: Receiver, data: bytes) -> None:
         receiver.feed(data)
@@ -155,8 +152,6 @@ class AudioStream(_Stream["Reply"]):
         return self
 
     def __next__(self) -> bytes:
-        if self._exhausted():
-            raise StopIteration
         reply, receiver = self._open()
         try:
             while not (piece := receiver.take()):
@@ -219,7 +214,8 @@ class AudioStream(_Stream["Reply"]):
             self._opened[0].close()
 
     def _open(self) -> Opened[Reply]:
-        self._check_usable()
+        if self._closed:
+            self._check_usable()
         if self._opened is None:
             self._entered = time.monotonic()
             self._opened = self._start()
@@ -265,8 +261,6 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
         return self
 
     async def __anext__(self) -> bytes:
-        if self._exhausted():
-            raise StopAsyncIteration
         reply, receiver = await self._open()
         try:
             while not (piece := receiver.take()):
@@ -310,7 +304,8 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
             await self._opened[0].aclose()
 
     async def _open(self) -> Opened[AsyncReply]:
-        self._check_usable()
+        if self._closed:
+            self._check_usable()
         if self._opened is None:
             self._entered = time.monotonic()
             self._opened = await self._start()

@@ -7,15 +7,16 @@ engine; `httpx` is the interface for a transport that a user brings.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import ssl
+import sys
 import threading
 import time
+from collections import deque
+from functools import lru_cache, partial
 from importlib.util import find_spec
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import anyio
 import httpcore2
@@ -23,39 +24,87 @@ import httpcore2
 from modelgates_speech.config import (
     KEEPALIVE_SECONDS,
     MAX_CONNECTIONS,
+    READ_SIZE,
     WRITE_SIZE,
     from_environment,
-    is_loopback,
 )
 from modelgates_speech.deadline import Budget
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.loops import later
+from modelgates_speech.proxies import proxy_for
 from modelgates_speech.replies import AsyncReply, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+    from typing import TypeAlias
 
     import httpx
 
     from modelgates_speech.call import Request
     from modelgates_speech.replies import Border
 
+    Engine: TypeAlias = "httpcore2.ConnectionPool | _FromHttpx"
+    AsyncEngine: TypeAlias = "httpcore2.AsyncConnectionPool | _FromAsyncHttpx"
+
+EngineT = TypeVar("EngineT")
+
 # How often a thread that waits for a connection looks for replies that nobody holds any more.
 RECLAIM_SECONDS = 1.0
+
+
+class _Engines(Generic[EngineT]):
+    """The engines that are idle, the one used last on top. It does no I/O and needs no lock.
+
+    Each is a pool of the library's with one connection: with more it looks at all of them
+    whenever a request comes or goes, which at 100 costs more than the request.
+    """
+
+    def __init__(self, new: Callable[[], EngineT]) -> None:
+        self._new = new
+        # The first is made now: what does not work had better fail here than in a call.
+        self._idle: deque[tuple[EngineT, float]] = deque([(new(), time.monotonic())])
+        self._busy: set[EngineT] = set()
+
+    def take(self) -> EngineT:
+        try:
+            engine, _ = self._idle.pop()
+        except IndexError:
+            engine = self._new()
+        self._busy.add(engine)
+        return engine
+
+    def put_back(self, engine: EngineT) -> EngineT | None:
+        """Make it idle; give one that has been so for too long and is to be closed."""
+        self._busy.discard(engine)
+        now = time.monotonic()
+        self._idle.append((engine, now))
+        try:
+            oldest = self._idle.popleft()
+        except IndexError:  # another thread was quicker
+            return None
+        if oldest[1] + KEEPALIVE_SECONDS < now:
+            return oldest[0]
+        self._idle.appendleft(oldest)
+        return None
+
+    def clear(self) -> list[EngineT]:
+        """Forget all of them, and give them."""
+        known = [*self._busy, *(engine for engine, _ in self._idle)]
+        self._idle.clear()
+        return known
 
 
 class Transport:
     """Carries requests for any number of threads.
 
     Args:
-        engine: What does the work; `new_transport` chooses it.
-        queued: Whether calls wait their turn here. The library's pool looks at every waiting
-            request whenever one ends, which at 2,000 at once costs more than the requests.
+        new: Makes what does the work for one request at a time.
+        limit: How many of it there may be.
     """
 
-    def __init__(self, engine: httpcore2.ConnectionPool | _FromHttpx, *, queued: bool) -> None:
-        self._engine = engine
-        self._turns = threading.Semaphore(MAX_CONNECTIONS) if queued else None
+    def __init__(self, new: Callable[[], Engine], limit: int) -> None:
+        self._engines = _Engines(new)
+        self._turns = threading.Semaphore(limit)
         self._abandoned: SimpleQueue[Reply] = SimpleQueue()
         self.used = False
 
@@ -69,37 +118,40 @@ class Transport:
         with border:
             border.deadline.check()
             self._wait(border.phases["pool"])
+            engine = self._engines.take()
             try:
-                return Reply(self._engine.handle_request(_outgoing(request, border)), border, self)
+                response = engine.handle_request(_outgoing(request, border))
+                return Reply(response, border, self, engine)
             except BaseException:
-                self.done()
+                self.done(engine)
                 raise
 
-    def done(self) -> None:
-        """Note that a reply was closed."""
-        if self._turns:
-            self._turns.release()
+    def done(self, engine: Engine) -> None:
+        """Note that the reply that came by `engine` was closed."""
+        unused = self._engines.put_back(engine)
+        self._turns.release()
+        if unused:
+            unused.close()
 
     def abandon(self, reply: Reply) -> None:
         """Note that nobody holds `reply` any more; a later call closes it.
 
-        Not here: a finalizer may run while this very thread holds a lock of the pool.
+        Not here: a finalizer may run while this very thread holds a lock of the library.
         """
         self._abandoned.put(reply)
 
     def close(self) -> None:
         """Close all connections. May be called again."""
-        self._engine.close()
+        for engine in self._engines.clear():
+            engine.close()
 
     def _wait(self, timeout: float) -> None:
         until = time.monotonic() + (Budget.left(timeout) or 0)
-        while True:
-            with contextlib.suppress(Empty):
-                while True:
-                    self._abandoned.get_nowait().close()
-            left = until - time.monotonic()
-            if not self._turns or self._turns.acquire(timeout=max(0, min(left, RECLAIM_SECONDS))):
-                return
+        left = 0.0
+        while not self._turns.acquire(timeout=left):
+            while not self._abandoned.empty():
+                self._abandoned.get().close()
+            left = min(until - time.monotonic(), RECLAIM_SECONDS)
             if left <= 0:
                 raise httpcore2.PoolTimeout
 
@@ -107,11 +159,9 @@ class Transport:
 class AsyncTransport:
     """Carries requests for the tasks of one event loop; otherwise as `Transport`."""
 
-    def __init__(
-        self, engine: httpcore2.AsyncConnectionPool | _FromAsyncHttpx, *, queued: bool
-    ) -> None:
-        self._engine = engine
-        self._turns = anyio.Semaphore(MAX_CONNECTIONS, fast_acquire=True) if queued else None
+    def __init__(self, new: Callable[[], AsyncEngine], limit: int) -> None:
+        self._engines = _Engines(new)
+        self._turns = anyio.Semaphore(limit, fast_acquire=True)
         self._later = later()
         self.used = False
 
@@ -125,17 +175,22 @@ class AsyncTransport:
         with border, border.cancelling():
             border.deadline.check()
             await self._wait(border.phases["pool"])
+            engine = self._engines.take()
             try:
-                response = await self._engine.handle_async_request(_outgoing(request, border))
-                return AsyncReply(response, border, self)
+                response = await engine.handle_async_request(_outgoing(request, border))
+                return AsyncReply(response, border, self, engine)
             except BaseException:
-                self.done()
+                await self.done(engine)
                 raise
 
-    def done(self) -> None:
-        """Note that a reply was closed."""
-        if self._turns:
-            self._turns.release()
+    async def done(self, engine: AsyncEngine) -> None:
+        """Note that the reply that came by `engine` was closed."""
+        unused = self._engines.put_back(engine)
+        self._turns.release()
+        if unused:
+            # A cancelled call closes it all the same.
+            with anyio.CancelScope(shield=True):
+                await unused.aclose()
 
     def abandon(self, reply: AsyncReply) -> None:
         """Have `reply` closed by its event loop, since nobody holds it any more."""
@@ -143,11 +198,10 @@ class AsyncTransport:
 
     async def aclose(self) -> None:
         """Close all connections. May be called again."""
-        await self._engine.aclose()
+        for engine in self._engines.clear():
+            await engine.aclose()
 
     async def _wait(self, seconds: float) -> None:
-        if not self._turns:
-            return
         try:
             self._turns.acquire_nowait()
         except anyio.WouldBlock:
@@ -165,10 +219,11 @@ def new_transport(base_url: str, given: httpx.BaseTransport | None = None) -> Tr
             what was given is not a sync transport.
     """
     if given is not None:
-        return Transport(_FromHttpx(given), queued=False)
+        shared = _FromHttpx(given)
+        return Transport(lambda: shared, sys.maxsize)
     with _configuring():
         settings = _settings(base_url) | {"network_backend": _Backend()}
-        return Transport(httpcore2.ConnectionPool(**settings), queued=True)
+        return Transport(partial(httpcore2.ConnectionPool, **settings), MAX_CONNECTIONS)
 
 
 def new_async_transport(
@@ -176,16 +231,17 @@ def new_async_transport(
 ) -> AsyncTransport:
     """The same for an event loop."""
     if given is not None:
-        return AsyncTransport(_FromAsyncHttpx(given), queued=False)
+        shared = _FromAsyncHttpx(given)
+        return AsyncTransport(lambda: shared, sys.maxsize)
     with _configuring():
-        pool = httpcore2.AsyncConnectionPool(**_settings(base_url))
-        return AsyncTransport(pool, queued=True)
+        new = partial(httpcore2.AsyncConnectionPool, **_settings(base_url))
+        return AsyncTransport(new, MAX_CONNECTIONS)
 
 
 def _settings(base_url: str) -> dict[str, Any]:
     proxy = proxy_for(base_url)
     return {
-        "max_connections": MAX_CONNECTIONS,
+        "max_connections": 1,
         "keepalive_expiry": KEEPALIVE_SECONDS,
         "ssl_context": trusted() if base_url.startswith("https:") else None,
         "proxy": _as_proxy(proxy) if proxy else None,
@@ -198,32 +254,6 @@ def trusted() -> ssl.SSLContext:
     if file or folder:
         return ssl.create_default_context(cafile=file, capath=folder)
     return httpcore2.default_ssl_context()
-
-
-def proxy_for(base_url: str) -> str | None:
-    """The proxy that the environment names for `base_url`, or None.
-
-    What goes to this machine itself must not leave it, least of all with the key and no TLS.
-    """
-    parts = urlsplit(base_url)
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    if is_loopback(host) or proxy_bypass(f"{host}:{port}") or _in_bypassed_network(host):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
-
-
-def _in_bypassed_network(host: str) -> bool:
-    """Whether ``NO_PROXY`` names the address itself or a network of it, which urllib ignores."""
-    with contextlib.suppress(ValueError):
-        address = ipaddress.ip_address(host)
-        for name in getproxies().get("no", "").split(","):
-            with contextlib.suppress(ValueError):
-                if address in ipaddress.ip_network(name.strip().strip("[]"), strict=False):
-                    return True
-    return False
 
 
 def _as_proxy(url: str) -> httpcore2.Proxy:
@@ -249,10 +279,14 @@ def _configuring() -> Generator[None]:
         ) from error
 
 
+# Every call of a client has the same, and to parse it costs as much as all else here.
+_parsed = lru_cache(maxsize=64)(httpcore2.URL)
+
+
 def _outgoing(request: Request, border: Border) -> httpcore2.Request:
     return httpcore2.Request(
         request.method,
-        request.url,
+        _parsed(request.url),
         # The key is in no variable: a traceback with locals shows this frame.
         headers=list((request.headers | {"authorization": border.secret.bearer()}).items()),
         content=request.content,
@@ -343,7 +377,8 @@ class _Stream(httpcore2.NetworkStream):
         """Send what was written, and wait for bytes."""
         if self._unsent:
             self._send()
-        return self._stream.read(max_bytes, Budget.left(timeout))
+        # The library asks for 64 KiB: less often for more costs a long stream less.
+        return self._stream.read(max(max_bytes, READ_SIZE), Budget.left(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Keep `buffer` until something is read."""

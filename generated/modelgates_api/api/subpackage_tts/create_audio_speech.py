@@ -2,23 +2,27 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 # pyright: reportUnusedImport=false
 
-from io import BytesIO
-from typing import Any
+from __future__ import annotations
 
-import httpx
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 from ... import errors
-from ...client import AuthenticatedClient, Client
-from ...models.bad_gateway_response import BadGatewayResponse
-from ...models.bad_request_response import BadRequestResponse
-from ...models.internal_server_response import InternalServerResponse
-from ...models.not_found_response import NotFoundResponse
-from ...models.payment_required_response import PaymentRequiredResponse
-from ...models.service_unavailable_response import ServiceUnavailableResponse
 from ...models.speech_request import SpeechRequest
-from ...models.too_many_requests_response import TooManyRequestsResponse
-from ...models.unauthorized_response import UnauthorizedResponse
 from ...types import UNSET, File, Response, Unset
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ...client import AuthenticatedClient, Client
+    from ...models.bad_gateway_response import BadGatewayResponse
+    from ...models.bad_request_response import BadRequestResponse
+    from ...models.internal_server_response import InternalServerResponse
+    from ...models.not_found_response import NotFoundResponse
+    from ...models.payment_required_response import PaymentRequiredResponse
+    from ...models.service_unavailable_response import ServiceUnavailableResponse
+    from ...models.too_many_requests_response import TooManyRequestsResponse
+    from ...models.unauthorized_response import UnauthorizedResponse
 
 
 def _get_kwargs(
@@ -57,6 +61,15 @@ def _parse_response(
     | UnauthorizedResponse
     | None
 ):
+    from ...models.bad_gateway_response import BadGatewayResponse
+    from ...models.bad_request_response import BadRequestResponse
+    from ...models.internal_server_response import InternalServerResponse
+    from ...models.not_found_response import NotFoundResponse
+    from ...models.payment_required_response import PaymentRequiredResponse
+    from ...models.service_unavailable_response import ServiceUnavailableResponse
+    from ...models.too_many_requests_response import TooManyRequestsResponse
+    from ...models.unauthorized_response import UnauthorizedResponse
+
     if response.status_code == 200:
         response_200 = File(payload=BytesIO(response.content))
 

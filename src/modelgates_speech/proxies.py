@@ -1,0 +1,43 @@
+"""Which proxy the environment names for a server."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import sys
+from urllib.parse import urlsplit
+
+from modelgates_speech.config import is_loopback
+
+
+def proxy_for(base_url: str) -> str | None:
+    """The proxy that the environment names for `base_url`, or None.
+
+    What goes to this machine itself must not leave it, least of all with the key and no TLS.
+    """
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    # Only variables can name one there, and what reads them is slow to load.
+    by_variables = os.name == "posix" and sys.platform != "darwin"
+    if is_loopback(host) or (by_variables and not any("_proxy" in k.lower() for k in os.environ)):
+        return None
+    from urllib.request import getproxies, proxy_bypass
+
+    proxies = getproxies()
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if proxy_bypass(f"{host}:{port}") or _is_within(host, proxies.get("no", "").split(",")):
+        return None
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def _is_within(host: str, networks: list[str]) -> bool:
+    """Whether `host` is an address of one of `networks`, which ``NO_PROXY`` may name."""
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        for name in networks:
+            with contextlib.suppress(ValueError):
+                if address in ipaddress.ip_network(name.strip().strip("[]"), strict=False):
+                    return True
+    return False
