@@ -103,7 +103,7 @@ DEFECTS = [
     ),
     Defect(
         "the waiting may outlast the deadline",
-        "_exchange.py",
+        "retry.py",
         "if wait is not None and wait >= deadline.left():",
         "if False:",
         _cell("503-with-a-Retry-After-beyond-the-deadline"),
@@ -111,7 +111,7 @@ DEFECTS = [
     ),
     Defect(
         "there is no deadline",
-        "_exchange.py",
+        "deadline.py",
         "self.expires = math.inf if seconds is None else self.started + seconds",
         "self.expires = math.inf",
         _cell("stall-before-the-headers-past-the-deadline", "async"),
@@ -119,15 +119,15 @@ DEFECTS = [
     ),
     Defect(
         "dripped headers outlive the deadline",
-        "_connect.py",
-        '"network_backend": DeadlineBackend(),',
-        '"network_backend": httpcore.SyncBackend(),',
+        "transport.py",
+        '"network_backend": _Backend()',
+        '"network_backend": httpcore2.SyncBackend()',
         _cell("headers-dripped-a-byte-at-a-time"),
         "IncompleteAudioError",
     ),
     Defect(
         "an untrusted certificate is tried again",
-        "_transport.py",
+        "replies.py",
         "transient=not untrusted,",
         "transient=True,",
         _cell("the-certificate-is-not-trusted"),
@@ -135,38 +135,38 @@ DEFECTS = [
     ),
     Defect(
         "any certificate will do",
-        "_connect.py",
-        'settings: Any = {"ssl_context": context,',
-        'settings: Any = {"ssl_context": ssl._create_unverified_context(),',
+        "transport.py",
+        '"ssl_context": trusted() if',
+        '"ssl_context": ssl._create_unverified_context() if',
         _cell("the-certificate-is-not-trusted", "async"),
         "the call should have failed",
     ),
     Defect(
         "redirects are followed",
-        "_transport.py",
-        "        return Reply(transport.send(request), deadline, secret)",
-        """        response = transport.send(request)
-        if target := dict(response.headers).get(b"Location"):
-            from modelgates_speech._connect import new_transport
-
-            response.body.close()
-            request.url = httpcore.URL(target)
-            response = new_transport(target.decode()).send(request)
-        return Reply(response, deadline, secret)""",
+        "transport.py",
+        """                response = engine.handle_request(_outgoing(request, border))
+""",
+        """                response = engine.handle_request(_outgoing(request, border))
+                if target := dict(response.headers).get(b"Location"):
+                    response.close()
+                    request = request._replace(url=target.decode())
+                    other = new_transport(request.url)._engines.take()
+                    response = other.handle_request(_outgoing(request, border))
+""",
         _cell("307-to-another-host"),
         "the call should have failed",
     ),
     Defect(
         "refusals keep their connection",
-        "_transport.py",
+        "replies.py",
         "with contextlib.suppress(APIConnectionError), contextlib.closing(self):",
         "with contextlib.suppress(APIConnectionError):",
         _cell("400-with-64-MiB"),
-        "the pool timeout ran out",
+        "became free",
     ),
     Defect(
         "the body of a refusal is read whole",
-        "_transport.py",
+        "replies.py",
         "self._data += data[: MAX_EXCERPT - len(self._data)]",
         "self._data += data",
         _cell("400-with-64-MiB", "async"),
@@ -174,13 +174,9 @@ DEFECTS = [
     ),
     Defect(
         "the generated parser's exceptions come through",
-        "_transport.py",
-        """    try:
-        return parse(operation, reply, body)
-    except Exception:""",
-        """    try:
-        return parse(operation, reply, body)
-    except ZeroDivisionError:""",
+        "call.py",
+        "    except Exception as error:\n        raise InvalidResponseError(",
+        "    except ZeroDivisionError as error:\n        raise InvalidResponseError(",
         _cell("400-with-HTML"),
         "JSONDecodeError",
     ),
@@ -228,11 +224,11 @@ DEFECTS = [
     ),
     Defect(
         "request_sent is always true",
-        "_transport.py",
-        "    *(httpcore.ConnectError, httpcore.ProxyError, httpcore.UnsupportedProtocol),",
-        "",
+        "replies.py",
+        '_NOT_SENT = {"ConnectError", "ProxyError", "UnsupportedProtocol"}',
+        "_NOT_SENT = set()",
         _cell("connection-refused", "async"),
-        "the connection broke",
+        "the connection to",
     ),
     Defect(
         "the key is in the repr",
@@ -244,16 +240,19 @@ DEFECTS = [
     ),
     Defect(
         "the key is in the log",
-        "_transport.py",
-        "        return Reply(transport.send(request), deadline, secret)",
-        """        __import__("logging").getLogger("modelgates_speech").debug("%s", request.headers)
-        return Reply(transport.send(request), deadline, secret)""",
+        "transport.py",
+        """                response = engine.handle_request(_outgoing(request, border))
+""",
+        """                sent = _outgoing(request, border)
+                __import__("logging").getLogger("modelgates_speech").debug("%s", sent.headers)
+                response = engine.handle_request(sent)
+""",
         _cell("400-with-null"),
         "the key is in the log",
     ),
     Defect(
         "frames below hold the key",
-        "_transport.py",
+        "replies.py",
         "        link.__traceback__ = None",
         "        pass",
         _cancelled("unnamed-create-healthy-task"),
@@ -278,7 +277,7 @@ DEFECTS = [
     ),
     Defect(
         "NaN is sent",
-        "_transport.py",
+        "call.py",
         "allow_nan=False",
         "allow_nan=True",
         "test_arguments.py::test_what_cannot_be_said_is_refused_before_connecting"
@@ -321,16 +320,16 @@ DEFECTS = [
     ),
     Defect(
         "a cancelled call keeps its place in the queue",
-        "_pool.py",
-        "            await self._give_back(connection, sound=False)",
-        "            pass",
+        "transport.py",
+        "                await self.done(engine)\n                raise",
+        "                raise",
         _cancelled("unnamed-create-healthy-task"),
-        "the pool timeout ran out",
+        "became free",
     ),
     Defect(
         "a proxy named by the environment is passed by",
-        "_connect.py",
-        'proxy = proxies.get(url.scheme.decode("ascii")) or proxies.get("all")',
+        "proxies.py",
+        'proxy = proxies.get(parts.scheme) or proxies.get("all")',
         "proxy = None",
         "test_proxies.py::"
         "test_calls_go_through_the_proxy_that_the_environment_names[sync-ALL_PROXY]",
@@ -338,9 +337,9 @@ DEFECTS = [
     ),
     Defect(
         "authorities are trusted that the environment does not name",
-        "_connect.py",
-        "context = ssl.create_default_context(cafile=file, capath=folder)",
-        "context = ssl.create_default_context(cafile=certifi.where())",
+        "transport.py",
+        "return ssl.create_default_context(cafile=file, capath=folder)",
+        "return httpcore2.default_ssl_context()",
         "test_proxies.py::test_a_file_of_certificates_that_is_not_there_is_a_matter_of_configuration"
         "[sync]",
         "no connection to ",
@@ -360,5 +359,53 @@ DEFECTS = [
         "pid = 0",
         "test_lifetimes.py::test_a_forked_child_and_its_parent_go_on_with_connections_of_their_own",
         "assert 1 == 2",
+    ),
+    Defect(
+        "a stream that nobody holds keeps its connection",
+        "streams.py",
+        "        self._opened[0].abandon()",
+        "        self._opened[0].status",
+        "test_dropped.py::test_streams_that_are_dropped_give_their_connections_back[sync]",
+        "became free",
+    ),
+    Defect(
+        "nobody is told of a stream that was dropped",
+        "streams.py",
+        "            ResourceWarning,",
+        "            DeprecationWarning,",
+        "test_dropped.py::test_streams_that_are_dropped_give_their_connections_back[async]",
+        "DID NOT WARN|DeprecationWarning",
+    ),
+    Defect(
+        "an event loop that has ended is remembered",
+        "client.py",
+        "        transports.pop(loop, None)",
+        "        pass",
+        "test_dropped.py::test_a_client_forgets_the_loops_that_have_ended",
+        "loops are remembered",
+    ),
+    Defect(
+        "a port in NO_PROXY is overlooked",
+        "proxies.py",
+        'proxy_bypass(f"{host}:{port}")',
+        "proxy_bypass(host)",
+        "test_proxies.py::test_no_proxy_names_servers_in_all_the_usual_forms",
+        "gw.example:8443",
+    ),
+    Defect(
+        "a network in NO_PROXY is overlooked",
+        "proxies.py",
+        "if address in ipaddress.ip_network(",
+        "if not ipaddress.ip_network(",
+        "test_proxies.py::test_no_proxy_names_servers_in_all_the_usual_forms",
+        "10.0.0.0/8",
+    ),
+    Defect(
+        "a message does not say which server was meant",
+        "client.py",
+        "urlsplit(settings.base_url).netloc,",
+        '"the server",',
+        "test_messages.py::test_a_message_names_the_server_and_the_seconds",
+        "assert",
     ),
 ]

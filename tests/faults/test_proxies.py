@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 
 from modelgates_speech import APIConnectionError, ConfigurationError
+from modelgates_speech.proxies import proxy_for
 from tests.faults.calls import CALLERS, CLIENTS, KEY
 from tests.faults.server import FaultServer
 from tests.faults.table import AUDIO, HEALTHY
@@ -173,3 +174,31 @@ def test_a_file_of_certificates_that_is_not_there_is_a_matter_of_configuration(s
     monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file.pem")
     with pytest.raises(ConfigurationError, match="certificates"):
         raise speak().error
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "url", "direct"),
+    [
+        ("gw.example", "https://gw.example", True),
+        ("gw.example:8443", "https://gw.example:8443", True),
+        ("gw.example:8443", "https://gw.example", False),
+        ("gw.example:443", "https://gw.example", True),
+        ("other.example, gw.example", "https://gw.example", True),
+        (".example", "https://gw.example", True),
+        ("example", "https://gw.example", True),
+        ("GW.Example", "https://gw.example", True),
+        ("*", "https://gw.example", True),
+        ("gw.example", "https://not-gw.example", False),
+        ("10.0.0.0/8", "https://10.1.2.3", True),
+        ("10.0.0.0/8", "https://11.1.2.3", False),
+        ("10.1.2.3", "https://10.1.2.3:8443", True),
+        ("fd00::/8", "https://[fd00::1]", True),
+        ("fd00::1", "https://[fd00::1]:8443", True),
+        ("", "https://gw.example", False),
+        ("gw.example", "https://localhost:8443", True),
+    ],
+)
+def test_no_proxy_names_servers_in_all_the_usual_forms(monkeypatch, no_proxy, url, direct):
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    assert (proxy_for(url) is None) == direct

@@ -1,0 +1,80 @@
+"""What nobody holds any more is given back, and a ResourceWarning says what was left open."""
+
+import asyncio
+import gc
+import weakref
+
+import pytest
+
+from modelgates_speech import AsyncModelGates, ModelGates
+from tests.faults.calls import SPEECH
+from tests.faults.server import STALL
+from tests.faults.table import HEALTHY, reply
+
+ENDLESS = (reply()[:-1000], STALL)
+TIMES = 5
+
+
+@pytest.fixture
+def settings(server):
+    return {"api_key": "key", "base_url": server.url, "timeout": 5, "retry": None}
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_streams_that_are_dropped_give_their_connections_back(
+    kind, server, one_connection, settings
+):
+    server.acts = ENDLESS
+
+    def drop_some():
+        with ModelGates(**settings) as client:
+            for _ in range(TIMES):
+                for _ in client.audio.speech.stream(**SPEECH):
+                    break
+                gc.collect()
+
+    async def drop_some_async():
+        async with AsyncModelGates(**settings) as client:
+            for _ in range(TIMES):
+                async for _ in client.audio.speech.stream(**SPEECH):
+                    break
+                gc.collect()
+
+    with pytest.warns(ResourceWarning, match="use it in a `with` statement"):
+        drop_some() if kind == "sync" else asyncio.run(drop_some_async())
+    assert len(server.requests) == TIMES
+
+
+def test_a_client_forgets_the_loops_that_have_ended(server, settings):
+    server.acts = HEALTHY
+    client = AsyncModelGates(**settings)
+    loops = []
+
+    async def call():
+        loops.append(asyncio.get_running_loop())
+        await client.audio.speech.create(**SPEECH)
+
+    for _ in range(TIMES):
+        asyncio.run(call())
+    loops = [weakref.ref(loop) for loop in loops]
+    gc.collect()
+    held = sum(loop() is not None for loop in loops)
+    assert held <= 1, f"{held} loops are remembered"
+    asyncio.run(client.aclose())
+
+
+def test_a_client_that_is_dropped_says_so(server, settings):
+    server.acts = HEALTHY
+    client = ModelGates(**settings)
+    client.audio.speech.create(**SPEECH)
+    dropped = [client]
+    del client
+    with pytest.warns(ResourceWarning, match=r"call close\(\)"):
+        dropped.clear()
+
+
+def test_a_client_that_was_never_used_is_dropped_in_silence(settings, recwarn):
+    client = ModelGates(**settings)
+    del client
+    gc.collect()
+    assert not recwarn.list
