@@ -6,12 +6,42 @@ import contextlib
 import ipaddress
 import os
 import sys
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+
+import attrs
 
 from modelgates_speech.config import is_loopback
 
 
-def proxy_for(base_url: str) -> str | None:
+@attrs.frozen
+class Proxy:
+    """A proxy, as the environment names it.
+
+    Attributes:
+        url: Scheme, host and port.
+        auth: Name and password, or None.
+    """
+
+    url: str
+    auth: tuple[str, str] | None = attrs.field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Proxy:
+        """The proxy that `text` names; without a scheme it speaks plain http.
+
+        Raises:
+            ValueError: If it is not a proxy's address.
+        """
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        if parts.scheme not in {"http", "https", "socks5", "socks5h"} or not parts.hostname:
+            raise ValueError(f"{parts.scheme}://{parts.hostname or ''} is not a proxy's address")
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        url = f"{parts.scheme}://{host}:{parts.port}" if parts.port else f"{parts.scheme}://{host}"
+        name, password = parts.username, parts.password
+        return cls(url, (unquote(name), unquote(password or "")) if name else None)
+
+
+def proxy_for(base_url: str) -> Proxy | None:
     """The proxy that the environment names for `base_url`, or None.
 
     What goes to this machine itself must not leave it, least of all with the key and no TLS.
@@ -29,7 +59,7 @@ def proxy_for(base_url: str) -> str | None:
     if proxy_bypass(f"{host}:{port}") or _is_within(host, proxies.get("no", "").split(",")):
         return None
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+    return Proxy.parse(proxy) if proxy else None
 
 
 def _is_within(host: str, networks: list[str]) -> bool:

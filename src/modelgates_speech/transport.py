@@ -16,7 +16,6 @@ from functools import lru_cache, partial
 from importlib.util import find_spec
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import anyio
 import httpcore2
@@ -56,11 +55,13 @@ class _Engines(Generic[EngineT]):
     """The engines that are idle, the one used last on top. It does no I/O and needs no lock.
 
     Each is a pool of the library's with one connection: with more it looks at all of them
-    whenever a request comes or goes, which at 100 costs more than the request.
+    whenever a request comes or goes, which at 100 costs more than the request. Or they are one,
+    `shared` by all requests, which a user has brought.
     """
 
-    def __init__(self, new: Callable[[], EngineT]) -> None:
+    def __init__(self, new: Callable[[], EngineT], *, shared: bool) -> None:
         self._new = new
+        self._shared = shared
         # The first is made now: what does not work had better fail here than in a call.
         self._idle: deque[tuple[EngineT, float]] = deque([(new(), time.monotonic())])
         self._busy: set[EngineT] = set()
@@ -73,16 +74,19 @@ class _Engines(Generic[EngineT]):
         self._busy.add(engine)
         return engine
 
-    def put_back(self, engine: EngineT) -> EngineT | None:
-        """Make it idle; give one that has been so for too long and is to be closed."""
+    def put_back(self, engine: EngineT, *, failed: bool = False) -> EngineT | None:
+        """Make it idle; give one that is to be closed: itself if it `failed`, or one too old."""
         self._busy.discard(engine)
+        if failed and not self._shared:
+            # After a failed handshake through a proxy the library's pool stays taken for ever.
+            return engine
         now = time.monotonic()
         self._idle.append((engine, now))
         try:
             oldest = self._idle.popleft()
         except IndexError:  # another thread was quicker
             return None
-        if oldest[1] + KEEPALIVE_SECONDS < now:
+        if oldest[1] + KEEPALIVE_SECONDS < now and not self._shared:
             return oldest[0]
         self._idle.appendleft(oldest)
         return None
@@ -98,13 +102,13 @@ class Transport:
     """Carries requests for any number of threads.
 
     Args:
-        new: Makes what does the work for one request at a time.
-        limit: How many of it there may be.
+        new: Makes what does the work.
+        shared: Whether one of it does all of the work, or each one request at a time.
     """
 
-    def __init__(self, new: Callable[[], Engine], limit: int) -> None:
-        self._engines = _Engines(new)
-        self._turns = threading.Semaphore(limit)
+    def __init__(self, new: Callable[[], Engine], *, shared: bool = False) -> None:
+        self._engines = _Engines(new, shared=shared)
+        self._turns = threading.Semaphore(sys.maxsize if shared else MAX_CONNECTIONS)
         self._abandoned: SimpleQueue[Reply] = SimpleQueue()
         self.used = False
 
@@ -123,12 +127,12 @@ class Transport:
                 response = engine.handle_request(_outgoing(request, border))
                 return Reply(response, border, self, engine)
             except BaseException:
-                self.done(engine)
+                self.done(engine, failed=True)
                 raise
 
-    def done(self, engine: Engine) -> None:
-        """Note that the reply that came by `engine` was closed."""
-        unused = self._engines.put_back(engine)
+    def done(self, engine: Engine, *, failed: bool = False) -> None:
+        """Note that the reply that came by `engine` was closed, or that none came."""
+        unused = self._engines.put_back(engine, failed=failed)
         self._turns.release()
         if unused:
             unused.close()
@@ -159,8 +163,9 @@ class Transport:
 class AsyncTransport:
     """Carries requests for the tasks of one event loop; otherwise as `Transport`."""
 
-    def __init__(self, new: Callable[[], AsyncEngine], limit: int) -> None:
-        self._engines = _Engines(new)
+    def __init__(self, new: Callable[[], AsyncEngine], *, shared: bool = False) -> None:
+        self._engines = _Engines(new, shared=shared)
+        limit = sys.maxsize if shared else MAX_CONNECTIONS
         self._turns = anyio.Semaphore(limit, fast_acquire=True)
         self._later = later()
         self.used = False
@@ -180,12 +185,12 @@ class AsyncTransport:
                 response = await engine.handle_async_request(_outgoing(request, border))
                 return AsyncReply(response, border, self, engine)
             except BaseException:
-                await self.done(engine)
+                await self.done(engine, failed=True)
                 raise
 
-    async def done(self, engine: AsyncEngine) -> None:
-        """Note that the reply that came by `engine` was closed."""
-        unused = self._engines.put_back(engine)
+    async def done(self, engine: AsyncEngine, *, failed: bool = False) -> None:
+        """Note that the reply that came by `engine` was closed, or that none came."""
+        unused = self._engines.put_back(engine, failed=failed)
         self._turns.release()
         if unused:
             # A cancelled call closes it all the same.
@@ -220,10 +225,10 @@ def new_transport(base_url: str, given: httpx.BaseTransport | None = None) -> Tr
     """
     if given is not None:
         shared = _FromHttpx(given)
-        return Transport(lambda: shared, sys.maxsize)
+        return Transport(lambda: shared, shared=True)
     with _configuring():
         settings = _settings(base_url) | {"network_backend": _Backend()}
-        return Transport(partial(httpcore2.ConnectionPool, **settings), MAX_CONNECTIONS)
+        return Transport(partial(httpcore2.ConnectionPool, **settings))
 
 
 def new_async_transport(
@@ -232,19 +237,21 @@ def new_async_transport(
     """The same for an event loop."""
     if given is not None:
         shared = _FromAsyncHttpx(given)
-        return AsyncTransport(lambda: shared, sys.maxsize)
+        return AsyncTransport(lambda: shared, shared=True)
     with _configuring():
         new = partial(httpcore2.AsyncConnectionPool, **_settings(base_url))
-        return AsyncTransport(new, MAX_CONNECTIONS)
+        return AsyncTransport(new)
 
 
 def _settings(base_url: str) -> dict[str, Any]:
     proxy = proxy_for(base_url)
+    if proxy and proxy.url.startswith("socks") and find_spec("socksio") is None:
+        raise ValueError("a SOCKS proxy needs the package socksio: pip install socksio")
     return {
         "max_connections": 1,
         "keepalive_expiry": KEEPALIVE_SECONDS,
         "ssl_context": trusted() if base_url.startswith("https:") else None,
-        "proxy": _as_proxy(proxy) if proxy else None,
+        "proxy": httpcore2.Proxy(proxy.url, auth=proxy.auth) if proxy else None,
     }
 
 
@@ -254,18 +261,6 @@ def trusted() -> ssl.SSLContext:
     if file or folder:
         return ssl.create_default_context(cafile=file, capath=folder)
     return httpcore2.default_ssl_context()
-
-
-def _as_proxy(url: str) -> httpcore2.Proxy:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https", "socks5", "socks5h"} or not parts.hostname:
-        raise ValueError(f"{parts.scheme}://{parts.hostname or ''} is not a proxy's address")
-    if parts.scheme.startswith("socks") and find_spec("socksio") is None:
-        raise ValueError("a SOCKS proxy needs the package socksio: pip install socksio")
-    port = f":{parts.port}" if parts.port else ""
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    return httpcore2.Proxy(f"{parts.scheme}://{host}{port}", auth=auth)
 
 
 @contextlib.contextmanager

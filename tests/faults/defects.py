@@ -321,7 +321,7 @@ DEFECTS = [
     Defect(
         "a cancelled call keeps its place in the queue",
         "transport.py",
-        "                await self.done(engine)\n                raise",
+        "                await self.done(engine, failed=True)\n                raise",
         "                raise",
         _cancelled("unnamed-create-healthy-task"),
         "became free",
