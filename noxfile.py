@@ -36,6 +36,13 @@ def exit_code_of(session: nox.Session, module: str) -> None:
         sys.exit(done.returncode)
 
 
+def fresh_environment(session: nox.Session) -> str:
+    """Make an empty environment, by the session's virtualenv, and give its Python."""
+    folder = Path(session.create_tmp(), "fresh")
+    session.run("python", "-m", "virtualenv", "--clear", "--quiet", f"{folder}")
+    return f"{folder / ('Scripts' if sys.platform == 'win32' else 'bin') / 'python'}"
+
+
 @nox.session(tags=["use"])
 def speak(session: nox.Session) -> None:
     """Speak a sentence, offline: `nox -s speak -- "Any other text" -o other.mp3`."""
@@ -66,21 +73,21 @@ def drift(session: nox.Session) -> None:
 @nox.session(tags=["generate"])
 def update_spec(session: nox.Session) -> None:
     """Take a new OpenAPI document, if the client works with it: `-- PATH_OR_URL`, `-- --help`."""
-    session.install(".[all,fast]", *group("update"))
+    session.install(".[all]", *group("update"))
     exit_code_of(session, "scripts.update_spec")
 
 
 @nox.session(tags=["generate"])
 def watch_spec(session: nox.Session) -> None:
     """Take the published document if it changed, and write a change request: `-- --help`."""
-    session.install(".[all,fast]", *group("update"))
+    session.install(".[all]", *group("update"))
     exit_code_of(session, "scripts.watch_spec")
 
 
 @nox.session(tags=["check"])
 def evolution(session: nox.Session) -> None:
     """Try the documents that upstream may publish next: `-- slug-added` for one alone."""
-    session.install(".[all,fast]", *group("update"))
+    session.install(".[all]", *group("update"))
     if not session.posargs:
         # Each of these runs the tests of a whole tree.
         patience = ["-o", "faulthandler_timeout=900"]
@@ -91,7 +98,7 @@ def evolution(session: nox.Session) -> None:
 @nox.session(tags=["check"])
 def tests(session: nox.Session) -> None:
     """Run the tests: `nox -s tests -- tests/unit -k audio`."""
-    session.install(".[all,fast]", *group("test"))
+    session.install(".[all]", *group("test"))
     # These have sessions of their own, with what they need.
     others = [f"--ignore=tests/{suite}" for suite in ("contract", "evolution", "faults")]
     session.run("pytest", "--numprocesses=2", *others, *session.posargs)
@@ -118,14 +125,6 @@ def faults(session: nox.Session) -> None:
     session.run("pytest", "--numprocesses=2", *(arguments or ["tests/faults"]))
     if "--prove" in session.posargs:
         session.run("python", "-m", "tests.faults.prove")
-
-
-@nox.session(tags=["check"])
-def fast(session: nox.Session) -> None:
-    """Break the same things with the fast transport in place of the default one."""
-    session.install(".[cli,fast,stub]", *group("test"))
-    suites = session.posargs or ["tests/faults", "tests/unit/test_client.py"]
-    session.run("pytest", "--numprocesses=2", "-p", "tests.fast_transport", *suites)
 
 
 @nox.session
@@ -158,17 +157,19 @@ def distributed_benchmark(session: nox.Session) -> None:
 
 @nox.session(tags=["check"])
 def lint(session: nox.Session) -> None:
-    """Check style and formatting; generated code by the rules that it was formatted with."""
+    """Check style, formatting, layers of imports and sizes; generated code by its own rules."""
     session.install(*group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "format", "--check", "--isolated", "--target-version=py311", "generated")
+    session.run("lint-imports", env={"PYTHONPATH": "src"})
+    session.run("python", "-m", "scripts.sizes")
 
 
 @nox.session(tags=["check"])
 def types(session: nox.Session) -> None:
     """Check types with mypy and pyright, both strict."""
-    session.install(".[all,fast]", *group("types"), *group("update"))
+    session.install(".[all]", *group("types"), *group("update"))
     session.run("mypy", "--strict", "src", "generated", "scripts")
     session.run("pyright")
 
@@ -180,13 +181,25 @@ def build(session: nox.Session) -> None:
     shutil.rmtree("dist", ignore_errors=True)
     session.run("python", "-m", "build")
     [wheel] = Path("dist").glob("*.whl")
-    clean = Path(session.create_tmp(), "clean")
-    session.run("python", "-m", "virtualenv", "--clear", "--quiet", f"{clean}")
-    python = f"{clean / 'bin' / 'python'}"
+    python = fresh_environment(session)
     session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[cli]", external=True)
     # Isolated, and away from the sources: only what was installed can be imported.
     session.run(python, "-I", "scripts/smoke.py", external=True)
-    session.run(f"{clean / 'bin' / 'modelgates-speech'}", "--version", external=True)
+    session.run(f"{Path(python).with_name('modelgates-speech')}", "--version", external=True)
+
+
+@nox.session(tags=["check"])
+def side_by_side(session: nox.Session) -> None:
+    """Install the publisher's package beside ours, in both orders, and use both at once."""
+    session.install(*group("build"))
+    session.run("python", "-m", "build", "--wheel", "--outdir", session.create_tmp())
+    [wheel] = Path(session.create_tmp()).glob("*.whl")
+    ours, theirs = f"modelgates-speech[stub] @ {wheel.resolve().as_uri()}", *group("side-by-side")
+    for order in ((ours, theirs), (theirs, ours)):
+        python = fresh_environment(session)
+        for package in order:
+            session.run(python, "-m", "pip", "install", "--quiet", package, external=True)
+        session.run(python, "-I", "scripts/side_by_side.py", external=True)
 
 
 if __name__ == "__main__":

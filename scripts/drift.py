@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from scripts.generate import GenerationError, argument_parser, generate
+from scripts.generate import METHODS, GenerationError, argument_parser, generate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,12 +32,14 @@ def drift(document: Path, output: Path, binding: Path) -> list[str]:
         GenerationError: The document cannot be generated from.
     """
     with TemporaryDirectory(prefix="modelgates-drift-") as folder:
-        fresh_output, fresh_binding = Path(folder, "generated"), Path(folder, "binding.py")
+        fresh_output, fresh_binding = Path(folder, "generated"), Path(folder, binding.name)
         generate(document, fresh_output, fresh_binding)
-        expected = _read(fresh_output, output) | {binding: fresh_binding.read_bytes()}
+        expected = _read(fresh_output, output)
         actual = _read(output, output)
-        if binding.exists():
-            actual[binding] = binding.read_bytes()
+        for name in (binding.name, METHODS):
+            expected[binding.with_name(name)] = fresh_binding.with_name(name).read_bytes()
+            if binding.with_name(name).exists():
+                actual[binding.with_name(name)] = binding.with_name(name).read_bytes()
     findings: list[str] = []
     for file in sorted(expected.keys() | actual.keys()):
         if file not in expected:

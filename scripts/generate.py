@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 from openapi_python_client import Project
 from openapi_python_client.config import Config, ConfigFile, MetaType
 
-from scripts.binding import BindingError, render_binding
+from scripts.binding import METHOD, PATH, BindingError, arguments_of, render_binding
 from scripts.document import DocumentError, parse, read
+from scripts.methods import render_methods
 from scripts.overrides import OverrideError, write_overridden_templates
 from scripts.parsing import ParsingError, parse_for_generator
 from scripts.terms import Terms
@@ -40,6 +41,8 @@ DOCUMENT = ROOT / "openapi.yaml"
 CONFIG = ROOT / "generator-config.yaml"
 OUTPUT = ROOT / "generated"
 BINDING = ROOT / "src" / "modelgates_speech" / "_binding.py"
+# Written beside the binding.
+METHODS = "_methods.py"
 PACKAGE = "modelgates_api"
 
 # The generator leaves dictionaries' types partly open and imports names that it does not use; all
@@ -81,7 +84,7 @@ def generate(document: Path, output: Path, binding: Path) -> list[str]:
     Args:
         document: The OpenAPI document, YAML or JSON.
         output: The folder to hold `modelgates_api`, which is replaced whole, and a `README.md`.
-        binding: The module to write for the wrapper.
+        binding: The module to write for the wrapper; `_methods.py` comes beside it.
 
     Returns:
         One line for each part of the document that the generator cannot express and left out;
@@ -105,6 +108,8 @@ def generate(document: Path, output: Path, binding: Path) -> list[str]:
             api, missing = parse_for_generator(terms.document, config)
             terms.restore_wire_names(api)
             names = render_binding(contents, api, config, PACKAGE)
+            operation = contents["paths"][PATH].get(METHOD, {}).get("operationId", PATH)
+            methods = render_methods(arguments_of(contents), operation)
         except (BindingError, DocumentError, OverrideError, ParsingError) as error:
             raise GenerationError(str(error)) from error
         project = Project(openapi=api, config=config, custom_template_path=templates)
@@ -114,10 +119,11 @@ def generate(document: Path, output: Path, binding: Path) -> list[str]:
         if project.errors:
             raise GenerationError(_report(project.errors))
         _finish(package, contents)
-        names = _formatted(names, ruff)
+        names, methods = _formatted(names, ruff), _formatted(methods, ruff)
         _replace_folder(package, output / PACKAGE)
     (output / "README.md").write_text(README, encoding="utf-8")
     binding.write_text(names, encoding="utf-8")
+    binding.with_name(METHODS).write_text(methods, encoding="utf-8")
     return missing
 
 

@@ -21,7 +21,8 @@ def main() -> None:
     document = json.loads(files(modelgates_api).joinpath("openapi.json").read_text("utf-8"))
     assert "/audio/speech" in document["paths"]
     assert callable(speech_operation.sync)
-    for name in modelgates_speech.__all__:
+    names: list[str] = vars(modelgates_speech).get("__all__") or dir(modelgates_speech)
+    for name in names:
         assert getattr(modelgates_speech, name) is not None
     print(
         f"modelgates-speech {version('modelgates-speech')} works on Python {sys.version.split()[0]}"

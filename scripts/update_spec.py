@@ -29,7 +29,16 @@ from scripts.binding import BindingError
 from scripts.changes import Rating
 from scripts.document import DocumentError, parse, read
 from scripts.fetch import FetchError, fetch, is_url
-from scripts.generate import BINDING, DOCUMENT, OUTPUT, PACKAGE, ROOT, GenerationError, generate
+from scripts.generate import (
+    BINDING,
+    DOCUMENT,
+    METHODS,
+    OUTPUT,
+    PACKAGE,
+    ROOT,
+    GenerationError,
+    generate,
+)
 from scripts.oasdiff import OasdiffError
 from scripts.python_api import python_changes
 from scripts.report import Outcome, Report, add_to_changelog
@@ -45,7 +54,10 @@ FINGERPRINT = ROOT / "tests" / "unit" / "published.sha256"
 # What a new document replaces, together or not at all.
 REPLACED = [
     path.relative_to(ROOT)
-    for path in (DOCUMENT, FINGERPRINT, OUTPUT / PACKAGE, OUTPUT / "README.md", BINDING, CHANGELOG)
+    for path in (
+        *(DOCUMENT, FINGERPRINT, OUTPUT / PACKAGE, OUTPUT / "README.md"),
+        *(BINDING, BINDING.with_name(METHODS), CHANGELOG),
+    )
 ]
 _NOT_COPIED = shutil.ignore_patterns(
     ".*", "__pycache__", "build", "dist", "reports", "node_modules", "*.egg-info"

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import (
     TYPE_CHECKING,
     Any,
-    Literal,
     NamedTuple,
     Protocol,
-    Required,
-    TypedDict,
     cast,
     runtime_checkable,
 )
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from modelgates_speech.config import Timeout
-    from modelgates_speech.jobs.narration import NarrationProgress
     from modelgates_speech.retry import ReplyHead, RetryPolicy
 
 USER_AGENT = f"modelgates-speech/{__version__}"
@@ -262,108 +258,45 @@ def _summary(reply: ReplyHead, body: bytes) -> str:
     return f"unexpected response body ({kind}): {shown}"
 
 
-class RequestArguments(TypedDict, total=False):
-    """The keyword arguments of all that speaks, but for the text (schema ``SpeechRequest``).
-
-    Attributes:
-        model: The model's identifier, such as ``elevenlabs/eleven-turbo-v2``.
-        voice: The voice's identifier; each provider has its own.
-        response_format: ``pcm`` or ``mp3``. Other values are passed on. Default: ``pcm``, for
-            `save` what the path's suffix says.
-        speed: Playback speed, 1.0 being normal; only some models heed it.
-        provider: Options for providers, as a mapping shaped like the document's schema
-            (``{"options": {"openai": {"instructions": "calm"}}}``) or the generated model.
-        extra_body: Properties to add to the request's JSON, for what the document does not
-            have yet. They win over the arguments above.
-        extra_headers: Headers to add to the request; they win over the client's.
-        timeout: Seconds for each phase, or a `Timeout`; in place of the client's.
-        deadline: Seconds for the whole call, retries and body included, or None for no limit;
-            in place of the client's.
-        retry: A `RetryPolicy`, or None for none; in place of the client's.
-        cache_dir: A folder, or a `modelgates_speech.jobs.AudioCache`, that keeps the speech: what
-            is in it is not asked for again. Default: none.
-    """
-
-    model: Required[str]
-    voice: Required[str]
-    response_format: Literal["pcm", "mp3"] | str | None
-    speed: float | None
-    provider: Mapping[str, Any] | HasDict | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None
-    timeout: float | Timeout | Default
-    deadline: float | Default | None
-    retry: RetryPolicy | Default | None
-    cache_dir: str | os.PathLike[str] | None
-
-
-class SpeechArguments(RequestArguments):
-    """The keyword arguments of `create`, `stream` and `save`: `RequestArguments` and the text.
-
-    Attributes:
-        input: The text to speak.
-    """
-
-    input: Required[str]
-
-
-class NarrateArguments(RequestArguments, total=False):
-    """The keyword arguments of `narrate`: `RequestArguments`, the text and how it is cut.
-
-    ``timeout``, ``deadline`` and ``retry`` are those of each request.
-
-    Attributes:
-        input: The text to speak, of any length: a string, or strings that joined are the text
-            (a file opened as text will do).
-        concurrency: How many requests at once, 1 or more. Default: 4.
-        max_chars: The most characters of one request, 1 or more. Default: 1,000.
-        language: ISO 639-1 code of the text, by which ends of sentences are told. Default: en.
-        on_progress: Called after each piece that was handed out.
-    """
-
-    input: Required[str | Iterable[str]]
-    concurrency: int
-    max_chars: int
-    language: str
-    on_progress: Callable[[NarrationProgress], None] | None
-
-
 def prepare(
     *,
-    input: str,  # noqa: A002 - the document's name
-    model: str,
-    voice: str | None = None,
-    response_format: str | None = None,
-    speed: float | None = None,
-    provider: Mapping[str, Any] | HasDict | None = None,
     extra_body: Mapping[str, Any] | None = None,
     extra_headers: Mapping[str, str] | None = None,
     timeout: float | Timeout | Default = DEFAULT,
     deadline: float | Default | None = DEFAULT,
     retry: RetryPolicy | Default | None = DEFAULT,
     cache_dir: str | os.PathLike[str] | None = None,
+    **arguments: Any,
 ) -> tuple[Call, str]:
-    """The call that `SpeechArguments` describe, and the format that it asks for.
+    """The call that these arguments describe, and the format that it asks for.
+
+    Args:
+        extra_body: As in `client.audio.speech.create`, like what follows.
+        extra_headers: Headers to add.
+        timeout: Seconds for each phase.
+        deadline: Seconds for the whole call.
+        retry: What is tried again.
+        cache_dir: Where the answer is kept.
+        **arguments: Those of the OpenAPI document; None stands for one that is not given.
 
     Raises:
         ConfigurationError: If they cannot be sent.
     """
-    fields: dict[str, Any] = {"input": input, "model": model}
-    # Whether it is required is for the document to say, which may stop doing so.
-    if voice is not None:
-        fields["voice"] = voice
-    if speed is not None:
-        fields["speed"] = speed
-    # Set on the finished JSON: values newer than the document, which the generated model would
-    # refuse, and the provider's, whose 111 models are not worth loading to copy a mapping.
-    extra: dict[str, Any] = {}
-    if response_format is not None:
-        extra["response_format"] = response_format
-    if provider is not None:
-        extra["provider"] = dict(provider) if isinstance(provider, Mapping) else provider.to_dict()
-    extra.update(extra_body or {})
-    kwargs = operation_kwargs(_binding.speech_operation, {"body": _request(fields, extra)})
-    kwargs["json"].update(extra)
+    known = _binding.ARGUMENTS
+    simple: dict[str, Any] = {}
+    # Set on the finished JSON: values newer than the OpenAPI document, which the generated model
+    # would refuse, and the provider's, whose 111 models are not worth loading to copy a mapping.
+    others: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if name not in known:
+            raise ConfigurationError(unexpected(name, known))
+        if value is not None:
+            argument = known[name]
+            plain = argument["type"] in _PLAIN and not argument["values"]
+            (simple if plain else others)[argument["name"]] = as_json(value)
+    others.update(extra_body or {})
+    kwargs = operation_kwargs(_binding.speech_operation, {"body": _request(simple, others)})
+    kwargs["json"].update(others)
     call = Call(
         operation=_binding.speech_operation,
         kwargs=kwargs,
@@ -376,13 +309,45 @@ def prepare(
     return call, str(kwargs["json"].get("response_format") or _binding.DEFAULT_RESPONSE_FORMAT)
 
 
-def _request(fields: dict[str, Any], extra: Mapping[str, Any]) -> Any:
-    """The generated model of a request; what it requires beyond `fields` comes from `extra`."""
+_PLAIN = {"string", "number", "integer", "boolean"}
+
+
+def unexpected(name: str, known: Iterable[str]) -> str:
+    """What to say of an argument that does not exist."""
+    # Slow to load, and needed by typos alone.
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 1)
+    return f"unexpected argument {name!r}" + (f": did you mean {near[0]!r}?" if near else "")
+
+
+def as_json(value: Any) -> Any:
+    """`value` as JSON would have it, should it be a mapping or a generated model."""
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, Any]", value))
+    return value.to_dict() if isinstance(value, HasDict) else value
+
+
+def _request(simple: dict[str, Any], others: Mapping[str, Any]) -> Any:
+    """The generated model of a request; what it requires beyond `simple` comes from `others`."""
+    fields = dict(simple)
     while True:
         try:
             return _binding.SpeechRequest.from_dict(fields)
         except KeyError as error:
             [name] = error.args
-            if name in fields or name not in extra:
-                raise ConfigurationError(f"the document requires {name!r}: pass it") from None
-            fields = {**fields, name: extra[name]}
+            if name in others and name not in fields:
+                fields[name] = others[name]
+            elif name in fields:
+                return _as_given(fields)
+            else:
+                raise ConfigurationError(f"missing argument {name!r}") from None
+        except (AttributeError, TypeError, ValueError):
+            return _as_given(fields)
+
+
+def _as_given(fields: dict[str, Any]) -> Any:
+    """A request that the generated model refuses: it is for the server to judge."""
+    model: Any = _binding.SpeechRequest
+    kind = type(model.__name__, (model,), {"__slots__": (), "to_dict": lambda _: fields})
+    return object.__new__(kind)

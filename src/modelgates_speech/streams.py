@@ -205,7 +205,7 @@ class AudioStream(_Stream["Reply"]):
         self._open()
         file_header(self.metadata, suffix_of(path), None)
         with AtomicFile(path) as file:
-            return self._write(file, on_progress)
+            return self.write(file, on_progress)
 
     def close(self) -> None:
         """Give the connection back, whatever has been read. May be called again."""
@@ -221,7 +221,8 @@ class AudioStream(_Stream["Reply"]):
             self._opened = self._start()
         return self._opened
 
-    def _write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
+    def write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
+        """Write the rest of the audio to a file that is open already; see `save`."""
         self._open()
         try:
             kept = _Kept(self.metadata, file)
@@ -295,7 +296,7 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
         await self._open()
         file_header(self.metadata, suffix_of(path), None)
         with AtomicFile(path) as file:
-            return await self._write(file, on_progress)
+            return await self.write(file, on_progress)
 
     async def aclose(self) -> None:
         """Give the connection back, whatever has been read. May be called again."""
@@ -311,7 +312,8 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
             self._opened = await self._start()
         return self._opened
 
-    async def _write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
+    async def write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
+        """Write the rest of the audio to a file that is open already; see `save`."""
         await self._open()
         try:
             kept = _Kept(self.metadata, file)

@@ -27,7 +27,7 @@ from tests.edition import DOCUMENT, REQUIRED_BODY, REQUIRED_HEADERS, SPEECH, ask
 
 HELLO = {"model": "any/model", "voice": "alloy", "input": "Hello. And again."}
 HELLO["extra_body"] = REQUIRED_BODY
-FORMATS = _binding.RESPONSE_FORMATS or ("pcm",)
+FORMATS = _binding.ARGUMENTS.get("response_format", {}).get("values", ()) or ("pcm",)
 STATUSES = [
     int(status) for status in SPEECH["responses"] if status.isdigit() and int(status) >= 400
 ]

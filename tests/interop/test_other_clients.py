@@ -3,6 +3,7 @@
 import openai
 import pytest
 import requests
+from modelgates import ModelGates as OfficialModelGates
 
 from modelgates_speech import ModelGates
 
@@ -57,3 +58,15 @@ def test_the_openai_package_gets_the_same_bytes_as_a_stream(openai_client, expec
         input=SENTENCE, model=MODEL, voice="alloy", response_format="pcm", speed=1
     ) as response:
         assert b"".join(response.iter_bytes()) == expected
+
+
+def test_the_official_package_gets_the_same_bytes(modelgates_stub, expected):
+    with OfficialModelGates(
+        api_key=modelgates_stub.api_key, base_url=modelgates_stub.base_url, max_retries=0
+    ) as client:
+        # Release 0.1.0 keeps text where the package below it wants a URL, until it is set again.
+        client.base_url = modelgates_stub.base_url
+        response = client.audio.speech.create(
+            input=SENTENCE, model=MODEL, voice="alloy", response_format="pcm", speed=1
+        )
+    assert response.content == expected

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts import drift
-from scripts.generate import BINDING, OUTPUT
+from scripts.generate import BINDING, METHODS, OUTPUT
 
 MODEL = Path("modelgates_api", "models", "speech_request.py")
 
@@ -17,7 +17,8 @@ def generated_once(monkeypatch):
 
     def generate(_document, output, binding):
         shutil.copytree(OUTPUT, output, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(BINDING, binding)
+        for name in (BINDING.name, METHODS):
+            shutil.copy(BINDING.with_name(name), binding.with_name(name))
 
     monkeypatch.setattr(drift, "generate", generate)
 
@@ -27,7 +28,8 @@ def copy(tmp_path):
     """The generated files, as they are in this tree, where they can be spoilt."""
     ignore = shutil.ignore_patterns("__pycache__")
     output = shutil.copytree(OUTPUT, tmp_path / "generated", ignore=ignore)
-    shutil.copy(BINDING, tmp_path / "_binding.py")
+    for name in (BINDING.name, METHODS):
+        shutil.copy(BINDING.with_name(name), tmp_path / name)
     return output
 
 
@@ -68,8 +70,12 @@ def test_a_hand_edit_a_stray_and_a_missing_file_are_each_named(run, copy):
             "edited: {root}/_binding.py",
         ),
         (lambda copy: (copy.parent / "_binding.py").unlink(), "missing: {root}/_binding.py"),
+        (
+            lambda copy: (copy.parent / METHODS).write_text("class SpeechMethods: ...\n"),
+            "edited: {root}/_methods.py",
+        ),
     ],
-    ids=["hand edit", "missing", "stray", "edited binding", "missing binding"],
+    ids=["hand edit", "missing", "stray", "edited binding", "missing binding", "edited methods"],
 )
 @pytest.mark.usefixtures("generated_once")
 def test_one_difference_is_enough_to_fail(spoil, finding, run, copy):

@@ -11,6 +11,7 @@ import click
 
 from modelgates_speech.cli.exits import CommandError, Exit, exit_codes_help, needs_extra
 from modelgates_speech.cli.options import (
+    FORMATS,
     api_options,
     connection,
     log_to_standard_error,
@@ -38,7 +39,12 @@ __all__ = ["command"]
     help="Folder for the audio, a file for each row, and results.jsonl.",
 )
 @request_options
-@click.option("--format", "response_format", metavar="pcm|mp3", help="pcm is saved as WAV.")
+@click.option(
+    "--format",
+    "response_format",
+    metavar="|".join(FORMATS) or "FORMAT",
+    help="pcm is saved as WAV.",
+)
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 100),

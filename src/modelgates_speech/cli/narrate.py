@@ -122,7 +122,8 @@ def command(
 
 
 def _stream(client: ModelGates, bar: _Bar, arguments: dict[str, Any]) -> AudioStream:
-    return client.audio.speech.narrate(dry_run=False, on_progress=bar, **arguments)
+    stream: AudioStream = client.audio.speech.narrate(on_progress=bar, **arguments)
+    return stream
 
 
 def _read(book: Path) -> Iterator[str]:

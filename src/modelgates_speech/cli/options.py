@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.cli.exits import needs_extra
 from modelgates_speech.cli.inputs import parse_provider_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
+    from modelgates_speech._binding import Argument
+
 __all__ = [
+    "FORMATS",
     "POSITIVE",
     "api_options",
     "connection",
@@ -42,19 +46,64 @@ class _PositiveNumber(click.FloatRange):
 
 POSITIVE = _PositiveNumber(min=0, min_open=True)
 
-_REQUEST = (
-    click.option("--model", default="elevenlabs/eleven-turbo-v2", show_default=True),
-    click.option("--voice", default="alloy", show_default=True),
-    click.option("--speed", type=POSITIVE, help="Speed multiplier, for models that support it."),
-    click.option(
-        "--provider-option",
-        "provider_options",
-        multiple=True,
-        metavar="SLUG.NAME=VALUE",
-        help='Option passed through to a provider, such as openai.instructions="calm"; '
-        "VALUE is JSON or text. Repeatable.",
-    ),
+FORMATS = ARGUMENTS["response_format"]["values"] if "response_format" in ARGUMENTS else ()
+
+# What is asked for when nobody says; the OpenAPI document knows no model and no voice.
+_DEFAULTS = {"model": "elevenlabs/eleven-turbo-v2", "voice": "alloy"}
+# These have options of their own making.
+_APART = {"input", "response_format"}
+_TYPES = {"string": click.STRING, "number": click.FLOAT, "integer": click.INT, "boolean": bool}
+# Options that commands have already; an argument of that name has to stand aside.
+_TAKEN = {
+    *("base_url", "cache_dir", "concurrency", "deadline", "debug", "dry_run", "file", "format"),
+    *("help", "json", "language", "local", "max_characters", "max_chars", "max_errors"),
+    *("out_dir", "output", "provider_option", "quiet", "timeout"),
+}
+_PREFIX = "request_"
+
+_PROVIDER = click.option(
+    "--provider-option",
+    "provider_options",
+    multiple=True,
+    metavar="SLUG.NAME=VALUE",
+    help='Option passed through to a provider, such as openai.instructions="calm"; '
+    "VALUE is JSON or text. Repeatable.",
 )
+
+
+def _option_for(name: str, argument: Argument) -> Callable[[Any], Any]:
+    """The option of an argument of the OpenAPI document."""
+    spelled = name.strip("_")
+    flag = f"{_PREFIX}{spelled}" if spelled in _TAKEN else spelled
+    flag = flag.replace("_", "-").lower()
+    text = argument["description"].strip().split("\n")[0]
+    if argument["deprecated"]:
+        text = f"Deprecated. {text}"
+    settings: dict[str, Any] = {"help": text, "default": _DEFAULTS.get(name)}
+    if argument["type"] == "boolean":
+        return click.option(f"--{flag}/--no-{flag}", _PREFIX + name, **settings)
+    if name == "speed":
+        settings["type"] = POSITIVE
+    else:
+        settings["type"] = _TYPES[argument["type"]]
+    if argument["values"]:
+        # Suggestions, not a choice: a value that the API learns tomorrow goes through today.
+        settings["metavar"] = "|".join(argument["values"])
+    return click.option(f"--{flag}", _PREFIX + name, show_default=True, **settings)
+
+
+_REQUEST = [
+    *(
+        _option_for(name, argument)
+        for name, argument in ARGUMENTS.items()
+        if name not in _APART and argument["type"] in _TYPES
+    ),
+    *(
+        _PROVIDER
+        for name, argument in ARGUMENTS.items()
+        if (name, argument["type"]) == ("provider", "object")
+    ),
+]
 _API = (
     click.option("--local", is_flag=True, help="Speak with the bundled stub: offline, no key."),
     click.option("--base-url", metavar="URL", help="API to call. [default: $MODELGATES_BASE_URL]"),
@@ -86,13 +135,11 @@ def api_options(command: CommandT) -> CommandT:
     return command
 
 
-def request_of(
-    *, model: str, voice: str, speed: float | None, provider_options: tuple[str, ...]
-) -> dict[str, Any]:
+def request_of(*, provider_options: tuple[str, ...] = (), **options: Any) -> dict[str, Any]:
     """The arguments of a request that the options of `request_options` describe."""
-    request: dict[str, Any] = {"model": model, "voice": voice}
-    if speed is not None:
-        request["speed"] = speed
+    request = {
+        name.removeprefix(_PREFIX): value for name, value in options.items() if value is not None
+    }
     if provider_options:
         request["provider"] = {"options": parse_provider_options(provider_options)}
     return request

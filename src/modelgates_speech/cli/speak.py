@@ -13,6 +13,7 @@ from modelgates_speech.audio import format_for_file
 from modelgates_speech.cli.exits import exit_codes_help
 from modelgates_speech.cli.inputs import read_text
 from modelgates_speech.cli.options import (
+    FORMATS,
     POSITIVE,
     api_options,
     connection,
@@ -35,7 +36,7 @@ _STANDARD_OUTPUT = Path("-")
 
 def _complete_format(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
     # Suggestions, not a choice: a format that the API learns tomorrow goes through today.
-    return [name for name in ("pcm", "mp3") if name.startswith(typed)]
+    return [name for name in FORMATS if name.startswith(typed)]
 
 
 @click.command(epilog=exit_codes_help())
@@ -48,7 +49,7 @@ def _complete_format(_context: click.Context, _option: click.Parameter, typed: s
 @click.option(
     "--format",
     "response_format",
-    metavar="pcm|mp3",
+    metavar="|".join(FORMATS) or "FORMAT",
     shell_complete=_complete_format,
     help="Format to ask the API for; by default the suffix of the output decides.",
 )
@@ -71,12 +72,8 @@ def command(
     *,
     text: str | None,
     file: Path | None,
-    model: str,
-    voice: str,
-    speed: float | None,
     response_format: str | None,
     output: Path | None,
-    provider_options: tuple[str, ...],
     local: bool,
     base_url: str | None,
     timeout: float | None,
@@ -84,6 +81,7 @@ def command(
     as_json: bool,
     quiet: bool,
     debug: bool,
+    **options: Any,
 ) -> None:
     """Turn TEXT into speech. With - the text is read from standard input.
 
@@ -99,9 +97,7 @@ def command(
     if to_standard_output and standard_output_is_for_people():
         raise click.UsageError("-o - does not write audio to a terminal: pipe or redirect it")
 
-    request = request_of(
-        model=model, voice=voice, speed=speed, provider_options=provider_options
-    ) | {"input": read_text(text, file)}
+    request = request_of(**options) | {"input": read_text(text, file)}
     if response_format is not None:
         request["response_format"] = response_format
 

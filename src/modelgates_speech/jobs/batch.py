@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import attrs
 
-from modelgates_speech.client import AsyncModelGates
+import modelgates_speech
 from modelgates_speech.errors import (
     APIStatusError,
     AuthenticationError,
@@ -34,9 +34,22 @@ from modelgates_speech.retry import RetryPolicy
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Protocol, Self
 
     from modelgates_speech.audio import AudioMetadata
     from modelgates_speech.jobs.manifest import Source
+
+    class AsyncClient(Protocol):
+        """An `AsyncModelGates`, as far as a batch knows it."""
+
+        @property
+        def audio(self) -> Any:
+            """``client.audio``."""
+            ...
+
+        async def __aenter__(self) -> Self: ...
+        async def __aexit__(self, *error: Any) -> None: ...
+
 
 CONCURRENCY = 16
 
@@ -85,7 +98,7 @@ def run_batch(
     source: Source,
     out_dir: str | os.PathLike[str],
     *,
-    client: Callable[[], AsyncModelGates] = AsyncModelGates,
+    client: Callable[[], AsyncClient] | None = None,
     **options: Any,
 ) -> BatchReport:
     """Speak every row of a manifest into a folder; blocking.
@@ -93,12 +106,13 @@ def run_batch(
     Args:
         source: As in `run_batch_async`, like what follows.
         out_dir: The folder.
-        client: Makes the client that is used, and closed at the end.
+        client: Makes the client that is used, and closed at the end. Default: `AsyncModelGates`.
         **options: The keyword arguments of `run_batch_async`.
     """
+    make: Callable[[], AsyncClient] = client or modelgates_speech.AsyncModelGates
 
     async def run() -> BatchReport:
-        async with client() as made:
+        async with make() as made:
             return await run_batch_async(source, out_dir, client=made, **options)
 
     return anyio.run(run)
@@ -108,7 +122,7 @@ async def run_batch_async(
     source: Source,
     out_dir: str | os.PathLike[str],
     *,
-    client: AsyncModelGates,
+    client: AsyncClient,
     defaults: Mapping[str, Any] | None = None,
     concurrency: int = CONCURRENCY,
     max_errors: int | None = None,
@@ -163,7 +177,7 @@ async def run_batch_async(
 class _Batch:
     def __init__(
         self,
-        client: AsyncModelGates,
+        client: AsyncClient,
         rows: Iterator[Row | BadRow],
         results: Results,
         limiter: Aimd,

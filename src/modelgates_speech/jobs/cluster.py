@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from modelgates_speech.client import ModelGates
+import modelgates_speech
 from modelgates_speech.config import checked_seconds
 from modelgates_speech.errors import ConfigurationError, ModelGatesError, RateLimitError
 from modelgates_speech.jobs.batch import MAX_REFUSALS
@@ -169,7 +169,7 @@ class _Worker:
         self._pace = pace
         self._defaults = defaults
         self._retry = retry
-        self._client = ModelGates(**client)
+        self._client = modelgates_speech.ModelGates(**client)
         self._threads = ThreadPoolExecutor(concurrency)
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 

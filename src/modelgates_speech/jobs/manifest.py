@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import attrs
 
+from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.call import prepare
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.jobs.cache import request_key
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
 
 STANDARD_INPUT = "-"
-FIELDS = ("model", "voice", "response_format", "speed", "provider", "extra_body")
+# What a row may say beside its id and its text.
+FIELDS = (*(name for name in ARGUMENTS if name != "input"), "extra_body")
 
 # What is left of the 255 bytes of a file name for suffixes, temporary ones included.
 _LONGEST_NAME = 180
@@ -149,17 +151,32 @@ def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
                     continue
                 row: dict[str, Any] = {name: value for name, value in found.items() if value != ""}
                 try:
-                    for name in ("provider", "extra_body"):
-                        if name in row:
-                            row[name] = json.loads(row[name])
-                    if "speed" in row:
-                        row["speed"] = float(row["speed"])
+                    yield {name: _read_cell(name, value) for name, value in row.items()}
                 except ValueError as error:
                     yield BadRow(number, found.get("id"), str(error))
-                    continue
-                yield row
         except (csv.Error, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{path} is no CSV in UTF-8: {error}") from error
+
+
+def _read_cell(name: str, value: str) -> Any:
+    """The value that a cell of CSV holds, by the type of its column."""
+    kind = ARGUMENTS[name]["type"] if name in ARGUMENTS else "string"
+    kind = "object" if name == "extra_body" else kind
+    try:
+        match kind:
+            case "number":
+                return float(value)
+            case "integer":
+                return int(value)
+            case "boolean":
+                return {"true": True, "false": False}[value.lower()]
+            case "object" | "array":
+                return json.loads(value)
+            case _:
+                return value
+    except (KeyError, ValueError) as error:
+        wanted = {"boolean": "true or false", "object": "JSON", "array": "JSON"}
+        raise ValueError(f"{name} is {value!r}: write {wanted.get(kind, f'a {kind}')}") from error
 
 
 def _parquet(path: Path) -> Any:

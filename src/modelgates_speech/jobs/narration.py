@@ -16,10 +16,11 @@ import attrs
 
 from modelgates_speech.audio import AudioMetadata, Receiver
 from modelgates_speech.call import prepare
+from modelgates_speech.config import MAX_CHARS, NARRATE_CONCURRENCY
 from modelgates_speech.errors import ConfigurationError, ModelGatesError
 from modelgates_speech.jobs.cache import as_cache
 from modelgates_speech.jobs.joining import Joiner, check_joinable
-from modelgates_speech.jobs.splitting import MAX_CHARS, Piece, split
+from modelgates_speech.jobs.splitting import Piece, split
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
 
 if TYPE_CHECKING:
@@ -27,13 +28,11 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from modelgates_speech.call import NarrateArguments, RequestArguments
-    from modelgates_speech.speech import AsyncSpeech, Speech
+    Open = Callable[[dict[str, Any]], AudioStream]
+    OpenAsync = Callable[[dict[str, Any]], AsyncAudioStream]
 
 ChannelT = TypeVar("ChannelT")
 T = TypeVar("T")
-
-CONCURRENCY = 4
 
 # Pieces asked for beyond the one being delivered, for each request at once: enough to go on
 # while that one is slow, and a bound on the audio that waits in memory.
@@ -75,7 +74,7 @@ class NarrationPlan:
 @attrs.frozen(kw_only=True)
 class _Settings:
     pieces: Iterator[Piece]
-    request: RequestArguments
+    request: dict[str, Any]
     response_format: str
     concurrency: int
     on_progress: Callable[[NarrationProgress], None] | None
@@ -85,19 +84,19 @@ class _Settings:
         return self.request.get("cache_dir") is not None
 
 
-def narrate(speech: Speech, arguments: NarrateArguments) -> AudioStream:
-    """The stream that `Speech.narrate` describes."""
+def narrate(stream: Open, arguments: dict[str, Any]) -> AudioStream:
+    """The narration of a text, each piece of which `stream` speaks."""
     settings = _settings(**arguments)
-    return AudioStream(lambda: _Narration(speech, settings).open())
+    return AudioStream(lambda: _Narration(stream, settings).open())
 
 
-def narrate_async(speech: AsyncSpeech, arguments: NarrateArguments) -> AsyncAudioStream:
-    """The stream that `AsyncSpeech.narrate` describes."""
+def narrate_async(stream: OpenAsync, arguments: dict[str, Any]) -> AsyncAudioStream:
+    """The narration of a text, each piece of which `stream` speaks."""
     settings = _settings(**arguments)
-    return AsyncAudioStream(lambda: _AsyncNarration(speech, settings).open())
+    return AsyncAudioStream(lambda: _AsyncNarration(stream, settings).open())
 
 
-def plan(arguments: NarrateArguments, base_url: str) -> NarrationPlan:
+def plan(arguments: dict[str, Any], base_url: str) -> NarrationPlan:
     """What a narration with these arguments would ask for; nothing is sent."""
     settings = _settings(**arguments)
     cache_dir = settings.request.get("cache_dir")
@@ -117,7 +116,7 @@ def plan(arguments: NarrateArguments, base_url: str) -> NarrationPlan:
 def _settings(
     *,
     input: str | Iterable[str],  # noqa: A002 - the document's name
-    concurrency: int = CONCURRENCY,
+    concurrency: int = NARRATE_CONCURRENCY,
     max_chars: int = MAX_CHARS,
     language: str = "en",
     on_progress: Callable[[NarrationProgress], None] | None = None,
@@ -130,7 +129,7 @@ def _settings(
     check_joinable(response_format)
     return _Settings(
         pieces=split(input, max_chars=max_chars, language=language),
-        request=request,  # type: ignore[arg-type] # just checked by `prepare`
+        request=request,
         response_format=response_format,
         concurrency=concurrency,
         on_progress=on_progress,
@@ -235,8 +234,8 @@ def _nothing_to_say() -> ConfigurationError:
 class _Narration:
     """The sync narration: the stream's reply, fed by threads."""
 
-    def __init__(self, speech: Speech, settings: _Settings) -> None:
-        self._speech = speech
+    def __init__(self, stream: Open, settings: _Settings) -> None:
+        self._stream = stream
         self._settings = settings
         self._line = _Line(settings, SimpleQueue[object])
         self._work: SimpleQueue[_Job[SimpleQueue[object]] | None] = SimpleQueue()
@@ -294,7 +293,7 @@ class _Narration:
                 job.items.put(error)
 
     def _speak(self, job: _Job[SimpleQueue[object]]) -> None:
-        with self._speech.stream(input=job.piece.text, **self._settings.request) as stream:
+        with self._stream({**self._settings.request, "input": job.piece.text}) as stream:
             job.items.put(stream.metadata)
             for data in stream:
                 job.items.put(data)
@@ -313,8 +312,8 @@ class _Narration:
 class _AsyncNarration:
     """The async narration: the stream's reply, fed by tasks."""
 
-    def __init__(self, speech: AsyncSpeech, settings: _Settings) -> None:
-        self._speech = speech
+    def __init__(self, stream: OpenAsync, settings: _Settings) -> None:
+        self._stream = stream
         self._settings = settings
         self._line = _Line(settings, _Channel[object])
         self._work: _Channel[_Job[_Channel[object]]] = _Channel()
@@ -371,7 +370,7 @@ class _AsyncNarration:
                 job.items.put(error)
 
     async def _speak(self, job: _Job[_Channel[object]]) -> None:
-        async with self._speech.stream(input=job.piece.text, **self._settings.request) as stream:
+        async with self._stream({**self._settings.request, "input": job.piece.text}) as stream:
             job.items.put(stream.metadata)
             async for data in stream:
                 job.items.put(data)

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from modelgates_speech.config import MAX_CHARS
 from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     Segment = Callable[[str, str], list[str]]
-
-# Below every published limit of a hosted model known to us, and about a minute of speech.
-MAX_CHARS = 1000
 
 # Limits of the first pieces: the first sound waits for no more than a sentence or two, and each
 # later piece is ready before those ahead of it have been played.

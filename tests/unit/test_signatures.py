@@ -1,0 +1,52 @@
+"""Each argument is seen by name, type and description, wherever one looks."""
+
+import inspect
+import pydoc
+
+import jedi
+import pytest
+
+from modelgates_speech._binding import ARGUMENTS
+from modelgates_speech.speech import AsyncSpeech, Speech
+
+METHODS = ("create", "stream", "save", "narrate")
+EVERY = pytest.mark.parametrize("method", METHODS)
+BOTH = pytest.mark.parametrize("speech", [Speech, AsyncSpeech])
+
+
+@BOTH
+@EVERY
+def test_a_signature_names_each_argument_with_its_type(speech, method):
+    parameters = inspect.signature(getattr(speech, method)).parameters
+    for name, argument in ARGUMENTS.items():
+        assert parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
+        assert parameters[name].annotation is not inspect.Parameter.empty
+        required = parameters[name].default is inspect.Parameter.empty
+        assert required == argument["required"], name
+
+
+@BOTH
+@EVERY
+def test_help_describes_each_argument(speech, method):
+    shown = " ".join(pydoc.render_doc(getattr(speech, method), renderer=pydoc.plaintext).split())
+    for name, argument in ARGUMENTS.items():
+        if method == "narrate" and name == "input":
+            continue  # of any length there, so its description is our own
+        beginning = " ".join(argument["description"].split()[:4]).rstrip(".")
+        assert f"{name}: {beginning}" in shown
+
+
+@pytest.mark.parametrize("client", ["ModelGates", "AsyncModelGates"])
+@EVERY
+def test_jedi_completes_each_argument(client, method):
+    code = f"import modelgates_speech\nmodelgates_speech.{client}().audio.speech.{method}("
+    [signature, *_] = jedi.Script(code).get_signatures()
+    assert ARGUMENTS.keys() <= {parameter.name for parameter in signature.params}
+
+
+def test_jedi_completes_the_public_names():
+    names = {
+        found.name
+        for found in jedi.Script("import modelgates_speech\nmodelgates_speech.").complete()
+    }
+    assert {"ModelGates", "AsyncModelGates", "RateLimitError", "RetryPolicy"} <= names
