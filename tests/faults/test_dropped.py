@@ -4,7 +4,9 @@ import asyncio
 import gc
 import weakref
 
+import anyio
 import pytest
+from anyio.lowlevel import current_token
 
 from modelgates_speech import AsyncModelGates, ModelGates
 from tests.faults.calls import SPEECH
@@ -45,22 +47,22 @@ def test_streams_that_are_dropped_give_their_connections_back(
     assert len(server.requests) == TIMES
 
 
-def test_a_client_forgets_the_loops_that_have_ended(server, settings):
+@pytest.mark.parametrize("library", ["asyncio", "trio"])
+def test_a_client_forgets_the_loops_that_have_ended(library, server, settings):
     server.acts = HEALTHY
     client = AsyncModelGates(**settings)
     loops = []
 
     async def call():
-        loops.append(asyncio.get_running_loop())
+        loops.append(weakref.ref(current_token().native_token))
         await client.audio.speech.create(**SPEECH)
 
     for _ in range(TIMES):
-        asyncio.run(call())
-    loops = [weakref.ref(loop) for loop in loops]
+        anyio.run(call, backend=library)
     gc.collect()
     held = sum(loop() is not None for loop in loops)
     assert held <= 1, f"{held} loops are remembered"
-    asyncio.run(client.aclose())
+    anyio.run(client.aclose, backend=library)
 
 
 def test_a_client_that_is_dropped_says_so(server, settings):

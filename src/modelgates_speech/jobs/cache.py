@@ -70,6 +70,10 @@ class AudioCache:
         self._lock = threading.Lock()
         self._credit = 0
 
+    def __fspath__(self) -> str:
+        """Its folder: where a path is asked for, a cache will do."""
+        return str(self.folder)
+
     def __repr__(self) -> str:
         return f"AudioCache({str(self.folder)!r}, max_bytes={self.max_bytes:,})"
 
@@ -182,6 +186,10 @@ class Entry:
         """Let the file go. May be called again."""
         self._file.close()
 
+    def abandon(self) -> None:
+        """Let the file go, when nobody holds this any more."""
+        self.close()
+
 
 class AsyncEntry:
     """An `Entry` for event loops."""
@@ -195,6 +203,10 @@ class AsyncEntry:
 
     async def aclose(self) -> None:
         """Let the file go. May be called again."""
+        self._entry.close()
+
+    def abandon(self) -> None:
+        """Let the file go, when nobody holds this any more."""
         self._entry.close()
 
 
@@ -272,6 +284,10 @@ class _Recorded:
             self._recording.keep()
         self._recording.drop()
 
+    def abandon(self) -> None:
+        self._reply.abandon()
+        self._recording.drop()
+
 
 class _AsyncRecorded:
     """`_Recorded` for event loops."""
@@ -291,6 +307,10 @@ class _AsyncRecorded:
                 await in_thread(self._recording.keep)
         finally:
             self._recording.drop()
+
+    def abandon(self) -> None:
+        self._reply.abandon()
+        self._recording.drop()
 
 
 def start_cached(

@@ -21,12 +21,11 @@ from modelgates_speech.errors import ConfigurationError, ModelGatesError
 from modelgates_speech.jobs.cache import as_cache
 from modelgates_speech.jobs.joining import Joiner, check_joinable
 from modelgates_speech.jobs.splitting import Piece, split
+from modelgates_speech.loops import later
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    from anyio.abc import TaskGroup
 
     Open = Callable[[dict[str, Any]], AudioStream]
     OpenAsync = Callable[[dict[str, Any]], AsyncAudioStream]
@@ -272,6 +271,9 @@ class _Narration:
         for _ in range(self._threads):
             self._work.put(None)
 
+    # A queue takes what a finalizer gives it, and the threads see to the rest.
+    abandon = close
+
     def _start_due(self) -> None:
         for job in self._line.due():
             self._work.put(job)
@@ -310,25 +312,29 @@ class _Narration:
 
 
 class _AsyncNarration:
-    """The async narration: the stream's reply, fed by tasks."""
+    """The async narration: the stream's reply, fed by workers in a task of their own.
+
+    The task belongs to the event loop and not to whoever reads: no cancel scope or task group of
+    ours stays open across a return to the caller, so any task may read, under any scope.
+    """
 
     def __init__(self, stream: OpenAsync, settings: _Settings) -> None:
         self._stream = stream
         self._settings = settings
         self._line = _Line(settings, _Channel[object])
         self._work: _Channel[_Job[_Channel[object]]] = _Channel()
-        self._group: TaskGroup | None = None
+        self._scope = anyio.CancelScope()
+        self._over: anyio.Event | None = None
         self._halted = False
+        self._later = later()
 
     async def open(self) -> tuple[Any, Receiver]:
         self._start_due()
         if not self._line.pending:
             raise _nothing_to_say()
-        self._group = anyio.create_task_group()
-        await self._group.__aenter__()
+        self._over = anyio.Event()
+        self._later(self._work_off_all)
         try:
-            for _ in range(self._settings.concurrency):
-                self._group.start_soon(self._work_off)
             return self, self._line.receiver(await self._line.pending[0].items.get())
         except BaseException as error:
             await self._wait_for_what_is_paid(error)
@@ -349,14 +355,34 @@ class _AsyncNarration:
         return b""
 
     async def aclose(self) -> None:
-        group, self._group = self._group, None
-        if group is not None:
-            group.cancel_scope.cancel()
-            await group.__aexit__(None, None, None)
+        self._halted = True
+        self._scope.cancel()
+        if self._over is not None:
+            # Shielded: a cancelled narration must still give its connections back.
+            with anyio.CancelScope(shield=True):
+                await self._over.wait()
+
+    def abandon(self) -> None:
+        """End the workers, when nobody holds the stream any more."""
+        self._halted = True
+        self._later(self.aclose)
 
     def _start_due(self) -> None:
         for job in self._line.due():
             self._work.put(job)
+
+    async def _work_off_all(self) -> None:
+        assert self._over is not None
+        try:
+            with self._scope:
+                async with anyio.create_task_group() as group:
+                    for _ in range(self._settings.concurrency):
+                        group.start_soon(self._work_off)
+        finally:
+            self._over.set()
+            # Whoever waits for a piece still must not wait for ever, as when the loop ends.
+            for job in self._line.pending:
+                job.items.put(ConfigurationError("this stream is closed: make another call"))
 
     async def _work_off(self) -> None:
         while True:

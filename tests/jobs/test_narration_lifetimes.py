@@ -1,0 +1,135 @@
+"""An async narration keeps nothing open across a return to the caller, wherever it is read."""
+
+import asyncio
+import gc
+
+import anyio
+import pytest
+import trio
+
+from modelgates_speech import AsyncModelGates, IncompleteAudioError, ModelGates
+from tests.edition import WHOLE
+
+TEXT = "It was dark. Nobody had gone out. The wind slept. " * 40
+REQUEST = {**WHOLE, "input": TEXT}
+LOOPS = pytest.mark.parametrize("loop", ["asyncio", "trio"])
+
+
+@pytest.fixture(autouse=True)
+def _stub(modelgates_stub):
+    return modelgates_stub
+
+
+def run(loop, function):
+    return asyncio.run(function()) if loop == "asyncio" else trio.run(function)
+
+
+@LOOPS
+def test_it_can_be_read_under_a_timeout_that_began_after_it(loop):
+    async def main():
+        async with AsyncModelGates() as client, client.audio.speech.narrate(**REQUEST) as stream:
+            with anyio.fail_after(60):
+                return await stream.read()
+
+    assert run(loop, main).content
+
+
+@LOOPS
+def test_a_timeout_around_a_read_cancels_the_read_and_nobody_else(loop):
+    async def main():
+        async with AsyncModelGates() as client, client.audio.speech.narrate(**REQUEST) as stream:
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await stream.read()
+            assert scope.cancelled_caught
+        await anyio.lowlevel.checkpoint()
+        return "alive"
+
+    assert run(loop, main) == "alive"
+
+
+@LOOPS
+def test_another_task_may_read_it(loop):
+    heard = []
+
+    async def main():
+        async with AsyncModelGates() as client, client.audio.speech.narrate(**REQUEST) as stream:
+
+            async def read():
+                heard.append(await stream.read())
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(read)
+
+    run(loop, main)
+    assert heard[0].content
+
+
+@LOOPS
+# Trio has a word of its own for the generator of this test.
+@pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
+def test_a_generator_around_it_that_is_left_early_cancels_nobody(loop):
+    async def pieces(client):
+        async with client.audio.speech.narrate(**REQUEST) as stream:
+            async for piece in stream:
+                yield piece
+
+    async def main():
+        async with AsyncModelGates() as client:
+            async for _ in pieces(client):
+                break
+            gc.collect()
+            for _ in range(20):
+                await anyio.lowlevel.checkpoint()
+        return "alive"
+
+    assert run(loop, main) == "alive"
+
+
+def test_after_the_end_no_task_is_left():
+    async def main():
+        before = asyncio.all_tasks()
+        async with AsyncModelGates() as client:
+            async with client.audio.speech.narrate(**REQUEST) as stream:
+                await anext(stream)
+            return asyncio.all_tasks() - before
+
+    assert not asyncio.run(main())
+
+
+@LOOPS
+def test_a_piece_that_breaks_off_under_a_timeout_keeps_its_class(loop, modelgates_stub):
+    modelgates_stub.fail_next("cut")
+
+    async def main():
+        async with AsyncModelGates() as client, client.audio.speech.narrate(**REQUEST) as stream:
+            with anyio.fail_after(60):
+                await stream.read()
+
+    with pytest.raises(IncompleteAudioError) as failed:
+        run(loop, main)
+    assert failed.value.characters is not None
+
+
+def test_one_that_is_dropped_gives_back_what_it_holds_and_says_so():
+    def drop_one(client):
+        for _ in client.audio.speech.narrate(**REQUEST):
+            break
+
+    with ModelGates() as client, pytest.warns(ResourceWarning, match="`with` statement"):
+        drop_one(client)
+
+
+def test_an_async_one_that_is_dropped_gives_back_what_it_holds_and_says_so():
+    async def main():
+        before = asyncio.all_tasks()
+        async with AsyncModelGates() as client:
+            async for _ in client.audio.speech.narrate(**REQUEST):
+                break
+            gc.collect()
+            with anyio.fail_after(60):
+                while asyncio.all_tasks() - before:
+                    await anyio.lowlevel.checkpoint()
+
+    with pytest.warns(ResourceWarning, match="`with` statement"):
+        asyncio.run(main())
