@@ -5,183 +5,35 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import warnings
-from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import attrs
-
-from modelgates_speech import _binding
 from modelgates_speech.audio import Receiver
-from modelgates_speech.call import Call, operation_kwargs, parse, refusal
+from modelgates_speech.base import Base, warn_unclosed
+from modelgates_speech.call import Call, operation_kwargs, parse
 from modelgates_speech.config import (
-    DEFAULT,
     KEY_VARIABLE,
-    URL_VARIABLE,
     KeySource,
     Timeout,
-    as_timeout,
-    checked_base_url,
-    checked_deadline,
-    checked_headers,
     from_environment,
 )
-from modelgates_speech.deadline import Deadline
-from modelgates_speech.errors import ConfigurationError, ModelGatesError
-from modelgates_speech.retry import Drain, RetryPolicy, Send, Sleep, Step, tries
-from modelgates_speech.speech import AsyncSpeech, Speech
+from modelgates_speech.errors import ModelGatesError
+from modelgates_speech.retry import Drain, RetryPolicy, Send, Sleep
+from modelgates_speech.speech import AsyncSpeech, Namespace, Speech
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
     from types import ModuleType, TracebackType
 
     import httpx
 
-    from modelgates_speech.call import Request
-    from modelgates_speech.replies import AsyncReply, Border, Reply
+    from modelgates_speech.replies import AsyncReply, Reply
     from modelgates_speech.transport import AsyncTransport, Transport
 
 SpeechT = TypeVar("SpeechT")
 T = TypeVar("T")
 
 
-class Options(TypedDict, total=False):
-    """What `with_options` can change; each as in `ModelGates`."""
-
-    api_key: str | Callable[[], str]
-    timeout: float | Timeout
-    deadline: float | None
-    retry: RetryPolicy | None
-    headers: Mapping[str, str]
-
-
-# No repr: that of attrs fails on settings which were refused halfway, in crash reports of all.
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class _Settings:
-    """A client's settings, checked."""
-
-    api_key: KeySource
-    base_url: str
-    timeout: Timeout = attrs.field(converter=as_timeout)
-    deadline: float | None = attrs.field(converter=checked_deadline)
-    retry: RetryPolicy | None
-    headers: Mapping[str, str] = attrs.field(converter=checked_headers)
-
-    def __attrs_post_init__(self) -> None:
-        self.api_key.check()
-
-
-class Namespace(Generic[SpeechT]):
-    """``client.audio``, the tag of the document that speech belongs to."""
-
-    def __init__(self, speech: SpeechT) -> None:
-        self.speech = speech
-
-
-class _Client:
-    """What the sync and the async client share: all but the I/O."""
-
-    _settings: _Settings
-    _closed: bool
-
-    def __init__(
-        self,
-        *,
-        source: KeySource,
-        base_url: str | None,
-        timeout: float | Timeout,
-        deadline: float | None,
-        retry: RetryPolicy | None,
-        headers: Mapping[str, str] | None,
-        allow_plain_http: bool,
-    ) -> None:
-        url = from_environment(URL_VARIABLE) or _binding.BASE_URL if base_url is None else base_url
-        self._settings = _Settings(
-            api_key=source,
-            base_url=checked_base_url(url, allow_plain_http=allow_plain_http),
-            timeout=timeout,
-            deadline=deadline,
-            retry=retry,
-            headers=headers or {},
-        )
-        self._owner: Self | None = None
-        self._closed = False
-
-    def __repr__(self) -> str:
-        # A traceback with locals shows a client that was refused before it was made.
-        known = f"base_url={self.base_url!r}" if hasattr(self, "_settings") else "..."
-        return f"{type(self).__name__}({known})"
-
-    @property
-    def base_url(self) -> str:
-        """Where the calls go, without a trailing slash."""
-        return self._settings.base_url
-
-    def with_options(self, **changes: Unpack[Options]) -> Self:
-        """A client with other options that shares this one's connections.
-
-        Closing the copy leaves them open; closing this client closes them for both.
-
-        Args:
-            **changes: See `Options`.
-
-        Raises:
-            ConfigurationError: If a value is not valid.
-        """
-        settings: dict[str, Any] = dict(changes)
-        if "api_key" in changes:
-            settings["api_key"] = KeySource(changes.pop("api_key"))
-        copy = object.__new__(type(self))
-        copy.__dict__.update(self.__dict__)
-        copy._settings = attrs.evolve(self._settings, **settings)
-        copy._owner = self._owner or self
-        copy._closed = False
-        return copy
-
-    def _check_open(self) -> None:
-        if self._closed or (self._owner and self._owner._closed):  # noqa: SLF001
-            raise ConfigurationError("this client is closed: make another one")
-
-    def _plan(
-        self, call: Call, accept: Callable[[Any], T]
-    ) -> tuple[Request, Border, Generator[Step, Any, tuple[Any, T]]]:
-        """What to send, what bounds it, and the steps of sending it."""
-        from modelgates_speech.replies import Border
-
-        self._check_open()
-        settings = self._settings
-        timeout = settings.timeout if call.timeout is DEFAULT else as_timeout(call.timeout)
-        deadline = Deadline(
-            settings.deadline if call.deadline is DEFAULT else checked_deadline(call.deadline)
-        )
-        border = Border(
-            urlsplit(settings.base_url).netloc,
-            deadline.within(timeout.phases()),
-            deadline,
-            settings.api_key.secret(),
-        )
-        request = call.request(settings.base_url, settings.headers)
-        steps: Generator[Step, Any, tuple[Any, T]] = tries(
-            f"{request.method} {request.url}",
-            accept=accept,
-            refusal=lambda reply, body: refusal(call.operation, reply, body),
-            policy=settings.retry if call.retry is DEFAULT else call.retry,
-            deadline=deadline,
-        )
-        return request, border, steps
-
-
-def _warn_unclosed(client: object, close: str) -> None:
-    warnings.warn(
-        f"{client!r} was dropped with connections open: use it in a `with` statement, or call "
-        f"{close}",
-        ResourceWarning,
-        stacklevel=3,
-        source=client,
-    )
-
-
-class ModelGates(_Client):
+class ModelGates(Base):
     """The ModelGates API, blocking. Safe to share between threads, usable after a fork.
 
     Args:
@@ -330,10 +182,10 @@ class ModelGates(_Client):
             with contextlib.suppress(Exception):
                 self.close()
             if used:
-                _warn_unclosed(self, "close()")
+                warn_unclosed(self, "close()")
 
 
-class AsyncModelGates(_Client):
+class AsyncModelGates(Base):
     """The ModelGates API for event loops: asyncio or trio, one after another if need be.
 
     Args:
@@ -454,7 +306,7 @@ class AsyncModelGates(_Client):
                 failure = error
 
     async def _transport(self) -> AsyncTransport:
-        from modelgates_speech.loops import current_loop, is_over
+        from modelgates_speech.loops import current_loop, is_over, live
         from modelgates_speech.transport import new_async_transport
 
         # One per event loop: a connection cannot be used outside the loop that opened it.
@@ -463,7 +315,7 @@ class AsyncModelGates(_Client):
             for ended in filter(is_over, [*self._transports]):
                 del self._transports[ended]
             transport = new_async_transport(self.base_url, self._given)
-            lifetime = _live(self._transports, loop, transport)
+            lifetime = live(self._transports, loop, transport.aclose)
             self._transports[loop] = transport, lifetime
             await anext(lifetime)
         return self._transports[loop][0]
@@ -473,18 +325,4 @@ class AsyncModelGates(_Client):
         if getattr(self, "_owner", self) is None and not self._closed:
             used = any(transport.used for transport, _ in self._transports.values())
             if used:
-                _warn_unclosed(self, "aclose()")
-
-
-async def _live(
-    transports: dict[object, Any], loop: object, transport: AsyncTransport
-) -> AsyncGenerator[None]:
-    """Close the transport of an event loop with it, even if nobody closes the client.
-
-    A loop that ends closes its async generators; this one closes the transport in turn.
-    """
-    try:
-        yield
-    finally:
-        transports.pop(loop, None)
-        await transport.aclose()
+                warn_unclosed(self, "aclose()")

@@ -9,7 +9,7 @@ from anyio.lowlevel import current_token
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
 
 def current_loop() -> Any:
@@ -25,7 +25,8 @@ def is_over(loop: Any) -> bool:
 def later() -> Callable[[Callable[[], Coroutine[Any, Any, None]]], None]:
     """A way to have this loop run a coroutine function soon, from any thread or finalizer.
 
-    After the loop has ended it does nothing: what was open has ended with it.
+    After the loop has ended it does nothing: what was open has ended with it. The function must
+    not raise: trio takes an exception there for a fault of its own.
     """
     loop = current_loop()
     tasks: set[asyncio.Task[None]] = set()
@@ -50,3 +51,18 @@ def later() -> Callable[[Callable[[], Coroutine[Any, Any, None]]], None]:
                 loop.run_sync_soon(on_trio, function)
 
     return soon
+
+
+async def live(
+    kept: dict[object, Any], loop: object, close: Callable[[], Coroutine[Any, Any, None]]
+) -> AsyncGenerator[None]:
+    """Close what belongs to an event loop with it, even if nobody else does.
+
+    A loop that ends closes its async generators; this one, once begun, calls `close` in turn and
+    takes the loop out of `kept`.
+    """
+    try:
+        yield
+    finally:
+        kept.pop(loop, None)
+        await close()

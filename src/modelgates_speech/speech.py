@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from modelgates_speech._methods import SpeechMethods
 from modelgates_speech.audio import Audio, format_for_file
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from modelgates_speech.jobs.narration import NarrationPlan
     from modelgates_speech.replies import AsyncReply, Reply
     from modelgates_speech.streams import Opened
+
+SpeechT = TypeVar("SpeechT")
 
 
 class Speech(SpeechMethods[Audio, AudioStream, Path]):
@@ -82,3 +84,10 @@ class AsyncSpeech(
         if arguments.pop("dry_run"):
             return plan(arguments, self._base_url)
         return narrate_async(self._stream, arguments)
+
+
+class Namespace(Generic[SpeechT]):
+    """``client.audio``, the tag of the document that speech belongs to."""
+
+    def __init__(self, speech: SpeechT) -> None:
+        self.speech = speech

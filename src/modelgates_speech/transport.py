@@ -11,11 +11,10 @@ import ssl
 import sys
 import threading
 import time
-from collections import deque
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpcore2
@@ -28,6 +27,7 @@ from modelgates_speech.config import (
     from_environment,
 )
 from modelgates_speech.deadline import Budget
+from modelgates_speech.engines import Engines
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.loops import later
 from modelgates_speech.proxies import proxy_for
@@ -45,57 +45,8 @@ if TYPE_CHECKING:
     Engine: TypeAlias = "httpcore2.ConnectionPool | _FromHttpx"
     AsyncEngine: TypeAlias = "httpcore2.AsyncConnectionPool | _FromAsyncHttpx"
 
-EngineT = TypeVar("EngineT")
-
 # How often a thread that waits for a connection looks for replies that nobody holds any more.
 RECLAIM_SECONDS = 1.0
-
-
-class _Engines(Generic[EngineT]):
-    """The engines that are idle, the one used last on top. It does no I/O and needs no lock.
-
-    Each is a pool of the library's with one connection: with more it looks at all of them
-    whenever a request comes or goes, which at 100 costs more than the request. Or they are one,
-    `shared` by all requests, which a user has brought.
-    """
-
-    def __init__(self, new: Callable[[], EngineT], *, shared: bool) -> None:
-        self._new = new
-        self._shared = shared
-        # The first is made now: what does not work had better fail here than in a call.
-        self._idle: deque[tuple[EngineT, float]] = deque([(new(), time.monotonic())])
-        self._busy: set[EngineT] = set()
-
-    def take(self) -> EngineT:
-        try:
-            engine, _ = self._idle.pop()
-        except IndexError:
-            engine = self._new()
-        self._busy.add(engine)
-        return engine
-
-    def put_back(self, engine: EngineT, *, failed: bool = False) -> EngineT | None:
-        """Make it idle; give one that is to be closed: itself if it `failed`, or one too old."""
-        self._busy.discard(engine)
-        if failed and not self._shared:
-            # After a failed handshake through a proxy the library's pool stays taken for ever.
-            return engine
-        now = time.monotonic()
-        self._idle.append((engine, now))
-        try:
-            oldest = self._idle.popleft()
-        except IndexError:  # another thread was quicker
-            return None
-        if oldest[1] + KEEPALIVE_SECONDS < now and not self._shared:
-            return oldest[0]
-        self._idle.appendleft(oldest)
-        return None
-
-    def clear(self) -> list[EngineT]:
-        """Forget all of them, and give them."""
-        known = [*self._busy, *(engine for engine, _ in self._idle)]
-        self._idle.clear()
-        return known
 
 
 class Transport:
@@ -107,7 +58,7 @@ class Transport:
     """
 
     def __init__(self, new: Callable[[], Engine], *, shared: bool = False) -> None:
-        self._engines = _Engines(new, shared=shared)
+        self._engines = Engines(new, shared=shared)
         self._turns = threading.Semaphore(sys.maxsize if shared else MAX_CONNECTIONS)
         self._abandoned: SimpleQueue[Reply] = SimpleQueue()
         self.used = False
@@ -164,7 +115,7 @@ class AsyncTransport:
     """Carries requests for the tasks of one event loop; otherwise as `Transport`."""
 
     def __init__(self, new: Callable[[], AsyncEngine], *, shared: bool = False) -> None:
-        self._engines = _Engines(new, shared=shared)
+        self._engines = Engines(new, shared=shared)
         limit = sys.maxsize if shared else MAX_CONNECTIONS
         self._turns = anyio.Semaphore(limit, fast_acquire=True)
         self._later = later()

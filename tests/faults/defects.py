@@ -232,7 +232,7 @@ DEFECTS = [
     ),
     Defect(
         "the key is in the repr",
-        "client.py",
+        "base.py",
         '''known = f"base_url={self.base_url!r}"''',
         '''known = f"{self._settings.api_key.secret().bearer()}"''',
         "test_secrets.py::test_no_public_object_shows_the_key[sync]",
@@ -378,8 +378,8 @@ DEFECTS = [
     ),
     Defect(
         "an event loop that has ended is remembered",
-        "client.py",
-        "        transports.pop(loop, None)",
+        "loops.py",
+        "        kept.pop(loop, None)",
         "        pass",
         "test_dropped.py::test_a_client_forgets_the_loops_that_have_ended[trio]",
         "loops are remembered",
@@ -402,7 +402,7 @@ DEFECTS = [
     ),
     Defect(
         "a message does not say which server was meant",
-        "client.py",
+        "base.py",
         "urlsplit(settings.base_url).netloc,",
         '"the server",',
         "test_messages.py::test_a_message_names_the_server_and_the_seconds",

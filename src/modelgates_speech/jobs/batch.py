@@ -260,7 +260,7 @@ class _Batch:
                 case "done":
                     self._report.skipped += 1
                 case "twice":
-                    reason = "its id came before, or one that differs in case alone"
+                    reason = f"duplicate id {row.id!r} (ids are compared case-insensitively)"
                     return BadRow(row.number, row.id, reason)
         return None
 
@@ -329,8 +329,13 @@ class _Batch:
     def _note(self) -> None:
         self._report.concurrency = self._limiter.limit
         self._changed.set()
-        if self._on_progress is not None:
+        if self._on_progress is None or self._broken is not None:
+            return
+        try:
             self._on_progress(self._report)
+        except Exception as error:  # noqa: BLE001 - raised by `run`, once what is under way is done
+            self._broken = error
+            self._stop(f"on_progress failed with {type(error).__name__}")
 
 
 def _describe(path: Path, metadata: AudioMetadata) -> dict[str, Any]:

@@ -31,7 +31,6 @@ FIELDS = (*(name for name in ARGUMENTS if name != "input"), "extra_body")
 
 # What is left of the 255 bytes of a file name for suffixes, temporary ones included.
 _LONGEST_NAME = 180
-_LONGEST_FIELD = 16 * 1024 * 1024
 _BATCH = 256
 
 
@@ -133,21 +132,24 @@ def _json_lines(file: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
             try:
                 found = json.loads(line.decode("utf-8-sig"))
             except (ValueError, RecursionError) as error:
-                yield BadRow(number, None, f"no JSON: {error}")
+                yield BadRow(number, None, f"not JSON: {error}")
                 continue
             if isinstance(found, dict):
                 yield found
             else:
-                yield BadRow(number, None, f"no JSON object, but {type(found).__name__}")
+                yield BadRow(number, None, f"not a JSON object but {type(found).__name__}")
 
 
 def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
-    csv.field_size_limit(_LONGEST_FIELD)
     with TextIOWrapper(opened, encoding="utf-8-sig", newline="") as file:
         try:
             for number, found in enumerate(csv.DictReader(file), start=1):
                 if None in found or None in found.values():
-                    yield BadRow(number, found.get("id"), "not as many fields as the header")
+                    yield BadRow(
+                        number,
+                        found.get("id"),
+                        "it has more or fewer fields than the header: quote those that hold commas",
+                    )
                     continue
                 row: dict[str, Any] = {name: value for name, value in found.items() if value != ""}
                 try:
@@ -155,7 +157,9 @@ def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
                 except ValueError as error:
                     yield BadRow(number, found.get("id"), str(error))
         except (csv.Error, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{path} is no CSV in UTF-8: {error}") from error
+            raise ConfigurationError(
+                f"{path} cannot be read as CSV in UTF-8: {error}; JSONL has no such limits"
+            ) from error
 
 
 def _read_cell(name: str, value: str) -> Any:
@@ -193,7 +197,7 @@ def _parquet(path: Path) -> Any:
     try:
         return parquet.ParquetFile(path)
     except ValueError as error:  # pyarrow's own errors are ValueErrors
-        raise ConfigurationError(f"{path} is no Parquet file: {error}") from error
+        raise ConfigurationError(f"{path} is not a Parquet file: {error}") from error
 
 
 def _parquet_rows(file: Any) -> Iterator[Mapping[str, Any] | BadRow]:

@@ -305,7 +305,7 @@ class _Narration:
     def _wait_for_what_is_paid(self, error: BaseException) -> None:
         """After a piece has failed, let those under way end and be kept; start no other."""
         self._halted = True
-        if isinstance(error, ModelGatesError) and self._settings.keeps:
+        if isinstance(error, Exception) and self._settings.keeps:
             for job in list(self._line.pending)[1:]:
                 while not isinstance(job.items.get(), BaseException | None):
                     pass
@@ -324,6 +324,7 @@ class _AsyncNarration:
         self._line = _Line(settings, _Channel[object])
         self._work: _Channel[_Job[_Channel[object]]] = _Channel()
         self._scope = anyio.CancelScope()
+        # Set while the workers are at work: one that was cancelled before it began never is.
         self._over: anyio.Event | None = None
         self._halted = False
         self._later = later()
@@ -332,7 +333,6 @@ class _AsyncNarration:
         self._start_due()
         if not self._line.pending:
             raise _nothing_to_say()
-        self._over = anyio.Event()
         self._later(self._work_off_all)
         try:
             return self, self._line.receiver(await self._line.pending[0].items.get())
@@ -372,7 +372,7 @@ class _AsyncNarration:
             self._work.put(job)
 
     async def _work_off_all(self) -> None:
-        assert self._over is not None
+        self._over = anyio.Event()
         try:
             with self._scope:
                 async with anyio.create_task_group() as group:
@@ -404,7 +404,7 @@ class _AsyncNarration:
     async def _wait_for_what_is_paid(self, error: BaseException) -> None:
         """See `_Narration._wait_for_what_is_paid`."""
         self._halted = True
-        if isinstance(error, ModelGatesError) and self._settings.keeps:
+        if isinstance(error, Exception) and self._settings.keeps:
             for job in list(self._line.pending)[1:]:
                 while not isinstance(await job.items.get(), BaseException | None):
                     pass

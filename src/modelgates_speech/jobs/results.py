@@ -7,8 +7,10 @@ bought again, for its line is missing.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import logging
 import os
 import sqlite3
 import threading
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
+
+logger = logging.getLogger("modelgates_speech")
 
 NAME = "results.jsonl"
 SYNC_SECONDS = 1.0
@@ -216,6 +220,14 @@ def _held(path: Path) -> IO[bytes]:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EAGAIN):
+            # Some network mounts know no locks: that is no reason not to write.
+            logger.warning(
+                "%s cannot be locked (%s): make sure that no other batch writes to its folder",
+                path,
+                error.strerror,
+            )
+            return file
         file.close()
         raise ConfigurationError(
             f"another batch is writing to {path.parent}: wait for its end"

@@ -1,0 +1,139 @@
+"""What the sync and the async client share: all but the I/O."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+from urllib.parse import urlsplit
+
+import attrs
+
+from modelgates_speech import _binding
+from modelgates_speech.call import refusal
+from modelgates_speech.config import (
+    DEFAULT,
+    URL_VARIABLE,
+    KeySource,
+    as_timeout,
+    checked_base_url,
+    checked_deadline,
+    from_environment,
+)
+from modelgates_speech.deadline import Deadline
+from modelgates_speech.errors import ConfigurationError
+from modelgates_speech.retry import tries
+from modelgates_speech.settings import Options, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from modelgates_speech.call import Call, Request
+    from modelgates_speech.config import Timeout
+    from modelgates_speech.replies import Border
+    from modelgates_speech.retry import RetryPolicy, Step
+
+T = TypeVar("T")
+
+
+class Base:
+    """What the sync and the async client share: all but the I/O."""
+
+    _settings: Settings
+    _closed: bool
+
+    def __init__(
+        self,
+        *,
+        source: KeySource,
+        base_url: str | None,
+        timeout: float | Timeout,
+        deadline: float | None,
+        retry: RetryPolicy | None,
+        headers: Mapping[str, str] | None,
+        allow_plain_http: bool,
+    ) -> None:
+        url = from_environment(URL_VARIABLE) or _binding.BASE_URL if base_url is None else base_url
+        self._settings = Settings(
+            api_key=source,
+            base_url=checked_base_url(url, allow_plain_http=allow_plain_http),
+            timeout=timeout,
+            deadline=deadline,
+            retry=retry,
+            headers=headers or {},
+        )
+        self._owner: Self | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        # A traceback with locals shows a client that was refused before it was made.
+        known = f"base_url={self.base_url!r}" if hasattr(self, "_settings") else "..."
+        return f"{type(self).__name__}({known})"
+
+    @property
+    def base_url(self) -> str:
+        """Where the calls go, without a trailing slash."""
+        return self._settings.base_url
+
+    def with_options(self, **changes: Unpack[Options]) -> Self:
+        """A client with other options that shares this one's connections.
+
+        Closing the copy leaves them open; closing this client closes them for both.
+
+        Args:
+            **changes: See `Options`.
+
+        Raises:
+            ConfigurationError: If a value is not valid.
+        """
+        settings: dict[str, Any] = dict(changes)
+        if "api_key" in changes:
+            settings["api_key"] = KeySource(changes.pop("api_key"))
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        copy._settings = attrs.evolve(self._settings, **settings)
+        copy._owner = self._owner or self
+        copy._closed = False
+        return copy
+
+    def _check_open(self) -> None:
+        if self._closed or (self._owner and self._owner._closed):  # noqa: SLF001
+            raise ConfigurationError("this client is closed: make another one")
+
+    def _plan(
+        self, call: Call, accept: Callable[[Any], T]
+    ) -> tuple[Request, Border, Generator[Step, Any, tuple[Any, T]]]:
+        """What to send, what bounds it, and the steps of sending it."""
+        from modelgates_speech.replies import Border
+
+        self._check_open()
+        settings = self._settings
+        timeout = settings.timeout if call.timeout is DEFAULT else as_timeout(call.timeout)
+        deadline = Deadline(
+            settings.deadline if call.deadline is DEFAULT else checked_deadline(call.deadline)
+        )
+        border = Border(
+            urlsplit(settings.base_url).netloc,
+            deadline.within(timeout.phases()),
+            deadline,
+            settings.api_key.secret(),
+        )
+        request = call.request(settings.base_url, settings.headers)
+        steps: Generator[Step, Any, tuple[Any, T]] = tries(
+            f"{request.method} {request.url}",
+            accept=accept,
+            refusal=lambda reply, body: refusal(call.operation, reply, body),
+            policy=settings.retry if call.retry is DEFAULT else call.retry,
+            deadline=deadline,
+        )
+        return request, border, steps
+
+
+def warn_unclosed(client: object, close: str) -> None:
+    """Say that `client` was dropped, and that `close` should have been called."""
+    warnings.warn(
+        f"{client!r} was dropped with connections open: use it in a `with` statement, or call "
+        f"{close}",
+        ResourceWarning,
+        stacklevel=3,
+        source=client,
+    )

@@ -1,0 +1,109 @@
+"""Audio that is kept, in a file or in memory, whatever happens: it is paid for."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from modelgates_speech.audio import file_header, suffix_of
+from modelgates_speech.config import MAX_RESCUED
+from modelgates_speech.errors import (
+    ConfigurationError,
+    IncompleteAudioError,
+    InvalidResponseError,
+    SaveError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from modelgates_speech.audio import Audio, AudioMetadata
+    from modelgates_speech.files import AtomicFile
+
+
+class Keeping:
+    """Audio taken off a stream, into a file or into memory, which outlives any failure.
+
+    It is paid for: when the file fails, what it held and what still comes is kept in memory.
+    """
+
+    def __init__(self, metadata: AudioMetadata, file: AtomicFile | None = None) -> None:
+        self._metadata = metadata
+        self._file = file
+        self._size = 0
+        self._memory: list[bytes] = []
+        self._failure: SaveError | None = None
+        self._header = b""
+        if file is not None:
+            self._header = file_header(metadata, suffix_of(file.path), None)
+            file.write(self._header)
+
+    def add(self, piece: bytes) -> None:
+        """Keep `piece`, in memory if need be.
+
+        Raises:
+            SaveError: If the file has failed and the memory for it is used up.
+        """
+        if self._file is not None and self._failure is None:
+            try:
+                self._file.write(piece)
+            except SaveError as error:
+                self._memory.append(self._written())
+                self._failure = error
+            else:
+                self._size += len(piece)
+                return
+        self._memory.append(piece)
+        self._size += len(piece)
+        if self._failure and self._size > MAX_RESCUED:
+            raise self._failure
+
+    def audio(self) -> Audio:
+        """What was kept, as far as memory is meant to hold it."""
+        in_file = self._file is not None and self._failure is None
+        return self._metadata.with_content(self._written() if in_file else b"".join(self._memory))
+
+    def commit(self) -> Path:
+        """Give the file its name, now that the audio is whole.
+
+        Raises:
+            SaveError: If it has failed before or does so now.
+        """
+        if self._failure or self._file is None:
+            raise self._failure or AssertionError("commit needs a file")
+        if self._header:
+            suffix = suffix_of(self._file.path)
+            self._file.rewrite_start(file_header(self._metadata, suffix, self._size))
+        return self._file.commit()
+
+    @contextmanager
+    def even_on_failure(self) -> Generator[None]:
+        """Attach what was kept to the error, should the stream or the file fail."""
+        try:
+            yield
+        except IncompleteAudioError as error:
+            kept = self.audio().content + error.partial.content
+            error.partial = self._metadata.with_content(kept)
+            raise
+        except SaveError as error:
+            error.partial = self.audio()
+            raise
+
+    def _written(self) -> bytes:
+        assert self._file is not None
+        try:
+            return self._file.read(len(self._header), min(self._size, MAX_RESCUED))
+        except OSError:
+            # The disk does not even give back what it took; the error that led here says so.
+            return b""
+
+
+def unfit(error: ConfigurationError, audio: Audio) -> InvalidResponseError:
+    """The error for whole audio that the file cannot hold; it is in the error."""
+    return InvalidResponseError(
+        f"{error}; the audio is in .audio",
+        content_type=audio.content_type,
+        request_id=audio.request_id,
+        audio=audio,
+    )
