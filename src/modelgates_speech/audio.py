@@ -6,6 +6,7 @@ PCM is signed 16-bit little-endian; rate and channels come from the content type
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections import deque
@@ -34,6 +35,7 @@ SAMPLE_WIDTH = 2
 
 _OPAQUE = {"", "application/octet-stream", "binary/octet-stream"}
 _REQUEST_ID = ("x-request-id", "request-id", "x-generation-id")
+_PARAMETER = re.compile(r';\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
 _TEXT_STARTS = (b'{"', b"<!doctype", b"<html", b"<?xml")
 _RIFF_MAX = 0xFFFFFFFF
 # Speech compresses two- or threefold; what expands further than this is an attack or a fault.
@@ -50,8 +52,9 @@ class AudioMetadata:
         format: ``pcm``, ``mp3``, ``wav``, or whatever the content type names; where it names
             nothing (``application/octet-stream``), the format that was requested.
         content_type: The content type as received, or None.
-        sample_rate: Samples per second and channel for PCM, else None.
-        channels: Channels for PCM, else None.
+        sample_rate: Samples per second and channel for PCM: as the content type says, 24,000
+            where it says nothing, None where it says what cannot be read. None for other formats.
+        channels: Channels for PCM, likewise; 1 where the content type says nothing.
         headers: The response's headers, names in lower case.
         request_id: The request's id, for the provider's support, or None.
     """
@@ -176,7 +179,12 @@ def file_header(audio: AudioMetadata, suffix: str, size: int | None) -> bytes:
     if suffix == f".{audio.format}" or (suffix == ".raw" and audio.format == "pcm"):
         return b""
     if suffix == ".wav" and audio.format == "pcm":
-        return _wav_header(audio.sample_rate or DEFAULT_RATE, audio.channels or 1, size)
+        if not (audio.sample_rate and audio.channels):
+            raise ConfigurationError(
+                f"the rate or the channels that the server names ({audio.content_type}) cannot be "
+                "read: save it as .pcm"
+            )
+        return _wav_header(audio.sample_rate, audio.channels, size)
     if suffix not in FORMAT_BY_SUFFIX and audio.format not in FORMAT_BY_SUBTYPE.values():
         return b""
     raise ConfigurationError(
@@ -317,25 +325,37 @@ class Receiver:
 
 def _describe(headers: Mapping[str, str], requested: str) -> AudioMetadata:
     content_type = headers.get("content-type")
-    media_type, *rest = (content_type or "").lower().split(";")
-    kind, _, subtype = media_type.strip().partition("/")
+    media_type, _, rest = (content_type or "").partition(";")
+    media_type = media_type.strip().lower()
+    kind, _, subtype = media_type.partition("/")
     name = FORMAT_BY_SUBTYPE.get(subtype, subtype) if kind == "audio" else requested
-    parameters = {name.strip(): value for name, _, value in (part.partition("=") for part in rest)}
+    parameters = _parameters(rest)
     metadata = AudioMetadata(
         format=name,
         content_type=content_type,
-        sample_rate=_positive(parameters.get("rate"), DEFAULT_RATE) if name == "pcm" else None,
-        channels=_positive(parameters.get("channels"), DEFAULT_CHANNELS) if name == "pcm" else None,
+        sample_rate=_number(parameters.get("rate"), DEFAULT_RATE) if name == "pcm" else None,
+        channels=_number(parameters.get("channels"), DEFAULT_CHANNELS) if name == "pcm" else None,
         headers=headers,
         request_id=request_id_of(headers),
     )
-    if kind != "audio" and media_type.strip() not in _OPAQUE:
+    if kind != "audio" and media_type not in _OPAQUE:
         raise _not_audio(metadata, content_type or "", b"")
     return metadata
 
 
-def _positive(value: str | None, default: int) -> int:
-    return int(value) if value and value.isascii() and value.isdigit() and int(value) else default
+def _parameters(text: str) -> dict[str, str]:
+    """The parameters of a media type, as RFC 9110 writes them: names in any case, values quoted."""
+    return {
+        name.lower(): re.sub(r"\\(.)", r"\1", quoted) if quoted else value
+        for name, quoted, value in _PARAMETER.findall(f";{text}")
+    }
+
+
+def _number(value: str | None, default: int) -> int | None:
+    """`default` where nothing is said, None where what is said is not a number above 0."""
+    if value is None:
+        return default
+    return int(value) if value.isascii() and value.isdigit() and int(value) else None
 
 
 def _decoder_for(coding: str, metadata: AudioMetadata) -> zlib._Decompress | None:

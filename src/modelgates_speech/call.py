@@ -292,8 +292,10 @@ def prepare(
             raise ConfigurationError(unexpected(name, known))
         if value is not None:
             argument = known[name]
-            plain = argument["type"] in _PLAIN and not argument["values"]
-            (simple if plain else others)[argument["name"]] = as_json(value)
+            if argument["type"] in _PLAIN and not argument["values"]:
+                simple[argument["name"]] = value
+            else:
+                others[argument["name"]] = as_json(value)
     others.update(extra_body or {})
     kwargs = operation_kwargs(_binding.speech_operation, {"body": _request(simple, others)})
     kwargs["json"].update(others)
@@ -323,6 +325,8 @@ def unexpected(name: str, known: Iterable[str]) -> str:
 
 def as_json(value: Any) -> Any:
     """`value` as JSON would have it, should it be a mapping or a generated model."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         return dict(cast("Mapping[str, Any]", value))
     return value.to_dict() if isinstance(value, HasDict) else value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import sys
 from urllib.parse import unquote, urlsplit
@@ -64,6 +63,8 @@ def proxy_for(base_url: str) -> Proxy | None:
 
 def _is_within(host: str, networks: list[str]) -> bool:
     """Whether `host` is an address of one of `networks`, which ``NO_PROXY`` may name."""
+    import ipaddress
+
     with contextlib.suppress(ValueError):
         address = ipaddress.ip_address(host)
         for name in networks:

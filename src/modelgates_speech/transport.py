@@ -29,7 +29,6 @@ from modelgates_speech.config import (
 from modelgates_speech.deadline import Budget
 from modelgates_speech.engines import Engines
 from modelgates_speech.errors import ConfigurationError
-from modelgates_speech.loops import later
 from modelgates_speech.proxies import proxy_for
 from modelgates_speech.replies import AsyncReply, Reply
 
@@ -115,6 +114,9 @@ class AsyncTransport:
     """Carries requests for the tasks of one event loop; otherwise as `Transport`."""
 
     def __init__(self, new: Callable[[], AsyncEngine], *, shared: bool = False) -> None:
+        # Here, for the sync client has no need of it.
+        from modelgates_speech.loops import later
+
         self._engines = Engines(new, shared=shared)
         limit = sys.maxsize if shared else MAX_CONNECTIONS
         self._turns = anyio.Semaphore(limit, fast_acquire=True)

@@ -38,7 +38,10 @@ def silence(**changes):
     [
         ("audio/pcm;rate=16000;channels=2", "pcm", "pcm", 16_000, 2),
         ("audio/PCM; Rate=16000", "pcm", "pcm", 16_000, 1),
-        ("audio/pcm;rate=0;channels=x", "pcm", "pcm", 24_000, 1),
+        ("audio/pcm;rate=0;channels=x", "pcm", "pcm", None, None),
+        ('audio/pcm;rate="48000";channels="2"', "pcm", "pcm", 48_000, 2),
+        ("Audio/PCM ; Rate = 8000 ; CHANNELS=1", "pcm", "pcm", 8_000, 1),
+        ('audio/pcm;note="rate=1;channels=9";rate=22050', "pcm", "pcm", 22_050, 1),
         ("application/octet-stream", "pcm", "pcm", 24_000, 1),
         ("application/octet-stream", "mp3", "mp3", None, None),
         ("application/octet-stream", "opus", "opus", None, None),
@@ -235,3 +238,10 @@ def test_audio_shows_its_size_and_not_its_bytes_and_can_be_pickled():
     assert "<48,000 bytes>" in repr(audio)
     assert len(repr(audio)) < 300
     assert pickle.loads(pickle.dumps(audio)) == audio
+
+
+def test_a_rate_that_cannot_be_read_is_not_guessed():
+    audio = Receiver({"content-type": "audio/pcm;rate=fast"}, "pcm").metadata.with_content(b"\0\0")
+    assert audio.duration is None
+    with pytest.raises(ConfigurationError, match="rate=fast"):
+        audio.to_wav()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import re
-import unicodedata
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,9 @@ RAMP = (150, 300, 600)
 # What a sentence border is told from, beyond the longest piece: the word that follows it.
 LOOKAHEAD = 100
 
-_WORD_END = re.compile(r"\s+")
+# In Chinese and Japanese a comma stands where other scripts have a space.
+_CLAUSE_END = re.compile("[\u3001\uff0c\uff1a\uff1b]\\s*")
+_WORD_END = re.compile(r"[\s\u200b]+")
 _WIDE_SPACE = re.compile(r"[^\S\x00-\x7f]")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -53,8 +54,16 @@ class Piece:
 
     @property
     def silent(self) -> bool:
-        """Whether there is nothing to say in it."""
-        return not self.text.strip()
+        """Whether there is nothing to say in it: neither a letter nor a digit of any script."""
+        return not _speakable(self.text)
+
+
+@attrs.frozen
+class _Tools:
+    """What knows sentences, and what a reader takes for one character."""
+
+    segment: Segment
+    graphemes: re.Pattern[str]
 
 
 def split(
@@ -62,8 +71,11 @@ def split(
 ) -> Iterator[Piece]:
     """Cut a text at the ends of sentences into pieces that joined are the text again.
 
-    A sentence too long for a piece is cut between words, a word too long between characters.
-    Beyond what it is given, this holds little more than one piece in memory.
+    A sentence too long for a piece is cut at commas where those end words (Chinese, Japanese), else
+    between words, and a word too long between grapheme clusters: never between a letter and its
+    accent, or an emoji and its colour. What has neither letter nor digit (a rule, a row of dashes)
+    goes with what stands beside it, for providers refuse to speak it alone. Beyond what it is
+    given, this holds little more than one piece in memory.
 
     Args:
         text: The text, whole or in parts of any size.
@@ -80,7 +92,7 @@ def split(
 
 
 def _pieces(
-    parts: Iterator[object], max_chars: int, language: str, segment: Segment
+    parts: Iterator[object], max_chars: int, language: str, tools: _Tools
 ) -> Iterator[Piece]:
     buffer, start, used = "", 0, 0
     for preferred in chain(RAMP, repeat(max_chars)):
@@ -94,23 +106,42 @@ def _pieces(
         window = buffer[used : used + max_chars + LOOKAHEAD]
         if not window:
             return
-        size = _length(window, min(preferred, max_chars), max_chars, language, segment)
+        size = _length(window, min(preferred, max_chars), max_chars, language, tools)
         yield Piece(window[:size], start)
         start += size
         used += size
 
 
-def _length(window: str, preferred: int, max_chars: int, language: str, segment: Segment) -> int:
+def _length(window: str, preferred: int, max_chars: int, language: str, tools: _Tools) -> int:
     """How many characters of `window` make the next piece; its end alone may be the text's."""
     if len(window) <= preferred:
         return len(window)
-    *borders, _ = _sentence_ends(window, language, segment)
+    whole = {match.end() for match in tools.graphemes.finditer(window)}
+    # Where the window is not full, the text ends with it.
+    ends_here = len(window) < max_chars + LOOKAHEAD
+
+    def fits(end: int) -> bool:
+        left, rest = window[:end], window[end:]
+        told = not rest or not ends_here or _speakable(rest)
+        return end in whole and end <= max_chars and told and _speakable(left)
+
+    *borders, _ = _sentence_ends(window, language, tools.segment)
     if len(window) <= max_chars:
         borders.append(len(window))
+    borders = [end for end in borders if fits(end)]
     # A first piece of one long sentence is better than half a sentence sooner.
     best = max((end for end in borders if end <= preferred), default=0)
-    best = best or min((end for end in borders if end <= max_chars), default=0)
-    return best or _word_end(window, max_chars) or _character_end(window, max_chars)
+    if best or borders:
+        return best or min(borders)
+    for mark in (_CLAUSE_END, _WORD_END):
+        if best := max((m.end() for m in mark.finditer(window) if fits(m.end())), default=0):
+            return best
+    within = [end for end in whole if end <= max_chars]
+    return max(filter(fits, within), default=0) or max(within, default=max_chars)
+
+
+def _speakable(text: str) -> bool:
+    return any(map(str.isalnum, text))
 
 
 def _sentence_ends(window: str, language: str, segment: Segment) -> list[int]:
@@ -123,31 +154,14 @@ def _sentence_ends(window: str, language: str, segment: Segment) -> list[int]:
     return ends
 
 
-def _word_end(window: str, limit: int) -> int:
-    ends = (min(space.end(), limit) for space in _WORD_END.finditer(window[:limit]))
-    return max(ends, default=0)
-
-
-def _character_end(window: str, limit: int) -> int:
-    """A place up to `limit` that parts no letter from its accent and no emoji from its like."""
-    for end in range(limit, max(limit - 32, 0), -1):
-        before, after = window[end - 1], window[end : end + 1]
-        if not (before == "\u200d" or (after and _clings(after))):
-            return end
-    return limit
-
-
-def _clings(character: str) -> bool:
-    return character in "\u200d\ufe0e\ufe0f" or unicodedata.combining(character) > 0
-
-
-def _load() -> Segment:
+def _load() -> _Tools:
     try:
-        # It has no types; what is relied on is said here.
+        # The one has no types; what is relied on is said here.
         segment: Segment = importlib.import_module("sentencex").segment
+        graphemes: re.Pattern[str] = importlib.import_module("regex").compile(r"\X")
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            "long texts need sentencex, which is not installed: "
+            f"long texts need {error.name}, which is not installed: "
             "pip install 'modelgates-speech[jobs]'"
         ) from error
-    return segment
+    return _Tools(segment, graphemes)

@@ -1,0 +1,15 @@
+"""What all tests need of the process that runs them."""
+
+import signal
+
+
+def pytest_configure():
+    """Undo what a shell or a CI system does to what it starts in the background.
+
+    There, some signals are ignored, and what a test starts would inherit that: sent Ctrl-C, it
+    would not notice.
+    """
+    for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
