@@ -353,5 +353,9 @@ def _request(simple: dict[str, Any], others: Mapping[str, Any]) -> Any:
 def _as_given(fields: dict[str, Any]) -> Any:
     """A request that the generated model refuses: it is for the server to judge."""
     model: Any = _binding.SpeechRequest
-    kind = type(model.__name__, (model,), {"__slots__": (), "to_dict": lambda _: fields})
+
+    def to_dict(_request: object) -> dict[str, Any]:
+        return fields
+
+    kind = type(model.__name__, (model,), {"__slots__": (), "to_dict": to_dict})
     return object.__new__(kind)

@@ -286,12 +286,13 @@ def _as_httpx(request: httpcore2.Request) -> httpx.Request:
     import httpx
 
     url, stream = request.url, request.stream
+    extensions: Any = request.extensions
     return httpx.Request(
         request.method.decode("ascii"),
         httpx.URL(bytes(url).decode("ascii")),
         headers=request.headers,
         content=b"".join(stream),  # type: ignore[arg-type] # made of bytes by `_outgoing`
-        extensions=dict(request.extensions),
+        extensions=dict(extensions),
     )
 
 

@@ -122,7 +122,8 @@ def command(
 
 
 def _stream(client: ModelGates, bar: _Bar, arguments: dict[str, Any]) -> AudioStream:
-    stream: AudioStream = client.audio.speech.narrate(on_progress=bar, **arguments)
+    speech: Any = client.audio.speech
+    stream: AudioStream = speech.narrate(on_progress=bar, **arguments)
     return stream
 
 

@@ -34,6 +34,7 @@ from modelgates_speech.retry import RetryPolicy
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
+    from types import TracebackType
     from typing import Protocol, Self
 
     from modelgates_speech.audio import AudioMetadata
@@ -48,7 +49,12 @@ if TYPE_CHECKING:
             ...
 
         async def __aenter__(self) -> Self: ...
-        async def __aexit__(self, *error: Any) -> None: ...
+        async def __aexit__(
+            self,
+            kind: type[BaseException] | None,
+            value: BaseException | None,
+            traceback: TracebackType | None,
+        ) -> None: ...
 
 
 CONCURRENCY = 16
