@@ -286,7 +286,7 @@ def _as_httpx(request: httpcore2.Request) -> httpx.Request:
     import httpx
 
     url, stream = request.url, request.stream
-    extensions: Any = request.extensions
+    extensions: Any = vars(request)["extensions"]  # of no known type
     return httpx.Request(
         request.method.decode("ascii"),
         httpx.URL(bytes(url).decode("ascii")),
