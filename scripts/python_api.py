@@ -1,4 +1,4 @@
-"""What changed for who imports the packages, as griffe reads their sources.
+"""What changed for programs that import the packages, as griffe reads their sources.
 
 Names and arguments make the rating: an import path that moves, a model renamed, an argument
 required or gone. Types are rated on the wire, where it is known which way a value travels.

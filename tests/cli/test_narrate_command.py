@@ -110,3 +110,19 @@ def test_what_cannot_work_is_said_in_a_line_before_anything_is_bought(
     assert done.err.startswith("modelgates-speech: error: ")
     assert len(done.err.splitlines()) == 1
     stub.assert_not_called()
+
+
+def test_what_others_keep_in_the_folder_of_the_pieces_stays(run, with_key, folder, book):
+    notes = folder / "book.wav.pieces" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("precious")
+    done = run("narrate", "book.txt", "-o", "book.wav", env=with_key)
+    assert done.code == 0, done.err
+    assert [path.name for path in notes.parent.iterdir()] == ["notes.txt"]
+    assert notes.read_text() == "precious"
+
+
+def test_a_pipe_that_can_be_read_once_is_read_once(run, with_key, folder):
+    done = run("narrate", "/dev/stdin", "-o", "a.wav", env=with_key, given=b"Hello from a pipe.")
+    assert done.code == 0, done.err
+    assert (folder / "a.wav").stat().st_size > 44

@@ -1,6 +1,7 @@
-"""Piles of texts against the stub: every row a file and a line, bought once, whatever happens."""
+"""Batches against the stub: every row is a file and a line, sent once, whatever happens."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -335,3 +336,41 @@ def test_killed_at_any_moment_and_run_again_every_row_is_there_once(stub, tmp_pa
 def _lines(out):
     path = out / "results.jsonl"
     return path.read_bytes().splitlines() if path.exists() else []
+
+
+class GaveUpError(Exception):
+    """What a program of the user's raises."""
+
+
+def test_what_a_progress_function_raises_comes_out_once_what_is_under_way_is_recorded(
+    batch, out, stub
+):
+    def give_up(_):
+        raise GaveUpError
+
+    with pytest.raises(GaveUpError):
+        batch(rows(20), on_progress=give_up)
+    sent = len(stub.requests)
+    assert {result["id"] for result in results(out)} == {
+        f"row-{request.body['input'].split()[1].rstrip('.')}" for request in stub.requests
+    }
+    assert batch(rows(20)).ok == 20 - sent
+
+
+def test_a_disk_that_knows_no_locks_is_written_all_the_same(batch, caplog, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert batch(rows(2)).ok == 2
+    assert "No locks available" in caplog.text
+
+
+def test_reading_a_manifest_changes_nothing_for_the_rest_of_the_program(tmp_path):
+    before = csv.field_size_limit()
+    manifest = tmp_path / "rows.csv"
+    manifest.write_text("id,input,model,voice\na,Hello,m,v\n")
+    assert len([*read_rows(manifest, {})]) == 1
+    assert csv.field_size_limit() == before

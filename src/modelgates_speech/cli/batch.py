@@ -52,7 +52,7 @@ __all__ = ["command"]
     show_default=True,
     help="The most requests at once; the rate limits of the API lower it by themselves.",
 )
-@click.option("--max-errors", type=click.IntRange(1), help="Stop once so many rows have failed.")
+@click.option("--max-errors", type=click.IntRange(1), help="Stop once this many rows have failed.")
 @click.option(
     "--max-characters", type=click.IntRange(1), help="Stop before more characters are sent."
 )
@@ -76,8 +76,8 @@ def command(
     """Speak every row of MANIFEST (.jsonl, .csv, .parquet; - is JSONL on standard input).
 
     A row has an id and an input, and may have model, voice, response_format, speed and provider;
-    the options here are for rows that have not. Run again, the command buys only rows that are
-    not in results.jsonl with a file that agrees.
+    the options here are for rows that don't set them. Run again, the command sends only rows that
+    are not in results.jsonl with a file that agrees.
     """
     from modelgates_speech import AsyncModelGates
     from modelgates_speech.jobs import run_batch
@@ -112,13 +112,14 @@ def command(
     elif not quiet:
         write_line(
             f"{click.format_filename(out_dir)}: {report.ok:,} spoken ({report.seconds:,.1f} s), "
-            f"{report.skipped:,} there already, {report.failed:,} failed"
+            f"{report.skipped:,} skipped, {report.failed:,} failed"
         )
     if report.stopped is not None:
         raise CommandError(f"stopped before the end: {report.stopped}", Exit.STOPPED)
     if report.failed:
         where = click.format_filename(out_dir / "results.jsonl")
-        raise CommandError(f"{report.failed:,} rows failed: {where} says why", Exit.SOME_FAILED)
+        rows = "1 row" if report.failed == 1 else f"{report.failed:,} rows"
+        raise CommandError(f"{rows} failed: {where} says why", Exit.SOME_FAILED)
 
 
 class _Bar:

@@ -18,7 +18,9 @@ def read_text(text: str | None, file: Path | None) -> str:
     of `echo` is no part of the text.
     """
     if (text is None) == (file is None):
-        raise click.UsageError("give the text as TEXT, as - (standard input) or with --file: one")
+        raise click.UsageError(
+            "give the text in exactly one way: as TEXT, as - (standard input), or with --file"
+        )
     if file is not None:
         found, source = _read_file(file), str(file)
     elif text == "-":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +60,7 @@ _CHUNK = 64 * 1024
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep finished pieces here for good.  [default: beside the output, until it is whole]",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be bought, and buy nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @api_options
 def command(
     *,
@@ -90,7 +89,8 @@ def command(
     response_format = format_for_file(output, None)
     # A folder that does not exist is better found before the speech is paid for than after.
     AtomicFile(output).discard()
-    characters = None if book == Path("-") else sum(map(len, _read(book)))
+    # A pipe can be read once only: how long its text is shows at the end.
+    characters = sum(map(len, _read(book))) if book.is_file() else None
     pieces = cache_dir or output.with_name(output.name + ".pieces")
     request = request_of(**options)
 
@@ -116,7 +116,7 @@ def command(
             with _Bar(characters, shown=shown) as bar, _stream(client, bar, arguments) as stream:
                 stream.save(output)
     if cache_dir is None:
-        shutil.rmtree(pieces, ignore_errors=True)
+        cache.clear()
     if not quiet:
         _report(bar.last, output, as_json)
 
@@ -131,6 +131,8 @@ def _read(book: Path) -> Iterator[str]:
     """The text, part by part."""
     try:
         if book == Path("-"):
+            if sys.stdin is None:
+                raise click.UsageError("standard input is closed: give a file, or pipe a text in")
             sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")  # type: ignore[union-attr]
             yield from iter(lambda: sys.stdin.read(_CHUNK), "")
         else:

@@ -1,4 +1,4 @@
-"""Piles of texts: each row a file and a line in `results.jsonl`, bought once.
+"""Batches: each row of a manifest is a file and a line in `results.jsonl`, sent once.
 
 One task decides which row is next and when it may start; each row is spoken in a task of its own.
 """
@@ -152,7 +152,7 @@ async def run_batch_async(
         defaults: Fields for rows that do not have them.
         concurrency: The most requests at once, 1 to 100. It is approached from 4, and halved when
             the server answers 429.
-        max_errors: Stop once so many rows have failed.
+        max_errors: Stop once this many rows have failed.
         max_characters: Stop before more characters than this are sent.
         retry: What is tried again for a row; 429 is for the batch to decide.
         on_progress: Called with the report after each row.

@@ -1,4 +1,4 @@
-"""Speech that was bought once, kept in a folder.
+"""A cache of speech in a folder.
 
 An entry is one file, named by what was asked (address, request and its extra headers; never the
 key), written out of sight and renamed, and checked against its SHA-256 before a byte of it is
@@ -107,6 +107,16 @@ class AudioCache:
     def record(self, key: str, headers: Mapping[str, str]) -> Recording:
         """Begin an entry; it is there once its `Recording` is kept."""
         return Recording(self, self._path(key), headers)
+
+    def clear(self) -> None:
+        """Remove every entry, and the folder if nothing else is in it."""
+        if not self.folder.is_dir():
+            return
+        for _, _, path in [*self._entries()]:
+            path.unlink(missing_ok=True)
+        for folder in (*self.folder.glob("??"), self.folder):
+            with contextlib.suppress(OSError):  # something of somebody else's is in it
+                folder.rmdir()
 
     def make_room(self, size: int) -> None:
         """Note that an entry of `size` bytes came, and let old ones go if need be."""

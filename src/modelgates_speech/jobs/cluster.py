@@ -1,4 +1,4 @@
-"""Piles of texts past one machine, on Ray Data (extra ``ray``).
+"""Batches on more than one machine, on Ray Data (extra ``ray``).
 
 Each worker of the cluster holds one client. A row is done once its record is in the output
 folder, after its audio: a worker that dies takes nothing with it but what it was speaking, and
@@ -152,7 +152,7 @@ class Pace:
 
 
 class _Worker:
-    """An actor of Ray Data: one client, so many rows at once."""
+    """An actor of Ray Data: one client that speaks several rows at once."""
 
     def __init__(
         self,
