@@ -121,7 +121,7 @@ class Base:
         steps: Generator[Step, Any, tuple[Any, T]] = tries(
             f"{request.method} {request.url}",
             accept=accept,
-            refusal=lambda reply, body: refusal(call.operation, reply, body),
+            refusal=lambda reply, body: refusal(call, reply, body),
             policy=settings.retry if call.retry is DEFAULT else call.retry,
             deadline=deadline,
         )

@@ -23,6 +23,7 @@ from modelgates_speech._version import __version__
 from modelgates_speech.audio import request_id_of
 from modelgates_speech.config import (
     DEFAULT,
+    KEY_VARIABLE,
     MAX_EXCERPT,
     MAX_SUMMARY,
     Default,
@@ -201,10 +202,10 @@ def parse(operation: ModuleType, reply: ReplyHead, body: bytes) -> Any:
         ) from error
 
 
-def refusal(operation: ModuleType, reply: ReplyHead, body: bytes) -> APIStatusError:
+def refusal(call: Call, reply: ReplyHead, body: bytes) -> APIStatusError:
     """The error for a reply that is not a success, whatever its body turned out to be."""
     try:
-        parsed = parse(operation, reply, body)
+        parsed = parse(call.operation, reply, body)
     except InvalidResponseError:
         parsed = None
     payload = _payload(parsed, body)
@@ -219,7 +220,22 @@ def refusal(operation: ModuleType, reply: ReplyHead, body: bytes) -> APIStatusEr
         request_id=request_id_of(reply.headers),
         retry_after=parse_retry_after(reply.headers.get("retry-after")),
         body=body,
+        advice=_advice(reply.status, call.kwargs.get("json")),
     )
+
+
+def _advice(status: int, asked: object) -> str | None:
+    request = _mapping(asked) or {}
+    match status:
+        case 401:
+            return f"check the key in {KEY_VARIABLE}, or the one passed as api_key"
+        case 402:
+            return f"the account of the key in {KEY_VARIABLE} needs credits"
+        case 404 if request:
+            named = [f"{name} {request[name]!r}" for name in ("model", "voice") if name in request]
+            return f"asked for was {', '.join(named)}" if named else None
+        case _:
+            return None
 
 
 def _payload(parsed: object, body: bytes) -> dict[str, Any]:

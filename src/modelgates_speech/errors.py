@@ -115,6 +115,7 @@ class APIStatusError(ModelGatesError):
         request_id: The request's id, for the provider's support, or None.
         retry_after: Seconds the server asked to wait (``Retry-After``), or None.
         body: The raw body, at most its first 64 KiB.
+        advice: What to do about it, or None; ``str(error)`` ends with it.
     """
 
     status: int
@@ -130,9 +131,11 @@ class APIStatusError(ModelGatesError):
         request_id: str | None = None,
         retry_after: float | None = None,
         body: bytes = b"",
+        advice: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.advice = advice
         self.code = code
         self.metadata = metadata
         self.user_id = user_id
@@ -143,7 +146,8 @@ class APIStatusError(ModelGatesError):
     def __str__(self) -> str:
         wait = f"; it asks to wait {self.retry_after:g} s" if self.retry_after else ""
         request = f" (request {self.request_id})" if self.request_id else ""
-        return f"HTTP {self.status}: {self.message}{wait}{request}"
+        advice = f"; {self.advice}" if self.advice else ""
+        return f"HTTP {self.status}: {self.message}{wait}{request}{advice}"
 
     @classmethod
     def for_status(cls, status: int) -> type[Self]:

@@ -4,9 +4,16 @@ import socket
 
 import pytest
 
-from modelgates_speech import APIConnectionError, APITimeoutError, ModelGates, Timeout
+from modelgates_speech import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    ModelGates,
+    Timeout,
+)
 from tests.faults.calls import SPEECH
 from tests.faults.server import STALL
+from tests.faults.table import reply
 
 
 def failure(url, **options):
@@ -36,3 +43,21 @@ def test_a_server_that_is_not_there_is_named_with_its_port():
     error = failure(f"http://{where}")
     assert where in error.message
     assert "base_url" in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (401, ["MODELGATES_API_KEY", "api_key"]),
+        (402, ["MODELGATES_API_KEY", "credits"]),
+        (404, [SPEECH["model"], SPEECH["voice"]]),
+    ],
+)
+def test_a_refusal_says_what_can_be_done(server, status, told):
+    server.acts = (reply(status, b"{}"),)
+    with (
+        ModelGates(api_key="key", base_url=server.url) as client,
+        pytest.raises(APIStatusError) as refused,
+    ):
+        client.audio.speech.create(**SPEECH)
+    assert all(word in str(refused.value) for word in told)
