@@ -211,8 +211,9 @@ def refusal(call: Call, reply: ReplyHead, body: bytes) -> APIStatusError:
     payload = _payload(parsed, body)
     detail = _mapping(payload.get("error")) or {}
     code, user_id = detail.get("code"), payload.get("user_id")
+    message = _message(parsed, payload, detail)
     return APIStatusError.for_status(reply.status)(
-        _message(parsed, payload, detail) or _summary(reply, body),
+        _summary(reply, body) if message is None else message,
         status=reply.status,
         code=code if isinstance(code, int | str) else None,
         metadata=_mapping(detail.get("metadata")),
@@ -249,9 +250,9 @@ def _payload(parsed: object, body: bytes) -> dict[str, Any]:
 
 
 def _message(parsed: object, payload: dict[str, Any], detail: dict[str, Any]) -> str | None:
-    found = [detail.get("message")]
-    if isinstance(parsed, str):
-        found.append(parsed.strip())
+    if isinstance(detail.get("message"), str):
+        return str(detail["message"])
+    found: list[object] = [parsed.strip()] if isinstance(parsed, str) else []
     if isinstance(parsed, HasDict):
         # Shapes other than today's, problem+json among them, once the OpenAPI document has them.
         found += [payload.get(name) for name in ("message", "detail", "title", "error")]
