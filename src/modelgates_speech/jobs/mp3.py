@@ -53,9 +53,7 @@ class FrameHeader:
             samples=samples,
             rate=hertz,
             channels=channels,
-            side_info={(True, 2): 32, (True, 1): 17, (False, 2): 17, (False, 1): 9}[
-                first, channels
-            ],
+            side_info=_SIDE_INFO[first, channels],
         )
 
 

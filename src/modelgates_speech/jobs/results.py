@@ -15,7 +15,7 @@ import os
 import sqlite3
 import threading
 import time
-from typing import IO, TYPE_CHECKING, Any, Literal, Self
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from modelgates_speech.errors import ConfigurationError, SaveError
 from modelgates_speech.files import AtomicFile
@@ -23,7 +23,6 @@ from modelgates_speech.files import AtomicFile
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-    from types import TracebackType
 
 logger = logging.getLogger("modelgates_speech")
 
@@ -72,17 +71,6 @@ class Results:
         except BaseException:
             self._known.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def claim(self, name: str, key: str) -> Claim:
         """Say what is known of a row, and note that it came.
