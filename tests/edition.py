@@ -55,6 +55,12 @@ REQUIRED_BODY = {
     if name not in PLAIN
 }
 WHOLE = PLAIN | REQUIRED_BODY
+# The same under the names that arguments have in Python.
+REQUIRED_ARGUMENTS = {
+    name: REQUIRED_BODY[argument["name"]]
+    for name, argument in ARGUMENTS.items()
+    if argument["name"] in REQUIRED_BODY
+}
 
 
 def is_documented(content_type):

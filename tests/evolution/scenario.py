@@ -23,10 +23,17 @@ from modelgates_speech import (
 )
 from modelgates_speech.stub import StubServer
 from modelgates_speech.stub.tones import Tones
-from tests.edition import DOCUMENT, REQUIRED_BODY, REQUIRED_HEADERS, SPEECH, asks_for_more
+from tests.edition import (
+    DOCUMENT,
+    REQUIRED_ARGUMENTS,
+    REQUIRED_BODY,
+    REQUIRED_HEADERS,
+    SPEECH,
+    asks_for_more,
+)
 
-HELLO = {"model": "any/model", "voice": "alloy", "input": "Hello. And again."}
-HELLO["extra_body"] = REQUIRED_BODY
+PLAIN = {"model": "any/model", "voice": "alloy", "input": "Hello. And again."}
+HELLO = PLAIN | REQUIRED_ARGUMENTS
 FORMATS = _binding.ARGUMENTS.get("response_format", {}).get("values", ()) or ("pcm",)
 STATUSES = [
     int(status) for status in SPEECH["responses"] if status.isdigit() and int(status) >= 400
@@ -90,8 +97,7 @@ def test_saving(client, tmp_path):
 
 
 def test_a_property_newer_than_this_release_is_sent(client, stub):
-    extra_body = HELLO["extra_body"] | {"brand_new": {"a": [1]}}
-    client.audio.speech.create(**HELLO | {"extra_body": extra_body})
+    client.audio.speech.create(**HELLO, extra_body={"brand_new": {"a": [1]}})
     assert stub.requests[-1].body["brand_new"] == {"a": [1]}
 
 
@@ -105,7 +111,7 @@ def test_provider_options_are_sent_by_their_slugs(client, stub):
 def test_the_generated_models_keep_the_names_of_the_document(client, stub):
     slugs = DOCUMENT["components"]["schemas"]["ProviderOptions"]["properties"]
     options = {slug: {"n": index} for index, slug in enumerate(slugs)}
-    whole = {"model": "a/b", "voice": "c", "input": "d", **HELLO["extra_body"]}
+    whole = {"model": "a/b", "voice": "c", "input": "d", **REQUIRED_BODY}
     whole["provider"] = {"options": options}
     model = _binding.SpeechRequest.from_dict(whole)
     assert model.to_dict() == whole
@@ -123,14 +129,16 @@ def test_the_key_is_sent_as_a_bearer_whatever_the_document_calls_it(client, stub
     assert refused.value.status == 401
 
 
-def test_what_the_document_requires_and_nobody_gave_is_an_error_of_ours(stub):
+def test_what_the_document_requires_and_nobody_gave_is_named_or_refused(stub):
     with ModelGates(base_url=stub.base_url, api_key=stub.api_key, retry=None) as bare:
-        plain = {key: value for key, value in HELLO.items() if key != "extra_body"}
-        if asks_for_more():
+        if REQUIRED_ARGUMENTS:
+            with pytest.raises(TypeError, match=f"create.*{next(iter(REQUIRED_ARGUMENTS))}"):
+                bare.audio.speech.create(**PLAIN)
+        elif asks_for_more():
             with pytest.raises((BadRequestError, ConfigurationError)):
-                bare.audio.speech.create(**plain)
+                bare.audio.speech.create(**PLAIN)
         else:
-            assert bare.audio.speech.create(**plain).content
+            assert bare.audio.speech.create(**PLAIN).content
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -8,10 +8,10 @@ import pytest
 import trio
 
 from modelgates_speech import AsyncModelGates, IncompleteAudioError, ModelGates
-from tests.edition import WHOLE
+from tests.edition import PLAIN, REQUIRED_ARGUMENTS
 
 TEXT = "It was dark. Nobody had gone out. The wind slept. " * 40
-REQUEST = {**WHOLE, "input": TEXT}
+REQUEST = {**PLAIN, **REQUIRED_ARGUMENTS, "input": TEXT}
 LOOPS = pytest.mark.parametrize("loop", ["asyncio", "trio"])
 
 

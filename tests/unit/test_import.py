@@ -7,7 +7,7 @@ import pytest
 
 import modelgates_speech
 from modelgates_speech import jobs
-from tests.edition import WHOLE
+from tests.edition import PLAIN, REQUIRED_ARGUMENTS
 
 MAKE_A_CLIENT = "from modelgates_speech import ModelGates\nModelGates(api_key='key').close()"
 
@@ -46,7 +46,7 @@ def test_a_call_loads_neither_httpx_nor_the_models_of_every_provider(modelgates_
     call = (
         "from modelgates_speech import ModelGates\n"
         "with ModelGates() as client:\n"
-        f"    client.audio.speech.create(**{WHOLE!r})"
+        f"    client.audio.speech.create(**{PLAIN | REQUIRED_ARGUMENTS!r})"
     )
     loaded = loaded_after(call)
     assert "modelgates_api" in loaded
