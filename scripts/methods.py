@@ -31,6 +31,10 @@ CALL = (
         "Headers to add to the request; they win over the client's.",
     ),
     Option(
+        *("extra_query", "Mapping[str, str] | None", "None"),
+        "Parameters to add to the request's URL.",
+    ),
+    Option(
         *("timeout", "float | Timeout | Default", "DEFAULT"),
         "Seconds for each phase of a try, or a `Timeout`; by default the client's.",
     ),

@@ -1,81 +1,301 @@
-"""What the document of the day asks for, so that tests need not be rewritten with it."""
+"""The OpenAPI document of the day as tests need it, so that none of them has to know it by heart.
 
+Every fact comes from the document: what a request must hold, which formats and errors there are,
+what counts as audio. Where the document demands what the client cannot know (a header, a constant,
+a voice from a list), `HELLO` gives what it demands.
+"""
+
+import functools
 import inspect
 import json
+import re
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from importlib.resources import files
 
+import hypothesis
+import jsonschema_rs
 import pytest
+from hypothesis import strategies
 
+from modelgates_speech import _binding
 from modelgates_speech._binding import ARGUMENTS
 
-DOCUMENT = json.loads(files("modelgates_api").joinpath("openapi.json").read_text("utf-8"))
-SPEECH = DOCUMENT["paths"]["/audio/speech"]["post"]
-AUDIO_TYPES = list(SPEECH["responses"]["200"]["content"])
+PATH = "/audio/speech"
+# What a request has said since the first document, wherever the document lets it.
+USUAL = {"input": "Hello. And again.", "model": "any/model", "voice": "alloy"}
 
-needs_mp3 = pytest.mark.skipif(
-    "mp3" not in ARGUMENTS.get("response_format", {}).get("values", ()),
-    reason="the document no longer has mp3",
+
+class Edition:
+    """An OpenAPI document with our operation in it.
+
+    Arguments:
+        document: the document, parsed.
+    """
+
+    def __init__(self, document):
+        self.document = document
+        self.item = self.resolved(document["paths"][PATH])
+        self.speech = self.item["post"]
+        self.responses = {
+            str(status).upper(): self.resolved(response)
+            for status, response in self.speech["responses"].items()
+        }
+        self.parameters = {}
+        for level in (self.item, self.speech):
+            for parameter in map(self.resolved, level.get("parameters", [])):
+                self.parameters[parameter["in"], parameter["name"]] = parameter
+        content = self.resolved(self.speech["requestBody"])["content"]
+        self.media_types = [kind.partition(";")[0].strip().lower() for kind in content]
+        self.media_type = next(kind for kind in content if kind.partition(";")[0].endswith("json"))
+        self.schema = content[self.media_type].get("schema", {})
+        self.properties, self.required = self.merged(self.schema)
+
+    def resolved(self, node):
+        """Follow the references of a part; what stands beside one adds to what it points at."""
+        while isinstance(node, Mapping) and "$ref" in node:
+            found = self.document
+            for key in node["$ref"].removeprefix("#/").split("/"):
+                key = key.replace("~1", "/").replace("~0", "~")
+                found = found[int(key) if isinstance(found, list) else key]
+            node = {**found, **{key: value for key, value in node.items() if key != "$ref"}}
+        return node
+
+    def merged(self, schema):
+        """Give the properties of an object and the names of those required, `allOf` included."""
+        schema = self.resolved(schema)
+        properties, required = {}, list(schema.get("required", []))
+        for part in schema.get("allOf", []):
+            inner, demanded = self.merged(part)
+            properties |= inner
+            required += demanded
+        properties |= schema.get("properties", {})
+        return properties, list(dict.fromkeys(required))
+
+    @property
+    def is_open(self):
+        """Whether a request may hold a property that the document does not know."""
+        return self.allows(self.schema, self.body | {"brand_new": 7})
+
+    def validator(self, schema):
+        """Give a validator for a schema of the document; another one than the stub's."""
+        if not isinstance(schema, Mapping):
+            schema = {} if schema else {"not": {}}
+        components = self.document.get("components", {})
+        return jsonschema_rs.Draft202012Validator(
+            {"$defs": {"here": _modern(schema)}, "$ref": "#/$defs/here"}
+            | {"components": _modern(components)},
+            validate_formats=True,
+        )
+
+    def allows(self, schema, value):
+        """Tell whether a value is one that a schema allows."""
+        return self.validator(schema).is_valid(value)
+
+    def sample(self, schema, usual=None):
+        """Give a value that a schema allows: the usual one where it does."""
+        validator = self.validator(schema)
+        if usual is not None and validator.is_valid(usual):
+            return usual
+        for value in self._samples(self.resolved(schema)):
+            if validator.is_valid(value):
+                return value
+        raise AssertionError(f"no sample of {schema}")
+
+    def _samples(self, schema):
+        if not isinstance(schema, Mapping):
+            yield "sample"
+            return
+        yield from (schema[key] for key in ("const", "default", "example") if key in schema)
+        yield from [*schema.get("examples", []), *schema.get("enum", [])]
+        if "properties" in schema or "allOf" in schema or schema.get("type") == "object":
+            properties, required = self.merged(schema)
+            yield {name: self.sample(properties.get(name, {})) for name in required}
+        for key in ("anyOf", "oneOf", "allOf"):
+            for part in schema.get(key, []):
+                yield from self._samples(self.resolved(part))
+        if "pattern" in schema:
+            yield _smallest(strategies.from_regex(schema["pattern"]))
+        least = schema.get("minimum", schema.get("exclusiveMinimum", 0))
+        length = schema.get("minLength", 0)
+        yield from (f"{'Hello':e<{length}}"[: schema.get("maxLength")], *_FORMATTED)
+        yield from (least, least + 1, least + 0.5, 1, 1.0, True, None)
+        yield [self.sample(schema.get("items", {}))] * schema.get("minItems", 1)
+        yield {}
+
+    @functools.cached_property
+    def body(self):
+        """The smallest body of a request, which says what was always said where it may."""
+        usual = {name: value for name, value in USUAL.items() if name in self.properties}
+        wanted = dict.fromkeys([*self.required, *usual])
+        return {
+            name: self.sample(self.properties.get(name, {}), USUAL.get(name)) for name in wanted
+        }
+
+    def demanded(self, place):
+        """Give the required parameters at a place, `header` or `query`, but for the key."""
+        return {
+            name: _as_text(self.sample(parameter.get("schema", {})))
+            for (where, name), parameter in self.parameters.items()
+            if where == place and parameter.get("required") and name.lower() != "authorization"
+        }
+
+    @functools.cached_property
+    def headers(self):
+        """The headers that a request needs beside the key, the cookies among them."""
+        cookies = [f"{name}={value}" for name, value in self.demanded("cookie").items()]
+        return self.demanded("header") | ({"Cookie": "; ".join(cookies)} if cookies else {})
+
+    @functools.cached_property
+    def success(self):
+        """The first success: its status and its content."""
+        status = min(status for status in self.responses if status[0] == "2")
+        return int(status.replace("X", "0")), self.responses[status].get("content", {})
+
+    @functools.cached_property
+    def audio_types(self):
+        """The media types that speech may have, wildcards included."""
+        return [kind for kind in self.success[1] if not _is_text(kind)]
+
+    def is_audio(self, content_type):
+        """Tell whether speech may have a content type."""
+        media_type = content_type.partition(";")[0]
+        return any(fnmatchcase(media_type, documented) for documented in self.audio_types)
+
+    @functools.cached_property
+    def errors(self):
+        """Each documented error by its status, with its content."""
+        return {
+            int(status): response.get("content", {})
+            for status, response in self.responses.items()
+            if status.isdigit() and int(status) >= 400
+        }
+
+    def answers(self, status):
+        """Tell whether the document has an answer of a status, by itself or by its class."""
+        return {str(status), f"{status // 100}XX", "DEFAULT"} & self.responses.keys() != set()
+
+    def error_schema(self, status):
+        """Give the schema of an error in JSON, or None where it says nothing in JSON."""
+        content = self.errors.get(status, {})
+        return next((content[kind].get("schema", {}) for kind in content if "json" in kind), None)
+
+    def is_enveloped(self, status):
+        """Tell whether an error is in the envelope that the first document had."""
+        schema = self.error_schema(status)
+        body = {"error": {"code": status, "message": "No."}}
+        return schema is not None and self.allows(schema, body) and not self.allows(schema, {})
+
+    @functools.cached_property
+    def formats(self):
+        """The formats that `response_format` names; empty where it names none."""
+        named = self.resolved(self.properties.get("response_format", {})).get("enum", [])
+        return [name for name in named if isinstance(name, str)]
+
+    @functools.cached_property
+    def default_format(self):
+        """The format that comes where none was asked for, which has been PCM since ever."""
+        schema = self.resolved(self.properties.get("response_format", {}))
+        return schema.get("default", "pcm")
+
+    def asks_for_pcm(self):
+        """Give the fields of a body that asks for PCM, or None where nobody can."""
+        if self.takes_format("pcm"):
+            return {"response_format": "pcm"}
+        return {} if self.default_format == "pcm" and not self.formats else None
+
+    def takes_format(self, name):
+        """Tell whether a request may ask for a format by its name."""
+        return "response_format" in self.properties and self.allows(
+            self.properties["response_format"], name
+        )
+
+
+_FORMATTED = (
+    "https://example.com/",
+    "2026-11-25",
+    "2026-11-25T12:00:00Z",
+    "0c6ff3a4-1f5b-4cc1-9f67-64b9a3a1d1c4",
+    "somebody@example.com",
+    "127.0.0.1",
+    "12:00:00Z",
+    "SGVsbG8=",
 )
 
-# What the client's arguments give at least.
-PLAIN = {"input": "Hello", "model": "a/b", "voice": "c"}
 
-
-def _resolved(node):
-    while "$ref" in node:
-        found = DOCUMENT
-        for key in node["$ref"].removeprefix("#/").split("/"):
-            found = found[key]
-        node = found
+def _modern(node):
+    """Say `nullable` as OpenAPI 3.1 does, for the validator."""
+    if isinstance(node, Mapping):
+        node = {key: _modern(value) for key, value in node.items()}
+        if node.pop("nullable", None) is True and isinstance(node.get("type"), str):
+            node["type"] = [node["type"], "null"]
+    elif isinstance(node, list):
+        return [_modern(value) for value in node]
     return node
 
 
-def _sample(schema):
-    """Make a value of a simple type."""
-    schema = _resolved(schema)
-    if "enum" in schema:
-        return schema["enum"][0]
-    return {"integer": 1, "number": 1.0, "boolean": True}.get(schema.get("type"), "sample")
+def _smallest(strategy):
+    quiet = hypothesis.settings(
+        database=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
+    )
+    return hypothesis.find(strategy, lambda _: True, settings=quiet)
 
 
-_REQUEST = _resolved(_resolved(SPEECH["requestBody"])["content"]["application/json"]["schema"])
+def _as_text(value):
+    return value if isinstance(value, str) else json.dumps(value)
 
-# Beyond what the client's arguments give.
-REQUIRED_HEADERS = {
-    parameter["name"]: str(_sample(parameter["schema"]))
-    for parameter in map(_resolved, SPEECH.get("parameters", []))
-    if parameter["in"] == "header"
-    and parameter.get("required")
-    and parameter["name"].lower() != "authorization"
+
+def _is_text(media_type):
+    return "json" in media_type or media_type.startswith("text/")
+
+
+DOCUMENT = json.loads(files("modelgates_api").joinpath("openapi.json").read_text("utf-8"))
+EDITION = Edition(DOCUMENT)
+SPEECH = EDITION.speech
+# A request that the document allows, as it is sent.
+BODY = EDITION.body
+
+_NAMES = {argument["name"]: name for name, argument in ARGUMENTS.items()}
+# The same as the arguments of `create`, with what they cannot say.
+ONLY = {_NAMES[name]: value for name, value in BODY.items()}
+EXTRAS = {
+    name: value
+    for name, value in (
+        ("extra_headers", EDITION.headers),
+        ("extra_query", EDITION.demanded("query")),
+    )
+    if value
 }
-REQUIRED_BODY = {
-    name: _sample(_REQUEST["properties"][name])
-    for name in _REQUEST.get("required", [])
-    if name not in PLAIN
-}
-WHOLE = PLAIN | REQUIRED_BODY
-# The same under the names that arguments have in Python.
-REQUIRED_ARGUMENTS = {
-    name: REQUIRED_BODY[argument["name"]]
-    for name, argument in ARGUMENTS.items()
-    if argument["name"] in REQUIRED_BODY
-}
+HELLO = ONLY | EXTRAS
 
-
-def is_documented(content_type):
-    """Whether speech may have a content type, which the document may say with a wildcard."""
-    media_type = content_type.partition(";")[0]
-    return any(fnmatchcase(media_type, documented) for documented in AUDIO_TYPES)
-
-
-def asks_for_more():
-    """Whether the document requires what no argument of the client gives."""
-    return bool(REQUIRED_HEADERS or REQUIRED_BODY)
+needs_pcm = pytest.mark.skipif(
+    _binding.DEFAULT_RESPONSE_FORMAT != "pcm" or not EDITION.takes_format("pcm"),
+    reason="the OpenAPI document does not answer with PCM unless asked otherwise",
+)
+needs_mp3 = pytest.mark.skipif(
+    not (EDITION.takes_format("mp3") and EDITION.takes_format("pcm")),
+    reason="the OpenAPI document does not have both MP3 and PCM",
+)
+needs_format = pytest.mark.skipif(
+    ARGUMENTS.get("response_format", {}).get("type") != "string",
+    reason="the OpenAPI document has no format that a name stands for",
+)
+needs_provider = pytest.mark.skipif(
+    not EDITION.allows(
+        EDITION.properties.get("provider", False), {"options": {"openai": {"instructions": "calm"}}}
+    ),
+    reason="the OpenAPI document has no options of providers by their slugs",
+)
+needs_text = pytest.mark.skipif(
+    not EDITION.allows(EDITION.properties.get("input", {}), "One. Two. Three. " * 200),
+    reason="the OpenAPI document does not take texts of a few thousand characters",
+)
 
 
 def arguments_of(operation):
     """A value for each argument that a generated operation requires, but for client and body."""
     parameters = inspect.signature(operation._get_kwargs).parameters.values()
     needed = [each for each in parameters if each.default is each.empty and each.name != "body"]
-    return {each.name: "Bearer sample" for each in needed}
+    demanded = EDITION.demanded("header") | EDITION.demanded("query") | EDITION.demanded("cookie")
+    known = {re.sub(r"\W+", "_", name).lower(): value for name, value in demanded.items()}
+    return {each.name: known.get(each.name, "sample") for each in needed}

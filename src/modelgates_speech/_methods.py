@@ -38,6 +38,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         speed: float | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, str] | None = None,
         timeout: float | Timeout | Default = DEFAULT,
         deadline: float | Default | None = DEFAULT,
         retry: RetryPolicy | Default | None = DEFAULT,
@@ -55,6 +56,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
                 Ignored by other providers.
             extra_body: Properties to add to the request's JSON; they win over the arguments above.
             extra_headers: Headers to add to the request; they win over the client's.
+            extra_query: Parameters to add to the request's URL.
             timeout: Seconds for each phase of a try, or a `Timeout`; by default the client's.
             deadline: Seconds for the whole call, retries and body included, or None for no limit;
                 by default the client's.
@@ -87,6 +89,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         speed: float | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, str] | None = None,
         timeout: float | Timeout | Default = DEFAULT,
         deadline: float | Default | None = DEFAULT,
         retry: RetryPolicy | Default | None = DEFAULT,
@@ -106,6 +109,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
                 Ignored by other providers.
             extra_body: Properties to add to the request's JSON; they win over the arguments above.
             extra_headers: Headers to add to the request; they win over the client's.
+            extra_query: Parameters to add to the request's URL.
             timeout: Seconds for each phase of a try, or a `Timeout`; by default the client's.
             deadline: Seconds for the whole call, retries and body included, or None for no limit;
                 by default the client's.
@@ -137,6 +141,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         on_progress: Callable[[int], None] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, str] | None = None,
         timeout: float | Timeout | Default = DEFAULT,
         deadline: float | Default | None = DEFAULT,
         retry: RetryPolicy | Default | None = DEFAULT,
@@ -159,6 +164,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             on_progress: Called with the bytes of audio received so far.
             extra_body: Properties to add to the request's JSON; they win over the arguments above.
             extra_headers: Headers to add to the request; they win over the client's.
+            extra_query: Parameters to add to the request's URL.
             timeout: Seconds for each phase of a try, or a `Timeout`; by default the client's.
             deadline: Seconds for the whole call, retries and body included, or None for no limit;
                 by default the client's.
@@ -196,6 +202,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         on_progress: Callable[[NarrationProgress], None] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, str] | None = None,
         timeout: float | Timeout | Default = DEFAULT,
         deadline: float | Default | None = DEFAULT,
         retry: RetryPolicy | Default | None = DEFAULT,
@@ -219,6 +226,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         on_progress: Callable[[NarrationProgress], None] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, str] | None = None,
         timeout: float | Timeout | Default = DEFAULT,
         deadline: float | Default | None = DEFAULT,
         retry: RetryPolicy | Default | None = DEFAULT,
@@ -242,6 +250,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         on_progress: Callable[[NarrationProgress], None] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, str] | None = None,
         timeout: float | Timeout | Default = DEFAULT,
         deadline: float | Default | None = DEFAULT,
         retry: RetryPolicy | Default | None = DEFAULT,
@@ -264,6 +273,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         on_progress: Callable[[NarrationProgress], None] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, str] | None = None,
         timeout: float | Timeout | Default = DEFAULT,
         deadline: float | Default | None = DEFAULT,
         retry: RetryPolicy | Default | None = DEFAULT,
@@ -291,6 +301,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             on_progress: Called after each piece that was handed out.
             extra_body: Properties to add to the request's JSON; they win over the arguments above.
             extra_headers: Headers to add to the request; they win over the client's.
+            extra_query: Parameters to add to the request's URL.
             timeout: Seconds for each phase of a try, or a `Timeout`; by default the client's.
             deadline: Seconds for the whole call, retries and body included, or None for no limit;
                 by default the client's.

@@ -145,8 +145,8 @@ def encode_json(payload: object) -> bytes:
 def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What the generated `operation` would send for `arguments`.
 
-    Headers that it requires may be absent: those of the client and of the call are added later,
-    the key among them.
+    Headers, cookies and parts of the query that it requires may be absent: those of the client and
+    of the call are added later, the key among them.
 
     Raises:
         ConfigurationError: If it is not an operation, or does not take such arguments.
@@ -159,15 +159,26 @@ def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dic
         )
     except Exception as error:
         raise ConfigurationError(f"{name} cannot be called like this: {error!r}") from error
-    if "headers" in kwargs:
-        kwargs["headers"] = {k: v for k, v in kwargs["headers"].items() if v != _NOT_GIVEN}
-    if any(_NOT_GIVEN in str(kwargs.get(part, "")) for part in ("url", "params", "cookies")):
+    for part in {"headers", "params", "cookies"} & kwargs.keys():
+        kwargs[part] = {key: v for key, v in kwargs[part].items() if v is not _NOT_GIVEN}
+        if not kwargs[part]:
+            del kwargs[part]
+    if _NOT_GIVEN in kwargs["url"]:
         raise ConfigurationError(f"{name} cannot be called without {', '.join(sorted(absent))}")
     return kwargs
 
 
-# Stands for an argument that nobody gave, until it is known whether it is a header.
-_NOT_GIVEN = "modelgates-argument-not-given"
+class _NotGiven(str):
+    """Stands for an argument that nobody gave, until it is known where it would have gone."""
+
+    def __str__(self) -> str:
+        return self
+
+    def isoformat(self) -> str:
+        return self
+
+
+_NOT_GIVEN = _NotGiven("modelgates-argument-not-given")
 
 
 @cache
@@ -209,9 +220,11 @@ def refusal(call: Call, reply: ReplyHead, body: bytes) -> APIStatusError:
     except InvalidResponseError:
         parsed = None
     payload = _payload(parsed, body)
-    detail = _mapping(payload.get("error")) or {}
+    # Shapes other than today's, problem+json among them, once the OpenAPI document has them.
+    known = isinstance(parsed, HasDict)
+    detail = _mapping(payload.get("error")) or (payload if known else {})
     code, user_id = detail.get("code"), payload.get("user_id")
-    message = _message(parsed, payload, detail)
+    message = _message(parsed, detail if known else {"message": detail.get("message")})
     return APIStatusError.for_status(reply.status)(
         _summary(reply, body) if message is None else message,
         status=reply.status,
@@ -249,14 +262,10 @@ def _payload(parsed: object, body: bytes) -> dict[str, Any]:
         return {}
 
 
-def _message(parsed: object, payload: dict[str, Any], detail: dict[str, Any]) -> str | None:
-    if isinstance(detail.get("message"), str):
-        return str(detail["message"])
-    found: list[object] = [parsed.strip()] if isinstance(parsed, str) else []
-    if isinstance(parsed, HasDict):
-        # Shapes other than today's, problem+json among them, once the OpenAPI document has them.
-        found += [payload.get(name) for name in ("message", "detail", "title", "error")]
-    return next((text for text in found if isinstance(text, str) and text), None)
+def _message(parsed: object, detail: dict[str, Any]) -> str | None:
+    found = [detail.get(name) for name in ("message", "detail", "title", "error")]
+    found += [parsed.strip() or None] if isinstance(parsed, str) else []
+    return next((text for text in found if isinstance(text, str)), None)
 
 
 def _mapping(value: object) -> dict[str, Any] | None:
@@ -279,6 +288,7 @@ def prepare(
     *,
     extra_body: Mapping[str, Any] | None = None,
     extra_headers: Mapping[str, str] | None = None,
+    extra_query: Mapping[str, str] | None = None,
     timeout: float | Timeout | Default = DEFAULT,
     deadline: float | Default | None = DEFAULT,
     retry: RetryPolicy | Default | None = DEFAULT,
@@ -290,6 +300,7 @@ def prepare(
     Args:
         extra_body: As in `client.audio.speech.create`, like what follows.
         extra_headers: Headers to add.
+        extra_query: Parameters to add to the URL.
         timeout: Seconds for each phase.
         deadline: Seconds for the whole call.
         retry: What is tried again.
@@ -316,6 +327,8 @@ def prepare(
     others.update(extra_body or {})
     kwargs = operation_kwargs(_binding.speech_operation, {"body": _request(simple, others)})
     kwargs["json"].update(others)
+    if extra_query:
+        kwargs["params"] = kwargs.get("params", {}) | dict(extra_query)
     call = Call(
         operation=_binding.speech_operation,
         kwargs=kwargs,

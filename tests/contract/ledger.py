@@ -93,8 +93,10 @@ class Ledger:
     def saw(self, operation: str, status: int) -> None:
         """Enter that a documented answer came and was validated."""
         answers = self.documented.setdefault(operation, {})
-        if str(status) in answers:
-            answers[str(status)] += 1
+        for name in (str(status), f"{status // 100}XX", f"{status // 100}xx", "default"):
+            if name in answers:
+                answers[name] += 1
+                break
 
     def enter(self, check: str, *, failure: str | None = None, where: str = "") -> None:
         """Enter what a check made of the latest exchange, or of several."""

@@ -10,7 +10,7 @@ import time
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 import schemathesis
@@ -23,6 +23,7 @@ from modelgates_speech.stub.tones import Tones
 from tests.contract.defects import DEFECTS
 from tests.contract.ledger import Ledger, characters_of
 from tests.contract.settings import KEY_VARIABLE, ROOT, STUB_KEY, Settings
+from tests.edition import Edition
 
 if TYPE_CHECKING:
     from schemathesis.specs.openapi.schemas import OpenApiSchema
@@ -95,26 +96,50 @@ def document() -> dict[str, Any]:
     return yaml.safe_load(Path(SETTINGS.document).read_text("utf-8"))
 
 
-def narrowed(part: Any) -> Any:
-    """The document as far as generated cases explore it: `Settings.breadth` says how far.
+@functools.cache
+def edition() -> Edition:
+    return Edition(document())
+
+
+# How HTTP refuses: a server may, whether or not its document says so.
+REFUSALS = {"400": "Refused", "401": "Refused for want of a key"}
+
+
+def judged() -> dict[str, Any]:
+    """The document, with the refusals that it leaves unsaid: of any shape."""
+    made = copy.deepcopy(document())
+    for item in made["paths"].values():
+        for method in _METHODS & item.keys():
+            responses = {str(status): it for status, it in item[method]["responses"].items()}
+            if not {"default", "4XX", "4xx"} & responses.keys():
+                responses = {status: {"description": t} for status, t in REFUSALS.items()} | responses
+            item[method]["responses"] = responses
+    return made
+
+
+_METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+
+
+def narrowed(part: Any, breadth: int | None = SETTINGS.breadth) -> Any:
+    """The document as far as generated cases explore it: `breadth` properties of each object.
 
     111 providers with the same schema take nine in ten of the cases, and the time and money.
     """
     if isinstance(part, list):
-        return [narrowed(each) for each in part]
+        return [narrowed(each, breadth) for each in part]
     if not isinstance(part, dict):
         return part
-    part = {name: narrowed(each) for name, each in part.items()}
+    part = {name: narrowed(each, breadth) for name, each in part.items()}
     properties = part.get("properties")
-    if SETTINGS.breadth is not None and isinstance(properties, dict):
-        wanted = [*dict.fromkeys([*part.get("required", []), *properties])][: SETTINGS.breadth]
+    if breadth is not None and isinstance(properties, dict):
+        wanted = [*dict.fromkeys([*part.get("required", []), *properties])][:breadth]
         part["properties"] = {name: properties[name] for name in properties if name in wanted}
     return part
 
 
 def secured() -> dict[str, Any]:
     """The document, with what it says in prose said as a requirement: calls need the key."""
-    made = copy.deepcopy(document())
+    made = judged()
     schemes = made.setdefault("components", {}).setdefault("securitySchemes", {})
     if not schemes:
         schemes["apiKey"] = {"type": "http", "scheme": "bearer"}
@@ -137,7 +162,7 @@ def schema(contents: dict[str, Any], *, coverage: bool = True) -> OpenApiSchema:
 
 @functools.cache
 def published() -> OpenApiSchema:
-    return schema(document())
+    return schema(judged())
 
 
 @functools.cache
@@ -151,7 +176,7 @@ def operations(of: OpenApiSchema) -> dict[str, Any]:
 
 def name_documented_answers() -> None:
     """Enter in the ledger which answers there are to be seen."""
-    for label, operation in operations(published()).items():
+    for label, operation in operations(schema(document())).items():
         LEDGER.documented[label] = dict.fromkeys(operation.responses.status_codes, 0)
 
 
@@ -202,13 +227,14 @@ class OverSocket:
         query: str = "",
     ) -> requests.Response:
         """Send one request to the speech operation, credentials and JSON unless told otherwise."""
-        given: dict[str, Any] = {**BEARER, **(headers or {})}
+        given: dict[str, Any] = {**edition().headers, **BEARER, **(headers or {})}
         wire = {name: value for name, value in given.items() if value is not None}
         if body is not None:
-            wire.setdefault("Content-Type", "application/json")
+            wire.setdefault("Content-Type", edition().media_type)
+        query = query or urlencode(edition().demanded("query"))
         request = requests.Request(
             method,
-            f"{self.base_url}{SPEECH}{query}",
+            f"{self.base_url}{SPEECH}?{query}".rstrip("?"),
             headers=wire,
             json=body,
             data=data,
@@ -231,7 +257,7 @@ class OverSocket:
                 f"answered {response.status_code}, not {status}: {response.text[:200]}"
             )
         operation = published()[SPEECH]["POST"]
-        operation.Case(headers=dict(BEARER)).validate_response(
+        spoken_case(operation).validate_response(
             response, checks=document_checks(), headers=BEARER
         )
         LEDGER.saw(operation.label, response.status_code)
@@ -251,47 +277,23 @@ def document_checks() -> list[Any]:
 
 def speech_request() -> dict[str, Any]:
     """The smallest request for speech that this run's server takes."""
-    [body] = document()["paths"][SPEECH]["post"]["requestBody"]["content"].values()
-    schema = resolved(body["schema"])
-    # Whatever another document may demand beside them.
-    demanded = {name: _some(schema["properties"][name]) for name in schema.get("required", [])}
-    known = {
-        "input": "Hello.",
-        "model": SETTINGS.model or "any/model",
-        "voice": SETTINGS.voice or "alloy",
+    known = {"input": "Hello.", "model": SETTINGS.model, "voice": SETTINGS.voice}
+    wanted = {
+        name: value
+        for name, value in known.items()
+        if value and edition().allows(edition().properties.get(name, False), value)
     }
-    return {**demanded, **known}
+    return {**edition().body, **wanted}
 
 
-def resolved(part: Any) -> Any:
-    """Follow a reference within the document."""
-    while isinstance(part, dict) and "$ref" in part:
-        found: Any = document()
-        for name in part["$ref"].removeprefix("#/").split("/"):
-            found = found[name.replace("~1", "/").replace("~0", "~")]
-        part = found
-    return part
-
-
-def _some(part: Any) -> Any:
-    """Some value of a simple schema."""
-    schema = resolved(part)
-    for known in ("default", "const", "example"):
-        if known in schema:
-            return schema[known]
-    if "enum" in schema:
-        return schema["enum"][0]
-    kind = schema.get("type", "string")
-    kind = kind[0] if isinstance(kind, list) else kind
-    simple = {
-        "string": "some",
-        "integer": 1,
-        "number": 1,
-        "boolean": True,
-        "array": [],
-        "object": {},
-    }
-    return simple.get(kind)
+def spoken_case(operation: Any) -> Any:
+    """A case of Schemathesis's that asks for speech and is valid."""
+    return operation.Case(
+        body=speech_request(),
+        headers={**edition().headers, **BEARER},
+        query=edition().demanded("query"),
+        media_type=edition().media_type,
+    )
 
 
 def is_over() -> bool:

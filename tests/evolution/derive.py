@@ -1,8 +1,9 @@
 """Derive the documents of this folder from `openapi.yaml`.
 
-Each file in `documents/` says what changes (`what`), how that must be rated (`rating`), which
-operations the generator must say that it left out (`left_out`), and the change as a JSON Patch
-whose paths may hold `*` for "each that there is".
+Each file in `documents/` is a kind of change. Each of its entries says what changes (`what`), how
+that must be rated (`rating`), which operations must be reported as left out (`left_out`), and the
+change as a JSON Patch whose paths may hold `*` for "each that there is", and begin with `SPEECH`
+for our operation and with `REQUEST` for the schema of its request.
 """
 
 from copy import deepcopy
@@ -15,6 +16,10 @@ from jsonpointer import JsonPointer
 from ruamel.yaml import YAML
 
 FOLDER = Path(__file__).parent / "documents"
+SHORT = {
+    "SPEECH": "/paths/~1audio~1speech/post",
+    "REQUEST": "/components/schemas/SpeechRequest",
+}
 
 
 @dataclass(frozen=True)
@@ -31,15 +36,28 @@ class Evolution:
         """Give the changed document; the given one stays as it is."""
         document = deepcopy(document)
         for operation in self.patch:
-            for path in _expand(operation["path"].split("/")[1:], document):
-                jsonpatch.apply_patch(document, [operation | {"path": path}], in_place=True)
+            written = operation | {
+                key: _written_out(operation[key]) for key in ("path", "from") if key in operation
+            }
+            for path in _expand(written["path"].split("/")[1:], document):
+                jsonpatch.apply_patch(document, [written | {"path": path}], in_place=True)
         return document
 
 
 def evolutions() -> list[Evolution]:
     """Read all of them, by name."""
     yaml = YAML(typ="safe")
-    return [Evolution(path.stem, **yaml.load(path)) for path in sorted(FOLDER.glob("*.yaml"))]
+    found = [
+        Evolution(name, **entry)
+        for path in FOLDER.glob("*.yaml")
+        for name, entry in yaml.load(path).items()
+    ]
+    return sorted(found, key=lambda evolution: evolution.name)
+
+
+def _written_out(path: str) -> str:
+    start, slash, rest = path.partition("/")
+    return SHORT.get(start, start) + slash + rest
 
 
 def _expand(parts: list[str], document: Any) -> list[str]:

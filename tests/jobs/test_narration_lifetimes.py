@@ -8,10 +8,10 @@ import pytest
 import trio
 
 from modelgates_speech import AsyncModelGates, IncompleteAudioError, ModelGates
-from tests.edition import PLAIN, REQUIRED_ARGUMENTS
+from tests.edition import HELLO
 
 TEXT = "It was dark. Nobody had gone out. The wind slept. " * 40
-REQUEST = {**PLAIN, **REQUIRED_ARGUMENTS, "input": TEXT}
+REQUEST = HELLO | {"input": TEXT}
 LOOPS = pytest.mark.parametrize("loop", ["asyncio", "trio"])
 
 

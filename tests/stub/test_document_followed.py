@@ -143,14 +143,22 @@ def test_an_error_schema_with_other_fields_is_filled_in(changed):
     }
 
 
-@pytest.mark.parametrize("place", ["operation", "document"])
-def test_security_asks_for_the_key_where_the_parameter_is_gone(changed, operation, place):
+@pytest.mark.parametrize("place", ["operation", "document", "nowhere"])
+def test_the_key_is_asked_for_where_the_parameter_is_gone(changed, operation, place):
     operation["parameters"] = []
-    assert call(changed, headers={"Authorization": ""}).status_code == 200
-
-    (operation if place == "operation" else changed)["security"] = [{"apiKey": []}]
+    if place != "nowhere":
+        (operation if place == "operation" else changed)["security"] = [{"apiKey": []}]
     assert call(changed, headers={"Authorization": ""}).status_code == 401
     assert call(changed).status_code == 200
+
+
+@pytest.mark.parametrize("security", [[], [{"apiKey": []}, {}]])
+def test_a_call_that_needs_no_key_is_still_refused_with_a_wrong_one(changed, operation, security):
+    operation |= {"parameters": [], "security": security}
+    with StubServer(document=changed) as stub, httpx.Client(base_url=stub.base_url) as http:
+        assert http.post("/audio/speech", json=BODY).status_code == 200
+        wrong = {"Authorization": "Bearer wrong"}
+        assert http.post("/audio/speech", json=BODY, headers=wrong).status_code == 401
 
 
 def test_a_key_in_a_header_of_its_own_is_asked_for_and_redacted(changed, operation):
@@ -162,7 +170,10 @@ def test_a_key_in_a_header_of_its_own_is_asked_for_and_redacted(changed, operati
     }
     operation["security"] = [{"apiKey": []}]
 
-    with StubServer(document=changed, api_key="the-key") as stub, connect(stub) as http:
+    with (
+        StubServer(document=changed, api_key="the-key") as stub,
+        httpx.Client(base_url=stub.base_url) as http,
+    ):
         assert http.post("/audio/speech", json=BODY).status_code == 401
         assert http.post("/audio/speech", json=BODY, headers={"X-Key": "a"}).status_code == 401
         assert http.post("/audio/speech", json=BODY, headers={"X-Key": "the-key"}).is_success

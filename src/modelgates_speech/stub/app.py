@@ -152,11 +152,10 @@ class _Service:
     ) -> Response:
         """Answer a request that the document does not allow."""
         headers = {**self._headers(), **refusal.headers}
-        error = self.document.error(
+        kind, content = self.document.error(
             operation, refusal.status, message=refusal.message, metadata=refusal.metadata
         )
-        content = json.dumps(error)
-        response = Response(content, refusal.status, headers, media_type="application/json")
+        response = Response(content, refusal.status, headers, media_type=kind)
         self._record(request, operation, body, headers, response, None)
         return response
 
@@ -237,7 +236,8 @@ def _media_type(content: Mapping[str, Any], response_format: object) -> str | No
     for media_type in ours:
         if media_type in content:
             return media_type
-    first = next(iter(content), None)
+    audible = (kind for kind in content if "json" not in kind and not kind.startswith("text/"))
+    first = next(audible, next(iter(content), None))
     return ours[0] if first in {"audio/*", "*/*"} else first
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib
 import importlib.resources
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
@@ -23,6 +24,7 @@ from modelgates_speech.stub.shapes import Json, fields
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
 _BASE = "urn:modelgates:openapi"
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -71,7 +73,8 @@ class Operation:
         bodies: the schema of each media type that a request may have; empty without a body.
         responses: per status, the schema of each media type that an answer may have.
         credentials: the headers that may carry the key, lower case, with whether it is a bearer
-            token; empty when anybody may call.
+            token.
+        anonymous: whether a call may do without.
     """
 
     method: str
@@ -83,6 +86,7 @@ class Operation:
         default_factory=dict[str, Mapping[str, Json]]
     )
     credentials: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    anonymous: bool = False
 
     @property
     def success(self) -> tuple[int, Mapping[str, Json]]:
@@ -90,7 +94,7 @@ class Operation:
         for status, content in sorted(self.responses.items()):
             if status.startswith("2"):
                 return int(status.replace("X", "0")), content
-        return 200, {}
+        return 200, self.responses.get("DEFAULT", {})
 
 
 class Document:
@@ -135,10 +139,9 @@ class Document:
         declared = [*item.get("parameters", []), *operation.get("parameters", [])]
         parameters = [self._resolve(parameter) for parameter in declared]
         body = self._resolve(operation.get("requestBody", {}))
-        credentials = self._schemes(operation.get("security", self._contents.get("security", [])))
-        for parameter in parameters:
-            if parameter["in"] == "header" and parameter["name"].lower() == "authorization":
-                credentials["authorization"] = True
+        security: Json = operation.get("security", self._contents.get("security"))
+        # Whatever else an edition of the document names: a bearer token is what the API knows.
+        credentials = self._schemes(security or []) | {"authorization": True}
         return Operation(
             method=method.upper(),
             path=self.prefix + path,
@@ -159,6 +162,7 @@ class Document:
                 for status, response in operation.get("responses", {}).items()
             },
             credentials=credentials,
+            anonymous=security is not None and (not security or {} in security),
         )
 
     def _schemes(self, security: Json) -> dict[str, bool]:
@@ -174,7 +178,9 @@ class Document:
 
     def _resolve(self, part: Json) -> Json:
         while reference := fields(part).get("$ref"):
-            part = self._registry.resolver(_BASE).lookup(reference).contents
+            found: Json = self._registry.resolver(_BASE).lookup(reference).contents
+            beside = {key: value for key, value in fields(part).items() if key != "$ref"}
+            part = {**fields(found), **beside} if beside else found
         return part
 
     def problem(self, schema: Json, value: Json) -> tuple[str, str] | None:
@@ -183,7 +189,7 @@ class Document:
         Returns:
             What is wrong, and where (`$.speed`); None when nothing is.
         """
-        validator: Any = Draft202012Validator(schema, registry=self._registry)
+        validator: Any = _Validator(schema, registry=self._registry)
         error = next(iter(validator.iter_errors(value)), None)
         if error is None:
             return None
@@ -202,60 +208,103 @@ class Document:
                     defaults[name] = value["default"]
         return {**defaults, **fields(body)}
 
-    def error(self, operation: Operation | None, status: int, **hints: Json) -> Json:
-        """Build an error body as the document wants it.
+    def error(
+        self, operation: Operation | None, status: int, **hints: Json
+    ) -> tuple[str | None, bytes]:
+        """Build an error's content as the document wants it.
 
         Arguments:
             operation: where; None for a path that the document does not know.
             status: the HTTP status; one that is not documented gets the shape of one that is.
             hints: values for fields by name, wherever the schema has one that allows it.
+
+        Returns:
+            The content type, None for no content, and the content.
         """
-        hints = {"code": status} | hints
+        message = hints.get("message", "")
+        hints = {"code": status, "status": status} | dict.fromkeys(_SAYING, message) | hints
         operation = operation or next(iter(self.operations), None)
         responses: Mapping[str, Mapping[str, Json]] = operation.responses if operation else {}
-        keys = [str(status), f"{status // 100}XX", "DEFAULT", *sorted(responses, reverse=True)]
-        for key in keys:
-            if (key in responses and key[0] not in "123") and (schema := _json(responses[key])):
-                return self.example(schema, hints)
-        return {"error": {"code": status, "message": hints.get("message", "")}}
+        documented = [str(status), f"{status // 100}XX", "DEFAULT"]
+        content = next((responses[key] for key in documented if key in responses), None)
+        if content is None:
+            others = (responses[key] for key in sorted(responses, reverse=True) if key[0] in "45")
+            content = next((other for other in others if _json(other)), {"application/json": None})
+        for media_type, schema in content.items():
+            if "json" in media_type:
+                if schema is None:
+                    schema = {"error": {"code": status, "message": message}}
+                    return media_type, json.dumps(schema).encode()
+                return media_type, json.dumps(self.example(schema, hints)).encode()
+        kind = next((kind for kind in content if kind.startswith("text/")), None)
+        return kind, str(message).encode() if kind else b""
 
     def example(self, schema: Json, hints: Mapping[str, Json]) -> Json:
         """Make a value that fits a schema: its required fields, and those in `hints`."""
-        known = fields(self._resolve(schema))
-        for key in ("const", "default", "example"):
-            if key in known:
-                return known[key]
-        for key in ("examples", "enum"):
-            if known.get(key):
-                return known[key][0]
-        for key in ("oneOf", "anyOf"):
-            if known.get(key):
-                return self.example(known[key][0], hints)
-        kinds = known.get("type", "object" if "properties" in known or "allOf" in known else None)
-        match kinds if isinstance(kinds, str | None) else kinds[0]:
-            case "object":
-                return self._example_object(known, hints)
-            case "array":
-                return [self.example(known.get("items"), hints)] * known.get("minItems", 0)
-            case "string":
-                return "example".ljust(known.get("minLength", 0), "e")
-            case "integer" | "number":
-                return known.get("minimum", 0)
-            case "boolean":
-                return False
-            case _:
-                return None
+        candidates = list(self._candidates(fields(self._resolve(schema)), hints))
+        fitting = (value for value in candidates if self.problem(schema, value) is None)
+        return next(fitting, candidates[0])
 
-    def _example_object(self, schema: Mapping[str, Json], hints: Mapping[str, Json]) -> Json:
-        made: dict[str, Json] = {}
+    def _candidates(self, known: Mapping[str, Json], hints: Mapping[str, Json]) -> Iterator[Json]:
+        if "const" in known:
+            yield known["const"]
+        samples = [known[key] for key in ("example", "default") if key in known]
+        samples += [*known.get("examples", []), *known.get("enum", [])]
+        kinds = known.get("type", "object" if {"properties", "allOf"} & known.keys() else None)
+        if "object" in (kinds if isinstance(kinds, list) else [kinds]):
+            # A sample says what is not known better here.
+            begun = next((sample for sample in samples if isinstance(sample, Mapping)), {})
+            yield self._example_object(known, hints, begun)
+        yield from samples
+        for key in ("oneOf", "anyOf"):
+            yield from (self.example(part, hints) for part in known.get(key, []))
+        match kinds if isinstance(kinds, str | None) else kinds[0]:
+            case "array":
+                yield [self.example(known.get("items"), hints)] * known.get("minItems", 0)
+            case "string":
+                yield from ("example".ljust(known.get("minLength", 0), "e"), *_TEXTS)
+            case "integer" | "number":
+                yield known.get("minimum", 0)
+            case "boolean":
+                yield False
+            case _:
+                yield None
+
+    def _example_object(
+        self, schema: Mapping[str, Json], hints: Mapping[str, Json], begun: Mapping[str, Json]
+    ) -> Json:
+        made: dict[str, Json] = {**begun}
         for part in schema.get("allOf", []):
             made |= self.example(part, hints) or {}
         for name, value in schema.get("properties", {}).items():
-            if name in hints and self.problem(value, hints[name]) is None:
-                made[name] = hints[name]
-            elif name in schema.get("required", []):
-                made[name] = self.example(value, hints)
+            hinted = [hints[name], str(hints[name])] if name in hints else []
+            fitting = [hint for hint in hinted if self.problem(value, hint) is None]
+            if fitting:
+                made[name] = fitting[0]
+            elif name in schema.get("required", []) or isinstance(begun.get(name), Mapping):
+                inner = {**fields(self._resolve(value))}
+                if name in begun:
+                    inner["example"] = begun[name]
+                made[name] = self.example(inner, hints)
         return made
+
+
+def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> Any:
+    try:
+        return _PATTERN(validator, pattern, instance, schema)
+    except re.error:
+        # Patterns are JavaScript's: what Python cannot read it does not judge.
+        return ()
+
+
+_PATTERN: Any = cast("Any", Draft202012Validator).VALIDATORS["pattern"]
+_extend: Any = validators.extend  # pyright: ignore[reportUnknownMemberType]
+_Validator: Any = _extend(Draft202012Validator, {"pattern": _patterned})
+
+# Fields in which errors say what happened, in the shapes that are known.
+_SAYING = ("message", "detail", "title", "error", "error_description")
+# One of them fits most formats.
+_TEXTS = ("https://example.com/", "2026-01-01", "2026-01-01T00:00:00Z", "a@example.com")
 
 
 def load(
@@ -290,10 +339,13 @@ def load(
 
 
 def _schemas(part: Mapping[str, Json]) -> dict[str, Json]:
-    return {
-        media_type.lower(): content.get("schema", True)
-        for media_type, content in part.get("content", {}).items()
-    }
+    found: dict[str, Json] = {}
+    for media_type, content in part.get("content", {}).items():
+        schema = content.get("schema", True)
+        if "example" in content and isinstance(schema, Mapping):
+            schema = {**schema, "example": content["example"]}
+        found[media_type.partition(";")[0].strip().lower()] = schema
+    return found
 
 
 def _json(content: Mapping[str, Json]) -> Json:
@@ -301,13 +353,23 @@ def _json(content: Mapping[str, Json]) -> Json:
 
 
 def _absolute(part: Json) -> Json:
+    """Make references absolute, and say as OpenAPI 3.1 does what 3.0 says in its own way."""
     if isinstance(part, Mapping):
-        return {
+        made = {
             str(key): f"{_BASE}{value}"
             if key == "$ref" and str(value).startswith("#")
             else _absolute(value)
             for key, value in fields(part).items()
         }
+        if made.get("nullable") is True and isinstance(made.get("type"), str):
+            made["type"] = [made["type"], "null"]
+        for bound, exclusive in _BOUNDS.items():
+            if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
+                made[exclusive] = made.pop(bound)
+        return made
     if isinstance(part, list):
         return [_absolute(value) for value in cast("Sequence[Json]", part)]
     return part
+
+
+_BOUNDS = {"minimum": "exclusiveMinimum", "maximum": "exclusiveMaximum"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.responses import Response, StreamingResponse
 
@@ -28,7 +28,7 @@ class Exchange:
         content_type: of the normal answer; None when it has no content.
         content: of the normal answer, made as it is taken.
         headers: of any answer.
-        error: builds the documented error body for a status, from hints.
+        error: builds the content type and content of the error for a status, from hints.
         hang_up: ends the connection.
     """
 
@@ -36,7 +36,7 @@ class Exchange:
     content_type: str | None
     content: AsyncIterator[bytes]
     headers: Mapping[str, str]
-    error: Callable[..., Any]
+    error: Callable[..., tuple[str | None, bytes]]
     hang_up: HangUp
 
     def answer(self) -> Response:
@@ -61,8 +61,8 @@ class Exchange:
 
     def respond(self, content: bytes | str, *, status: int, content_type: str | None) -> Response:
         """Answer with something else altogether."""
-        kind = content_type or "application/octet-stream"
-        return Response(content, status, {**self.headers, "Content-Type": kind})
+        kind = {"Content-Type": content_type} if content_type else {}
+        return Response(content, status, {**self.headers, **kind})
 
     async def head(self, length: int) -> bytes:
         """Take the first bytes of the content, or all of it if it is shorter."""

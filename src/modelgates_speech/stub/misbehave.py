@@ -27,9 +27,10 @@ async def play(fault: Fault, exchange: Exchange) -> ASGIApp:
 
 
 def _error_status(fault: Fault, exchange: Exchange, status: int) -> Response:
+    kind: str | None = _JSON
     body = fault.body
     if body is None:
-        body = exchange.error(
+        kind, body = exchange.error(
             status,
             message=fault.message or f"The stub was told to answer {status}",
             metadata=dict(fault.metadata or {"provider_name": "stub"}),
@@ -37,8 +38,7 @@ def _error_status(fault: Fault, exchange: Exchange, status: int) -> Response:
         )
     if isinstance(body, Mapping):
         body = json.dumps(body)
-    kind = fault.content_type or _JSON
-    response = exchange.respond(body, status=status, content_type=kind)
+    response = exchange.respond(body, status=status, content_type=fault.content_type or kind)
     if fault.retry_after is not None:
         response.headers["Retry-After"] = str(fault.retry_after)
     if status == 401:
@@ -126,7 +126,7 @@ async def _html_502(fault: Fault, exchange: Exchange) -> ASGIApp:
 
 
 async def _json(fault: Fault, exchange: Exchange) -> ASGIApp:
-    body = exchange.error(502, message="An error with the status of a success")
+    body = {"error": {"code": 502, "message": "An error with the status of a success"}}
     return exchange.respond(json.dumps(body), status=200, content_type=_JSON)
 
 

@@ -36,9 +36,9 @@ def authorize(
     Raises:
         RefusedError: 401, credentials are missing, malformed or wrong.
     """
-    if not operation.credentials:
-        return
     given = {name: headers[name] for name in operation.credentials if name in headers}
+    if not given and operation.anonymous:
+        return
     if not given:
         names = " or ".join(operation.credentials)
         raise _unauthorized(f"No credentials: the header {names} is missing")

@@ -1,21 +1,19 @@
-"""Values drawn from the document's schemas, through Schemathesis.
+"""Values drawn from the document's schemas, through Schemathesis, which draws requests.
 
-It draws requests, so each schema becomes the body of one: a document with a POST per schema.
+So a schema becomes the body of one, in a document that has nothing else.
 """
 
-import copy
 import functools
 import importlib
+import json
 import re
-from collections.abc import Mapping
 
 import hypothesis
-import jsonschema_rs
 from hypothesis import strategies as st
 
-from tests.contract.run import document, schema
+from tests.contract.run import document, edition, narrowed, schema
 
-SCHEMAS = document()["components"]["schemas"]
+SCHEMAS = document().get("components", {}).get("schemas", {})
 
 settings = hypothesis.settings(
     derandomize=True,
@@ -26,59 +24,58 @@ settings = hypothesis.settings(
 )
 
 
-@functools.cache
-def _one_post_per_schema():
-    return schema(
-        {
-            "openapi": "3.1.0",
-            "info": {"title": "Schemas", "version": "1"},
-            "components": copy.deepcopy(document()["components"]),
-            "paths": {
-                f"/{name}": {
-                    "post": {
-                        "requestBody": {
-                            "required": True,
-                            "content": {
-                                "application/json": {
-                                    "schema": {"$ref": f"#/components/schemas/{name}"}
-                                }
-                            },
-                        },
-                        "responses": {"200": {"description": "Never sent."}},
-                    }
-                }
-                for name in SCHEMAS
-            },
-        }
-    )
-
-
-def values(name: str) -> st.SearchStrategy:
-    """Valid values of a schema."""
-    cases = _one_post_per_schema()[f"/{name}"]["POST"].as_strategy()
-    return cases.map(lambda case: case.body).filter(validator(name).is_valid)
+def values(part, breadth=None) -> st.SearchStrategy:
+    """Valid values of a schema, with at most `breadth` properties of each object of the document."""
+    drawn = _operation(json.dumps(part), breadth).as_strategy().map(lambda case: case.body)
+    return drawn.filter(edition().validator(part).is_valid)
 
 
 @functools.cache
-def validator(name: str) -> jsonschema_rs.Validator:
-    """A validator for a schema; another than the stub's, so that they do not err alike."""
-    return jsonschema_rs.validator_for(
-        {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "$ref": f"#/components/schemas/{name}",
-            "components": document()["components"],
-        }
-    )
+def _operation(part: str, breadth: int | None):
+    body = {"required": True, "content": {"application/json": {"schema": json.loads(part)}}}
+    operation = {"requestBody": body, "responses": {"200": {"description": "Never sent."}}}
+    contents = {
+        "openapi": document()["openapi"],
+        "info": {"title": "A schema", "version": "1"},
+        "components": {"schemas": narrowed(SCHEMAS, breadth)},
+        "paths": {"/": {"post": operation}},
+    }
+    return schema(contents)["/"]["POST"]
 
 
-def model(name: str) -> type:
-    """The generated class of a schema."""
-    models = importlib.import_module("modelgates_api.models")
-    return getattr(models, name)
+@functools.cache
+def models() -> dict[str, type]:
+    """The generated classes, by their names without case and punctuation."""
+    package = importlib.import_module("modelgates_api.models")
+    return {_plain(name): getattr(package, name) for name in package.__all__}
 
 
-def is_object(name: str) -> bool:
-    return isinstance(SCHEMAS[name], Mapping) and SCHEMAS[name].get("type") == "object"
+def model(name: str) -> type | None:
+    """The generated class of a schema of ours, or None where it has another name."""
+    return models().get(_plain(SCHEMAS[name].get("title", name)))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\W|_", "", name).lower()
+
+
+def ours() -> list[str]:
+    """The names of the schemas that our operation reaches."""
+    found: list[str] = []
+    waiting = [edition().item["post"], edition().item.get("parameters", [])]
+    while waiting:
+        for reference in re.findall(r'"\$ref": "(#[^"]*)"', json.dumps(waiting.pop())):
+            part = edition().resolved({"$ref": reference})
+            name = reference.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+            if name in SCHEMAS and name not in found:
+                found.append(name)
+            if part not in waiting and name not in _seen:
+                waiting.append(part)
+                _seen.add(name)
+    return found
+
+
+_seen: set[str] = set()
 
 
 def is_header_safe(text: str) -> bool:

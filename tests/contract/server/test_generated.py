@@ -10,9 +10,9 @@ from tests.contract.run import (
     LEDGER,
     SETTINGS,
     StoppedError,
-    document,
     in_process,
     is_over,
+    judged,
     name_model,
     published,
     schema,
@@ -21,7 +21,7 @@ from tests.contract.run import (
 
 # `ignored_auth` never fires without a security requirement, which the document lacks. Where
 # little is to be sent, that document adds nothing else.
-DOCUMENTS = {"as published": (document(), True), "with security": (secured(), not SETTINGS.breadth)}
+DOCUMENTS = {"as published": (judged(), True), "with security": (secured(), not SETTINGS.breadth)}
 
 
 def schemas():

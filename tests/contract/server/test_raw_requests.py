@@ -4,13 +4,18 @@ import json
 
 import pytest
 
-from tests.contract.run import speech_request
+from tests.contract.run import edition, speech_request
 
 JSON = {"Content-Type": "application/json"}
 
 
 def body(**fields):
     return json.dumps({**speech_request(), **fields}).encode()
+
+
+def with_number(raw: bytes) -> bytes:
+    """A body with a number that is written as given."""
+    return body()[:-1] + b', "speed": ' + raw + b"}"
 
 
 def with_input(raw: bytes) -> bytes:
@@ -28,9 +33,9 @@ BROKEN = {
     "a trailing comma": (body()[:-1] + b",}", JSON),
     "single quotes": (body().replace(b'"', b"'"), JSON),
     "a comment": (body() + b" // hello", JSON),
-    "not a number": (body(speed=1)[:-2] + b"NaN}", JSON),
-    "infinity": (body(speed=1)[:-2] + b"Infinity}", JSON),
-    "a leading zero": (body(speed=1)[:-2] + b"01}", JSON),
+    "not a number": (with_number(b"NaN"), JSON),
+    "infinity": (with_number(b"Infinity"), JSON),
+    "a leading zero": (with_number(b"01"), JSON),
     "a raw line break in text": (with_input(b'"a\nb"'), JSON),
     "a raw NUL in text": (with_input(b'"a\0b"'), JSON),
     "a byte order mark": (b"\xef\xbb\xbf" + body(), JSON),
@@ -83,10 +88,17 @@ ODD = {
 }
 
 
+PROVIDER = {"options": {"openai": {"deep": []}}}
+
+
 @pytest.mark.stub_only
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_requests_are_refused(server, name):
     data, headers = BROKEN[name]
+    kind = headers.get("Content-Type", "")
+    if kind != JSON["Content-Type"] and kind.partition(";")[0] in edition().media_types:
+        if "charset" not in kind:
+            pytest.skip("the OpenAPI document takes this content type")
     server.judge(server.send(data=data, headers=headers), status=400)
 
 
@@ -94,6 +106,8 @@ def test_broken_requests_are_refused(server, name):
 @pytest.mark.parametrize("name", ODD)
 def test_odd_but_valid_requests_are_answered(server, name):
     data, headers = ODD[name]
+    if not edition().allows(edition().schema, json.loads(data)):
+        pytest.skip("the OpenAPI document does not allow it")
     response = server.send(data=data, headers=headers)
     server.judge(response, status=200)
     assert response.content
@@ -103,6 +117,8 @@ def test_odd_but_valid_requests_are_answered(server, name):
 def test_odd_but_valid_requests_are_answered_or_refused_when_too_deep(server):
     # Any value is valid among a provider's options; that a server has its limits, too.
     options = b'{"options": {"openai": {"deep": ' + DEEP + b"}}}"
+    if not edition().allows(edition().properties.get("provider", False), PROVIDER):
+        pytest.skip("the OpenAPI document has no options of providers")
     response = server.send(data=body(provider="@").replace(b'"@"', options), headers=JSON)
     assert response.status_code in {200, 400}, f"answered {response.status_code}"
     server.judge(response)

@@ -26,13 +26,19 @@ def test_every_kind_of_answer_was_seen_often_enough():
     assert not wanting, f"saw {seen}, wanted at least {least}"
 
 
+def _is_to_be_had(status, answers):
+    """Of several successes, the server chooses one; nobody can ask for another."""
+    successes = [each for each in answers if each[0] in "123"]
+    return status[0] in "45d" or status == min(successes)
+
+
 @pytest.mark.stub_only
 def test_every_documented_answer_was_seen():
     unseen = [
         f"{status} of {label}"
         for label, answers in LEDGER.documented.items()
         for status, count in answers.items()
-        if not count
+        if not count and _is_to_be_had(status, answers)
     ]
     if unseen and LEDGER.stopped:
         raise StoppedError(LEDGER.stopped)
