@@ -97,7 +97,11 @@ class BindingError(Exception):
 
 
 def render_binding(
-    document: dict[str, Any], api: GeneratorData, config: Config, package: str
+    document: dict[str, Any],
+    api: GeneratorData,
+    config: Config,
+    package: str,
+    server: str | None = None,
 ) -> str:
     """Give the source of the wrapper's binding module.
 
@@ -106,6 +110,7 @@ def render_binding(
         api: The same document as the generator understood it.
         config: The generator's configuration, which has a say in names.
         package: The name of the generated package.
+        server: Where the API is, should the document name no absolute server.
 
     Raises:
         BindingError: No `POST /audio/speech` with a JSON object for a body, or no absolute
@@ -121,7 +126,7 @@ def render_binding(
         operation=PythonIdentifier(endpoint.name, config.field_prefix),
         module=model.class_info.module_name,
         model=model.class_info.name,
-        base_url=base_url(document),
+        base_url=base_url(document, server),
         arguments=arguments_of(document),
         response_format=f"Literal[{', '.join(map(repr, formats))}]" if formats else "str",
         typing_names=", Literal" if formats else "",
@@ -222,16 +227,33 @@ def _resolve(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     return {**_resolve(document, target), **{k: v for k, v in node.items() if k != "$ref"}}
 
 
-def base_url(document: dict[str, Any]) -> str:
-    """Give the URL of the document's first server, without a slash at the end.
+def base_url(document: dict[str, Any], otherwise: str | None = None) -> str:
+    """Give the URL of the first absolute server of our operation, without a slash at the end.
+
+    Args:
+        document: The document.
+        otherwise: What to give where it names none.
 
     Raises:
-        BindingError: It is not absolute.
+        BindingError: It names none, and there is nothing else.
     """
-    servers: list[dict[str, Any]] = document.get("servers") or [{"url": "/"}]
-    url = str(servers[0]["url"])
-    for name, variable in servers[0].get("variables", {}).items():
-        url = url.replace(f"{{{name}}}", str(variable["default"]))
-    if not url.startswith(("https://", "http://")):
-        raise BindingError(f"the document's first server is {url!r}, not an absolute URL")
-    return url.rstrip("/")
+    urls = server_urls(document)
+    if urls:
+        return urls[0]
+    if otherwise is None:
+        raise BindingError("the document names no server by an absolute URL")
+    return otherwise
+
+
+def server_urls(document: dict[str, Any]) -> list[str]:
+    """Give the absolute URLs of our operation's servers, without slashes at the end."""
+    found: list[str] = []
+    item = document["paths"].get(PATH, {})
+    for level in (item.get(METHOD, {}), item, document):
+        for server in level.get("servers") or []:
+            url = str(server["url"])
+            for name, variable in server.get("variables", {}).items():
+                url = url.replace(f"{{{name}}}", str(variable["default"]))
+            if url.startswith(("https://", "http://")):
+                found.append(url.rstrip("/"))
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
@@ -32,11 +33,13 @@ class Change:
         rating: How much it asks of a user.
         side: Whether it is seen on the wire or by who writes Python.
         what: The change, in a sentence without a full stop.
+        details: The single changes, where many alike are one.
     """
 
     rating: Rating
     side: Literal["wire", "python"]
     what: str
+    details: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.rating} ({self.side}): {self.what}"
@@ -45,3 +48,40 @@ class Change:
 def overall(changes: list[Change]) -> Rating:
     """Give the rating of all changes together: the highest."""
     return max((change.rating for change in changes), default=Rating.NONE)
+
+
+# So many changes that differ in one name alone are told as one.
+_MANY = 6
+_NAME = re.compile(r"`([^`]*)`")
+
+
+def grouped(changes: list[Change]) -> list[Change]:
+    """Tell many changes of one kind at one place as one, with the list behind it."""
+    alike: dict[tuple[Rating, str, str, str], list[Change]] = {}
+    for change in changes:
+        alike.setdefault(_kind(change), []).append(change)
+    found: list[Change] = []
+    for (rating, _, sentence, parent), several in alike.items():
+        if len(several) < _MANY or not parent:
+            found += several
+            continue
+        names = [_last_name(change.what) for change in several]
+        shown = f"{', '.join(f'`{name}`' for name in names[:3])} and {len(names) - 3} more"
+        text = f"{sentence.replace('`…`', f'`{parent}/…`', 1)}: {shown}"
+        details = tuple(change.what for change in several)
+        found.append(Change(rating, several[0].side, text, details))
+    return found
+
+
+def _kind(change: Change) -> tuple[Rating, str, str, str]:
+    match = _NAME.search(change.what)
+    if not match:
+        return change.rating, change.side, change.what, ""
+    parent = re.split(r"[/.](?=[^/.]*$)", match[1])[0] if re.search(r"[/.]", match[1]) else ""
+    sentence = f"{change.what[: match.start()]}`…`{change.what[match.end() :]}"
+    return change.rating, change.side, sentence, parent
+
+
+def _last_name(what: str) -> str:
+    match = _NAME.search(what)
+    return re.split(r"[/.]", match[1])[-1] if match else what

@@ -341,6 +341,9 @@ def _parser() -> argparse.ArgumentParser:
     live.add_argument("--max-requests", type=int, default=DEFAULT_REQUESTS, metavar="N")
     live.add_argument("--max-characters", type=int, default=DEFAULT_CHARACTERS, metavar="N")
     other = parser.add_argument_group("other things to do")
+    other.add_argument(
+        "--only", choices=["server", "client"], help="judge the stub, or the client, alone"
+    )
     other.add_argument("--deep", action="store_true", help="explore with fresh seeds")
     other.add_argument("--minutes", type=float, default=10, help="how long (%(default)s)")
     other.add_argument("--seeds", type=int, metavar="N", help="run with seeds 1 to N")
@@ -386,7 +389,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return many_seeds(settings, given.seeds)
     if given.deep:
         return explore(settings, given.minutes)
-    everything = ["tests/contract"]
+    everything = ["tests/contract" + (f"/{given.only}" if given.only else "")]
     return show(run(settings, tests=everything), settings)
 
 

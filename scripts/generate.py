@@ -26,9 +26,11 @@ from openapi_python_client.config import Config, ConfigFile, MetaType
 
 from scripts.binding import METHOD, PATH, BindingError, arguments_of, render_binding
 from scripts.document import DocumentError, parse, read
+from scripts.mending import mended
 from scripts.methods import render_methods
 from scripts.overrides import OverrideError, write_overridden_templates
 from scripts.parsing import ParsingError, parse_for_generator
+from scripts.scope import Scope, ScopeError
 from scripts.terms import Terms
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "openapi.yaml"
 CONFIG = ROOT / "generator-config.yaml"
+SCOPE = ROOT / "generator-scope.yaml"
 OUTPUT = ROOT / "generated"
 BINDING = ROOT / "src" / "modelgates_speech" / "_binding.py"
 # Written beside the binding.
@@ -64,13 +67,13 @@ with the next run, and `nox -s drift` fails until then. What the generator is to
 What to know when using it directly, without the wrapper `modelgates_speech`:
 
 - The answer's body is read whole before a call returns; audio is a `File` whose `payload` holds it.
-- Give the key to `AuthenticatedClient(token=...)`. Where an operation has an argument
-  `authorization` of its own, that one is what is sent: `authorization="Bearer ..."`.
+- Give the key to `AuthenticatedClient(token=...)`; no operation has an argument for it.
 - Requests end after 60 s without a byte (5 s to connect); `timeout=` changes it.
 - An undocumented status gives `parsed=None`, as does a documented error whose body is not what the
   document says; `status_code` and `content` hold what came. With `raise_on_unexpected_status=True`
   both raise.
-- `openapi.json` beside the modules is the document that they were generated from.
+- `openapi.json` beside the modules is the document that they were generated from: what
+  `generator-scope.yaml` leaves out is not in it.
 """
 
 
@@ -78,13 +81,17 @@ class GenerationError(Exception):
     """The package cannot be generated from the document. Nothing was written."""
 
 
-def generate(document: Path, output: Path, binding: Path) -> list[str]:
+_REASONS = (BindingError, DocumentError, OverrideError, ParsingError, ScopeError)
+
+
+def generate(document: Path, output: Path, binding: Path, scope: Path = SCOPE) -> list[str]:
     """Generate the package from a document.
 
     Args:
         document: The OpenAPI document, YAML or JSON.
         output: The folder to hold `modelgates_api`, which is replaced whole, and a `README.md`.
         binding: The module to write for the wrapper; `_methods.py` comes beside it.
+        scope: What of the document is generated.
 
     Returns:
         One line for each part of the document that the generator cannot express and left out;
@@ -101,16 +108,17 @@ def generate(document: Path, output: Path, binding: Path) -> list[str]:
         templates = Path(folder, "templates")
         templates.mkdir()
         try:
-            contents = parse(read(document))
+            chosen = Scope.read(scope)
+            contents = chosen.of(mended(parse(read(document)))[0])
             write_overridden_templates(templates)
             config = _configuration(document, package)
             terms = Terms(contents, config)
             api, missing = parse_for_generator(terms.document, config)
             terms.restore_wire_names(api)
-            names = render_binding(contents, api, config, PACKAGE)
+            names = render_binding(contents, api, config, PACKAGE, chosen.server)
             operation = contents["paths"][PATH].get(METHOD, {}).get("operationId", PATH)
             methods = render_methods(arguments_of(contents), operation)
-        except (BindingError, DocumentError, OverrideError, ParsingError) as error:
+        except _REASONS as error:
             raise GenerationError(str(error)) from error
         project = Project(openapi=api, config=config, custom_template_path=templates)
         with _first_on_path(ruff.parent), redirect_stdout(StringIO()):

@@ -194,10 +194,18 @@ def render_methods(arguments: dict[str, dict[str, Any]], operation: str) -> str:
     # What must be given comes first, whatever the order of the document.
     document.sort(key=lambda option: option.default is not None)
     narrated = [TEXT if option.name == "input" else option for option in document]
+    # The file's suffix says it.
+    saved = [
+        option._replace(type=f"{option.type} | None", default="None")
+        if option.name == "response_format" and option.default is None
+        else option
+        for option in document
+    ]
+    saved.sort(key=lambda option: option.default is not None)
     methods = [
         _method("create", "AudioT", [*document, *CALL], CREATE, operation),
         _method("stream", "StreamT", [*document, *CALL], STREAM, operation),
-        _method("save", "PathT", [*document, BYTES, *CALL], SAVE, operation, before=PATH),
+        _method("save", "PathT", [*saved, BYTES, *CALL], SAVE, operation, before=PATH),
     ]
     whole = [*narrated, *NARRATION, *CALL]
     for flag, gives in (

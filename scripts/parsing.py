@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.errors import GeneratorError
 
-from scripts.binding import METHOD, PATH, BindingError, find_endpoint
-from scripts.references import follow, keys_of, references
+from scripts.binding import METHOD, PATH, find_endpoint
+from scripts.scope import only, pruned
 from scripts.terms import operations
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def parse_for_generator(
         ParsingError: Something of our operation would be missing.
         BindingError: The document does not have it.
     """
-    ours = _parse_all(_only(document, METHOD, PATH), config)
+    ours = _parse_all(only(document, METHOD, PATH), config)
     if isinstance(ours, str) or _complaints(ours):
         raise ParsingError(ours if isinstance(ours, str) else "\n".join(_complaints(ours)))
     whole = _parse_all(document, config)
@@ -97,43 +97,8 @@ def _without_what_fails(
     kept = deepcopy(document)
     missing: list[str] = []
     for method, path, _ in list(operations(document)):
-        if isinstance(reason := _parse_all(_only(document, method, path), config), str):
+        if isinstance(reason := _parse_all(only(document, method, path), config), str):
             del kept["paths"][path][method]
             missing.append(f"{method.upper()} {path}: {reason}")
     # What no operation points at may be what fails.
-    needed = _reachable(kept, kept["paths"])
-    for kind, components in kept.get("components", {}).items():
-        for name in [name for name in components if (kind, name) not in needed]:
-            if kind != "securitySchemes":
-                del components[name]
-    return kept, missing
-
-
-def _only(document: dict[str, Any], method: str, path: str) -> dict[str, Any]:
-    """Reduce a document to one operation and what it points at."""
-    item = document.get("paths", {}).get(path, {})
-    if method not in item:
-        raise BindingError(f"the document has no {method.upper()} {path}")
-    paths = {path: {key: item[key] for key in (method, "parameters") if key in item}}
-    needed = _reachable(document, paths)
-    components = {
-        kind: {name: part for name, part in parts.items() if (kind, name) in needed}
-        for kind, parts in document.get("components", {}).items()
-        if kind != "securitySchemes"
-    }
-    return {**document, "paths": paths, "components": components}
-
-
-def _reachable(document: dict[str, Any], start: Any) -> set[tuple[str, str]]:
-    """Give kind and name of each component that `start` needs, directly or not."""
-    found: set[tuple[str, str]] = set()
-    waiting = [start]
-    while waiting:
-        for _, reference in references(waiting.pop()):
-            match keys_of(reference):
-                case ["components", kind, name, *_] if (kind, name) not in found:
-                    found.add((kind, name))
-                    waiting.append(follow(document, f"#/components/{kind}/{name}"))
-                case _:
-                    pass
-    return found
+    return pruned(kept), missing

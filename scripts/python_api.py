@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import griffe
 
-from scripts.changes import Change, Rating
+from scripts.changes import Change, Rating, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def python_changes(old: list[Path], new: list[Path]) -> list[Change]:
         # What going back would break is what going forward adds.
         for name in _gone(after, before):
             changes.add(Change(Rating.COMPATIBLE, "python", f"`{name}` is new"))
-    return sorted(changes, reverse=True)
+    return grouped(sorted(changes, reverse=True))
 
 
 def _load(package: str, folders: list[Path]) -> griffe.Module:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Place = tuple[str | int, ...]
 
 # What stands below these is a sample of data, not a part of the description.
-_SAMPLES = {"const", "default", "enum", "example", "examples"}
+SAMPLES = {"const", "default", "enum", "example", "examples"}
 
 
 def references(node: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
@@ -22,11 +22,30 @@ def references(node: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
             if key == "$ref" and isinstance(value, str):
                 yield (*place, key), value
             # A property may be called `default`: only outside of `properties` is it a sample.
-            elif key not in _SAMPLES or place[-1:] == ("properties",):
+            elif key not in SAMPLES or place[-1:] == ("properties",):
                 yield from references(value, (*place, key))
     elif is_list(node):
         for index, value in enumerate(node):
             yield from references(value, (*place, index))
+
+
+def reachable(document: dict[str, Any], start: Any) -> set[tuple[str, str]]:
+    """Give kind and name of each component that `start` needs, directly or not."""
+    found: set[tuple[str, str]] = set()
+    waiting = [start]
+    while waiting:
+        for _, reference in references(waiting.pop()):
+            match keys_of(reference):
+                case ["components", kind, name, *_] if (kind, name) not in found:
+                    found.add((kind, name))
+                    waiting.append(follow(document, f"#/components/{_escaped(kind, name)}"))
+                case _:
+                    pass
+    return found
+
+
+def _escaped(*parts: str) -> str:
+    return "/".join(part.replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def keys_of(reference: str) -> list[str]:

@@ -37,7 +37,8 @@ class Report:
         source: The path or URL of the document.
         outcome: How it ended.
         changes: Each change, rated.
-        left_out: Parts of the document that the generator cannot express.
+        left_out: Parts of the document that are not generated, with the reason.
+        warnings: What was mended or assumed on the way.
         checks: For each thing that was tried with the regenerated client, whether it works.
         error: What ended it, if it failed.
         line: The line of the document that the error is about, if one is.
@@ -47,6 +48,7 @@ class Report:
     outcome: Outcome = Outcome.FAILED
     changes: list[Change] = field(default_factory=list[Change])
     left_out: list[str] = field(default_factory=list[str])
+    warnings: list[str] = field(default_factory=list[str])
     checks: dict[str, bool] = field(default_factory=dict[str, bool])
     error: str = ""
     line: int | None = None
@@ -65,10 +67,16 @@ class Report:
             "rating": str(self.rating),
             "bump": self.rating.bump,
             "changes": [
-                {"rating": str(change.rating), "side": change.side, "what": change.what}
+                {
+                    "rating": str(change.rating),
+                    "side": change.side,
+                    "what": change.what,
+                    "details": list(change.details),
+                }
                 for change in self.changes
             ],
             "left_out": self.left_out,
+            "warnings": self.warnings,
             "checks": self.checks,
             "error": self.error,
             "line": self.line,
@@ -79,7 +87,10 @@ class Report:
         """Read what `as_json` gave."""
         ratings = {str(rating): rating for rating in Rating}
         changes = [
-            Change(ratings[change["rating"]], change["side"], change["what"])
+            Change(
+                *(ratings[change["rating"]], change["side"], change["what"]),
+                details=tuple(change["details"]),
+            )
             for change in report["changes"]
         ]
         return cls(
@@ -87,6 +98,7 @@ class Report:
             outcome=Outcome(report["outcome"]),
             changes=changes,
             left_out=report["left_out"],
+            warnings=report["warnings"],
             checks=report["checks"],
             error=report["error"],
             line=report["line"],
@@ -95,6 +107,7 @@ class Report:
     def as_text(self) -> str:
         """Give the report for a terminal."""
         lines = [f"{change}" for change in self.changes]
+        lines += [f"warning: {warning}" for warning in self.warnings]
         lines += [f"left out: {part}" for part in self.left_out]
         lines += [f"{name}: {'ok' if works else 'FAILS'}" for name, works in self.checks.items()]
         if self.error:
@@ -118,7 +131,7 @@ class Report:
             parts.append(f"```text\n{where}{self.error.replace('```', '')}\n```")
         for rating in reversed(Rating):
             found = [
-                f"- {change.side}: {change.what}"
+                f"- {change.side}: {change.what}{_behind(change)}"
                 for change in self.changes
                 if change.rating is rating
             ]
@@ -128,7 +141,10 @@ class Report:
                 parts.append("\n".join([heading, "", *found[:_SHOWN], *more]))
         if self.left_out:
             listed = "\n".join(f"- {part}" for part in self.left_out)
-            parts.append(f"## Left out\n\nThe generator cannot express these:\n\n{listed}")
+            parts.append(f"## Left out\n\nThese cannot be generated:\n\n{listed}")
+        if self.warnings:
+            listed = "\n".join(f"- {warning}" for warning in self.warnings)
+            parts.append(f"## Warnings\n\n{listed}")
         if self.checks:
             listed = "\n".join(
                 f"| {name} | {'ok' if ok else '**fails**'} |" for name, ok in self.checks.items()
@@ -137,6 +153,14 @@ class Report:
                 f"## The regenerated client\n\n| check | result |\n| --- | --- |\n{listed}"
             )
         return "\n\n".join(parts) + "\n"
+
+
+def _behind(change: Change) -> str:
+    """Give the list behind a change, folded."""
+    if not change.details:
+        return ""
+    listed = "\n".join(f"  - {detail}" for detail in change.details)
+    return f"\n\n  <details><summary>all</summary>\n\n{listed}\n\n  </details>"
 
 
 def add_to_changelog(changelog: str, changes: list[Change]) -> str:

@@ -16,7 +16,8 @@ from openapi_python_client.schema.untrusted_string import UntrustedString
 from openapi_python_client.strings import PythonIdentifier, get_content_type, pascal_case
 
 from scripts.binding import METHOD, PATH
-from scripts.document import is_mapping
+from scripts.document import is_list, is_mapping
+from scripts.references import follow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,21 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _BINARY = {"type": "string", "format": "binary"}
 _TEXT = {"type": "string"}
 _STRUCTURED = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+# What generated modules import, define or use by these names: no class may take them.
+_TAKEN_CLASSES = {
+    *("Any", "AuthenticatedClient", "BinaryIO", "BytesIO", "Client", "File", "FileTypes"),
+    *("Generator", "HTTPStatus", "IO", "Iterable", "Literal", "Mapping", "Optional", "Response"),
+    *("Self", "Sequence", "T", "TypeVar", "UNSET", "UUID", "Union", "Unset", "cast", "datetime"),
+    *("errors", "httpx", "json", "quote", "types"),
+}
+# What generated models have or use by these names: no property may.
+_TAKEN_PROPERTIES = {
+    *("additional_keys", "additional_properties", "additional_property", "cast", "cls", "d"),
+    *("date", "datetime", "field_dict", "files", "from_dict", "isoparse", "json", "kwargs"),
+    *("prop", "prop_dict", "prop_name", "src_dict", "t", "to_dict", "to_multipart", "types"),
+}
+_LONGEST_NAME = 80
 
 
 class Terms:
@@ -44,10 +60,17 @@ class Terms:
 
     def __init__(self, document: dict[str, Any], config: Config) -> None:
         self.document = deepcopy(document)
+        if str(document.get("openapi", "")).startswith("3.2"):
+            self.document["openapi"] = "3.1.1"
         self._config = config
         self._wire_names: dict[str, str] = {}
+        self._names: dict[int, str] = {}
         self._properties = {name for schema in _schemas(document) for name in schema["properties"]}
-        self._classes: set[str] = set()
+        self._classes = set(_TAKEN_CLASSES)
+        for _, _, operation in operations(self.document):
+            self._leave_the_key_to_the_client(operation)
+        for item in self.document["paths"].values():
+            self._leave_the_key_to_the_client(item)
         for body in bodies(self.document):
             self._name_content(body["content"])
         self._tell_operations_apart()
@@ -61,8 +84,28 @@ class Terms:
                 if wire_name is not None:
                     known.name = UntrustedString(wire_name)
 
+    def _leave_the_key_to_the_client(self, item: dict[str, Any]) -> None:
+        """Drop the parameter that holds the key: an argument of its own would overrule the client's.
+
+        So it makes no difference in Python whether the document asks for the key by a parameter
+        or by `security`.
+        """
+        if is_list(item.get("parameters")):
+            item["parameters"] = [
+                parameter
+                for parameter in item["parameters"]
+                if not is_key(self.document, parameter)
+            ]
+
     def _name_content(self, content: dict[str, Any]) -> None:
-        """Call everything bytes or text that is neither JSON nor a form."""
+        """Call everything bytes or text that is neither JSON nor a form.
+
+        What says the same as the JSON beside it is dropped: one class cannot tell which is meant.
+        """
+        structured = [content[kind].get("schema", {}) for kind in content if "json" in kind]
+        for media_type in [kind for kind in content if kind in _STRUCTURED]:
+            if content[media_type].get("schema") in structured:
+                del content[media_type]
         for media_type, media in content.items():
             known = get_content_type(media_type, self._config) or ""
             if known == "application/json" or known.endswith("+json") or known in _STRUCTURED:
@@ -96,14 +139,16 @@ class Terms:
         components = self.document.get("components", {}).get("schemas", {})
         for name, schema in components.items():
             if _becomes_class(schema):
-                self._claim(schema, "", schema.get("title") or name)
+                self._names[id(schema)] = self._claim(schema, "", schema.get("title") or name)
         for name, schema in components.items():
             if _becomes_class(schema):
-                self._tell_properties_apart(schema, schema.get("title") or name)
+                self._tell_properties_apart(schema, self._names[id(schema)])
 
     def _tell_properties_apart(self, schema: dict[str, Any], parent: str) -> None:
         """Give each property a Python name and a class of its own; the first keeps what it has."""
-        names: set[str] = set()
+        # The local variable of a model in its module is called like the module.
+        module = Class.from_string(string=parent, config=self._config).module_name
+        names = {str(module), *_TAKEN_PROPERTIES}
         properties: dict[str, Any] = {}
         for name, value in schema.get("properties", {}).items():
             own = next(n for n in _variants(name) if self._is_free(n, name, names))
@@ -121,14 +166,17 @@ class Terms:
     def _is_free(self, candidate: str, name: str, taken: set[str]) -> bool:
         # A new name must stand for nothing else anywhere, so that it can be traced back.
         new = candidate == name or candidate not in self._properties | self._wire_names.keys()
-        return new and PythonIdentifier(candidate, self._config.field_prefix) not in taken
+        python = PythonIdentifier(candidate, self._config.field_prefix)
+        return new and python not in taken and len(python) <= _LONGEST_NAME
 
     def _claim(self, schema: dict[str, Any], prefix: str, title: str) -> str:
         """Reserve a class for a schema, under another title where its own is taken."""
         for variant in _variants(title):
             name = prefix + pascal_case(variant) if prefix else variant
             found = Class.from_string(string=name, config=self._config)
-            if not self._classes & {found.name, found.module_name}:
+            # Where a script has no capitals, the module would hide the class in it.
+            free = str(found.name) != str(found.module_name) and len(found.name) <= _LONGEST_NAME
+            if free and not self._classes & {found.name, found.module_name}:
                 self._classes |= {found.name, found.module_name}
                 if variant != title:
                     schema["title"] = variant
@@ -144,11 +192,20 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
                 yield method, path, item[method]
 
 
+def is_key(document: dict[str, Any], parameter: dict[str, Any]) -> bool:
+    """Tell whether a parameter is the header that holds the key."""
+    if "$ref" in parameter:
+        parameter = follow(document, parameter["$ref"])
+    place, name = parameter.get("in"), str(parameter.get("name"))
+    return place == "header" and name.lower() == "authorization"
+
+
 def _variants(name: str) -> Iterator[str]:
     yield name
+    short = name[: _LONGEST_NAME // 2]
     number = 2
     while True:
-        yield f"{name}_{number}"
+        yield f"{short}_{number}"
         number += 1
 
 

@@ -16,16 +16,19 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scripts.binding import BindingError
+from scripts.binding import BindingError, base_url
+from scripts.blame import blame
 from scripts.changes import Rating
 from scripts.document import DocumentError, parse, read
 from scripts.fetch import FetchError, fetch, is_url
@@ -36,12 +39,15 @@ from scripts.generate import (
     OUTPUT,
     PACKAGE,
     ROOT,
+    SCOPE,
     GenerationError,
     generate,
 )
+from scripts.mending import mended
 from scripts.oasdiff import OasdiffError
 from scripts.python_api import python_changes
 from scripts.report import Outcome, Report, add_to_changelog
+from scripts.scope import Scope, ScopeError
 from scripts.validation import validate
 from scripts.wire import wire_changes
 
@@ -55,7 +61,7 @@ FINGERPRINT = ROOT / "tests" / "unit" / "published.sha256"
 REPLACED = [
     path.relative_to(ROOT)
     for path in (
-        *(DOCUMENT, FINGERPRINT, OUTPUT / PACKAGE, OUTPUT / "README.md"),
+        *(DOCUMENT, SCOPE, FINGERPRINT, OUTPUT / PACKAGE, OUTPUT / "README.md"),
         *(BINDING, BINDING.with_name(METHODS), CHANGELOG),
     )
 ]
@@ -66,16 +72,23 @@ _NOT_COPIED = shutil.ignore_patterns(
 SCENARIO = "tests/evolution/scenario.py"
 # About the generator, which has just run.
 GENERATOR_TESTS = ("tests/unit/test_drift.py", "tests/unit/test_generation.py")
-TESTS = ["tests/unit", SCENARIO, *(f"--ignore={file}" for file in GENERATOR_TESTS)]
-# Those that hang on the document.
-QUICK_TESTS = [
-    "tests/unit/test_client.py",
-    "tests/unit/test_document.py",
-    "tests/unit/test_generated_package.py",
-    SCENARIO,
-]
 # Loading them takes longer than some of the tests.
 UNUSED_PLUGINS = ("asyncio", "cacheprovider", "hypothesispytest", "schemathesis", "xdist")
+PYTEST = ["-m", "pytest", "-q", *(f"-pno:{name}" for name in UNUSED_PLUGINS)]
+CONTRACT = ["-m", "scripts.contract", "--only"]
+# What is tried, the longest first, and whose fault it is where it fails.
+CHECKS = {
+    "contract of the stub": ([*CONTRACT, "server"], "the stub cannot play this document"),
+    "tests": (
+        [*PYTEST, "tests/unit", *(f"--ignore={file}" for file in GENERATOR_TESTS)],
+        "a test of ours assumes too much",
+    ),
+    "contract of the client": ([*CONTRACT, "client"], "the client cannot express this document"),
+    "use": ([*PYTEST, SCENARIO], "the client cannot express this document"),
+}
+IMPORTS = "import modelgates_api; from modelgates_speech import _binding; _binding.speech_operation"
+# How often a part that does not type-check is left out and the rest tried again.
+ROUNDS = 5
 
 
 class CheckError(Exception):
@@ -95,7 +108,8 @@ def update(options: argparse.Namespace, report: Report) -> Outcome:
     """
     data = _data(options.source)
     contents = parse(data)
-    validate(contents, data)
+    taken = validate(contents, data)
+    report.warnings = taken.warnings
     current = parse(read(DOCUMENT))
     if json.dumps(contents) == json.dumps(current):
         return Outcome.UNCHANGED
@@ -105,13 +119,17 @@ def update(options: argparse.Namespace, report: Report) -> Outcome:
         _at(tree, DOCUMENT).write_bytes(data)
         digest = hashlib.sha256("".join(data.decode("utf-8-sig").split()).encode()).hexdigest()
         _at(tree, FINGERPRINT).write_text(f"{digest}\n", encoding="ascii")
-        report.left_out = generate(_at(tree, DOCUMENT), _at(tree, OUTPUT), _at(tree, BINDING))
-        report.checks["generates"] = True
-        report.changes = wire_changes(current, contents) + python_changes(
-            [ROOT / "src", OUTPUT], [tree / "src", _at(tree, OUTPUT)]
-        )
-        _say(f"comparing: {report.rating}")
-        _try(tree, report, options)
+        old = Scope.read(SCOPE)
+        scope = Scope(old.operations, _server(taken.document, old, report), taken.left_out)
+        with ThreadPoolExecutor(2) as pool:
+            _generate(tree, scope, report)
+            wire = pool.submit(wire_changes, old.of(mended(current)[0]), taken.document)
+            _leave_out_what_does_not_type(tree, scope, report)
+            report.changes = wire.result() + python_changes(
+                [ROOT / "src", OUTPUT], [tree / "src", _at(tree, OUTPUT)]
+            )
+            _say(f"comparing: {report.rating}")
+            _try(tree, report, pool)
         if report.rating is Rating.BREAKING and not options.accept_breaking:
             return Outcome.BREAKING
         if options.dry_run:
@@ -122,6 +140,45 @@ def update(options: argparse.Namespace, report: Report) -> Outcome:
         )
         replace(tree)
     return Outcome.APPLIED
+
+
+def _server(document: dict[str, Any], scope: Scope, report: Report) -> str | None:
+    """Give the server to keep for documents that name none."""
+    try:
+        return base_url(document)
+    except BindingError as error:
+        report.warnings.append(f"{error}: {scope.server} stays")
+        return scope.server
+
+
+def _generate(tree: Path, scope: Scope, report: Report) -> None:
+    scope.write(_at(tree, SCOPE))
+    missing = generate(
+        _at(tree, DOCUMENT), _at(tree, OUTPUT), _at(tree, BINDING), _at(tree, SCOPE)
+    )
+    report.checks["generates"] = True
+    report.left_out = [f"{part}: {reason}" for part, reason in scope.left_out.items()] + missing
+
+
+def _leave_out_what_does_not_type(tree: Path, scope: Scope, report: Report) -> None:
+    """Type-check; what of other operations fails is left out.
+
+    Raises:
+        CheckError: Something that ours needs does not type-check.
+    """
+    command = ["-m", "mypy", "--strict", "src", "generated"]
+    for _ in range(ROUNDS):
+        _say("checking: types")
+        done = _run(tree, command)
+        report.checks["types"] = done.returncode == 0
+        if done.returncode == 0:
+            return
+        blamed = blame(_at(tree, OUTPUT), done.stdout)
+        if not blamed or blamed.keys() <= scope.left_out.keys():
+            break
+        scope.left_out |= blamed
+        _generate(tree, scope, report)
+    raise CheckError(f"the client cannot express this document: types\n{done.stdout[-8000:]}")
 
 
 def _data(source: str) -> bytes:
@@ -136,40 +193,40 @@ def _at(tree: Path, path: Path) -> Path:
     return tree / path.relative_to(ROOT)
 
 
-def _try(tree: Path, report: Report, options: argparse.Namespace) -> None:
-    """Type-check, import and test the regenerated client.
+def _try(tree: Path, report: Report, pool: ThreadPoolExecutor) -> None:
+    """Import and test the regenerated client.
 
     Raises:
         CheckError: One of these fails.
     """
-    python = [sys.executable, "-m"]
-    packages = (
-        "import modelgates_api; from modelgates_speech import _binding; _binding.speech_operation"
-    )
-    tests = QUICK_TESTS if options.quick else TESTS
-    checks = {
-        "types": [*python, "mypy", "--strict", "src", "generated"],
-        "imports": [sys.executable, "-W", "error", "-c", packages],
-        "tests": [*python, "pytest", "-q", *(f"-pno:{name}" for name in UNUSED_PLUGINS), *tests],
-    }
-    if not options.quick:
-        checks["contract"] = [*python, "scripts.contract"]
-    for name, command in checks.items():
+    checks = {"imports": (["-W", "error", "-c", IMPORTS], "the client cannot express this document")}
+    checks |= CHECKS
+    running = {name: pool.submit(_run, tree, command) for name, (command, _) in checks.items()}
+    failed: list[str] = []
+    for name, (_, fault) in checks.items():
         _say(f"checking: {name}")
-        done = subprocess.run(
-            command,
-            cwd=tree,
-            env=_environment(tree),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+        done = running[name].result()
         report.checks[name] = done.returncode == 0
         if done.returncode:
-            raise CheckError(f"{name}: exit code {done.returncode}\n{done.stdout[-8000:]}")
+            first = next(iter(re.findall(r"^(?:FAILED|ERROR):? .*", done.stdout, re.MULTILINE)), "")
+            failed.append(f"{fault}: {name}: {first}\n{done.stdout[-8000:]}")
+    if failed:
+        # What cannot be expressed explains what assumes too much.
+        raise CheckError(min(failed, key=lambda text: not text.startswith("the client")))
+
+
+def _run(tree: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=tree,
+        env=_environment(tree),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
 
 
 def _environment(tree: Path) -> dict[str, str]:
@@ -217,9 +274,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--accept-breaking", action="store_true", help="apply breaking changes too")
     parser.add_argument("--dry-run", action="store_true", help="apply nothing")
     parser.add_argument("--json", action="store_true", help="print the report for machines")
-    parser.add_argument(
-        "--quick", action="store_true", help="run only tests of ours that a document can make fail"
-    )
     return parser
 
 
@@ -233,7 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report.outcome = Outcome.INVALID
         report.error = getattr(error, "reason", str(error))
         report.line = getattr(error, "line", None)
-    except (BindingError, CheckError, GenerationError, OasdiffError) as error:
+    except (BindingError, CheckError, GenerationError, OasdiffError, ScopeError) as error:
         if not report.checks:
             report.checks["generates"] = False
         report.error = str(error)

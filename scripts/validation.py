@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
@@ -10,55 +10,120 @@ from ruamel.yaml.error import YAMLError
 
 from scripts.binding import METHOD, PATH
 from scripts.document import DocumentError, is_list, is_mapping
+from scripts.mending import Mend, mended
 from scripts.nodes import compose, step_into
 from scripts.references import follow, references
+from scripts.scope import UNUSED, only
+from scripts.terms import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scripts.references import Place
 
-_VALIDATORS = {"3.0.": OpenAPIV30SpecValidator, "3.1.": OpenAPIV31SpecValidator}
+class Taken(NamedTuple):
+    """What of a document can be taken.
+
+    Attributes:
+        document: The document, mended.
+        left_out: Each operation that is not valid, with the reason.
+        warnings: What was mended.
+    """
+
+    document: dict[str, Any]
+    left_out: dict[str, str]
+    warnings: list[str]
 
 
-def validate(contents: dict[str, Any], data: bytes) -> None:
-    """Check that a document can be worked with.
+def validate(contents: dict[str, Any], data: bytes) -> Taken:
+    """Check that a document can be worked with: ours in full, of the others what is valid.
 
     Args:
         contents: The document, parsed.
         data: The file's content, for line numbers.
 
     Raises:
-        DocumentError: It is not OpenAPI 3.0 or 3.1, is not valid, points outside of itself or to
-            nothing, or has no `POST /audio/speech`.
+        DocumentError: It is not OpenAPI 3.0 or 3.1, has no `POST /audio/speech`, or that is not
+            valid, or points outside of the document or to nothing.
     """
-
-    def refusal(place: Place, reason: str) -> DocumentError:
-        return DocumentError(reason, _line(data, place))
-
+    lines = Lines(data)
     version = str(contents.get("openapi", contents.get("swagger", "none")))
-    validator = next(
-        (known for start, known in _VALIDATORS.items() if version.startswith(start)), None
-    )
-    if validator is None:
-        raise refusal(("openapi",), f"OpenAPI 3.0 or 3.1 is needed; this says {version}")
+    if version.startswith("2"):
+        raise DocumentError(
+            f"OpenAPI 3.0 or 3.1 is needed; this says Swagger {version}, which "
+            "https://converter.swagger.io or `npx swagger2openapi FILE` converts",
+            lines.of(("swagger",)),
+        )
+    if not version.startswith(("3.0.", "3.1.", "3.2.")):
+        raise DocumentError(
+            f"OpenAPI 3.0 or 3.1 is needed; this says {version}", lines.of(("openapi",))
+        )
+    if not is_mapping(contents.get("paths")) or METHOD not in (contents["paths"].get(PATH) or {}):
+        reason = f"no {METHOD.upper()} {PATH}, which this client is for"
+        raise DocumentError(reason, lines.of(("paths",)))
+    document, mends = mended(contents)
+    warnings = [lines.said(mend.place, mend.what) for mend in mends]
+    if fault := _fault(only(document, METHOD, PATH)):
+        raise DocumentError(fault.what, lines.of(fault.place))
+    if _fault(document) is None:
+        return Taken(document, {}, warnings)
+    left_out: dict[str, str] = {UNUSED: "some are not valid OpenAPI"}
+    for method, path, _ in operations(document):
+        if fault := _fault(only(document, method, path)):
+            left_out[f"{method.upper()} {path}"] = lines.said(fault.place, fault.what)
+    return Taken(document, left_out, warnings)
+
+
+class Lines:
+    """The lines of a file, by the places of the document in it."""
+
+    def __init__(self, data: bytes) -> None:
+        try:
+            self._root = compose(data.decode("utf-8-sig"))
+        except YAMLError:
+            self._root = None
+
+    def of(self, place: Place) -> int | None:
+        """Find the line of a place; of what encloses it where it is not there itself."""
+        node = self._root
+        line: int | None = None
+        for step in place if node else ():
+            found = node and step_into(node, step)
+            if not found:
+                break
+            line, node = found
+        return line or (1 if place and self._root else None)
+
+    def said(self, place: Place, what: str) -> str:
+        """Say something about a place."""
+        line = self.of(place)
+        where = ".".join(map(str, place[-3:]))
+        return f"line {line}: {where}: {what}" if line else f"{where}: {what}"
+
+
+def _fault(document: dict[str, Any]) -> Mend | None:
+    """Find the first thing that is wrong."""
     # Before the validator, which would go and fetch what is remote.
-    for place, reference in references(contents):
+    for place, reference in references(document):
         if not reference.startswith("#"):
-            raise refusal(place, f"$ref to {reference!r}, which is outside of the document")
-        if follow(contents, reference) is None:
-            raise refusal(place, f"$ref to {reference!r}, which is not there")
+            return Mend(place, f"$ref to {reference!r}, which is outside of the document")
+        if follow(document, reference) is None:
+            return Mend(place, f"$ref to {reference!r}, which is not there")
+    version = document["openapi"]
+    validator = OpenAPIV30SpecValidator if version.startswith("3.0") else OpenAPIV31SpecValidator
+    if version.startswith("3.2"):
+        # What 3.2 adds is new words; what they say of ours is judged where it is used.
+        document = {**document, "openapi": "3.1.1"}
     try:
-        error = next(iter(validator(contents).iter_errors()), None)
+        error = next(iter(validator(document).iter_errors()), None)
     except OpenAPIValidationError as raised:
         error = raised
-    except RecursionError as raised:
-        raise refusal((), "schemas refer to each other without end") from raised
-    if error is not None:
-        place = _whole_place(contents, tuple(error.absolute_path), error.instance)
-        raise refusal(place, f"not valid OpenAPI {version}: {_short(error.message)}")
-    if METHOD not in contents.get("paths", {}).get(PATH, {}):
-        raise refusal(("paths",), f"no {METHOD.upper()} {PATH}, which this client is for")
+    except RecursionError:
+        return Mend((), "schemas refer to each other without end")
+    if error is None:
+        return None
+    place = _whole_place(document, tuple(error.absolute_path), error.instance)
+    return Mend(place, f"not valid OpenAPI {version}: {_short(error.message)}")
 
 
 def _whole_place(contents: Any, place: Place, instance: Any) -> Place:
@@ -87,21 +152,6 @@ def _nodes(node: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
     elif is_list(node):
         for index, value in enumerate(node):
             yield from _nodes(value, (*place, index))
-
-
-def _line(data: bytes, place: Place) -> int | None:
-    """Find the line of a place; of what encloses it where it is not there itself."""
-    try:
-        node = compose(data.decode("utf-8-sig"))
-    except YAMLError:
-        return None
-    line: int | None = None
-    for step in place:
-        found = node and step_into(node, step)
-        if not found:
-            break
-        line, node = found
-    return line or (1 if place else None)
 
 
 def _short(message: str) -> str:

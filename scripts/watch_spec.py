@@ -34,14 +34,13 @@ if TYPE_CHECKING:
 NOT_FETCHED = 4
 
 
-def watch(url: str, state: Path, request: Path, *, quick: bool = False) -> Report | None:
+def watch(url: str, state: Path, request: Path) -> Report | None:
     """Take the published document if it is another than the last one.
 
     Args:
         url: Where upstream publishes it.
         state: Remembers what was seen last; need not exist.
         request: Written with the text of a change request when there is one to make.
-        quick: Run only the tests that a document can make fail.
 
     Returns:
         What updating came to, or None if nothing changed.
@@ -59,7 +58,7 @@ def watch(url: str, state: Path, request: Path, *, quick: bool = False) -> Repor
     digest = hashlib.sha256(fetched.data).hexdigest()
     report = None
     if not same or seen["sha256"] != digest:
-        report = _update(fetched.data, url, quick=quick)
+        report = _update(fetched.data, url)
         if report.outcome is Outcome.UNCHANGED:
             report = None
         else:
@@ -77,12 +76,11 @@ def title(report: Report) -> str:
     return f"The published document cannot be taken: {report.outcome}"
 
 
-def _update(data: bytes, url: str, *, quick: bool) -> Report:
+def _update(data: bytes, url: str) -> Report:
     with TemporaryDirectory(prefix="modelgates-watch-") as folder:
         document = Path(folder, "openapi.yaml")
         document.write_bytes(data)
         command = [sys.executable, "-m", "scripts.update_spec", "--json", "--accept-breaking"]
-        command += ["--quick"] if quick else []
         done = subprocess.run(
             [*command, document], cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8", check=False
         )
@@ -101,10 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("url", help="where the document is published")
     parser.add_argument("--state", type=Path, required=True, help="remembers what was seen last")
     parser.add_argument("--request", type=Path, required=True, help="the request's text goes there")
-    parser.add_argument("--quick", action="store_true", help="as of update_spec")
     options = parser.parse_args(arguments)
     try:
-        report = watch(options.url, options.state, options.request, quick=options.quick)
+        report = watch(options.url, options.state, options.request)
     except (DocumentError, FetchError) as error:
         print(f"watch_spec: {error}", file=sys.stderr)
         return NOT_FETCHED

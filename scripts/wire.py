@@ -6,25 +6,37 @@ What it sees and does not rate counts as breaking, for nobody has looked at it.
 from __future__ import annotations
 
 import json
-from copy import deepcopy
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from scripts.binding import base_url
-from scripts.changes import Change, Rating
-from scripts.document import is_list, is_mapping
+from scripts.binding import server_urls
+from scripts.changes import Change, Rating, grouped
+from scripts.comparable import comparable
+from scripts.document import is_mapping
 from scripts.oasdiff import changelog, differences
-from scripts.terms import bodies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LEVELS = {1: Rating.COMPATIBLE, 2: Rating.BREAKING, 3: Rating.BREAKING}
+# What the tool rates otherwise than those see it who use the client.
+_RATINGS = {
+    # Whoever leaves the property out gets something else.
+    "request-property-default-value-changed": Rating.BREAKING,
+    "request-parameter-default-value-changed": Rating.BREAKING,
+    # It must be given, default or not.
+    "new-required-request-property-with-default": Rating.BREAKING,
+    "request-property-became-required-with-default": Rating.BREAKING,
+}
+# Schemas have names for those who read the document; on the wire there are none.
+_NOT_ON_THE_WIRE = {"api-schema-removed", "api-schema-added"}
 # Which part of an operation a rule is about, by what its id contains; the first that fits.
 _ASPECTS = {
     "security": "securityRequirements",
     "operation-id": "operationID",
+    "deprecated": "deprecated",
     "tag": "tags",
     "parameter": "parameters",
     "response": "responses",
@@ -33,9 +45,13 @@ _ASPECTS = {
 _TEXTS = {"description", "title", "summary", "examples", "extensions", "example"}
 # What oasdiff puts into its tree to say how it got there.
 _STEPS = {"modified", "operations", "properties", "schemas"}
-_ONE_SCHEMA = {"schema", "items", "not", "contains", "propertyNames", "if", "then", "else"}
-_NAMED_SCHEMAS = {"properties", "patternProperties", "dependentSchemas", "schemas"}
 _HARMLESS = {"tags", "operationID", "externalDocs"}
+# What oasdiff does not rate and what asks nothing of a client that does not use it.
+_OFFERS = {
+    "callbacks": "its callbacks changed",
+    "headers": "the headers of its responses changed",
+    "links": "the links of its responses changed",
+}
 
 
 def wire_changes(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
@@ -49,66 +65,63 @@ def wire_changes(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
         The changes, the worst first; empty only if the documents are the same.
 
     Raises:
-        BindingError: One of them does not say where the API is.
         OasdiffError: They cannot be compared.
     """
     if json.dumps(old) == json.dumps(new):
         return []
     with TemporaryDirectory(prefix="modelgates-wire-") as folder:
         before, after = Path(folder, "old.json"), Path(folder, "new.json")
-        before.write_text(json.dumps(_comparable(old)), encoding="utf-8")
-        after.write_text(json.dumps(_comparable(new)), encoding="utf-8")
-        entries = changelog(before, after)
+        before.write_text(json.dumps(comparable(old)), encoding="utf-8")
+        after.write_text(json.dumps(comparable(new)), encoding="utf-8")
+        entries = [e for e in changelog(before, after) if e["id"] not in _NOT_ON_THE_WIRE]
         tree = differences(before, after)
-        changes = {_rated(entry) for entry in entries} | set(_unrated(entries, tree))
-        if base_url(old) != base_url(new):
-            text = f"the API is now at {base_url(new)}, no longer at {base_url(old)}"
-            changes.add(Change(Rating.BREAKING, "wire", text))
+        changes = {_rated(entry, tree) for entry in entries} | set(_unrated(entries, tree))
+        changes |= set(_servers(old, new))
         if not changes:
             texts = sorted(set(_texts(differences(before, after, texts=True))))
             what = "; ".join(texts) or "nothing but how it is written"
             changes.add(Change(Rating.DOCUMENTATION, "wire", what))
-    return sorted(changes, reverse=True)
+    return grouped(sorted(changes, reverse=True))
 
 
-def _comparable(document: dict[str, Any]) -> dict[str, Any]:
-    """Say in one way what OpenAPI 3.0 and 3.1 say in two, and schemas in two for raw bytes."""
-    document = deepcopy(document) | {"openapi": "3.1.0"}
-    _modernize(document)
-    for body in bodies(document):
-        for media_type, media in body["content"].items():
-            if "json" not in media_type and not media_type.startswith(("text/", "multipart/")):
-                media.pop("schema", None)
-    return document
+def _servers(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
+    before, after = server_urls(old), server_urls(new)
+    # A document that names none says nothing of where the API is.
+    if before and after and before[0] != after[0]:
+        text = f"the API is now at {after[0]}, no longer at {before[0]}"
+        yield Change(Rating.BREAKING, "wire", text)
+    for url in after:
+        if url not in before:
+            yield Change(Rating.COMPATIBLE, "wire", f"the server {url} is new")
 
 
-def _modernize(node: Any) -> None:
-    if is_mapping(node):
-        # oasdiff does not know that `true` and `false` are schemas, too.
-        _spell_out(node, _ONE_SCHEMA & node.keys())
-        for key in _NAMED_SCHEMAS & node.keys():
-            if is_mapping(node[key]):
-                _spell_out(node[key], set(node[key]))
-        if node.get("nullable") is True and isinstance(node.get("type"), str):
-            node["type"] = [node["type"], "null"]
-            del node["nullable"]
-        for value in node.values():
-            _modernize(value)
-    elif is_list(node):
-        for value in node:
-            _modernize(value)
-
-
-def _spell_out(node: dict[str, Any], keys: set[str]) -> None:
-    for key in keys:
-        if isinstance(node[key], bool):
-            node[key] = {} if node[key] else {"not": {}}
-
-
-def _rated(entry: dict[str, Any]) -> Change:
+def _rated(entry: dict[str, Any], tree: dict[str, Any]) -> Change:
     where = " ".join(str(entry[key]) for key in ("operation", "path") if entry.get(key))
-    what = f"{where}: {entry['text']}" if where else str(entry["text"])
-    return Change(_LEVELS[entry["level"]], "wire", what)
+    rating, text = _RATINGS.get(entry["id"], _LEVELS[entry["level"]]), str(entry["text"])
+    if entry["id"] == "request-property-enum-value-removed" and _takes_any(entry, tree):
+        name = text.rpartition(" property ")[2]
+        rating, text = Rating.COMPATIBLE, f"the request property {name} takes any value now"
+    if entry["id"].endswith("default-value-changed"):
+        text += ": whoever leaves it out gets something else"
+    return Change(rating, "wire", f"{where}: {text}" if where else text)
+
+
+def _takes_any(entry: dict[str, Any], tree: dict[str, Any]) -> bool:
+    """Tell whether no value is listed any more where this one was."""
+    values = re.findall(r"`([^`]*)`", entry["text"])
+    item = tree.get("paths", {}).get("modified", {}).get(entry["path"], {})
+    operation = item.get("operations", {}).get("modified", {}).get(entry["operation"], {})
+    return any(
+        node.get("enumDeleted") and values[0] in map(str, node.get("deleted", []))
+        for node in _mappings(operation.get("requestBody", {}))
+    )
+
+
+def _mappings(node: Any) -> Iterator[dict[str, Any]]:
+    if is_mapping(node):
+        yield node
+        for value in node.values():
+            yield from _mappings(value)
 
 
 def _unrated(entries: list[dict[str, Any]], tree: dict[str, Any]) -> Iterator[Change]:
@@ -118,13 +131,28 @@ def _unrated(entries: list[dict[str, Any]], tree: dict[str, Any]) -> Iterator[Ch
         found = item.get("operations", {}).get("modified", {})
         for method, aspects in found.items():
             for aspect in aspects.keys() - _HARMLESS - _TEXTS:
-                if (method, path, aspect) not in rated:
+                if (method, path, aspect) in rated:
+                    continue
+                offered = _offered(aspect, aspects[aspect])
+                if offered:
+                    yield Change(Rating.COMPATIBLE, "wire", f"{method} {path}: {offered}")
+                else:
                     text = f"{method} {path}: {aspect} changed in a way that nothing here rates"
                     yield Change(Rating.BREAKING, "wire", text)
-    for url in tree.get("servers", {}).get("added", []):
-        yield Change(Rating.COMPATIBLE, "wire", f"the server {url} is new")
     if "security" in tree and not any(_aspect(e["id"]) == "securityRequirements" for e in entries):
         yield Change(Rating.BREAKING, "wire", "what all operations ask for as security changed")
+
+
+def _offered(aspect: str, node: Any) -> str:
+    """Say what changed where it asks nothing of a client; nothing where it may."""
+    if aspect in _OFFERS:
+        return _OFFERS[aspect]
+    if aspect != "responses" or "deleted" in node:
+        return ""
+    if "added" in node:
+        return f"responses are new: {', '.join(map(str, node['added']))}"
+    parts = {part for response in node["modified"].values() for part in response} - _TEXTS
+    return "; ".join(_OFFERS[part] for part in sorted(parts)) if parts <= _OFFERS.keys() else ""
 
 
 def _aspect(rule: str) -> str:

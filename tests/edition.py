@@ -214,7 +214,7 @@ class Edition:
 _FORMATTED = (
     "https://example.com/",
     "2026-11-25",
-    "2026-11-25T12:00:00Z",
+    "2026-11-25T12:00:00+00:00",
     "0c6ff3a4-1f5b-4cc1-9f67-64b9a3a1d1c4",
     "somebody@example.com",
     "127.0.0.1",
@@ -267,6 +267,8 @@ EXTRAS = {
     if value
 }
 HELLO = ONLY | EXTRAS
+# The same for `save`, which asks for the format of the file's suffix.
+SAVED = {name: value for name, value in HELLO.items() if name != "response_format"}
 
 needs_pcm = pytest.mark.skipif(
     _binding.DEFAULT_RESPONSE_FORMAT != "pcm" or not EDITION.takes_format("pcm"),

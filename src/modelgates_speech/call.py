@@ -105,6 +105,9 @@ class Call:
         if kwargs.keys() - {"content"}:
             url, content, written = _written_by_httpx(method, url, kwargs)
             headers = written | headers
+        if not content:
+            # Generated operations name the type of a body that was left out, too.
+            headers.pop("content-type", None)
         headers["content-length"] = str(len(content))
         return Request(method.upper(), url, headers, content)
 

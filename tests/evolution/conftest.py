@@ -12,7 +12,7 @@ import pytest
 
 from scripts.document import parse, read
 from scripts.generate import DOCUMENT, ROOT
-from scripts.update_spec import QUICK_TESTS, SCENARIO
+from scripts.update_spec import SCENARIO
 
 IGNORED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "reports", "benchmarks")
 
@@ -42,7 +42,7 @@ class Tree:
 
     def update(self, *arguments):
         """Run `update_spec --json`; give the exit code and the report."""
-        code, out, err = self.run("scripts.update_spec", "--json", "--quick", *arguments)
+        code, out, err = self.run("scripts.update_spec", "--json", *arguments)
         assert out, err
         return code, json.loads(out)
 
@@ -67,8 +67,12 @@ def whole_tree(tmp_path):
 @pytest.fixture
 def tree(whole_tree):
     """A copy whose own tests are few, for what does not depend on them."""
-    for file in QUICK_TESTS:
-        (whole_tree.root / file).write_text("def test_nothing():\n    assert True\n")
+    for file in (whole_tree.root / "tests" / "unit").glob("test_*.py"):
+        file.unlink()
+    (whole_tree.root / "tests" / "unit" / "test_one.py").write_text(
+        "def test_nothing():\n    assert True\n"
+    )
+    (whole_tree.root / "scripts" / "contract.py").write_text("")
     (whole_tree.root / SCENARIO).write_text(
         "import modelgates_api\n\n\ndef test_it_is_the_copy_that_is_tried():\n"
         "    assert 'modelgates-update-' in modelgates_api.__file__\n"

@@ -29,7 +29,7 @@ def judge(evolution, document, folder):
         shutil.copytree(ROOT / ".mypy_cache", tree / ".mypy_cache")
     changed = Path(folder, f"{evolution.name}.json")
     changed.write_text(json.dumps(evolution.apply(document), indent=1), encoding="utf-8")
-    command = [sys.executable, "-m", "scripts.update_spec", "--json", "--quick"]
+    command = [sys.executable, "-m", "scripts.update_spec", "--json"]
     done = subprocess.run(
         [*command, "--accept-breaking", changed],
         cwd=tree,

@@ -48,7 +48,7 @@ def watch(tree, published, tmp_path):
 
     def watch():
         request.unlink(missing_ok=True)
-        arguments = [published.url, "--quick", "--request", request, "--state"]
+        arguments = [published.url, "--request", request, "--state"]
         code, out, err = tree.run("scripts.watch_spec", *arguments, tmp_path / "state.json")
         said = dict(line.split("=", 1) for line in out.splitlines())
         return code, said, request.read_text("utf-8") if request.exists() else err

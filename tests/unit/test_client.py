@@ -25,6 +25,7 @@ from tests.edition import (
     BODY,
     EDITION,
     HELLO,
+    SAVED,
     arguments_of,
     needs_format,
     needs_mp3,
@@ -56,7 +57,7 @@ class Both:
         return self.run(lambda client: client.audio.speech.create(**HELLO | arguments))
 
     def save(self, path, **arguments):
-        return self.run(lambda client: client.audio.speech.save(path, **HELLO | arguments))
+        return self.run(lambda client: client.audio.speech.save(path, **SAVED | arguments))
 
     def stream(self, **arguments):
         """The pieces of a stream, and the stream after its end."""
@@ -150,7 +151,7 @@ def test_every_argument_reaches_the_server_under_the_documents_name(api, stub):
         provider={"options": {"openai": {"instructions": "calm"}, "a/new-one": {"x": 1}}},
         extra_body=NEWER,
         extra_headers=EDITION.headers | {"X-Note": "tests"},
-        extra_query=EDITION.demanded("query") | {"trace": "1"},
+        extra_query=EDITION.demanded("query") | {"x-tests": "1"},
     )
     assert sent(stub) == BODY | {
         "response_format": "mp3",
@@ -158,7 +159,7 @@ def test_every_argument_reaches_the_server_under_the_documents_name(api, stub):
         **NEWER,
     }
     assert stub.requests[-1].headers["x-note"] == "tests"
-    assert "trace=1" in stub.requests[-1].query
+    assert "x-tests=1" in stub.requests[-1].query
 
 
 @needs_provider

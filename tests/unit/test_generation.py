@@ -172,8 +172,9 @@ def remove_operation(document):
     document["paths"] = {"/models": document["paths"]["/audio/speech"]}
 
 
-def make_server_relative(document):
-    document["servers"] = [{"url": "/api/v1"}]
+def make_body_a_text(document):
+    content = document["paths"]["/audio/speech"]["post"]["requestBody"]["content"]
+    content["application/json"]["schema"] = {"type": "string"}
 
 
 def make_response_inexpressible(document):
@@ -185,7 +186,7 @@ def make_response_inexpressible(document):
     ("change", "complaint"),
     [
         (remove_operation, "no POST /audio/speech"),
-        (make_server_relative, "'/api/v1', not an absolute URL"),
+        (make_body_a_text, "not a JSON object"),
         (make_response_inexpressible, "BadRequestResponse"),
     ],
 )

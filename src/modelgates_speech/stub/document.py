@@ -189,7 +189,7 @@ class Document:
         Returns:
             What is wrong, and where (`$.speed`); None when nothing is.
         """
-        validator: Any = _Validator(schema, registry=self._registry)
+        validator: Any = _Validator({} if schema is None else schema, registry=self._registry)
         error = next(iter(validator.iter_errors(value)), None)
         if error is None:
             return None

@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 def _get_kwargs(
     *,
     body: SpeechRequest | Unset = UNSET,
-    authorization: str,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
-    headers["Authorization"] = authorization
 
     _kwargs: dict[str, Any] = {
         "method": "post",
@@ -152,7 +150,6 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: SpeechRequest | Unset = UNSET,
-    authorization: str,
 ) -> Response[
     BadGatewayResponse
     | BadRequestResponse
@@ -170,7 +167,6 @@ def sync_detailed(
     mp3, pcm, wav).
 
     Args:
-        authorization (str):
         body (SpeechRequest | Unset): Text-to-speech request input
 
     Raises:
@@ -183,7 +179,6 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         body=body,
-        authorization=authorization,
     )
 
     response = client.get_httpx_client().request(
@@ -197,7 +192,6 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     body: SpeechRequest | Unset = UNSET,
-    authorization: str,
 ) -> (
     BadGatewayResponse
     | BadRequestResponse
@@ -216,7 +210,6 @@ def sync(
     mp3, pcm, wav).
 
     Args:
-        authorization (str):
         body (SpeechRequest | Unset): Text-to-speech request input
 
     Raises:
@@ -230,7 +223,6 @@ def sync(
     return sync_detailed(
         client=client,
         body=body,
-        authorization=authorization,
     ).parsed
 
 
@@ -238,7 +230,6 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: SpeechRequest | Unset = UNSET,
-    authorization: str,
 ) -> Response[
     BadGatewayResponse
     | BadRequestResponse
@@ -256,7 +247,6 @@ async def asyncio_detailed(
     mp3, pcm, wav).
 
     Args:
-        authorization (str):
         body (SpeechRequest | Unset): Text-to-speech request input
 
     Raises:
@@ -269,7 +259,6 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         body=body,
-        authorization=authorization,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -281,7 +270,6 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     body: SpeechRequest | Unset = UNSET,
-    authorization: str,
 ) -> (
     BadGatewayResponse
     | BadRequestResponse
@@ -300,7 +288,6 @@ async def asyncio(
     mp3, pcm, wav).
 
     Args:
-        authorization (str):
         body (SpeechRequest | Unset): Text-to-speech request input
 
     Raises:
@@ -315,6 +302,5 @@ async def asyncio(
         await asyncio_detailed(
             client=client,
             body=body,
-            authorization=authorization,
         )
     ).parsed

@@ -1,0 +1,121 @@
+"""Say in one way what documents say in several, so that only what differs on the wire is compared."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from scripts.document import is_list, is_mapping
+from scripts.references import follow
+from scripts.terms import METHODS, bodies, is_key, operations
+
+_ONE_SCHEMA = {"schema", "items", "not", "contains", "propertyNames", "if", "then", "else"}
+_NAMED_SCHEMAS = {"properties", "patternProperties", "dependentSchemas", "schemas"}
+
+
+def comparable(document: dict[str, Any]) -> dict[str, Any]:
+    """Give a copy of a document in the one way.
+
+    Where the API is and how the key is asked for is left out: the former is compared apart, and
+    the latter is a bearer token whichever way the document says it.
+    """
+    document = deepcopy(document) | {"openapi": "3.1.0"}
+    document.pop("servers", None)
+    _leave_out_the_key(document)
+    for item in document["paths"].values():
+        for level in (item, *(item[method] for method in METHODS if method in item)):
+            level.pop("servers", None)
+    _modernize(document, document)
+    for body in bodies(document):
+        body["content"] = {
+            ";".join(part.strip() for part in kind.split(";")[:1]): media
+            for kind, media in body["content"].items()
+        }
+        for media_type, media in body["content"].items():
+            if "json" not in media_type and not media_type.startswith(("text/", "multipart/")):
+                media.pop("schema", None)
+    return document
+
+
+def _leave_out_the_key(document: dict[str, Any]) -> None:
+    schemes = document.get("components", {}).get("securitySchemes", {})
+    whole = document.pop("security", None)
+    for _, _, operation in operations(document):
+        security = operation.pop("security", whole)
+        names = [name for requirement in security or [] for name in requirement]
+        if names and not any(_is_bearer(schemes.get(name, {})) for name in names):
+            operation["security"] = security
+    if not any("security" in operation for _, _, operation in operations(document)):
+        document.get("components", {}).pop("securitySchemes", None)
+    for item in document["paths"].values():
+        for level in (item, *(item[method] for method in METHODS if method in item)):
+            if is_list(level.get("parameters")):
+                level["parameters"] = [p for p in level["parameters"] if not is_key(document, p)]
+
+
+def _is_bearer(scheme: dict[str, Any]) -> bool:
+    return scheme.get("type") in {"oauth2", "openIdConnect"} or scheme.get("scheme") == "bearer"
+
+
+def _modernize(node: Any, document: dict[str, Any]) -> None:
+    if is_mapping(node):
+        # oasdiff does not know that `true` and `false` are schemas, too.
+        _spell_out(node, _ONE_SCHEMA & node.keys())
+        for key in _NAMED_SCHEMAS & node.keys():
+            if is_mapping(node[key]):
+                _spell_out(node[key], set(node[key]))
+        if node.get("nullable") is True and isinstance(node.get("type"), str):
+            node["type"] = [node["type"], "null"]
+            del node["nullable"]
+        if is_list(node.get("allOf")):
+            _merge_parts(node, document)
+        for key in ("anyOf", "oneOf"):
+            if is_list(node.get(key)):
+                _widen(node, key)
+        for value in node.values():
+            _modernize(value, document)
+    elif is_list(node):
+        for value in node:
+            _modernize(value, document)
+
+
+def _merge_parts(node: dict[str, Any], document: dict[str, Any]) -> None:
+    """Write `allOf` of objects as the one object that it means."""
+    parts: list[dict[str, Any]] = []
+    waiting = list(node["allOf"])
+    while waiting:
+        part = waiting.pop(0)
+        if len(parts) > 100 or not is_mapping(part):
+            return
+        if "$ref" in part:
+            part = {**follow(document, part["$ref"]), **{k: part[k] for k in part if k != "$ref"}}
+        waiting = [*part.get("allOf", []), *waiting]
+        parts.append({key: value for key, value in part.items() if key != "allOf"})
+    if any({"anyOf", "oneOf", "not", "if"} & part.keys() for part in parts):
+        return
+    del node["allOf"]
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    own = dict(node)
+    for part in (*parts, own):
+        node |= deepcopy(part)
+        properties |= deepcopy(part.get("properties", {}))
+        required += [name for name in part.get("required", []) if name not in required]
+    if properties:
+        node |= {"properties": properties, "type": "object"}
+    if required:
+        node["required"] = required
+
+
+def _widen(node: dict[str, Any], key: str) -> None:
+    """Write any text, or one of these texts, as any text."""
+    free = [part for part in node[key] if is_mapping(part) and part.get("type") == "string"]
+    if len(free) == len(node[key]) and any(set(part) <= {"type", "title"} for part in free):
+        del node[key]
+        node["type"] = "string"
+
+
+def _spell_out(node: dict[str, Any], keys: set[str]) -> None:
+    for key in keys:
+        if isinstance(node[key], bool):
+            node[key] = {} if node[key] else {"not": {}}
