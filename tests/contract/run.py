@@ -147,7 +147,9 @@ def secured() -> dict[str, Any]:
     return made
 
 
-def schema(contents: dict[str, Any], *, coverage: bool = True) -> OpenApiSchema:
+def schema(
+    contents: dict[str, Any], *, coverage: bool = True, breadth: int | None = SETTINGS.breadth
+) -> OpenApiSchema:
     """Read a document as Schemathesis does, configured for this run."""
     given = tomllib.loads((ROOT / "schemathesis.toml").read_text("utf-8"))
     given["seed"] = SETTINGS.seed
@@ -156,7 +158,7 @@ def schema(contents: dict[str, Any], *, coverage: bool = True) -> OpenApiSchema:
     given["phases"]["coverage"] = {"enabled": coverage}
     load_all_checks()
     return schemathesis.openapi.from_dict(
-        narrowed(contents), config=schemathesis.Config.from_dict(given)
+        narrowed(contents, breadth), config=schemathesis.Config.from_dict(given)
     )
 
 

@@ -26,16 +26,20 @@ DOCUMENTS = {"as published": (judged(), True), "with security": (secured(), not 
 
 def schemas():
     remote = SETTINGS.base_url is not None
+    # What is the same for each of a hundred providers is asked once, of the document as it is.
+    breadth = SETTINGS.breadth or REPEATED
     for name, (contents, coverage) in DOCUMENTS.items():
         if not remote:
-            made = schema(contents, coverage=coverage)
+            first = name == "as published"
+            made = schema(contents, coverage=coverage, breadth=SETTINGS.breadth if first else breadth)
             # The checks repeat requests on their own: they find the application here.
             made.app = in_process().app
             yield f"{name}, in process", made
         if remote or (name == "as published" and SETTINGS.defect is None):
-            yield f"{name}, over a socket", schema(contents, coverage=coverage)
+            yield f"{name}, over a socket", schema(contents, coverage=coverage, breadth=breadth)
 
 
+REPEATED = 12
 SCHEMAS = dict(schemas())
 FAILURES: list[Failure] = []
 
