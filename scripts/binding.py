@@ -250,9 +250,11 @@ def server_urls(document: dict[str, Any]) -> list[str]:
     found: list[str] = []
     item = document["paths"].get(PATH, {})
     for level in (item.get(METHOD, {}), item, document):
-        for server in level.get("servers") or []:
+        servers: list[dict[str, Any]] = level.get("servers") or []
+        for server in servers:
             url = str(server["url"])
-            for name, variable in server.get("variables", {}).items():
+            variables: dict[str, dict[str, Any]] = server.get("variables", {})
+            for name, variable in variables.items():
                 url = url.replace(f"{{{name}}}", str(variable["default"]))
             if url.startswith(("https://", "http://")):
                 found.append(url.rstrip("/"))

@@ -30,7 +30,9 @@ def blame(output: Path, said: str) -> dict[str, str]:
         for method, path, _ in operations(json.loads(shipped.read_text("utf-8")))
     }
     found: dict[str, str] = {}
-    wrong = {Path(output, file): f"{file}:{line}: {why}" for file, line, why in _ERROR.findall(said)}
+    wrong = {
+        Path(output, file): f"{file}:{line}: {why}" for file, line, why in _ERROR.findall(said)
+    }
     blamed: set[Path] = set()
     for module in sorted(output.glob("*/api/*/*.py")):
         if module.name == "__init__.py":

@@ -1,4 +1,4 @@
-"""Say in one way what documents say in several, so that only what differs on the wire is compared."""
+"""Say in one way what documents say in several, so that only the wire is compared."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _leave_out_the_key(document: dict[str, Any]) -> None:
     schemes = document.get("components", {}).get("securitySchemes", {})
     whole = document.pop("security", None)
     for _, _, operation in operations(document):
-        security = operation.pop("security", whole)
+        security: list[dict[str, Any]] | None = operation.pop("security", whole)
         names = [name for requirement in security or [] for name in requirement]
         if names and not any(_is_bearer(schemes.get(name, {})) for name in names):
             operation["security"] = security

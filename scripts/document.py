@@ -78,7 +78,7 @@ def parse(data: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise DocumentError(f"not UTF-8: {error}") from error
     try:
-        contents = json.loads(text, object_pairs_hook=_unique) if _is_json(text) else _yaml(text)
+        contents = _json(text) if _is_json(text) else _yaml(text)
         contents = _as_json(contents)
     except json.JSONDecodeError as error:
         raise DocumentError(f"not JSON: {error.msg}", error.lineno) from error
@@ -95,6 +95,15 @@ def parse(data: bytes) -> dict[str, Any]:
 def _is_json(text: str) -> bool:
     # JSON may be indented with tabs, which YAML refuses.
     return text.lstrip()[:1] == "{"
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except DocumentError:
+        # The parser of YAML, of which JSON is a part but for tabs, knows the line.
+        _yaml(text.replace("\t", " "))
+        raise
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -76,7 +76,9 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
     kind = node.get("type")
     if "default" in node and isinstance(kind, str) and kind in _TYPES:
         given = node["default"]
-        fits = isinstance(given, _TYPES[kind]) and (kind == "boolean" or not isinstance(given, bool))
+        fits = isinstance(given, _TYPES[kind]) and (
+            kind == "boolean" or not isinstance(given, bool)
+        )
         if not fits and not (given is None and node.get("nullable")):
             del node["default"]
             yield f"the default {given!r} is no {kind}"

@@ -85,7 +85,7 @@ class Terms:
                     known.name = UntrustedString(wire_name)
 
     def _leave_the_key_to_the_client(self, item: dict[str, Any]) -> None:
-        """Drop the parameter that holds the key: an argument of its own would overrule the client's.
+        """Drop the parameter that holds the key: its argument would overrule the client's.
 
         So it makes no difference in Python whether the document asks for the key by a parameter
         or by `security`.
@@ -140,7 +140,7 @@ class Terms:
         for name, schema in components.items():
             if _becomes_class(schema):
                 self._names[id(schema)] = self._claim(schema, "", schema.get("title") or name)
-        for name, schema in components.items():
+        for schema in components.values():
             if _becomes_class(schema):
                 self._tell_properties_apart(schema, self._names[id(schema)])
 

@@ -76,8 +76,10 @@ GENERATOR_TESTS = ("tests/unit/test_drift.py", "tests/unit/test_generation.py")
 UNUSED_PLUGINS = ("asyncio", "cacheprovider", "hypothesispytest", "schemathesis", "xdist")
 PYTEST = ["-m", "pytest", "-q", *(f"-pno:{name}" for name in UNUSED_PLUGINS)]
 CONTRACT = ["-m", "scripts.contract", "--only"]
+IMPORTS = "import modelgates_api; from modelgates_speech import _binding; _binding.speech_operation"
 # What is tried, the longest first, and whose fault it is where it fails.
 CHECKS = {
+    "imports": (["-W", "error", "-c", IMPORTS], "the client cannot express this document"),
     "contract of the stub": ([*CONTRACT, "server"], "the stub cannot play this document"),
     "tests": (
         [*PYTEST, "tests/unit", *(f"--ignore={file}" for file in GENERATOR_TESTS)],
@@ -86,7 +88,6 @@ CHECKS = {
     "contract of the client": ([*CONTRACT, "client"], "the client cannot express this document"),
     "use": ([*PYTEST, SCENARIO], "the client cannot express this document"),
 }
-IMPORTS = "import modelgates_api; from modelgates_speech import _binding; _binding.speech_operation"
 # How often a part that does not type-check is left out and the rest tried again.
 ROUNDS = 5
 
@@ -123,8 +124,9 @@ def update(options: argparse.Namespace, report: Report) -> Outcome:
         scope = Scope(old.operations, _server(taken.document, old, report), taken.left_out)
         with ThreadPoolExecutor(2) as pool:
             _generate(tree, scope, report)
-            wire = pool.submit(wire_changes, old.of(mended(current)[0]), taken.document)
             _leave_out_what_does_not_type(tree, scope, report)
+            known = old.of(mended(current)[0])
+            wire = pool.submit(wire_changes, known, scope.of(taken.document))
             report.changes = wire.result() + python_changes(
                 [ROOT / "src", OUTPUT], [tree / "src", _at(tree, OUTPUT)]
             )
@@ -153,9 +155,7 @@ def _server(document: dict[str, Any], scope: Scope, report: Report) -> str | Non
 
 def _generate(tree: Path, scope: Scope, report: Report) -> None:
     scope.write(_at(tree, SCOPE))
-    missing = generate(
-        _at(tree, DOCUMENT), _at(tree, OUTPUT), _at(tree, BINDING), _at(tree, SCOPE)
-    )
+    missing = generate(_at(tree, DOCUMENT), _at(tree, OUTPUT), _at(tree, BINDING), _at(tree, SCOPE))
     report.checks["generates"] = True
     report.left_out = [f"{part}: {reason}" for part, reason in scope.left_out.items()] + missing
 
@@ -167,9 +167,9 @@ def _leave_out_what_does_not_type(tree: Path, scope: Scope, report: Report) -> N
         CheckError: Something that ours needs does not type-check.
     """
     command = ["-m", "mypy", "--strict", "src", "generated"]
+    done = _run(tree, command)
     for _ in range(ROUNDS):
         _say("checking: types")
-        done = _run(tree, command)
         report.checks["types"] = done.returncode == 0
         if done.returncode == 0:
             return
@@ -178,6 +178,7 @@ def _leave_out_what_does_not_type(tree: Path, scope: Scope, report: Report) -> N
             break
         scope.left_out |= blamed
         _generate(tree, scope, report)
+        done = _run(tree, command)
     raise CheckError(f"the client cannot express this document: types\n{done.stdout[-8000:]}")
 
 
@@ -199,11 +200,9 @@ def _try(tree: Path, report: Report, pool: ThreadPoolExecutor) -> None:
     Raises:
         CheckError: One of these fails.
     """
-    checks = {"imports": (["-W", "error", "-c", IMPORTS], "the client cannot express this document")}
-    checks |= CHECKS
-    running = {name: pool.submit(_run, tree, command) for name, (command, _) in checks.items()}
+    running = {name: pool.submit(_run, tree, command) for name, (command, _) in CHECKS.items()}
     failed: list[str] = []
-    for name, (_, fault) in checks.items():
+    for name, (_, fault) in CHECKS.items():
         _say(f"checking: {name}")
         done = running[name].result()
         report.checks[name] = done.returncode == 0

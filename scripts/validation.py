@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from scripts.references import Place
 
+
 class Taken(NamedTuple):
     """What of a document can be taken.
 

@@ -6,7 +6,6 @@ with the package, so it must pass for each document that `nox -s update_spec` ca
 
 import asyncio
 import importlib
-import inspect
 import pkgutil
 
 import pytest
@@ -16,7 +15,6 @@ from modelgates_speech import (
     APIStatusError,
     AsyncModelGates,
     BadRequestError,
-    ConfigurationError,
     ModelGates,
     RateLimitError,
     _binding,
@@ -29,7 +27,6 @@ from tests.edition import (
     EDITION,
     HELLO,
     SAVED,
-    SPEECH,
     arguments_of,
     needs_format,
     needs_mp3,

@@ -48,7 +48,10 @@ def refusal(write, capsys):
         (b"- a\n- b\n", 1, "not a mapping"),
         (b"", 1, "not a mapping"),
         (b"a: !!python/object:os.system {}", 1, "not YAML"),
-        (b'{"openapi": "3.1.0",\n "openapi": "3.1.0"}', None, "'openapi' stands twice"),
+        (b'{"openapi": "3.1.0",\n "openapi": "3.1.0"}', 2, "openapi"),
+        (b'{"a": {"b": 1,\n\t"b": 2}}', 2, "b"),
+        (b"openapi: 3.1.0\ninfo: {}\ninfo: {}\n", 3, "info"),
+        (b"openapi: 3.1.0\ninfo:\n\ttitle: x\n", 3, "not YAML"),
         (b'{"openapi": "3.1.0",\n oops}', 2, "not JSON"),
     ],
     ids=lambda value: value[:20].decode("latin-1") if isinstance(value, bytes) else None,
@@ -62,8 +65,8 @@ def test_what_is_no_document_at_all(data, line, reason, refusal):
 @pytest.mark.parametrize(
     ("old", "new", "near", "reason"),
     [
-        (b"3.1.0", b"3.2.0", b"openapi:", "3.2.0"),
-        (b"openapi: 3.1.0", b'swagger: "2.0"', None, "says 2.0"),
+        (b"3.1.0", b"4.0.0", b"openapi:", "4.0.0"),
+        (b"openapi: 3.1.0", b'swagger: "2.0"', b"openapi:", "swagger2openapi"),
         (b"paths:", b"paths: [", None, "not YAML"),
         (b"in: header", b"in: heder", b"in: header", "heder"),
         (b"/audio/speech:", b"/audio/other:", b"paths:", "no POST /audio/speech"),

@@ -248,17 +248,18 @@ class Document:
     def _candidates(self, known: Mapping[str, Json], hints: Mapping[str, Json]) -> Iterator[Json]:
         if "const" in known:
             yield known["const"]
-        samples = [known[key] for key in ("example", "default") if key in known]
+        samples: list[Json] = [known[key] for key in ("example", "default") if key in known]
         samples += [*known.get("examples", []), *known.get("enum", [])]
-        kinds = known.get("type", "object" if {"properties", "allOf"} & known.keys() else None)
-        if "object" in (kinds if isinstance(kinds, list) else [kinds]):
+        kind = known.get("type", "object" if {"properties", "allOf"} & known.keys() else None)
+        kinds: Sequence[Json] = cast("Any", kind) if isinstance(kind, list) else [kind]
+        if "object" in kinds:
             # A sample says what is not known better here.
-            begun = next((sample for sample in samples if isinstance(sample, Mapping)), {})
-            yield self._example_object(known, hints, begun)
+            begun = [fields(sample) for sample in samples if fields(sample)]
+            yield self._example_object(known, hints, begun[0] if begun else {})
         yield from samples
         for key in ("oneOf", "anyOf"):
             yield from (self.example(part, hints) for part in known.get(key, []))
-        match kinds if isinstance(kinds, str | None) else kinds[0]:
+        match kinds[0]:
             case "array":
                 yield [self.example(known.get("items"), hints)] * known.get("minItems", 0)
             case "string":
@@ -298,8 +299,7 @@ def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> An
 
 
 _PATTERN: Any = cast("Any", Draft202012Validator).VALIDATORS["pattern"]
-_extend: Any = validators.extend  # pyright: ignore[reportUnknownMemberType]
-_Validator: Any = _extend(Draft202012Validator, {"pattern": _patterned})
+_Validator: Any = cast("Any", validators).extend(Draft202012Validator, {"pattern": _patterned})
 
 # Fields in which errors say what happened, in the shapes that are known.
 _SAYING = ("message", "detail", "title", "error", "error_description")
@@ -341,9 +341,9 @@ def load(
 def _schemas(part: Mapping[str, Json]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for media_type, content in part.get("content", {}).items():
-        schema = content.get("schema", True)
+        schema: Json = content.get("schema", True)
         if "example" in content and isinstance(schema, Mapping):
-            schema = {**schema, "example": content["example"]}
+            schema = {**fields(schema), "example": content["example"]}
         found[media_type.partition(";")[0].strip().lower()] = schema
     return found
 

@@ -25,7 +25,7 @@ settings = hypothesis.settings(
 
 
 def values(part, breadth=None) -> st.SearchStrategy:
-    """Valid values of a schema, with at most `breadth` properties of each object of the document."""
+    """Valid values of a schema, with at most `breadth` properties of each object."""
     drawn = _operation(json.dumps(part), breadth).as_strategy().map(lambda case: case.body)
     return drawn.filter(edition().validator(part).is_valid)
 

@@ -20,7 +20,9 @@ BODIES = values(edition().schema, breadth=20).filter(lambda body: not _halves(bo
 
 
 def _halves(body):
-    return any("\ud800" <= character <= "\udfff" for character in json.dumps(body, ensure_ascii=False))
+    return any(
+        "\ud800" <= character <= "\udfff" for character in json.dumps(body, ensure_ascii=False)
+    )
 
 
 def arguments(body):

@@ -1,5 +1,6 @@
 """The cases that Schemathesis makes of the document, judged by every check that it has."""
 
+import hypothesis
 import pytest
 import schemathesis
 from schemathesis.core.errors import NoLinksFound
@@ -14,7 +15,6 @@ from tests.contract.run import (
     is_over,
     judged,
     name_model,
-    published,
     schema,
     secured,
 )
@@ -31,7 +31,9 @@ def schemas():
     for name, (contents, coverage) in DOCUMENTS.items():
         if not remote:
             first = name == "as published"
-            made = schema(contents, coverage=coverage, breadth=SETTINGS.breadth if first else breadth)
+            made = schema(
+                contents, coverage=coverage, breadth=SETTINGS.breadth if first else breadth
+            )
             # The checks repeat requests on their own: they find the application here.
             made.app = in_process().app
             yield f"{name}, in process", made
@@ -40,6 +42,14 @@ def schemas():
 
 
 REPEATED = 12
+SEQUENCES = hypothesis.settings(
+    max_examples=20,
+    stateful_step_count=6,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
 SCHEMAS = dict(schemas())
 FAILURES: list[Failure] = []
 
@@ -80,9 +90,14 @@ def test_no_case_of_the_coverage_phase_failed():
 
 
 def test_sequences_of_calls():
+    linked = schema(judged())
+    if SETTINGS.base_url:
+        linked.config.update(base_url=SETTINGS.base_url)
+    else:
+        linked.app = in_process().app
     try:
-        machine = published().as_state_machine()
-        machine.run()
+        machine = linked.as_state_machine()
+        machine.run(settings=SEQUENCES)
     except NoLinksFound:
         pytest.skip("the document has no links, so no sequences of calls")
 

@@ -96,9 +96,8 @@ PROVIDER = {"options": {"openai": {"deep": []}}}
 def test_broken_requests_are_refused(server, name):
     data, headers = BROKEN[name]
     kind = headers.get("Content-Type", "")
-    if kind != JSON["Content-Type"] and kind.partition(";")[0] in edition().media_types:
-        if "charset" not in kind:
-            pytest.skip("the OpenAPI document takes this content type")
+    if "json" not in kind and kind.partition(";")[0] in edition().media_types:
+        pytest.skip("the OpenAPI document takes this content type")
     server.judge(server.send(data=data, headers=headers), status=400)
 
 

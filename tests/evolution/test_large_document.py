@@ -1,0 +1,123 @@
+"""A complete document of a publisher, wrong in parts that are not ours, is taken for ours."""
+
+import json
+import subprocess
+import sys
+
+USE = """
+import json
+from modelgates_api.api.voices import get_voice, list_voices
+from modelgates_api.api.chat import stream_chat
+from modelgates_speech import ModelGates
+from modelgates_speech.stub import StubServer
+
+with StubServer() as stub, ModelGates(base_url=stub.base_url, api_key=stub.api_key) as client:
+    voices = client.call(list_voices)
+    voice = client.call(get_voice, voice_id="a/b")
+    events = client.call(stream_chat)
+    print(json.dumps({
+        "voices": [voice.to_dict() for voice in voices],
+        "voice": voice.to_dict(),
+        "events": events,
+        "paths": [request.path for request in stub.requests],
+    }))
+"""
+VOICE = {"$ref": "#/components/schemas/Voice"}
+ITEMS = {"type": "array", "items": {"type": "string"}}
+
+
+def answering(schema, media_type="application/json"):
+    return {"200": {"description": "Done", "content": {media_type: {"schema": schema}}}}
+
+
+def endpoint(name, tag, schema, **more):
+    return {"operationId": name, "tags": [tag], "responses": answering(schema), **more}
+
+
+def grown(document):
+    """Add what a publisher has beside speech: fifty endpoints, some of them wrong."""
+    paths, schemas = document["paths"], document["components"]["schemas"]
+    example = [{"id": "a", "labels": ["warm"]}]
+    paths["/voices"] = {"get": endpoint("list-voices", "voices", {"type": "array", "items": VOICE})}
+    paths["/voices"]["get"]["responses"]["200"]["content"]["application/json"]["example"] = example
+    paths["/voices/{voice_id}"] = {
+        "parameters": [
+            {"name": "voice_id", "in": "path", "required": True, "schema": {"type": "string"}}
+        ],
+        "get": endpoint("get-voice", "voices", VOICE),
+    }
+    schemas["Voice"] = {
+        "type": "object",
+        "required": ["id", "id"],
+        "properties": {"id": {"type": "string"}, "labels": ITEMS},
+    }
+    event = {"type": "object", "properties": {"data": {"type": "string"}}}
+    paths["/chat"] = {
+        "post": {
+            "operationId": "stream-chat",
+            "tags": ["chat"],
+            "responses": answering(event, "text/event-stream"),
+        }
+    }
+    for number in range(45):
+        thing = {
+            "type": "object",
+            "properties": {"id": {"type": "string"}, "n": {"type": "integer"}},
+        }
+        schemas[f"Thing{number}"] = thing
+        reference = {"$ref": f"#/components/schemas/Thing{number}"}
+        paths[f"/things/{number}"] = {"get": endpoint(f"get-thing-{number}", "things", reference)}
+    # Wrong: a reference to nothing, a type that there is not, a bound of OpenAPI 3.0.
+    paths["/lost"] = {"get": endpoint("lost", "wrong", {"$ref": "#/components/schemas/Gone"})}
+    paths["/strin"] = {"get": endpoint("strin", "wrong", {"type": "strin"})}
+    bound = {"name": "n", "in": "query", "schema": {"type": "integer", "exclusiveMinimum": True}}
+    paths["/bound"] = {"get": endpoint("bound", "wrong", ITEMS, parameters=[bound])}
+    # Valid, and more than the generator can write with its types right.
+    schemas["Odd"] = {
+        "type": "object",
+        "properties": {"n": {"anyOf": [ITEMS, {"type": "array", "items": VOICE}]}},
+    }
+    paths["/odd"] = {"get": endpoint("odd", "wrong", {"$ref": "#/components/schemas/Odd"})}
+
+
+def test_ours_is_taken_the_rest_is_usable_and_what_is_left_out_is_named(
+    whole_tree, document, write
+):
+    grown(document)
+    code, report = whole_tree.update(write(document))
+    assert (code, report["outcome"], report["error"]) == (0, "applied", "")
+    assert report["rating"] == "compatible"
+    left_out = " ".join(report["left_out"])
+    assert "GET /lost: line" in left_out
+    assert "GET /strin: line" in left_out
+    warnings = " ".join(report["warnings"])
+    for mended in ("exclusiveMinimum", "has a value twice"):
+        assert mended in warnings
+    for operation in ("GET /voices", "POST /chat", "GET /things/7", "GET /bound"):
+        assert operation not in left_out
+    paths = [str(whole_tree.root / folder) for folder in ("src", "generated")]
+    script = f"import sys; sys.path[:0] = {paths!r}\n{USE}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen["voices"] == [{"id": "a", "labels": ["warm"]}]
+    assert seen["voice"].keys() >= {"id"}
+    assert isinstance(seen["events"], str)
+    assert seen["paths"][1].endswith("/voices/a%2Fb") or seen["paths"][1].endswith("/voices/a/b")
+    # What was left out stays so for whoever generates next.
+    code, _, drift = whole_tree.run("scripts.drift")
+    assert (code, drift) == (0, "")
+
+
+def test_a_list_of_operations_keeps_a_large_document_small(tree, document, write):
+    grown(document)
+    scope = tree.root / "generator-scope.yaml"
+    text = scope.read_text("utf-8").replace("operations: all", "operations: [GET /voices]")
+    scope.write_text(text, "utf-8")
+    code, report = tree.update(write(document))
+    assert (code, report["outcome"]) == (0, "applied"), report["error"]
+    package = tree.root / "generated" / "modelgates_api"
+    tags = {path.name for path in (package / "api").iterdir() if path.is_dir()}
+    assert "voices" in tags
+    assert not {"things", "chat", "wrong"} & tags
+    assert "operations: [GET /voices]" in scope.read_text("utf-8")
