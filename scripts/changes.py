@@ -42,7 +42,32 @@ class Change:
     details: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.rating} ({self.side}): {self.what}"
+        advice = f"; {self.advice}" if self.advice else ""
+        return f"{self.rating} ({self.side}): {self.what}{advice}"
+
+    @property
+    def advice(self) -> str:
+        """What a user does about it, where it breaks something and that is known."""
+        if self.rating is not Rating.BREAKING:
+            return ""
+        return next((advice for part, advice in _ADVICE.items() if part in self.what), "")
+
+
+# By what the change says; the first that fits.
+_ADVICE = {
+    "removed the enum value": "ask for one of the other values",
+    "removed the request property": "leave it out of your calls",
+    "required request property": "give it with each call",
+    "became required": "give it with each call",
+    "required `header` request parameter": "give it in extra_headers",
+    "required `query` request parameter": "give it in extra_query",
+    "default value changed": "give the old value yourself to go on as before",
+    "the API is now at": "nothing to do, unless you set a base URL of your own",
+    "is gone or has moved": "import it by its new name; the wrapper finds its own by itself",
+    "requires a new argument": "pass it by name",
+    "now requires its argument": "pass it by name",
+    "no longer takes": "leave that argument out",
+}
 
 
 def overall(changes: list[Change]) -> Rating:

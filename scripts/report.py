@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from scripts.binding import METHOD, PATH
 from scripts.changes import Change, Rating, overall
 
 _SHOWN = 60
@@ -131,7 +132,7 @@ class Report:
             parts.append(f"```text\n{where}{self.error.replace('```', '')}\n```")
         for rating in reversed(Rating):
             found = [
-                f"- {change.side}: {change.what}{_behind(change)}"
+                f"- {_where(change)}: {_told(change)}{_behind(change)}"
                 for change in self.changes
                 if change.rating is rating
             ]
@@ -153,6 +154,22 @@ class Report:
                 f"## The regenerated client\n\n| check | result |\n| --- | --- |\n{listed}"
             )
         return "\n\n".join(parts) + "\n"
+
+
+_OURS = f"{METHOD.upper()} {PATH}: "
+
+
+def _where(change: Change) -> str:
+    """Say where a user meets a change."""
+    if change.side == "python":
+        return "Python"
+    return "Speech" if change.what.startswith(_OURS) else "API"
+
+
+def _told(change: Change) -> str:
+    """Say a change in the words of those who call `create`."""
+    what = change.what.removeprefix(_OURS).replace("request property", "argument")
+    return f"{what}; {change.advice}" if change.advice else what
 
 
 def _behind(change: Change) -> str:
@@ -196,9 +213,8 @@ def add_to_changelog(changelog: str, changes: list[Change]) -> str:
 
 def _entry(change: Change) -> str:
     breaking = "**Breaking:** " if change.rating is Rating.BREAKING else ""
-    where = "The document" if change.side == "wire" else "The generated package"
     return textwrap.fill(
-        f"- {breaking}{where}: {change.what}.",
+        f"- {breaking}{_where(change)}: {_told(change)}.",
         width=100,
         subsequent_indent="  ",
         break_long_words=False,

@@ -3,7 +3,8 @@
 Each file in `documents/` is a kind of change. Each of its entries says what changes (`what`), how
 that must be rated (`rating`), which operations must be reported as left out (`left_out`), and the
 change as a JSON Patch whose paths may hold `*` for "each that there is", and begin with `SPEECH`
-for our operation and with `REQUEST` for the schema of its request.
+for our operation and with `REQUEST` for the schema of its request. One that is made `of` others has
+all their changes at once, so that trying it tries them.
 """
 
 from copy import deepcopy
@@ -29,12 +30,16 @@ class Evolution:
     name: str
     what: str
     rating: str
-    patch: list[dict[str, Any]]
+    patch: list[dict[str, Any]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    of: list[str] = field(default_factory=list)
 
     def apply(self, document: dict[str, Any]) -> dict[str, Any]:
         """Give the changed document; the given one stays as it is."""
         document = deepcopy(document)
+        known = {evolution.name: evolution for evolution in evolutions()} if self.of else {}
+        for name in self.of:
+            document = known[name].apply(document)
         for operation in self.patch:
             written = operation | {
                 key: _written_out(operation[key]) for key in ("path", "from") if key in operation

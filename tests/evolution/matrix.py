@@ -1,7 +1,8 @@
 """Put every document of this folder through `update_spec`, and print what became of each.
 
-Run by `nox -s evolution`; `nox -s evolution -- slug-added texts` runs these alone. Each document is
-taken in a copy of the tree of its own, as many at once as there are cores.
+Run by `nox -s evolution`; `nox -s evolution -- slug-added texts` runs these alone, and `-- --each`
+also those that are tried as a part of another. Each document is taken by the command that the
+README names, in a copy of the tree of its own.
 """
 
 import json
@@ -61,12 +62,13 @@ def names_one_of(operations, part):
 def row(evolution, report):
     checks = report.get("checks", {})
     words = {True: "yes", False: "NO", None: "-"}
-    typed = None if "types" not in checks else checks["types"] and checks.get("imports", False)
+    others = [works for name, works in checks.items() if name not in {"generates", "types"}]
+    tested = all(others) if others else None
     cells = [
         evolution.name,
         evolution.rating,
         report.get("rating", "-"),
-        *(words[value] for value in (checks.get("generates"), typed, checks.get("tests"))),
+        *(words[value] for value in (checks.get("generates"), checks.get("types"), tested)),
     ]
     good = cells[1] == cells[2] and cells[3:] == ["yes"] * 3 and not report.get("error")
     return cells, good, report.get("error", "")
@@ -74,7 +76,10 @@ def row(evolution, report):
 
 def main(names):
     began = time.monotonic()
-    chosen = [evolution for evolution in evolutions() if not names or evolution.name in names]
+    known = evolutions()
+    parts = set() if names else {name for evolution in known for name in evolution.of}
+    everything = not names or names == ["--each"]
+    chosen = [e for e in known if (everything or e.name in names) and e.name not in parts]
     document = parse(read(DOCUMENT))
     heading = ["document", "expected rating", "rating", "generated", "typed", "tests"]
     widths = [max(len(e.name) for e in chosen), 18, 18, 9, 5, 5]

@@ -36,13 +36,102 @@ def test_a_server_more_is_compatible_and_the_first_one_moved_is_breaking(rate):
     assert "https://eu.example/v1" in moved[0].what
 
 
-def test_what_the_tool_sees_and_does_not_rate_is_breaking(rate):
+def test_a_server_of_the_operation_is_where_the_api_is(rate):
     def give_operation_servers_of_its_own(document):
         document["paths"][POST]["post"]["servers"] = [{"url": "https://eu.example/v1"}]
 
-    [change] = rate(give_operation_servers_of_its_own)
+    changes = rate(give_operation_servers_of_its_own)
+    assert overall(changes) is Rating.BREAKING
+    assert "https://eu.example/v1" in changes[0].what
+
+
+def test_what_the_tool_sees_and_does_not_rate_is_breaking(rate):
+    def encode(document):
+        media = document["paths"][POST]["post"]["requestBody"]["content"]["application/json"]
+        media["encoding"] = {"input": {"contentType": "text/plain"}}
+
+    [change] = rate(encode)
     assert change.rating is Rating.BREAKING
     assert "nothing here rates" in change.what
+
+
+def test_a_hundred_changes_alike_are_one_line_with_the_list_behind_it(rate):
+    def rename(document):
+        schema = document["components"]["schemas"]["ProviderOptions"]
+        schema["properties"] = {f"{name}-v2": it for name, it in schema["properties"].items()}
+
+    changes = rate(rename)
+    assert len(changes) == 2
+    for change in changes:
+        assert "more" in change.what
+        assert len(change.details) > 100
+    markdown = Report("x.yaml", Outcome.BREAKING, changes).as_markdown()
+    assert markdown.count("<details>") == 2
+    assert markdown.count("-v2`") > 100
+
+
+def schema_of(document, name):
+    return document["components"]["schemas"][name]
+
+
+def default_is_mp3(document):
+    schema_of(document, "SpeechRequestResponseFormat")["default"] = "mp3"
+
+
+def format_is_free(document):
+    del schema_of(document, "SpeechRequestResponseFormat")["enum"]
+
+
+def deprecate(document):
+    document["paths"][POST]["post"]["deprecated"] = True
+
+
+def answer_by_default(document):
+    responses = document["paths"][POST]["post"]["responses"]
+    responses["default"] = responses["500"]
+
+
+def exemplify(document):
+    schema_of(document, "SpeechRequest")["properties"]["speed"]["example"] = "fast"
+
+
+def ask_for_the_key_by_security(document):
+    speech = document["paths"][POST]["post"]
+    speech["parameters"] = []
+    speech["security"] = [{"apiKey": []}]
+
+
+def split(document):
+    whole = schema_of(document, "SpeechRequest")
+    rest = {**whole, "properties": dict(whole["properties"]), "required": ["input"]}
+    voice = rest["properties"].pop("voice")
+    base = {"type": "object", "properties": {"voice": voice}, "required": ["voice", "model"]}
+    document["components"]["schemas"]["SpeechRequest"] = {"allOf": [base, rest]}
+
+
+@pytest.mark.parametrize(
+    ("change", "rating"),
+    [
+        (default_is_mp3, Rating.BREAKING),
+        (format_is_free, Rating.COMPATIBLE),
+        (deprecate, Rating.COMPATIBLE),
+        (answer_by_default, Rating.COMPATIBLE),
+        (exemplify, Rating.DOCUMENTATION),
+        (ask_for_the_key_by_security, Rating.DOCUMENTATION),
+        (split, Rating.DOCUMENTATION),
+    ],
+)
+def test_a_change_is_rated_by_what_a_caller_notices(change, rating, rate):
+    changes = rate(change)
+    assert overall(changes) is rating, changes
+
+
+def test_a_change_that_breaks_says_what_to_do(rate):
+    def remove(document):
+        del schema_of(document, "SpeechRequest")["properties"]["speed"]
+
+    [change] = rate(remove)
+    assert "leave it out of your calls" in str(change)
 
 
 def test_texts_are_named(rate):
@@ -77,8 +166,9 @@ CHANGES = [
     Change(Rating.COMPATIBLE, "python", "`a.c` is new"),
 ]
 ENTRIES = """\
-- **Breaking:** The document: POST /audio/speech: removed x.
-- **Breaking:** The generated package: `a.b` is gone or has moved.
+- **Breaking:** Speech: removed x.
+- **Breaking:** Python: `a.b` is gone or has moved; import it by its new name; the wrapper finds its
+  own by itself.
 """
 
 
