@@ -112,7 +112,10 @@ REFUSALS = {"400": "Refused", "401": "Refused for want of a key"}
 
 
 def judged() -> dict[str, Any]:
-    """The document, with the refusals that it leaves unsaid: of any shape."""
+    """The document, with the refusals that it leaves unsaid: of any shape.
+
+    Where a body may be JSON, JSON is what is sent: the stub takes a form's word for it.
+    """
     made = copy.deepcopy(document())
     for item in made["paths"].values():
         for method in _METHODS & item.keys():
@@ -122,6 +125,10 @@ def judged() -> dict[str, Any]:
                     status: {"description": t} for status, t in REFUSALS.items()
                 } | responses
             item[method]["responses"] = responses
+            body = item[method].get("requestBody", {})
+            structured = {kind: m for kind, m in body.get("content", {}).items() if "json" in kind}
+            if structured:
+                body["content"] = structured
     return made
 
 
