@@ -62,7 +62,11 @@ def _broken(old: griffe.Module, new: griffe.Module) -> Iterator[tuple[Rating, st
         name = breakage.obj.path
         # Parameters have a name; what else a breakage holds is a kind of object or a base.
         argument = getattr(breakage.old_value or breakage.new_value, "name", "")
+        rating = Rating.BREAKING
         match breakage.kind:
+            case griffe.BreakageKind.OBJECT_REMOVED if _is_list_of_values(breakage.obj):
+                # A type, which follows the wire: any value is taken now, or the property is gone.
+                rating, text = Rating.COMPATIBLE, f"`{name}` is gone, a list of values"
             case griffe.BreakageKind.OBJECT_REMOVED:
                 text = f"`{name}` is gone or has moved"
             case griffe.BreakageKind.PARAMETER_ADDED_REQUIRED:
@@ -73,7 +77,13 @@ def _broken(old: griffe.Module, new: griffe.Module) -> Iterator[tuple[Rating, st
                 text = f"`{name}` no longer takes `{argument}`"
             case _:
                 text = f"`{name}`: {breakage.kind.value[:1].lower()}{breakage.kind.value[1:]}"
-        yield Rating.BREAKING, text
+        yield rating, text
+
+
+def _is_list_of_values(found: griffe.Object | griffe.Alias) -> bool:
+    target = found.final_target if isinstance(found, griffe.Alias) else found
+    value = target.value if isinstance(target, griffe.Attribute) else None
+    return str(value).startswith("Literal[")
 
 
 def _gone(old: griffe.Module, new: griffe.Module) -> Iterator[str]:

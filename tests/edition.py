@@ -146,6 +146,12 @@ class Edition:
         cookies = [f"{name}={value}" for name, value in self.demanded("cookie").items()]
         return self.demanded("header") | ({"Cookie": "; ".join(cookies)} if cookies else {})
 
+    @property
+    def is_public(self):
+        """Whether a request may do without a key."""
+        security = self.speech.get("security", self.document.get("security"))
+        return security is not None and (not security or {} in security)
+
     @functools.cached_property
     def success(self):
         """The first success: its status and its content."""

@@ -8,7 +8,10 @@ import sys
 
 import pytest
 
+from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.cli.app import COMMANDS
+
+FORMATS = ARGUMENTS.get("response_format", {}).get("values", ())
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def shell(name, script, env):
         ("modelgates-speech sp", {"speak"}),
         ("modelgates-speech speak --provider", {"--provider-option"}),
         ("modelgates-speech completion ''", {"bash", "zsh", "fish"}),
-        ("modelgates-speech speak --format ''", {"mp3", "pcm"}),
+        ("modelgates-speech speak --format ''", {*FORMATS}),
     ],
 )
 def test_bash_completes_commands_options_and_values(with_command, words, expected):

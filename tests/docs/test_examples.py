@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from modelgates_speech import _binding
+
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = ["README.md", "docs/bringing-another-engine.md"]
@@ -26,6 +28,9 @@ def examples(language):
 
 @pytest.mark.parametrize("code", examples("python"))
 def test_a_python_example_runs_against_the_stub(code, modelgates_stub, tmp_path):
+    package, _, name = _binding.speech_operation.__name__.rpartition(".")
+    code = code.replace("modelgates_api.api.subpackage_tts", package)
+    code = code.replace("create_audio_speech", name)
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True
     )

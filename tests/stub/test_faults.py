@@ -9,7 +9,7 @@ import pytest
 from modelgates_speech.stub import Fault, StubServer, faults, misbehave
 from modelgates_speech.stub.faults import KINDS, describe, from_model
 
-from .conftest import BODY, connect
+from .conftest import BODY, REFERENCE, connect
 
 DOCUMENTED = (400, 401, 402, 404, 429, 500, 502, 503)
 
@@ -286,7 +286,7 @@ def test_the_root_page_lists_operations_and_magic_models(stub, http):
 
 
 def test_faults_leave_nothing_in_the_log_and_nothing_running(caplog, no_thread_left):
-    with StubServer() as stub, connect(stub) as http:
+    with StubServer(document=REFERENCE) as stub, connect(stub) as http:
         for name in ("reset", "cut", "cut-chunked", "stall", "stall-midway"):
             stub.fail_next(name)
             with pytest.raises(httpx.TransportError):

@@ -15,7 +15,7 @@ from modelgates_speech.stub.espeak import Espeak
 from modelgates_speech.stub.speech import pieces, synthesize
 from modelgates_speech.stub.tones import Tones
 
-from .conftest import BODY, connect
+from .conftest import BODY, REFERENCE, connect
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and then it goes home to sleep."
 RATE = 24_000
@@ -243,7 +243,7 @@ def test_without_an_engine_the_stub_plays_tones_and_says_so(monkeypatch, caplog)
     monkeypatch.setattr(speech, "Espeak", unavailable)
     speech.default_engine.cache_clear()
     try:
-        with StubServer() as stub, connect(stub) as http:
+        with StubServer(document=REFERENCE) as stub, connect(stub) as http:
             answer = http.post("/audio/speech", json=BODY)
     finally:
         speech.default_engine.cache_clear()

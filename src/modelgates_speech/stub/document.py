@@ -12,11 +12,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from jsonschema import Draft202012Validator, validators
+from jsonschema import Draft202012Validator, FormatChecker, validators
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
@@ -189,7 +190,9 @@ class Document:
         Returns:
             What is wrong, and where (`$.speed`); None when nothing is.
         """
-        validator: Any = _Validator({} if schema is None else schema, registry=self._registry)
+        validator: Any = _Validator(
+            {} if schema is None else schema, registry=self._registry, format_checker=_FORMATS
+        )
         error = next(iter(validator.iter_errors(value)), None)
         if error is None:
             return None
@@ -287,7 +290,8 @@ class Document:
                 if name in begun:
                     inner["example"] = begun[name]
                 made[name] = self.example(inner, hints)
-        return made
+        unsaid = [name for name in schema.get("required", []) if name not in made]
+        return made | {name: hints.get(name) for name in unsaid}
 
 
 def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> Any:
@@ -300,6 +304,17 @@ def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> An
 
 _PATTERN: Any = cast("Any", Draft202012Validator).VALIDATORS["pattern"]
 _Validator: Any = cast("Any", validators).extend(Draft202012Validator, {"pattern": _patterned})
+
+_FORMATS = FormatChecker(["date", "ipv4", "ipv6", "uuid"])
+
+
+@_FORMATS.checks("date-time", raises=ValueError)
+def _is_date_time(value: object) -> bool:
+    if isinstance(value, str):
+        moment = datetime.fromisoformat(value)
+        return moment.tzinfo is not None and value[10:11] in {"T", "t", " "}
+    return True
+
 
 # Fields in which errors say what happened, in the shapes that are known.
 _SAYING = ("message", "detail", "title", "error", "error_description")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.run import BEARER, KEY, LEDGER, speech_request
+from tests.contract.run import BEARER, KEY, LEDGER, edition, speech_request
 
 BAD = {
     "none": None,
@@ -25,10 +25,13 @@ GOOD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_credentials_are_refused(server, name):
+    if BAD[name] is None and edition().is_public:
+        pytest.skip("the OpenAPI document lets anybody call")
     response = server.send(speech_request(), headers={"Authorization": BAD[name]})
     server.judge(response, status=401)
 
 
+@pytest.mark.skipif(edition().is_public, reason="the OpenAPI document lets anybody call")
 def test_bad_credentials_are_refused_in_the_url(server):
     response = server.send(
         speech_request(), headers={"Authorization": None}, query=f"?api_key={KEY}"
