@@ -125,6 +125,11 @@ def judged() -> dict[str, Any]:
                     status: {"description": t} for status, t in REFUSALS.items()
                 } | responses
             item[method]["responses"] = responses
+            for response in responses.values():
+                for kind, media in response.get("content", {}).items():
+                    if "json" not in kind and not kind.startswith("text/"):
+                        # Bytes are handed over as they are, whatever a schema says of them.
+                        media["schema"] = {"type": "string", "format": "binary"}
             body = item[method].get("requestBody", {})
             structured = {kind: m for kind, m in body.get("content", {}).items() if "json" in kind}
             if structured:
@@ -175,6 +180,17 @@ def schema(
     return schemathesis.openapi.from_dict(
         narrowed(contents, breadth), config=schemathesis.Config.from_dict(given)
     )
+
+
+def explored(contents: dict[str, Any]) -> dict[str, Any]:
+    """The part of a document that generated cases explore: of a stub, speech alone.
+
+    To other operations a stub answers with examples, so that a program can be tried; that it
+    refuses whatever the API would, it promises for speech.
+    """
+    if SETTINGS.base_url and not SETTINGS.stub:
+        return contents
+    return {**contents, "paths": {SPEECH: contents["paths"][SPEECH]}}
 
 
 @functools.cache

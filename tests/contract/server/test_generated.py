@@ -11,6 +11,7 @@ from tests.contract.run import (
     LEDGER,
     SETTINGS,
     StoppedError,
+    explored,
     in_process,
     is_over,
     judged,
@@ -21,7 +22,10 @@ from tests.contract.run import (
 
 # `ignored_auth` never fires without a security requirement, which the document lacks. Where
 # little is to be sent, that document adds nothing else.
-DOCUMENTS = {"as published": (judged(), True), "with security": (secured(), not SETTINGS.breadth)}
+DOCUMENTS = {
+    "as published": (explored(judged()), True),
+    "with security": (explored(secured()), not SETTINGS.breadth),
+}
 
 
 def schemas():
@@ -90,7 +94,7 @@ def test_no_case_of_the_coverage_phase_failed():
 
 
 def test_sequences_of_calls():
-    linked = schema(judged())
+    linked = schema(explored(judged()))
     if SETTINGS.base_url:
         linked.config.update(base_url=SETTINGS.base_url)
     else:
