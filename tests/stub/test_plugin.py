@@ -109,7 +109,7 @@ def test_may_change_its_mind(modelgates_stub):
 """
     )
 
-    result.assert_outcomes(failed=1, passed=2)
+    result.assert_outcomes(errors=1, passed=3)
     result.stdout.fnmatch_lines(
         [
             "*test_forgets_to_call*",
@@ -119,6 +119,19 @@ def test_may_change_its_mind(modelgates_stub):
             "  POST /api/v1/audio/speech -> 429, fault 429 (retry_after=7): *",
         ]
     )
+
+
+def test_a_fault_may_be_met_by_what_a_fixture_sends_when_it_is_torn_down(project):
+    project(
+        """
+@pytest.fixture
+def goodbye(modelgates_stub):
+    yield
+    assert call()[0] == 503
+def test_leaves(goodbye, modelgates_stub):
+    modelgates_stub.fail_next(503)
+"""
+    ).assert_outcomes(passed=1)
 
 
 def test_a_test_that_fails_by_itself_keeps_its_own_reason(project):
@@ -202,7 +215,7 @@ async def test_is_failed_by_what_nothing_met(modelgates_stub):
         arguments=options,
     )
 
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=2, errors=1)
 
 
 def test_the_projects_client_finds_the_stub_by_itself(project):

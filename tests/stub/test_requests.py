@@ -82,7 +82,7 @@ def test_the_message_says_what_is_wrong_and_where(speak, documented):
     refused = speak(speed="fast")
 
     assert documented(refused, 400) == (
-        "Invalid request: 'fast' is not of type 'number' (at $.speed)"
+        "Invalid request: \"fast\" is not of type 'number' (at $.speed)"
     )
     assert refused.json()["error"]["metadata"] == {"path": "$.speed"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -16,9 +17,17 @@ class _StubCommand(click.Command):
     """Its help ends with the magic models, read from the stub's own table when it is shown."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from modelgates_speech._binding import ARGUMENTS, BASE_URL
         from modelgates_speech.stub.faults import describe
+        from modelgates_speech.stub.usage import Field, usage
 
+        fields = [
+            Field(each["name"], each["type"], each["required"], each["values"], each["description"])
+            for each in ARGUMENTS.values()
+        ]
+        url = f"http://127.0.0.1:8080{urlsplit(BASE_URL).path}/audio/speech"
         formatter.write_paragraph()
+        formatter.write(f"{usage(url, fields)}\n\n")
         formatter.write("Magic models, with which any client can make the stub misbehave:\n")
         formatter.write(describe() + "\n")
 

@@ -7,11 +7,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from modelgates_speech.stub.audio import ENCODINGS, MEDIA_TYPES
@@ -21,14 +24,16 @@ from modelgates_speech.stub.exchange import Exchange
 from modelgates_speech.stub.faults import describe
 from modelgates_speech.stub.misbehave import play
 from modelgates_speech.stub.records import RecordedRequest, redact
-from modelgates_speech.stub.requests import authorize, check_parameters, parse_body
+from modelgates_speech.stub.requests import authorize, check_encoding, check_parameters, parse_body
 from modelgates_speech.stub.shapes import fields
 from modelgates_speech.stub.speech import default_engine, synthesize
+from modelgates_speech.stub.usage import usage
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Iterator, Mapping
 
+    from anyio import CancelScope
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from modelgates_speech.stub.engine import Engine
@@ -68,27 +73,60 @@ def create_app(
     app = Starlette(
         routes=[
             *(Route(path, _Path(service, operations)) for path, operations in paths.items()),
-            Route("/", functools.partial(_root, _introduce(service.document))),
+            Route("/", functools.partial(_root, service.document)),
+            Route("/_stub/health", _health),
         ],
         exception_handlers={HTTPException: service.refuse_unrouted},
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origin_regex=_THIS_MACHINE,
+                allow_methods=["*"],
+                allow_headers=["*"],
+                expose_headers=["*"],
+            )
+        ],
     )
     app.router.redirect_slashes = False
     app.state.stub = stub
     return app
 
 
-def _introduce(document: Document) -> str:
+# A page on any port of this machine, or from a file.
+_THIS_MACHINE = r"null|https?://([\w-]+\.)*localhost(:\d+)?|https?://127(\.\d+){3}(:\d+)?|https?://\[::1\](:\d+)?"
+
+
+def introduce(document: Document, url: str, key: str = "KEY") -> str:
+    """Say what the stub answers and how to ask.
+
+    Arguments:
+        document: what it follows.
+        url: where it is, without a path.
+        key: a key that is accepted.
+    """
     operations = "\n".join(f"  {each.method} {each.path}" for each in document.operations)
     return (
         "This is the ModelGates stub: a local double of the API that speaks.\n\n"
         f"Operations:\n{operations}\n\n"
+        f"{_how_to_ask(document, url, key)}"
         f"Models that misbehave:\n{describe()}\n\n"
         "Every other model speaks.\n"
     )
 
 
-async def _root(introduction: str, _: Request) -> Response:
-    return PlainTextResponse(introduction)
+def _how_to_ask(document: Document, url: str, key: str) -> str:
+    asked = [each for each in document.operations if document.fields_of(each)]
+    if not asked:
+        return ""
+    return usage(url + asked[0].path, document.fields_of(asked[0]), key=key) + "\n\n"
+
+
+async def _root(document: Document, request: Request) -> Response:
+    return PlainTextResponse(introduce(document, str(request.base_url).rstrip("/")))
+
+
+async def _health(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
 
 
 @dataclass(frozen=True)
@@ -108,7 +146,7 @@ class _Path:
                 response = await self.service.answer(request, operation)
         except ClientDisconnect:
             return
-        await response(scope, receive, send)
+        await _while_somebody_listens(response, scope, receive, send)
 
     def _refuse_method(self, request: Request) -> ASGIApp:
         allow = ", ".join(self.operations)
@@ -131,8 +169,13 @@ class _Service:
         body: Json = b""
         try:
             # Credentials first: whoever may not call need not learn what a call looks like.
+            for name in operation.credentials:
+                if len(request.headers.getlist(name)) > 1:
+                    raise RefusedError(401, f"The header {name} comes more than once")
             authorize(operation, headers, api_key=self.stub.api_key, any_key=self.stub.any_key)
             body = await _read(request)
+            request.scope["modelgates.received"] = len(body)
+            check_encoding(headers.get("content-encoding"))
             body = parse_body(self.document, operation, headers.get("content-type"), body)
             check_parameters(self.document, operation, headers, request.url.query)
             fault = self._take_fault(body)
@@ -213,8 +256,25 @@ class _Service:
                 status=response.status_code if isinstance(response, Response) else None,
                 fault=str(fault) if fault else None,
                 request_id=headers["X-Request-Id"],
+                size=request.scope.get("modelgates.received", 0),
             )
         )
+
+
+async def _while_somebody_listens(
+    response: ASGIApp, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Answer until the answer ends or its client is gone, whichever is first."""
+
+    async def watch(answering: CancelScope) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        answering.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch, tasks.cancel_scope)
+        await response(scope, receive, send)
+        tasks.cancel_scope.cancel()
 
 
 async def _read(request: Request) -> bytes:
@@ -256,5 +316,9 @@ def _speak(asked: Mapping[str, Any], engine: Engine) -> Iterator[bytes]:
 
 
 async def _in_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while (chunk := await anyio.to_thread.run_sync(next, chunks, None)) is not None:
+    def take() -> bytes | None:
+        return next(chunks, None)
+
+    # Nothing waits for the rest of a sentence that nobody will hear.
+    while (chunk := await anyio.to_thread.run_sync(take, abandon_on_cancel=True)) is not None:
         yield chunk

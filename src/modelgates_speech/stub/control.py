@@ -19,6 +19,7 @@ DEFAULT_API_KEY = "stub-key"
 
 # A stub left running for days must not eat the machine.
 KEPT_REQUESTS = 1000
+KEPT_BYTES = 32 * 1024 * 1024
 
 
 class Stub:
@@ -34,7 +35,8 @@ class Stub:
         self.any_key = any_key
         self._lock = threading.Lock()
         self._faults: deque[Fault] = deque()
-        self._requests: deque[RecordedRequest] = deque(maxlen=KEPT_REQUESTS)
+        self._requests: deque[RecordedRequest] = deque()
+        self._kept_bytes = 0
         self._met: dict[str, int] = {}
         self._answered = 0
 
@@ -71,7 +73,10 @@ class Stub:
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
-        """What was received, refused requests included, oldest first (the last 1,000)."""
+        """What was received, refused requests included, oldest first.
+
+        The last 1,000 are kept, or fewer where their bodies are more than 32 MiB together.
+        """
         with self._lock:
             return tuple(self._requests)
 
@@ -91,6 +96,7 @@ class Stub:
         with self._lock:
             self._faults.clear()
             self._requests.clear()
+            self._kept_bytes = 0
             self._met.clear()
 
     def assert_called(
@@ -157,6 +163,11 @@ class Stub:
         """Keep a request."""
         with self._lock:
             self._requests.append(request)
+            self._kept_bytes += request.size
+            while len(self._requests) > 1 and (
+                len(self._requests) > KEPT_REQUESTS or self._kept_bytes > KEPT_BYTES
+            ):
+                self._kept_bytes -= self._requests.popleft().size
 
     def next_request_id(self) -> str:
         """Name a request: counted, so that runs can be compared."""

@@ -22,6 +22,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from modelgates_speech.stub.shapes import Json, fields
+from modelgates_speech.stub.usage import Field
 
 if TYPE_CHECKING:
     import os
@@ -197,8 +198,26 @@ class Document:
         if error is None:
             return None
         # A message quotes the value it is about, which may be a book.
-        message = error.message if len(error.message) < 300 else f"{error.message[:300]}..."
-        return message, error.json_path
+        message = _in_json(error.message, error.instance)
+        if isinstance(error.validator_value, list):
+            message = _in_json(message, error.validator_value)
+        return message if len(message) < 300 else f"{message[:300]}...", error.json_path
+
+    def fields_of(self, operation: Operation) -> list[Field]:
+        """Give what the JSON of a request may hold; nothing where it is not JSON."""
+        schema = fields(self._resolve(_json(operation.bodies)))
+        parts = [schema, *(fields(self._resolve(part)) for part in schema.get("allOf", []))]
+        required = {name for part in parts for name in part.get("required", [])}
+        found: list[Field] = []
+        for part in parts:
+            for name, value in fields(part.get("properties")).items():
+                known = fields(self._resolve(value))
+                values = [str(each) for each in known.get("enum", [])]
+                text = str(known.get("description", ""))
+                found.append(
+                    Field(name, str(known.get("type", "any")), name in required, values, text)
+                )
+        return found
 
     def with_defaults(self, operation: Operation, body: Json) -> Mapping[str, Json]:
         """Add to the fields of a body those that it left to their defaults."""
@@ -292,6 +311,14 @@ class Document:
                 made[name] = self.example(inner, hints)
         unsaid = [name for name in schema.get("required", []) if name not in made]
         return made | {name: hints.get(name) for name in unsaid}
+
+
+def _in_json(message: str, value: Json) -> str:
+    """Write a value in a message as JSON has it, where the library writes it as Python does."""
+    shown = repr(value)
+    return (
+        message.replace(shown, json.dumps(value, ensure_ascii=False)) if len(shown) > 1 else message
+    )
 
 
 def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> Any:

@@ -7,6 +7,8 @@ nothing of the web framework, so that printing the help stays cheap.
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import parse_qsl
@@ -112,6 +114,20 @@ class Fault:
                 f"no fault is called {self.name!r}: use a status from 400 to 599, or one of "
                 f"{', '.join(KINDS)}"
             )
+        for name, least in _NUMBERS.items():
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and least <= value < math.inf):
+                raise ValueError(f"{name} is a number, {least:g} or more, not {value!r}")
+        if self.after != int(self.after):
+            raise ValueError(f"after is a whole number of bytes, not {self.after!r}")
+        if isinstance(self.retry_after, int | float) and not 0 <= self.retry_after < math.inf:
+            raise ValueError(f"retry_after is 0 or more seconds, not {self.retry_after!r}")
+        texts = [("retry_after", self.retry_after), ("to", self.to)]
+        texts += [("content_type", self.content_type)]
+        texts += [(f"headers[{name!r}]", value) for name, value in self.headers.items()]
+        for name, value in texts:
+            if not _HEADER.fullmatch(str(value)):
+                raise ValueError(f"{name} must be what a header can hold, not {value!r}")
         given = {option.name for option in dataclasses.fields(self) if _is_set(self, option)}
         if stray := given - {"name", *kind.options}:
             takes = ", ".join(kind.options) or "nothing"
@@ -130,6 +146,10 @@ class Fault:
             if option.name != "name" and _is_set(self, option)
         ]
         return f"{self.name} ({', '.join(given)})" if given else self.name
+
+
+_NUMBERS = {"after": 0, "delay": 0, "interval": 0}
+_HEADER = re.compile(r"[\x20-\x7e]*")
 
 
 def _is_set(fault: Fault, option: dataclasses.Field[Any]) -> bool:
@@ -160,11 +180,21 @@ def from_model(model: str) -> tuple[Fault, int | None] | None:
         for key, text in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)):
             if key not in _IN_MODEL_NAMES:
                 raise ValueError(f"it may say {', '.join(_IN_MODEL_NAMES)}, not {key!r}")
-            settings[key.replace("-", "_")] = _IN_MODEL_NAMES[key](text)
+            settings[key.replace("-", "_")] = _read(key, text)
         times: int | None = settings.pop("times", None)
+        if times is not None and times < 1:
+            raise ValueError(f"times must be 1 or more, not {times}")
         return Fault(name, **settings), times
     except ValueError as error:
         raise ValueError(f"{model!r} is no magic model of this stub: {error}") from error
+
+
+def _read(key: str, text: str) -> object:
+    try:
+        return _IN_MODEL_NAMES[key](text)
+    except ValueError:
+        kind = "a whole number" if _IN_MODEL_NAMES[key] is int else "a number"
+        raise ValueError(f"{key} is {kind}, not {text!r}") from None
 
 
 _IN_MODEL_NAMES: dict[str, Callable[[str], object]] = {
@@ -185,7 +215,8 @@ def describe() -> str:
     lines = [f"  {name:<{width}}  {does}" for name, does in rows]
     lines += [
         "",
-        "Settings follow a question mark: stub/429?retry-after=1, stub/cut?after=5000.",
+        "Settings follow a question mark: stub/429?retry-after=1, stub/cut?after=5000. There are",
+        f"{', '.join(_IN_MODEL_NAMES)}; a fault takes those that concern it.",
         "stub/503?times=2 fails twice, then answers once as usual, then begins again.",
     ]
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
@@ -48,11 +49,22 @@ def _error_status(fault: Fault, exchange: Exchange, status: int) -> Response:
 
 
 class _Silence:
-    """An answer that never comes; it ends when the client goes."""
+    """An answer that never comes."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await anyio.sleep_forever()
+
+
+@dataclass(frozen=True)
+class _Later:
+    """An answer that comes after some seconds."""
+
+    delay: float
+    answer: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await anyio.sleep(self.delay)
+        await self.answer(scope, receive, send)
 
 
 async def _stall(fault: Fault, exchange: Exchange) -> ASGIApp:
@@ -68,8 +80,7 @@ async def _stall_midway(fault: Fault, exchange: Exchange) -> ASGIApp:
 
 
 async def _slow(fault: Fault, exchange: Exchange) -> ASGIApp:
-    await anyio.sleep(fault.delay)
-    return exchange.answer()
+    return _Later(fault.delay, exchange.answer())
 
 
 async def _drip(fault: Fault, exchange: Exchange) -> ASGIApp:

@@ -25,6 +25,7 @@ class RecordedRequest:
         status: the status answered; None when the connection was left without one.
         fault: the injected fault that it met, as text, if any.
         request_id: the `X-Request-Id` of the answer.
+        size: how many bytes the body was.
     """
 
     method: str
@@ -35,6 +36,7 @@ class RecordedRequest:
     status: int | None
     fault: str | None
     request_id: str
+    size: int = 0
 
     def __str__(self) -> str:
         met = f", fault {self.fault}" if self.fault else ""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
+import logging
 import socket
 import struct
 import sys
@@ -11,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO, cast
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from modelgates_speech.stub.app import create_app
 from modelgates_speech.stub.control import DEFAULT_API_KEY, Stub
@@ -19,9 +23,8 @@ from modelgates_speech.stub.faults import describe
 from modelgates_speech.stub.speech import default_engine
 
 if TYPE_CHECKING:
-    import asyncio
     import os
-    from collections.abc import Mapping, MutableMapping, Sequence
+    from collections.abc import Callable, Mapping, MutableMapping, Sequence
     from types import TracebackType
 
     from starlette.types import ASGIApp
@@ -88,6 +91,8 @@ class StubServer(Stub):
         if self._running is None:
             raise RuntimeError("the stub is not running: enter it (with StubServer() as stub: ...)")
         host, port = self._running.address
+        # What means every address of this machine is none to connect to.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def start(self) -> Self:
@@ -127,8 +132,13 @@ class _Running:
     """A uvicorn server in a thread."""
 
     def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+        six = ":" in host
         listener = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024
+            (host, port),
+            family=socket.AF_INET6 if six else socket.AF_INET,
+            backlog=1024,
+            # All addresses of this machine are those of both families.
+            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
         )
         # asyncio does this only for sockets that it makes itself; without it every answer waits
         # for the client's delayed acknowledgement, 40 ms.
@@ -138,8 +148,7 @@ class _Running:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                loop="asyncio",
-                http="h11",
+                http=_Protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -148,9 +157,13 @@ class _Running:
             )
         )
         self._thread = threading.Thread(
-            target=self._server.run, args=([listener],), name="modelgates-stub", daemon=True
+            target=self._serve, args=(listener,), name="modelgates-stub", daemon=True
         )
         self._thread.start()
+
+    def _serve(self, listener: socket.socket) -> None:
+        with asyncio.Runner(loop_factory=_Loop) as runner:
+            runner.run(self._server.serve(sockets=[listener]))
 
     def hang_up(self, client: Sequence[object], *, reset: bool) -> None:
         for connection in self._server.connections():
@@ -160,6 +173,37 @@ class _Running:
     def stop(self) -> None:
         self._server.should_exit = True
         self._thread.join()
+
+
+def _monotonic() -> float:
+    return _READ_CLOCK()
+
+
+# Not `time.monotonic`, which tests freeze: a frozen loop would never stop.
+_READ_CLOCK: Callable[[], float] = (
+    functools.partial(time.clock_gettime, time.CLOCK_MONOTONIC)
+    if hasattr(time, "clock_gettime")
+    else time.monotonic
+)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop with a clock of its own."""
+
+    def time(self) -> float:
+        return _monotonic()
+
+
+class _Protocol(H11Protocol):
+    """HTTP without remarks: an upgrade that a client offers is not taken, and that is all."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.logger = _quiet
+
+
+_quiet = logging.getLogger(__name__)
+_quiet.addHandler(logging.NullHandler())
 
 
 class _Connection(Protocol):

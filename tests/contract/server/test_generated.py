@@ -11,6 +11,7 @@ from tests.contract.run import (
     LEDGER,
     SETTINGS,
     StoppedError,
+    edition,
     explored,
     in_process,
     is_over,
@@ -67,6 +68,18 @@ def after_validate(context, case, response, results):
         LEDGER.saw(case.operation.label, response.status_code)
 
 
+# RFC 9110 lets a server say 501 to a method that it does not know for any resource.
+LEFT_OPEN = [
+    schemathesis.checks.not_a_server_error,
+    schemathesis.checks.status_code_conformance,
+    schemathesis.checks.unsupported_method,
+]
+
+
+def is_odd(case):
+    return case.method.lower() not in edition().item
+
+
 @schemathesis.pytest.parametrize(**SCHEMAS)
 def test_generated_cases(case, server):
     if is_over():
@@ -75,7 +88,11 @@ def test_generated_cases(case, server):
     options = in_process().options if case.operation.app else server.options
     try:
         response = case.call(**options)
-        case.validate_response(response, transport_kwargs=dict(options))
+        case.validate_response(
+            response,
+            transport_kwargs=dict(options),
+            excluded_checks=LEFT_OPEN if response.status_code == 501 and is_odd(case) else [],
+        )
     except StoppedError:
         # Not an outcome of this case; conftest and the report tell.
         return

@@ -1,0 +1,184 @@
+"""The stub never keeps anybody waiting, says what it wants, and lets a browser in."""
+
+import gzip
+import json
+import socket
+import time
+
+import httpx
+import pytest
+
+from modelgates_speech.stub import StubServer
+
+from .conftest import BODY, REFERENCE, connect
+
+ORIGINS = [
+    "http://localhost:5173",
+    "http://127.0.0.1:8000",
+    "https://app.localhost",
+    "http://[::1]:3000",
+    "null",
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "settings"),
+    [
+        ("slow", {"delay": 3600}),
+        ("stall", {}),
+        ("stall-midway", {}),
+        ("drip", {"interval": 3600}),
+        ("cut", {"after": 10**9}),
+    ],
+)
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_fault_is_over_when_its_client_is_gone_and_stopping_waits_for_nothing(
+    fault, settings, stays, no_thread_left
+):
+    stub = StubServer(document=REFERENCE).start()
+    stub.fail_next(fault, **settings)
+    body = json.dumps(BODY).encode()
+    head = (
+        f"POST {stub.base_url.removeprefix(stub.url)}/audio/speech HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {stub.api_key}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(stub._running.address) as client:
+        client.sendall(head.encode() + body)
+        while not stub.requests:
+            client.settimeout(60)
+            time.sleep(0.01)
+        if not stays:
+            client.close()
+        stub.stop()
+
+
+def test_a_stub_that_was_used_under_a_frozen_clock_stops(monkeypatch, no_thread_left):
+    stub = StubServer(document=REFERENCE).start()
+    with monkeypatch.context() as frozen:
+        frozen.setattr(time, "monotonic", lambda: 1.9e9)
+        with connect(stub) as http:
+            assert http.post("/audio/speech", json=BODY).status_code == 200
+    stub.stop()
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_a_page_of_this_machine_may_call(http, origin):
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+    preflight = http.options("/audio/speech", headers=asked)
+    assert preflight.status_code == 200
+    assert preflight.headers["Access-Control-Allow-Origin"] in {origin, "*"}
+    allowed = preflight.headers["Access-Control-Allow-Headers"].lower()
+    assert "authorization" in allowed
+    answer = http.post("/audio/speech", json=BODY, headers={"Origin": origin})
+    assert answer.headers["Access-Control-Allow-Origin"] in {origin, "*"}
+    refused = http.post("/audio/speech", json={}, headers={"Origin": origin})
+    assert refused.status_code == 400
+    assert "Access-Control-Allow-Origin" in refused.headers
+
+
+def test_a_page_from_elsewhere_may_not(http):
+    answer = http.post("/audio/speech", json=BODY, headers={"Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_a_plain_options_is_not_allowed(http):
+    assert http.options("/audio/speech").status_code == 405
+
+
+def test_a_compressed_body_is_refused_in_the_words_of_the_protocol(http):
+    answer = http.post(
+        "/audio/speech",
+        content=gzip.compress(json.dumps(BODY).encode()),
+        headers={"Content-Encoding": "gzip", "Content-Type": "application/json"},
+    )
+    assert answer.status_code == 400
+    assert "Content-Encoding is gzip" in answer.text
+
+
+@pytest.mark.parametrize("value", ["null", "true", "[1, null]"])
+def test_what_was_received_is_said_as_json(http, value):
+    answer = http.post("/audio/speech", content=value, headers={"Content-Type": "application/json"})
+    assert f"{value} is not of type" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("key", ["sk_live:abc", "a,b", "{x}", "a=b=c", "ключ".encode()])
+def test_a_key_may_be_of_any_characters_but_blanks(key):
+    with (
+        StubServer(document=REFERENCE, any_key=True) as stub,
+        httpx.Client(base_url=stub.base_url) as http,
+    ):
+        bearer = b"Bearer " + (key if isinstance(key, bytes) else key.encode())
+        answer = http.post("/audio/speech", json=BODY, headers={"Authorization": bearer})
+        assert answer.status_code == 200
+
+
+def test_two_keys_are_none(stub, http):
+    both = [("Authorization", f"Bearer {stub.api_key}"), ("Authorization", "Bearer other")]
+    with httpx.Client(base_url=stub.base_url) as bare:
+        answer = bare.post("/audio/speech", json=BODY, headers=both)
+    assert answer.status_code == 401
+    assert "more than once" in answer.text
+
+
+def test_an_upgrade_that_is_offered_is_passed_over_in_silence(http, capfd, caplog):
+    upgrade = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMA"}
+    assert http.post("/audio/speech", json=BODY, headers=upgrade).status_code == 200
+    assert capfd.readouterr() == ("", "")
+    assert caplog.text == ""
+
+
+def test_all_addresses_are_those_of_both_families():
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this system has one family a socket")
+    with StubServer("::", document=REFERENCE) as stub:
+        port = stub.url.rpartition(":")[2]
+        for host in ("127.0.0.1", "[::1]"):
+            assert httpx.get(f"http://{host}:{port}/_stub/health").json() == {"status": "ok"}
+        assert "[::]" not in stub.url
+
+
+def test_a_look_at_its_health_is_not_a_request(stub, http):
+    assert httpx.get(f"{stub.url}/_stub/health").json() == {"status": "ok"}
+    stub.assert_not_called()
+
+
+def test_what_it_keeps_is_bounded_in_bytes(stub, http):
+    text = "x" * 9_000_000
+    for _ in range(5):
+        http.post("/audio/speech", json=BODY | {"input": [text]})
+    assert 0 < len(stub.requests) < 5
+    http.post("/audio/speech", json=BODY)
+    assert stub.last_request.status == 200
+
+
+def test_its_root_says_how_to_write_a_client(stub):
+    page = httpx.get(stub.url).text
+    for said in (stub.base_url, "Authorization: Bearer", "curl", "16-bit", "voice", "required"):
+        assert said in page
+    for setting in ("after", "delay", "interval", "retry-after", "times"):
+        assert setting in page
+
+
+@pytest.mark.parametrize(
+    ("fault", "settings"),
+    [
+        ("slow", {"delay": -1}),
+        ("slow", {"delay": float("nan")}),
+        ("slow", {"delay": float("inf")}),
+        ("drip", {"interval": -0.1}),
+        ("cut", {"after": -1}),
+        (503, {"retry_after": -1}),
+        (503, {"retry_after": "€"}),
+        (503, {"headers": {"X-A": "a\r\nb"}}),
+        ("redirect", {"to": "https://ü.example"}),
+    ],
+)
+def test_a_fault_that_cannot_be_played_is_refused_with_what_is_allowed(stub, fault, settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        stub.fail_next(fault, **settings)
+    assert not stub.pending_faults
