@@ -9,6 +9,7 @@ import functools
 import inspect
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from importlib.resources import files
@@ -17,6 +18,7 @@ import hypothesis
 import jsonschema_rs
 import pytest
 from hypothesis import strategies
+from hypothesis.errors import HypothesisSideeffectWarning
 
 from modelgates_speech import _binding
 from modelgates_speech._binding import ARGUMENTS
@@ -244,7 +246,10 @@ def _smallest(strategy):
     quiet = hypothesis.settings(
         database=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
     )
-    return hypothesis.find(strategy, lambda _: True, settings=quiet)
+    with warnings.catch_warnings():
+        # Of being used before the tests begin, which is when they are told what to send.
+        warnings.simplefilter("ignore", HypothesisSideeffectWarning)
+        return hypothesis.find(strategy, lambda _: True, settings=quiet)
 
 
 def _as_text(value):

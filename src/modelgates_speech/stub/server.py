@@ -203,7 +203,7 @@ class _Protocol(H11Protocol):
 
 
 _quiet = logging.getLogger(__name__)
-_quiet.addHandler(logging.NullHandler())
+_quiet.setLevel(logging.ERROR)
 
 
 class _Connection(Protocol):
