@@ -50,9 +50,11 @@ MAX_RESCUED = 64 * 1024 * 1024
 NARRATE_CONCURRENCY = 4
 MAX_CHARS = 1000
 
-# PCM whose rate and channels nobody names.
+# PCM whose rate and channels nobody names, and the most of both: the header of a WAV holds them.
 DEFAULT_RATE = 24_000
 DEFAULT_CHANNELS = 1
+MAX_RATE = 1_000_000
+MAX_CHANNELS = 1_000
 
 
 class Default(enum.Enum):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,6 @@ from modelgates_speech.errors import (
 from modelgates_speech.files import in_thread
 from modelgates_speech.jobs.aimd import Aimd
 from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, read_rows
-from modelgates_speech.jobs.mp3 import Frames
 from modelgates_speech.jobs.results import Results, describe
 from modelgates_speech.retry import RetryPolicy
 
@@ -37,8 +35,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Protocol, Self
 
-    from modelgates_speech.audio import AudioMetadata
     from modelgates_speech.jobs.manifest import Source
+    from modelgates_speech.streams import AsyncAudioStream
 
     class AsyncClient(Protocol):
         """An `AsyncModelGates`, as far as a batch knows it."""
@@ -61,8 +59,6 @@ CONCURRENCY = 16
 
 # How often a row that meets a rate limit is put back before it counts as failed.
 MAX_REFUSALS = 10
-
-_CHUNK = 64 * 1024
 
 
 @attrs.define
@@ -276,7 +272,6 @@ class _Batch:
         try:
             async with self._speech.stream(**request) as stream:
                 await stream.save(path)
-                metadata = stream.metadata
         except RateLimitError as error:
             self._limiter.refuse(began_in, time.monotonic(), error.retry_after)
             if refusals < MAX_REFUSALS:
@@ -290,15 +285,15 @@ class _Batch:
             await self._fail_with(row, error)
         else:
             self._limiter.succeed()
-            await self._succeed(row, path, metadata)
+            await self._succeed(row, path, stream)
         self._note()
 
-    async def _succeed(self, row: Row, path: Path, metadata: AudioMetadata) -> None:
-        facts = await in_thread(_describe, path, metadata)
+    async def _succeed(self, row: Row, path: Path, stream: AsyncAudioStream) -> None:
+        facts = {**await in_thread(describe, path), "seconds": stream.duration}
         result = {"status": "ok", "path": path.name, **facts, "request": row.key}
-        if await self._record(row, row.name, {**result, "request_id": metadata.request_id}):
+        if await self._record(row, row.name, {**result, "request_id": stream.request_id}):
             self._report.ok += 1
-            self._report.seconds += facts["seconds"] or 0.0
+            self._report.seconds += stream.duration or 0.0
 
     async def _fail_with(self, row: Row, error: ModelGatesError) -> None:
         status = error.status if isinstance(error, APIStatusError) else None
@@ -342,21 +337,3 @@ class _Batch:
         except Exception as error:  # noqa: BLE001 - raised by `run`, once what is under way is done
             self._broken = error
             self._stop(f"on_progress failed with {type(error).__name__}")
-
-
-def _describe(path: Path, metadata: AudioMetadata) -> dict[str, Any]:
-    return {**describe(path), "seconds": _seconds(path, metadata)}
-
-
-def _seconds(path: Path, metadata: AudioMetadata) -> float | None:
-    if metadata.format == "pcm":
-        header = 44 if path.suffix == ".wav" else 0
-        return metadata.duration_of(path.stat().st_size - header)
-    if metadata.format != "mp3":
-        return None
-    frames = Frames()
-    with path.open("rb") as file:
-        for data in iter(partial(file.read, _CHUNK), b""):
-            frames.feed(data)
-    frames.feed(b"")
-    return frames.seconds

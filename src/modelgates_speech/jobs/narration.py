@@ -16,7 +16,12 @@ import attrs
 
 from modelgates_speech.audio import AudioMetadata, Receiver
 from modelgates_speech.call import prepare
-from modelgates_speech.config import MAX_CHARS, NARRATE_CONCURRENCY
+from modelgates_speech.config import (
+    DEFAULT_CHANNELS,
+    DEFAULT_RATE,
+    MAX_CHARS,
+    NARRATE_CONCURRENCY,
+)
 from modelgates_speech.errors import ConfigurationError, ModelGatesError
 from modelgates_speech.jobs.cache import as_cache
 from modelgates_speech.jobs.joining import Joiner, check_joinable
@@ -74,7 +79,6 @@ class NarrationPlan:
 class _Settings:
     pieces: Iterator[Piece]
     request: dict[str, Any]
-    response_format: str
     concurrency: int
     on_progress: Callable[[NarrationProgress], None] | None
 
@@ -129,7 +133,6 @@ def _settings(
     return _Settings(
         pieces=split(input, max_chars=max_chars, language=language),
         request=request,
-        response_format=response_format,
         concurrency=concurrency,
         on_progress=on_progress,
     )
@@ -206,7 +209,16 @@ class _Line(Generic[ChannelT]):
             for name, value in metadata.headers.items()
             if name not in ("content-length", "content-encoding")
         }
-        return _Whole(headers, self._settings.response_format)
+        if metadata.format == "wav":
+            # What is joined are the samples.
+            layout = f"rate={metadata.sample_rate};channels={metadata.channels}"
+            headers["content-type"] = f"audio/pcm;{layout}"
+        return _Whole(
+            headers,
+            metadata.format,
+            sample_rate=metadata.sample_rate or DEFAULT_RATE,
+            channels=metadata.channels or DEFAULT_CHANNELS,
+        )
 
 
 class _Whole(Receiver):
