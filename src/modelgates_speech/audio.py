@@ -209,11 +209,12 @@ class Receiver:
         headers: The response's headers, names in lower case.
         requested: The ``response_format`` that was asked for.
         sample_rate: The rate of PCM whose content type names none.
-        channels: Its channels.
+        channels: Its channels, likewise.
 
     Attributes:
         metadata: What the audio is, by its headers alone until `settled`.
         settled: Whether its first bytes were seen.
+        finished: Whether no more will come; ``whole`` if all has.
 
     Raises:
         InvalidResponseError: If the headers say that this is no audio.
@@ -231,6 +232,7 @@ class Receiver:
         self.settled = False
         self.bytes_received = 0
         self.finished = False
+        self.whole = False
         self._head = b""
         self._frame = 1
         self._meter = meter_of("")
@@ -350,7 +352,7 @@ class Receiver:
             self._meter.feed(b"")
         if self._rest:
             raise self.cut("it ends in the middle of a sample")
-        self.finished = True
+        self.finished = self.whole = True
 
 
 def _describe(

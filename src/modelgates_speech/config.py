@@ -137,6 +137,22 @@ def checked_seconds(value: float, name: str) -> float:
     raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
 
 
+def checked_layout(sample_rate: int | None, channels: int | None) -> None:
+    """Check what PCM is to be taken for; None says nothing.
+
+    Raises:
+        ConfigurationError: If it cannot be that.
+    """
+    for name, value, most in (
+        ("sample_rate", sample_rate, MAX_RATE),
+        ("channels", channels, MAX_CHANNELS),
+    ):
+        if value is not None and not (type(value) is int and 1 <= value <= most):
+            raise ConfigurationError(
+                f"{name} must be a whole number from 1 to {most:,}, not {value!r}"
+            )
+
+
 class Secret:
     """An API key, in a form that no repr, log or traceback with locals shows.
 

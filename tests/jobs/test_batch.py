@@ -265,8 +265,12 @@ def test_manifests_of_all_kinds_say_the_same(tmp_path, suffix):
 
 def test_csv_speaks_numbers_and_options(tmp_path):
     path = tmp_path / "rows.csv"
-    path.write_text('id,input,speed,provider\n1,Hi.,1.5,"{""options"": {}}"\n2,Hi.,fast,\n3,Hi.\n')
+    path.write_text(
+        "id,input,speed,provider,sample_rate\n"
+        '1,Hi.,1.5,"{""options"": {}}",44100\n2,Hi.,fast,,\n3,Hi.\n'
+    )
     first, second, third = read_rows(path, SPEAKER)
+    assert first.request["sample_rate"] == 44_100
     assert (first.request["speed"], first.request["provider"]) == (1.5, {"options": {}})
     assert isinstance(second, BadRow)
     assert isinstance(third, BadRow)

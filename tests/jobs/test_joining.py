@@ -98,3 +98,9 @@ def test_wavs_of_two_rates_are_not_joined(narrate):
 
     with pytest.raises(InvalidResponseError, match="after pieces of"):
         narrate(answer, concurrency=1)
+
+
+def test_what_pcm_is_taken_for_holds_for_a_narration(narrate):
+    audio = narrate(lambda text: 2 * spelled(text), sample_rate=44_100, channels=2)
+    assert (audio.sample_rate, audio.channels) == (44_100, 2)
+    assert len(audio.content) == len(2 * spelled(TEXT))

@@ -110,7 +110,7 @@ def plan(arguments: dict[str, Any], base_url: str) -> NarrationPlan:
         if piece.silent:
             continue
         sizes.append(len(piece.text))
-        call, _ = prepare(input=piece.text, **settings.request)
+        call = prepare(input=piece.text, **settings.request)
         if cache is None or not cache.holds(cache.key_of(call, base_url)):
             missing.append(len(piece.text))
     return NarrationPlan(len(sizes), sum(sizes), len(missing), sum(missing))
@@ -128,8 +128,7 @@ def _settings(
     if concurrency < 1:
         raise ConfigurationError(f"concurrency must be 1 or more, not {concurrency}")
     # What is wrong with a request is wrong with the first already: better said before it is sent.
-    _, response_format = prepare(input="", **request)
-    check_joinable(response_format)
+    check_joinable(prepare(input="", **request).response_format)
     return _Settings(
         pieces=split(input, max_chars=max_chars, language=language),
         request=request,
