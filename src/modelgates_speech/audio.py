@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from pathlib import PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -26,7 +26,7 @@ from modelgates_speech.errors import (
     IncompleteAudioError,
     InvalidResponseError,
 )
-from modelgates_speech.formats import LONGEST_LOOK, format_of, meter_of
+from modelgates_speech.formats import LONGEST_LOOK, format_of, is_text, meter_of
 from modelgates_speech.formats.coding import BOMB_RATIO, CODINGS, Expander
 from modelgates_speech.formats.media_type import named, number
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples, header
@@ -34,14 +34,12 @@ from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples, header
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
-    from pathlib import Path
 
     from modelgates_speech.errors import ModelGatesError
 
 FORMAT_BY_SUFFIX = {".wav": "pcm", ".pcm": "pcm", ".raw": "pcm", ".mp3": "mp3"}
 
 _REQUEST_ID = ("x-request-id", "request-id", "x-generation-id")
-_TEXT_STARTS = (b'{"', b"<!doctype", b"<html", b"<?xml")
 
 
 @attrs.frozen(kw_only=True)
@@ -140,8 +138,13 @@ class Audio(AudioMetadata):
 
 
 def suffix_of(path: str | os.PathLike[str]) -> str:
-    """The lower-case suffix of `path`, which decides how audio is saved."""
-    return PurePath(path).suffix.lower()
+    """The lower-case suffix of `path`, which decides how audio is saved.
+
+    It is ``*`` for a device or a pipe that has none, such as ``/dev/fd/63``: those take any audio.
+    """
+    found = Path(path)
+    special = not (found.suffix or found.is_file() or found.is_dir()) and found.exists()
+    return "*" if special else found.suffix.lower()
 
 
 def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str:
@@ -159,7 +162,11 @@ def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str:
         )
     if requested is None or requested == suffix[1:]:
         return requested or implied or ""
-    if requested != implied and (implied or requested in FORMAT_BY_SUFFIX.values()):
+    if (
+        requested != implied
+        and suffix != "*"
+        and (implied or requested in FORMAT_BY_SUFFIX.values())
+    ):
         raise ConfigurationError(
             f"the suffix of {str(path)!r} contradicts response_format={requested!r}: "
             "change one of the two"
@@ -178,7 +185,7 @@ def file_header(audio: AudioMetadata, suffix: str, size: int | None) -> bytes:
     Raises:
         ConfigurationError: If such a file cannot hold such audio.
     """
-    if suffix == f".{audio.format}" or (suffix == ".raw" and audio.format == "pcm"):
+    if suffix in {"*", f".{audio.format}"} or (suffix == ".raw" and audio.format == "pcm"):
         return b""
     if suffix == ".wav" and audio.format == "pcm":
         if not (audio.sample_rate and audio.channels):
@@ -313,7 +320,7 @@ class Receiver:
     def _settle(self, *, at_end: bool) -> None:
         """Say by the first bytes what the audio is, once there are enough of them."""
         known, head = self.metadata, self._head
-        if _looks_like_text(head):
+        if is_text(head):
             raise _not_audio(known, f"text under {known.content_type}", head)
         name = format_of(head, known.format, at_end=at_end)
         wav = Samples()
@@ -380,15 +387,6 @@ def _expander_for(coding: str, metadata: AudioMetadata) -> Expander | None:
     if coding in CODINGS:
         return Expander()
     raise _not_audio(metadata, f"a body in the coding {coding!r} (identity was asked for)", b"")
-
-
-def _looks_like_text(data: bytes) -> bool:
-    if not data[:16].lstrip().lower().startswith(_TEXT_STARTS):
-        return False
-    try:
-        return data[:1024].decode("ascii").isprintable() or b"\n" in data[:1024]
-    except UnicodeDecodeError:
-        return False
 
 
 def _not_audio(metadata: AudioMetadata, what: str, body: bytes) -> InvalidResponseError:

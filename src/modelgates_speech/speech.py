@@ -73,10 +73,8 @@ class AsyncSpeech(
     async def _save(self, arguments: dict[str, Any]) -> Path:
         path, on_progress = arguments.pop("path"), arguments.pop("on_progress")
         arguments["response_format"] = format_for_file(path, arguments.get("response_format"))
-        # Opened here and not in a thread: cancelled meanwhile, nobody would close it.
-        with AtomicFile(path) as file:
-            async with self._stream(arguments) as stream:
-                return await stream.write(file, on_progress)
+        async with AtomicFile(path) as file, self._stream(arguments) as stream:
+            return await stream.write(file, on_progress)
 
     def _narrate(self, arguments: dict[str, Any]) -> AsyncAudioStream | NarrationPlan:
         from modelgates_speech.jobs.narration import narrate_async, plan

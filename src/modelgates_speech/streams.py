@@ -191,9 +191,9 @@ class AudioStream(_Stream["Reply"]):
             SaveError: If the file cannot be written; `partial` has the audio if any was read.
             IncompleteAudioError: If the audio broke off; `partial` has what arrived.
         """
-        self._open()
-        file_header(self.metadata, suffix_of(path), None)
         with AtomicFile(path) as file:
+            self._open()
+            file_header(self.metadata, suffix_of(path), None)
             return self.write(file, on_progress)
 
     def close(self) -> None:
@@ -290,9 +290,9 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
         on_progress: Callable[[int], None] | None = None,
     ) -> Path:
         """Write the rest of the audio to a file; see `AudioStream.save`."""
-        await self._open()
-        file_header(self.metadata, suffix_of(path), None)
-        with AtomicFile(path) as file:
+        async with AtomicFile(path) as file:
+            await self._open()
+            file_header(self.metadata, suffix_of(path), None)
             return await self.write(file, on_progress)
 
     async def aclose(self) -> None:

@@ -200,8 +200,8 @@ DEFECTS = [
     ),
     Defect(
         "JSON passes for audio",
-        "audio.py",
-        "    if not data[:16].lstrip().lower().startswith(_TEXT_STARTS):",
+        "formats/__init__.py",
+        "    if not head[:16].lstrip().lower().startswith(_TEXT_STARTS):",
         "    if True:",
         _cell("JSON-under-an-audio-type"),
         "the call should have failed",

@@ -17,6 +17,7 @@ _MARKS = (
     (0, b"\x1a\x45\xdf\xa3", "webm"),
     (4, b"ftyp", "mp4"),
 )
+_TEXT_STARTS = (b'{"', b"<!doctype", b"<html", b"<?xml")
 _MARKED = {name for _, _, name in _MARKS}
 # They carry audio of many names: Opus, say, is no contradiction to the Ogg that it came in.
 _CARRIERS = {"ogg", "mp4", "webm"}
@@ -66,6 +67,16 @@ def _framed(head: bytes, *, at_end: bool, anywhere: bool) -> str | None:
         return None
     # In a body that is shorter than two frames one must do.
     return "mp3" if anywhere and len(head) >= HEADER and FrameHeader.parse(head) else ""
+
+
+def is_text(head: bytes) -> bool:
+    """Whether audio that begins with `head` is none, but JSON or HTML."""
+    if not head[:16].lstrip().lower().startswith(_TEXT_STARTS):
+        return False
+    try:
+        return head[:1024].decode("ascii").isprintable() or b"\n" in head[:1024]
+    except UnicodeDecodeError:
+        return False
 
 
 def meter_of(format: str) -> Frames | Samples | None:  # noqa: A002 - as everywhere

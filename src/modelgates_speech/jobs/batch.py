@@ -5,6 +5,7 @@ One task decides which row is next and when it may start; each row is spoken in 
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import deque
 from pathlib import Path
@@ -23,7 +24,7 @@ from modelgates_speech.errors import (
     RateLimitError,
     SaveError,
 )
-from modelgates_speech.files import in_thread
+from modelgates_speech.files import AtomicFile, in_thread
 from modelgates_speech.jobs.aimd import Aimd
 from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, read_rows
 from modelgates_speech.jobs.results import Results, describe
@@ -176,6 +177,10 @@ async def run_batch_async(
         results.close()
 
 
+# What a disk says of one name and no other.
+_OF_ONE_FILE = {errno.EBUSY, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
+
+
 class _Batch:
     def __init__(
         self,
@@ -270,8 +275,9 @@ class _Batch:
         path = self._results.path.with_name(row.name + row.suffix)
         request: dict[str, Any] = {**row.request, "retry": self._retry}
         try:
-            async with self._speech.stream(**request) as stream:
-                await stream.save(path)
+            # The file first: what cannot be written had better not be paid for.
+            async with AtomicFile(path) as file, self._speech.stream(**request) as stream:
+                await stream.write(file, None)
         except RateLimitError as error:
             self._limiter.refuse(began_in, time.monotonic(), error.retry_after)
             if refusals < MAX_REFUSALS:
@@ -280,7 +286,8 @@ class _Batch:
                 await self._fail_with(row, error)
         except ModelGatesError as error:
             self._limiter.end()
-            if isinstance(error, AuthenticationError | PaymentRequiredError | SaveError):
+            fatal = isinstance(error, AuthenticationError | PaymentRequiredError | SaveError)
+            if fatal and getattr(error, "errno", None) not in _OF_ONE_FILE:
                 self._stop(f"no other row would fare better: {error}")
             await self._fail_with(row, error)
         else:

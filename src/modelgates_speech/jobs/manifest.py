@@ -30,8 +30,8 @@ STANDARD_INPUT = "-"
 _OURS = {"extra_body": "object", "sample_rate": "integer", "channels": "integer"}
 FIELDS = (*(name for name in ARGUMENTS if name != "input"), *_OURS)
 
-# What is left of the 255 bytes of a file name for suffixes, temporary ones included.
-_LONGEST_NAME = 180
+# In bytes, suffix included, of the 255 that file systems take.
+_LONGEST_NAME = 200
 _BATCH = 256
 
 
@@ -215,8 +215,6 @@ def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -
     if not shown:
         return BadRow(number, None, f"id must be text or a whole number, not {identity!r}")
     name = file_name(shown)
-    if len(name) > _LONGEST_NAME:
-        return BadRow(number, shown, f"id is too long for a file name: {len(name)} bytes")
     text = found.get("input")
     if not isinstance(text, str) or not text.strip():
         return BadRow(number, shown, "input must be text, and not blank")
@@ -231,6 +229,8 @@ def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -
         return BadRow(number, shown, str(error))
     asked = call.response_format
     suffix = ".wav" if asked == "pcm" else f".{file_name(asked)}"
+    if (size := len(name + suffix)) > _LONGEST_NAME:
+        return BadRow(number, shown, f"id is too long for a file name: {size} bytes")
     return Row(number, shown, name, suffix, request, request_key(call, ""))
 
 
