@@ -26,6 +26,7 @@ from modelgates_speech.config import (
 )
 from modelgates_speech.deadline import Deadline
 from modelgates_speech.errors import ConfigurationError
+from modelgates_speech.forks import survive_forks
 from modelgates_speech.retry import RetryPolicy, tries
 from modelgates_speech.settings import Options, Settings
 
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 GivenT = TypeVar("GivenT")
 T = TypeVar("T")
+
+# Held for good: a connection that is only dropped says that it was left open.
+_inherited: list[object] = []
 
 
 class Base(Generic[GivenT]):
@@ -78,6 +82,7 @@ class Base(Generic[GivenT]):
         self._transports: dict[Any, Any] = {}
         self._owner: Self | None = None
         self._closed = False
+        survive_forks(self)
         self._begin()
 
     def __repr__(self) -> str:
@@ -117,6 +122,11 @@ class Base(Generic[GivenT]):
 
     def _begin(self) -> None:
         """Find out now what would fail in every call."""
+
+    def after_fork(self) -> None:
+        """Leave the connections to the parent, neither used nor closed: their locks may be held."""
+        _inherited.extend(self._transports.values())
+        self._transports.clear()
 
     def _receiver(self, call: Call, headers: Mapping[str, str]) -> Receiver:
         return Receiver(

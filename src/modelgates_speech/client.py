@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -51,7 +50,7 @@ class ModelGates(Base["httpx.BaseTransport"]):
         ConfigurationError: If there is no key, or an argument is not valid.
     """
 
-    _transports: dict[int, Transport]
+    _transports: dict[None, Transport]
 
     def _begin(self) -> None:
         self._transport()
@@ -138,15 +137,12 @@ class ModelGates(Base["httpx.BaseTransport"]):
                 failure = error
 
     def _transport(self) -> Transport:
-        # One per process: after a fork the child must not write to its parent's sockets.
-        pid = os.getpid()
-        found = self._transports.get(pid)
-        if found is None:
-            from modelgates_speech.transport import new_transport
+        if found := self._transports.get(None):
+            return found
+        from modelgates_speech.transport import new_transport
 
-            new = new_transport(self.base_url, self._given)
-            found = self._transports.setdefault(pid, new)
-        return found
+        # One, whichever thread was quicker.
+        return self._transports.setdefault(None, new_transport(self.base_url, self._given))
 
     def __del__(self) -> None:
         # Where it was refused before it was made, it has nothing to close.

@@ -354,9 +354,9 @@ DEFECTS = [
     ),
     Defect(
         "a forked child uses its parent's connection",
-        "client.py",
-        "pid = os.getpid()",
-        "pid = 0",
+        "base.py",
+        "        self._transports.clear()",
+        "        pass",
         "test_lifetimes.py::test_a_forked_child_and_its_parent_go_on_with_connections_of_their_own",
         "assert 1 == 2",
     ),

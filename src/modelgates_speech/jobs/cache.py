@@ -21,6 +21,7 @@ import attrs
 
 from modelgates_speech.errors import ConfigurationError, SaveError
 from modelgates_speech.files import AtomicFile, in_thread
+from modelgates_speech.forks import survive_forks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
@@ -67,8 +68,13 @@ class AudioCache:
         self.folder = Path(folder)
         self.max_bytes = max_bytes
         self.origin = origin
-        self._lock = threading.Lock()
         self._credit = 0
+        self.after_fork()
+        survive_forks(self)
+
+    def after_fork(self) -> None:
+        """Begin anew, in a child."""
+        self._lock = threading.Lock()
 
     def __fspath__(self) -> str:
         """Its folder: where a path is asked for, a cache will do."""

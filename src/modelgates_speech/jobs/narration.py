@@ -23,6 +23,7 @@ from modelgates_speech.config import (
     NARRATE_CONCURRENCY,
 )
 from modelgates_speech.errors import ConfigurationError, ModelGatesError
+from modelgates_speech.forks import survive_forks
 from modelgates_speech.jobs.cache import as_cache
 from modelgates_speech.jobs.joining import Joiner, check_joinable
 from modelgates_speech.jobs.splitting import Piece, split
@@ -252,6 +253,13 @@ class _Narration:
         self._threads = 0
         self._halted = False
         self._closed = False
+        survive_forks(self)
+
+    def after_fork(self) -> None:
+        """Wait for no thread, in a child: those of the parent are not there."""
+        self._threads = 0
+        for job in self._line.pending:
+            job.items.put(ConfigurationError("this stream is its parent's: make another call"))
 
     def open(self) -> tuple[Any, Receiver]:
         try:
