@@ -52,6 +52,11 @@ CALL = (
         "A folder, or a `modelgates_speech.jobs.AudioCache`, that keeps the speech: what is in it "
         "is not asked for again.",
     ),
+    Option(
+        *("sample_rate", "int | None", "None"),
+        "Samples per second of PCM whose reply names no rate; by default the client's.",
+    ),
+    Option(*("channels", "int | None", "None"), "Channels of such PCM; by default the client's."),
 )
 PATH = Option(
     *("path", "str | os.PathLike[str]", None),

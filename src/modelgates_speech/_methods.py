@@ -43,6 +43,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         deadline: float | Default | None = DEFAULT,
         retry: RetryPolicy | Default | None = DEFAULT,
         cache_dir: str | os.PathLike[str] | None = None,
+        sample_rate: int | None = None,
+        channels: int | None = None,
     ) -> AudioT:
         """Speak a text and return the whole audio.
 
@@ -63,6 +65,9 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
             cache_dir: A folder, or a `modelgates_speech.jobs.AudioCache`, that keeps the speech:
                 what is in it is not asked for again.
+            sample_rate: Samples per second of PCM whose reply names no rate; by default the
+                client's.
+            channels: Channels of such PCM; by default the client's.
 
         Returns:
             The audio: signed 16-bit little-endian PCM unless another format was asked for.
@@ -94,6 +99,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         deadline: float | Default | None = DEFAULT,
         retry: RetryPolicy | Default | None = DEFAULT,
         cache_dir: str | os.PathLike[str] | None = None,
+        sample_rate: int | None = None,
+        channels: int | None = None,
     ) -> StreamT:
         """Speak a text and hand out the audio as it arrives.
 
@@ -116,6 +123,9 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
             cache_dir: A folder, or a `modelgates_speech.jobs.AudioCache`, that keeps the speech:
                 what is in it is not asked for again.
+            sample_rate: Samples per second of PCM whose reply names no rate; by default the
+                client's.
+            channels: Channels of such PCM; by default the client's.
 
         Returns:
             The stream. Use it in a ``with`` statement, so that its connection is given back.
@@ -146,6 +156,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         deadline: float | Default | None = DEFAULT,
         retry: RetryPolicy | Default | None = DEFAULT,
         cache_dir: str | os.PathLike[str] | None = None,
+        sample_rate: int | None = None,
+        channels: int | None = None,
     ) -> PathT:
         """Speak a text into a file that appears whole or not at all.
 
@@ -171,6 +183,9 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
             cache_dir: A folder, or a `modelgates_speech.jobs.AudioCache`, that keeps the speech:
                 what is in it is not asked for again.
+            sample_rate: Samples per second of PCM whose reply names no rate; by default the
+                client's.
+            channels: Channels of such PCM; by default the client's.
 
         Returns:
             The path.
@@ -207,6 +222,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         deadline: float | Default | None = DEFAULT,
         retry: RetryPolicy | Default | None = DEFAULT,
         cache_dir: str | os.PathLike[str] | None = None,
+        sample_rate: int | None = None,
+        channels: int | None = None,
     ) -> StreamT: ...
 
     @overload
@@ -231,6 +248,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         deadline: float | Default | None = DEFAULT,
         retry: RetryPolicy | Default | None = DEFAULT,
         cache_dir: str | os.PathLike[str] | None = None,
+        sample_rate: int | None = None,
+        channels: int | None = None,
     ) -> NarrationPlan: ...
 
     @overload
@@ -255,6 +274,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         deadline: float | Default | None = DEFAULT,
         retry: RetryPolicy | Default | None = DEFAULT,
         cache_dir: str | os.PathLike[str] | None = None,
+        sample_rate: int | None = None,
+        channels: int | None = None,
     ) -> StreamT | NarrationPlan: ...
 
     def narrate(
@@ -278,6 +299,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         deadline: float | Default | None = DEFAULT,
         retry: RetryPolicy | Default | None = DEFAULT,
         cache_dir: str | os.PathLike[str] | None = None,
+        sample_rate: int | None = None,
+        channels: int | None = None,
     ) -> StreamT | NarrationPlan:
         """Speak a text of any length, in constant memory (extra ``jobs``).
 
@@ -308,6 +331,9 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
             cache_dir: A folder, or a `modelgates_speech.jobs.AudioCache`, that keeps the speech:
                 what is in it is not asked for again.
+            sample_rate: Samples per second of PCM whose reply names no rate; by default the
+                client's.
+            channels: Channels of such PCM; by default the client's.
 
         Returns:
             The stream, as `stream` does; or the plan.

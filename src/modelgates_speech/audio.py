@@ -1,60 +1,61 @@
 """What audio is here: its formats, its metadata, whether it is whole. No network, no files.
 
-PCM is signed 16-bit little-endian; rate and channels come from the content type when it says
-(``audio/pcm;rate=24000;channels=1``) and are 24 kHz mono otherwise.
+What a reply says of its audio is believed unless the first bytes show something else. PCM shows
+nothing: it is signed 16-bit little-endian, at the rate that the content type names
+(``audio/pcm;rate=24000;channels=1``), else the client or the call, else 24 kHz mono.
 """
 
 from __future__ import annotations
 
-import re
-import struct
 import zlib
 from collections import deque
-from pathlib import PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
-from modelgates_speech.config import DEFAULT_CHANNELS, DEFAULT_RATE, MAX_EXCERPT
+from modelgates_speech.config import (
+    DEFAULT_CHANNELS,
+    DEFAULT_RATE,
+    MAX_CHANNELS,
+    MAX_EXCERPT,
+    MAX_RATE,
+)
 from modelgates_speech.errors import (
     ConfigurationError,
     IncompleteAudioError,
     InvalidResponseError,
 )
+from modelgates_speech.formats import LONGEST_LOOK, format_of, is_text, meter_of
+from modelgates_speech.formats.coding import BOMB_RATIO, CODINGS, Expander
+from modelgates_speech.formats.media_type import named, number
+from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples, header
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
-    from pathlib import Path
 
     from modelgates_speech.errors import ModelGatesError
 
 FORMAT_BY_SUFFIX = {".wav": "pcm", ".pcm": "pcm", ".raw": "pcm", ".mp3": "mp3"}
-FORMAT_BY_SUBTYPE = {"mpeg": "mp3", "mp3": "mp3", "pcm": "pcm", "wav": "wav", "x-wav": "wav"}
-SAMPLE_WIDTH = 2
 
-_OPAQUE = {"", "application/octet-stream", "binary/octet-stream"}
 _REQUEST_ID = ("x-request-id", "request-id", "x-generation-id")
-_PARAMETER = re.compile(r';\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
-_TEXT_STARTS = (b'{"', b"<!doctype", b"<html", b"<?xml")
-_RIFF_MAX = 0xFFFFFFFF
-# Speech compresses two- or threefold; what expands further than this is an attack or a fault.
-_BOMB_RATIO = 100
-_BOMB_FLOOR = 16 * 1024 * 1024
-_PIECE = 64 * 1024
 
 
 @attrs.frozen(kw_only=True)
 class AudioMetadata:
-    """What the response's headers say of the audio.
+    """What is known of audio by its first bytes and the response's headers.
 
     Attributes:
         format: ``pcm``, ``mp3``, ``wav``, or whatever the content type names; where it names
-            nothing (``application/octet-stream``), the format that was requested.
+            nothing (``application/octet-stream``), the format that was requested. Where the first
+            bytes show another format, that one; ``unknown`` where they are not what such audio
+            begins with.
         content_type: The content type as received, or None.
-        sample_rate: Samples per second and channel for PCM: as the content type says, 24,000
-            where it says nothing, None where it says what cannot be read. None for other formats.
-        channels: Channels for PCM, likewise; 1 where the content type says nothing.
+        sample_rate: Samples per second and channel for PCM and WAV. For PCM as the content type
+            says; where it says nothing as the client or the call does, or 24,000; None where it
+            says what cannot be read. None for other formats.
+        channels: Channels for PCM and WAV, likewise; 1 where nobody says.
         headers: The response's headers, names in lower case.
         request_id: The request's id, for the provider's support, or None.
     """
@@ -69,23 +70,17 @@ class AudioMetadata:
     @property
     def frame_size(self) -> int:
         """Bytes of one sample of all channels for PCM; 1 for any other format."""
-        return SAMPLE_WIDTH * self.channels if self.channels else 1
+        return SAMPLE_WIDTH * self.channels if self.format == "pcm" and self.channels else 1
 
     def duration_of(self, size: int) -> float | None:
         """Seconds that `size` bytes play for; None unless this is PCM."""
-        return size / (self.frame_size * self.sample_rate) if self.sample_rate else None
+        rate = self.sample_rate if self.format == "pcm" and self.channels else None
+        return size / (self.frame_size * rate) if rate else None
 
     def with_content(self, content: bytes) -> Audio:
         """These metadata with the bytes they describe."""
-        return Audio(
-            format=self.format,
-            content_type=self.content_type,
-            sample_rate=self.sample_rate,
-            channels=self.channels,
-            headers=self.headers,
-            request_id=self.request_id,
-            content=content,
-        )
+        names = (field.name for field in attrs.fields(AudioMetadata))
+        return Audio(content=content, **{name: getattr(self, name) for name in names})
 
 
 @attrs.frozen(kw_only=True)
@@ -100,8 +95,13 @@ class Audio(AudioMetadata):
 
     @property
     def duration(self) -> float | None:
-        """Seconds of audio; None unless this is PCM."""
-        return self.duration_of(len(self.content))
+        """Seconds of audio for PCM, WAV and MP3; None for other formats."""
+        meter = meter_of(self.format)
+        if meter is None:
+            return self.duration_of(len(self.content))
+        meter.feed(self.content)
+        meter.feed(b"")
+        return meter.seconds or None
 
     def to_wav(self) -> bytes:
         """The audio as the bytes of a WAV file.
@@ -138,8 +138,13 @@ class Audio(AudioMetadata):
 
 
 def suffix_of(path: str | os.PathLike[str]) -> str:
-    """The lower-case suffix of `path`, which decides how audio is saved."""
-    return PurePath(path).suffix.lower()
+    """The lower-case suffix of `path`, which decides how audio is saved.
+
+    It is ``*`` for a device or a pipe that has none, such as ``/dev/fd/63``: those take any audio.
+    """
+    found = Path(path)
+    special = not (found.suffix or found.is_file() or found.is_dir()) and found.exists()
+    return "*" if special else found.suffix.lower()
 
 
 def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str:
@@ -157,7 +162,11 @@ def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str:
         )
     if requested is None or requested == suffix[1:]:
         return requested or implied or ""
-    if requested != implied and (implied or requested in FORMAT_BY_SUFFIX.values()):
+    if (
+        requested != implied
+        and suffix != "*"
+        and (implied or requested in FORMAT_BY_SUFFIX.values())
+    ):
         raise ConfigurationError(
             f"the suffix of {str(path)!r} contradicts response_format={requested!r}: "
             "change one of the two"
@@ -176,7 +185,7 @@ def file_header(audio: AudioMetadata, suffix: str, size: int | None) -> bytes:
     Raises:
         ConfigurationError: If such a file cannot hold such audio.
     """
-    if suffix == f".{audio.format}" or (suffix == ".raw" and audio.format == "pcm"):
+    if suffix in {"*", f".{audio.format}"} or (suffix == ".raw" and audio.format == "pcm"):
         return b""
     if suffix == ".wav" and audio.format == "pcm":
         if not (audio.sample_rate and audio.channels):
@@ -184,24 +193,12 @@ def file_header(audio: AudioMetadata, suffix: str, size: int | None) -> bytes:
                 f"the rate or the channels that the server names ({audio.content_type}) cannot be "
                 "read: save it as .pcm"
             )
-        return _wav_header(audio.sample_rate, audio.channels, size)
-    if suffix not in FORMAT_BY_SUFFIX and audio.format not in FORMAT_BY_SUBTYPE.values():
+        return header(audio.sample_rate, audio.channels, size)
+    if suffix not in FORMAT_BY_SUFFIX and audio.format not in {*FORMAT_BY_SUFFIX.values(), "wav"}:
         return b""
     raise ConfigurationError(
         f"a file with the suffix {suffix!r} cannot hold this audio, which is {audio.format} "
         f"({audio.content_type or 'no content type'}): save it under another suffix"
-    )
-
-
-def _wav_header(rate: int, channels: int, size: int | None) -> bytes:
-    # A size in RIFF has 32 bits; readers take the largest value for "until the end".
-    riff, data = (_RIFF_MAX,) * 2 if size is None or size + 36 > _RIFF_MAX else (size + 36, size)
-    frame = SAMPLE_WIDTH * channels
-    return struct.pack(
-        "<4sI4s4sIHHIIHH4sI",
-        *(b"RIFF", riff, b"WAVE"),
-        *(b"fmt ", 16, 1, channels, rate, rate * frame, frame, 8 * SAMPLE_WIDTH),
-        *(b"data", data),
     )
 
 
@@ -218,23 +215,41 @@ class Receiver:
     Args:
         headers: The response's headers, names in lower case.
         requested: The ``response_format`` that was asked for.
+        sample_rate: The rate of PCM whose content type names none.
+        channels: Its channels, likewise.
+
+    Attributes:
+        metadata: What the audio is, by its headers alone until `settled`.
+        settled: Whether its first bytes were seen.
+        finished: Whether no more will come; ``whole`` if all has.
 
     Raises:
         InvalidResponseError: If the headers say that this is no audio.
     """
 
-    def __init__(self, headers: Mapping[str, str], requested: str) -> None:
-        self.metadata = _describe(headers, requested)
-        self._frame = self.metadata.frame_size
+    def __init__(
+        self,
+        headers: Mapping[str, str],
+        requested: str,
+        *,
+        sample_rate: int = DEFAULT_RATE,
+        channels: int = DEFAULT_CHANNELS,
+    ) -> None:
+        self.metadata = _describe(headers, requested, sample_rate, channels)
+        self.settled = False
         self.bytes_received = 0
         self.finished = False
+        self.whole = False
+        self._head = b""
+        self._frame = 1
+        self._meter = meter_of("")
         self._ready: deque[bytes] = deque()
         self._rest = b""
         coding = headers.get("content-encoding", "identity").strip().lower()
-        self._decoder = _decoder_for(coding, self.metadata)
+        self._expander = _expander_for(coding, self.metadata)
         length = headers.get("content-length", "")
-        self.expected = int(length) if length.isdigit() and self._decoder is None else None
-        self._wire_bytes = 0
+        known = length.isascii() and length.isdigit() and self._expander is None
+        self.expected = int(length) if known else None
 
     def feed(self, data: bytes) -> None:
         """Take what the connection gave; ``b""`` says that the body has ended.
@@ -245,11 +260,10 @@ class Receiver:
         """
         if not data:
             self._finish()
-        elif self._decoder is None:
+        elif self._expander is None:
             self._accept(data)
         else:
-            self._wire_bytes += len(data)
-            self._decode(self._decoder, data)
+            self._expand(self._expander, data)
 
     def take(self) -> bytes:
         """The next piece of audio, PCM in whole frames; ``b""`` when none is ready."""
@@ -257,10 +271,17 @@ class Receiver:
 
     def leftover(self) -> bytes:
         """All that arrived and was not taken, a broken last frame included."""
-        left = b"".join((*self._ready, self._rest))
+        left = b"".join((self._head, *self._ready, self._rest))
         self._ready.clear()
-        self._rest = b""
+        self._head = self._rest = b""
         return left
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds of what arrived, for PCM, WAV and MP3."""
+        if self._meter is None:
+            return self.metadata.duration_of(self.bytes_received)
+        return self._meter.seconds or None
 
     def cut(self, reason: ModelGatesError | str) -> IncompleteAudioError:
         """The error for a body that broke off because of `reason`."""
@@ -275,10 +296,16 @@ class Receiver:
             request_id=self.metadata.request_id,
         )
 
-    def _accept(self, data: bytes) -> None:
-        if not self.bytes_received and _looks_like_text(data):
-            raise _not_audio(self.metadata, f"text under {self.metadata.content_type}", data)
+    def _accept(self, data: bytes, *, at_end: bool = False) -> None:
         self.bytes_received += len(data)
+        if not self.settled:
+            self._head += data
+            self._settle(at_end=at_end)
+            if not self.settled:
+                return
+            data, self._head = self._head, b""
+        if self._meter is not None:
+            self._meter.feed(data)
         whole = len(data) - (len(self._rest) + len(data)) % self._frame
         if self._rest or whole < len(data):
             if whole < 0:
@@ -290,94 +317,76 @@ class Receiver:
         if data:
             self._ready.append(data)
 
-    def _decode(self, decoder: zlib._Decompress, data: bytes) -> None:
-        # Piece by piece, so that a bomb is recognized before it fills the memory.
-        while data:
-            if decoder.eof:
-                # What follows is another member; to drop it would pass a part for the whole.
-                decoder = self._decoder = _new_decoder()
-            try:
-                piece = decoder.decompress(data, _PIECE)
-            except zlib.error as error:
-                raise self.cut(f"its compressed form is damaged ({error})") from error
-            data = decoder.unconsumed_tail or decoder.unused_data
-            if piece:
+    def _settle(self, *, at_end: bool) -> None:
+        """Say by the first bytes what the audio is, once there are enough of them."""
+        known, head = self.metadata, self._head
+        if is_text(head):
+            raise _not_audio(known, f"text under {known.content_type}", head)
+        name = format_of(head, known.format, at_end=at_end)
+        wav = Samples()
+        if name == "wav":
+            wav.feed(head)
+            if wav.rate is None and len(head) < LONGEST_LOOK and not at_end:
+                return
+        if name is None:
+            return
+        if name != "pcm":
+            known = attrs.evolve(known, format=name, sample_rate=wav.rate, channels=wav.channels)
+        self.metadata = known
+        self._frame, self._meter = known.frame_size, meter_of(name)
+        self.settled = True
+
+    def _expand(self, expander: Expander, data: bytes) -> None:
+        try:
+            for piece in filter(None, expander.feed(data)):
                 self._accept(piece)
-            if self.bytes_received > max(_BOMB_FLOOR, _BOMB_RATIO * self._wire_bytes):
-                raise _not_audio(
-                    self.metadata,
-                    f"{self._wire_bytes:,} compressed bytes that expand more than "
-                    f"{_BOMB_RATIO}-fold",
-                    b"",
-                )
+                if expander.exploded:
+                    what = f"{expander.compressed:,} bytes that expand more than {BOMB_RATIO}-fold"
+                    raise _not_audio(self.metadata, what, b"")
+        except zlib.error as error:
+            raise self.cut(f"its compressed form is damaged ({error})") from error
 
     def _finish(self) -> None:
         if self.expected is not None and self.bytes_received < self.expected:
             raise self.cut("the connection ended early")
-        if self._decoder is not None and not self._decoder.eof:
+        if self._expander is not None and not self._expander.whole:
             raise self.cut("its compressed form ends early")
         if not self.bytes_received:
             raise _not_audio(self.metadata, "an empty body", b"")
+        if not self.settled:
+            self._accept(b"", at_end=True)
+        if self._meter is not None:
+            self._meter.feed(b"")
         if self._rest:
             raise self.cut("it ends in the middle of a sample")
-        self.finished = True
+        self.finished = self.whole = True
 
 
-def _describe(headers: Mapping[str, str], requested: str) -> AudioMetadata:
+def _describe(
+    headers: Mapping[str, str], requested: str, rate: int, channels: int
+) -> AudioMetadata:
     content_type = headers.get("content-type")
-    media_type, _, rest = (content_type or "").partition(";")
-    media_type = media_type.strip().lower()
-    kind, _, subtype = media_type.partition("/")
-    name = FORMAT_BY_SUBTYPE.get(subtype, subtype) if kind == "audio" else requested
-    parameters = _parameters(rest)
+    name, said = named(content_type or "")
+    pcm = (name or requested) == "pcm"
     metadata = AudioMetadata(
-        format=name,
+        format=name or requested,
         content_type=content_type,
-        sample_rate=_number(parameters.get("rate"), DEFAULT_RATE) if name == "pcm" else None,
-        channels=_number(parameters.get("channels"), DEFAULT_CHANNELS) if name == "pcm" else None,
+        sample_rate=number(said.get("rate"), rate, MAX_RATE) if pcm else None,
+        channels=number(said.get("channels"), channels, MAX_CHANNELS) if pcm else None,
         headers=headers,
         request_id=request_id_of(headers),
     )
-    if kind != "audio" and media_type not in _OPAQUE:
+    if name is None:
         raise _not_audio(metadata, content_type or "", b"")
     return metadata
 
 
-def _parameters(text: str) -> dict[str, str]:
-    """The parameters of a media type, as RFC 9110 writes them: names in any case, values quoted."""
-    return {
-        name.lower(): re.sub(r"\\(.)", r"\1", quoted) if quoted else value
-        for name, quoted, value in _PARAMETER.findall(f";{text}")
-    }
-
-
-def _number(value: str | None, default: int) -> int | None:
-    """`default` where nothing is said, None where what is said is not a number above 0."""
-    if value is None:
-        return default
-    return int(value) if value.isascii() and value.isdigit() and int(value) else None
-
-
-def _decoder_for(coding: str, metadata: AudioMetadata) -> zlib._Decompress | None:
+def _expander_for(coding: str, metadata: AudioMetadata) -> Expander | None:
     if coding in {"", "identity"}:
         return None
-    if coding in {"gzip", "x-gzip", "deflate"}:
-        return _new_decoder()
+    if coding in CODINGS:
+        return Expander()
     raise _not_audio(metadata, f"a body in the coding {coding!r} (identity was asked for)", b"")
-
-
-def _new_decoder() -> zlib._Decompress:
-    # 32 more than the window's size: the header tells gzip from zlib.
-    return zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
-
-
-def _looks_like_text(data: bytes) -> bool:
-    if not data[:16].lstrip().lower().startswith(_TEXT_STARTS):
-        return False
-    try:
-        return data[:1024].decode("ascii").isprintable() or b"\n" in data[:1024]
-    except UnicodeDecodeError:
-        return False
 
 
 def _not_audio(metadata: AudioMetadata, what: str, body: bytes) -> InvalidResponseError:

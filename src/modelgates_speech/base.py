@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack
 from urllib.parse import urlsplit
 
 import attrs
 
 from modelgates_speech import _binding
+from modelgates_speech.audio import Receiver
 from modelgates_speech.call import refusal
 from modelgates_speech.config import (
     DEFAULT,
+    DEFAULT_CHANNELS,
+    DEFAULT_RATE,
+    KEY_VARIABLE,
     URL_VARIABLE,
     KeySource,
+    Timeout,
     as_timeout,
     checked_base_url,
     checked_deadline,
@@ -21,21 +26,25 @@ from modelgates_speech.config import (
 )
 from modelgates_speech.deadline import Deadline
 from modelgates_speech.errors import ConfigurationError
-from modelgates_speech.retry import tries
+from modelgates_speech.forks import survive_forks
+from modelgates_speech.retry import RetryPolicy, tries
 from modelgates_speech.settings import Options, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from modelgates_speech.call import Call, Request
-    from modelgates_speech.config import Timeout
     from modelgates_speech.replies import Border
-    from modelgates_speech.retry import RetryPolicy, Step
+    from modelgates_speech.retry import Step
 
+GivenT = TypeVar("GivenT")
 T = TypeVar("T")
 
+# Held for good: a connection that is only dropped says that it was left open.
+_inherited: list[object] = []
 
-class Base:
+
+class Base(Generic[GivenT]):
     """What the sync and the async client share: all but the I/O."""
 
     _settings: Settings
@@ -44,14 +53,20 @@ class Base:
     def __init__(
         self,
         *,
-        source: KeySource,
-        base_url: str | None,
-        timeout: float | Timeout,
-        deadline: float | None,
-        retry: RetryPolicy | None,
-        headers: Mapping[str, str] | None,
-        allow_plain_http: bool,
+        api_key: str | Callable[[], str] | None = None,
+        base_url: str | None = None,
+        timeout: float | Timeout = Timeout(),  # noqa: B008 - immutable
+        deadline: float | None = None,
+        retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008 - immutable
+        headers: Mapping[str, str] | None = None,
+        transport: GivenT | None = None,
+        allow_plain_http: bool = False,
+        sample_rate: int = DEFAULT_RATE,
+        channels: int = DEFAULT_CHANNELS,
     ) -> None:
+        # Wrapped at once: a traceback with locals shows this frame if an argument is refused.
+        source = KeySource(from_environment(KEY_VARIABLE) if api_key is None else api_key)
+        del api_key
         url = from_environment(URL_VARIABLE) or _binding.BASE_URL if base_url is None else base_url
         self._settings = Settings(
             api_key=source,
@@ -60,9 +75,15 @@ class Base:
             deadline=deadline,
             retry=retry,
             headers=headers or {},
+            sample_rate=sample_rate,
+            channels=channels,
         )
+        self._given = transport
+        self._transports: dict[Any, Any] = {}
         self._owner: Self | None = None
         self._closed = False
+        survive_forks(self)
+        self._begin()
 
     def __repr__(self) -> str:
         # A traceback with locals shows a client that was refused before it was made.
@@ -98,6 +119,22 @@ class Base:
     def _check_open(self) -> None:
         if self._closed or (self._owner and self._owner._closed):  # noqa: SLF001
             raise ConfigurationError("this client is closed: make another one")
+
+    def _begin(self) -> None:
+        """Find out now what would fail in every call."""
+
+    def after_fork(self) -> None:
+        """Leave the connections to the parent, neither used nor closed: their locks may be held."""
+        _inherited.extend(self._transports.values())
+        self._transports.clear()
+
+    def _receiver(self, call: Call, headers: Mapping[str, str]) -> Receiver:
+        return Receiver(
+            headers,
+            call.response_format,
+            sample_rate=call.sample_rate or self._settings.sample_rate,
+            channels=call.channels or self._settings.channels,
+        )
 
     def _plan(
         self, call: Call, accept: Callable[[Any], T]

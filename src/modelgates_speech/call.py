@@ -28,6 +28,7 @@ from modelgates_speech.config import (
     MAX_SUMMARY,
     Default,
     checked_headers,
+    checked_layout,
 )
 from modelgates_speech.errors import APIStatusError, ConfigurationError, InvalidResponseError
 from modelgates_speech.retry import parse_retry_after
@@ -72,6 +73,9 @@ class Call:
         deadline: Seconds for the whole call, or None; by default the client's.
         retry: A `RetryPolicy`, or None; by default the client's.
         cache_dir: Where the answer is looked for first and kept, or None.
+        response_format: The format of the audio that it asks for.
+        sample_rate: The rate of PCM whose reply names none; by default the client's.
+        channels: Its channels, likewise.
     """
 
     operation: ModuleType
@@ -81,6 +85,12 @@ class Call:
     deadline: float | Default | None = DEFAULT
     retry: RetryPolicy | Default | None = DEFAULT
     cache_dir: str | os.PathLike[str] | None = None
+    response_format: str = ""
+    sample_rate: int | None = None
+    channels: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        checked_layout(self.sample_rate, self.channels)
 
     def request(self, base_url: str, client_headers: Mapping[str, str]) -> Request:
         """The request to send to the API at `base_url`.
@@ -296,9 +306,11 @@ def prepare(
     deadline: float | Default | None = DEFAULT,
     retry: RetryPolicy | Default | None = DEFAULT,
     cache_dir: str | os.PathLike[str] | None = None,
+    sample_rate: int | None = None,
+    channels: int | None = None,
     **arguments: Any,
-) -> tuple[Call, str]:
-    """The call that these arguments describe, and the format that it asks for.
+) -> Call:
+    """The call that these arguments describe.
 
     Args:
         extra_body: As in `client.audio.speech.create`, like what follows.
@@ -308,6 +320,8 @@ def prepare(
         deadline: Seconds for the whole call.
         retry: What is tried again.
         cache_dir: Where the answer is kept.
+        sample_rate: What PCM is taken for whose reply names no rate.
+        channels: Likewise its channels.
         **arguments: Those of the OpenAPI document; None stands for one that is not given.
 
     Raises:
@@ -332,7 +346,8 @@ def prepare(
     kwargs["json"].update(others)
     if extra_query:
         kwargs["params"] = kwargs.get("params", {}) | dict(extra_query)
-    call = Call(
+    asked = kwargs["json"].get("response_format") or _binding.DEFAULT_RESPONSE_FORMAT
+    return Call(
         operation=_binding.speech_operation,
         kwargs=kwargs,
         headers=extra_headers or {},
@@ -340,8 +355,10 @@ def prepare(
         deadline=deadline,
         retry=retry,
         cache_dir=cache_dir,
+        response_format=str(asked),
+        sample_rate=sample_rate,
+        channels=channels,
     )
-    return call, str(kwargs["json"].get("response_format") or _binding.DEFAULT_RESPONSE_FORMAT)
 
 
 _PLAIN = {"string", "number", "integer", "boolean"}

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from modelgates_speech.audio import Receiver
 from modelgates_speech.base import Base, warn_unclosed
 from modelgates_speech.call import Call, operation_kwargs, parse
-from modelgates_speech.config import (
-    KEY_VARIABLE,
-    KeySource,
-    Timeout,
-    from_environment,
-)
 from modelgates_speech.errors import ModelGatesError
-from modelgates_speech.retry import Drain, RetryPolicy, Send, Sleep
+from modelgates_speech.retry import Drain, Send, Sleep
 from modelgates_speech.speech import AsyncSpeech, Namespace, Speech
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable
     from types import ModuleType, TracebackType
 
-    import httpx
+    import httpx  # noqa: F401 - named in a string below
 
+    from modelgates_speech.audio import Receiver
     from modelgates_speech.replies import AsyncReply, Reply
     from modelgates_speech.transport import AsyncTransport, Transport
 
-SpeechT = TypeVar("SpeechT")
 T = TypeVar("T")
 
 
-class ModelGates(Base):
+class ModelGates(Base["httpx.BaseTransport"]):
     """The ModelGates API, blocking. Safe to share between threads, usable after a fork.
 
     Args:
@@ -50,37 +42,17 @@ class ModelGates(Base):
         transport: An ``httpx`` transport in place of the default one, for mocks, special proxies
             or other HTTP engines; it is closed with the client.
         allow_plain_http: Whether the key may go to another machine over plain http.
+        sample_rate: What PCM is taken for whose reply names no rate, in samples per second. The
+            document knows none; a wrong one plays too fast or too slow.
+        channels: Likewise its channels.
 
     Raises:
         ConfigurationError: If there is no key, or an argument is not valid.
     """
 
-    def __init__(
-        self,
-        *,
-        api_key: str | Callable[[], str] | None = None,
-        base_url: str | None = None,
-        timeout: float | Timeout = Timeout(),  # noqa: B008 - immutable
-        deadline: float | None = None,
-        retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008 - immutable
-        headers: Mapping[str, str] | None = None,
-        transport: httpx.BaseTransport | None = None,
-        allow_plain_http: bool = False,
-    ) -> None:
-        # Wrapped at once: a traceback with locals shows this frame if an argument is refused.
-        source = KeySource(from_environment(KEY_VARIABLE) if api_key is None else api_key)
-        del api_key
-        super().__init__(
-            source=source,
-            base_url=base_url,
-            timeout=timeout,
-            deadline=deadline,
-            retry=retry,
-            headers=headers,
-            allow_plain_http=allow_plain_http,
-        )
-        self._transports: dict[int, Transport] = {}
-        self._given = transport
+    _transports: dict[None, Transport]
+
+    def _begin(self) -> None:
         self._transport()
 
     @property
@@ -130,16 +102,16 @@ class ModelGates(Base):
     ) -> None:
         self.close()
 
-    def _start(self, call: Call, requested: str) -> tuple[Reply, Receiver]:
+    def _start(self, call: Call) -> tuple[Reply, Receiver]:
         if call.cache_dir is None:
-            return self._fetch(call, requested)
+            return self._fetch(call)
         from modelgates_speech.jobs.cache import start_cached
 
         self._check_open()
-        return start_cached(self._fetch, call, requested, self.base_url)
+        return start_cached(self._fetch, call, self._receiver, self.base_url)
 
-    def _fetch(self, call: Call, requested: str) -> tuple[Reply, Receiver]:
-        return self._run(call, lambda reply: Receiver(reply.headers, requested))
+    def _fetch(self, call: Call) -> tuple[Reply, Receiver]:
+        return self._run(call, lambda reply: self._receiver(call, reply.headers))
 
     def _run(self, call: Call, accept: Callable[[Reply], T]) -> tuple[Reply, T]:
         request, border, steps = self._plan(call, accept)
@@ -165,15 +137,12 @@ class ModelGates(Base):
                 failure = error
 
     def _transport(self) -> Transport:
-        # One per process: after a fork the child must not write to its parent's sockets.
-        pid = os.getpid()
-        found = self._transports.get(pid)
-        if found is None:
-            from modelgates_speech.transport import new_transport
+        if found := self._transports.get(None):
+            return found
+        from modelgates_speech.transport import new_transport
 
-            new = new_transport(self.base_url, self._given)
-            found = self._transports.setdefault(pid, new)
-        return found
+        # One, whichever thread was quicker.
+        return self._transports.setdefault(None, new_transport(self.base_url, self._given))
 
     def __del__(self) -> None:
         # Where it was refused before it was made, it has nothing to close.
@@ -185,7 +154,7 @@ class ModelGates(Base):
                 warn_unclosed(self, "close()")
 
 
-class AsyncModelGates(Base):
+class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     """The ModelGates API for event loops: asyncio or trio, one after another if need be.
 
     Args:
@@ -197,37 +166,15 @@ class AsyncModelGates(Base):
         headers: Headers to add to every request.
         transport: An async ``httpx`` transport in place of the default one.
         allow_plain_http: Whether the key may go to another machine over plain http.
+        sample_rate: What PCM is taken for whose reply names no rate, in samples per second. The
+            document knows none; a wrong one plays too fast or too slow.
+        channels: Likewise its channels.
 
     Raises:
         ConfigurationError: If there is no key, or an argument is not valid.
     """
 
-    def __init__(
-        self,
-        *,
-        api_key: str | Callable[[], str] | None = None,
-        base_url: str | None = None,
-        timeout: float | Timeout = Timeout(),  # noqa: B008 - immutable
-        deadline: float | None = None,
-        retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008 - immutable
-        headers: Mapping[str, str] | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-        allow_plain_http: bool = False,
-    ) -> None:
-        # Wrapped at once: a traceback with locals shows this frame if an argument is refused.
-        source = KeySource(from_environment(KEY_VARIABLE) if api_key is None else api_key)
-        del api_key
-        super().__init__(
-            source=source,
-            base_url=base_url,
-            timeout=timeout,
-            deadline=deadline,
-            retry=retry,
-            headers=headers,
-            allow_plain_http=allow_plain_http,
-        )
-        self._transports: dict[object, tuple[AsyncTransport, AsyncGenerator[None]]] = {}
-        self._given = transport
+    _transports: dict[object, tuple[AsyncTransport, AsyncGenerator[None]]]
 
     @property
     def audio(self) -> Namespace[AsyncSpeech]:
@@ -269,16 +216,16 @@ class AsyncModelGates(Base):
     ) -> None:
         await self.aclose()
 
-    async def _start(self, call: Call, requested: str) -> tuple[AsyncReply, Receiver]:
+    async def _start(self, call: Call) -> tuple[AsyncReply, Receiver]:
         if call.cache_dir is None:
-            return await self._fetch(call, requested)
+            return await self._fetch(call)
         from modelgates_speech.jobs.cache import start_cached_async
 
         self._check_open()
-        return await start_cached_async(self._fetch, call, requested, self.base_url)
+        return await start_cached_async(self._fetch, call, self._receiver, self.base_url)
 
-    async def _fetch(self, call: Call, requested: str) -> tuple[AsyncReply, Receiver]:
-        return await self._run(call, lambda reply: Receiver(reply.headers, requested))
+    async def _fetch(self, call: Call) -> tuple[AsyncReply, Receiver]:
+        return await self._run(call, lambda reply: self._receiver(call, reply.headers))
 
     async def _run(self, call: Call, accept: Callable[[AsyncReply], T]) -> tuple[AsyncReply, T]:
         from anyio import sleep

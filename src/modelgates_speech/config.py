@@ -50,9 +50,11 @@ MAX_RESCUED = 64 * 1024 * 1024
 NARRATE_CONCURRENCY = 4
 MAX_CHARS = 1000
 
-# PCM whose rate and channels nobody names.
+# PCM whose rate and channels nobody names, and the most of both: the header of a WAV holds them.
 DEFAULT_RATE = 24_000
 DEFAULT_CHANNELS = 1
+MAX_RATE = 1_000_000
+MAX_CHANNELS = 1_000
 
 
 class Default(enum.Enum):
@@ -133,6 +135,22 @@ def checked_seconds(value: float, name: str) -> float:
     if isinstance(value, int | float) and math.isfinite(value) and value > 0:
         return value
     raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
+
+
+def checked_layout(sample_rate: int | None, channels: int | None) -> None:
+    """Check what PCM is to be taken for; None says nothing.
+
+    Raises:
+        ConfigurationError: If it cannot be that.
+    """
+    for name, value, most in (
+        ("sample_rate", sample_rate, MAX_RATE),
+        ("channels", channels, MAX_CHANNELS),
+    ):
+        if value is not None and not (type(value) is int and 1 <= value <= most):
+            raise ConfigurationError(
+                f"{name} must be a whole number from 1 to {most:,}, not {value!r}"
+            )
 
 
 class Secret:

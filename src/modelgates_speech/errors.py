@@ -262,7 +262,8 @@ class IncompleteAudioError(ModelGatesError):
 class SaveError(ModelGatesError):
     """The file could not be written: no such folder, no permission, no space.
 
-    The target is as it was before the call, and nothing is left beside it.
+    The target is as it was before the call, and nothing is left beside it; but a device or a pipe
+    keeps what it took, which is not in `partial`.
 
     Attributes:
         path: The file asked for.

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
+import re
 import stat
+import time
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -21,6 +25,10 @@ T = TypeVar("T")
 
 _MODE = 0o666
 
+# How long a pipe may be without a reader before anything is sent, and how often that is looked at.
+PIPE_SECONDS = 5.0
+_PIPE_PAUSE = 0.01
+
 
 class AtomicFile:
     """A file written out of sight and given its name by `commit`, whole.
@@ -29,28 +37,54 @@ class AtomicFile:
     a killed process leaves anything behind; elsewhere a temporary file stands beside the
     target and is removed on any failure that Python sees.
 
+    A device or a pipe has nothing to be kept whole: it is opened by `with`, and written into.
+
     Args:
         path: The target. A symbolic link is written through.
 
+    Attributes:
+        in_place: Whether this is a device or a pipe.
+
     Raises:
-        SaveError: If the target is a folder, or its folder does not allow a new file.
+        SaveError: If the target cannot be replaced, or its folder does not allow a new file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._temporary: Path | None = None
+        self.in_place = False
         try:
             self._target = Path(os.path.realpath(self.path))
-            if self._target.is_dir():
-                raise IsADirectoryError(21, "it is a folder")
-            self._file = os.fdopen(self._open(), "w+b", buffering=0)
+            with contextlib.suppress(FileNotFoundError):
+                self.in_place = self._takes_bytes(self.path.stat())
+            self._file = io.FileIO(os.devnull if self.in_place else self._open(), "w+b")
+            if self.in_place:
+                # Until it is entered there is nothing to be written.
+                self._file.close()
         except (OSError, ValueError) as error:
             raise self._failure(error) from error
 
     def __enter__(self) -> Self:
+        until = time.monotonic() + PIPE_SECONDS
+        while not self._is_open(until):
+            time.sleep(_PIPE_PAUSE)
         return self
 
     def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.discard()
+
+    async def __aenter__(self) -> Self:
+        until = time.monotonic() + PIPE_SECONDS
+        while not self._is_open(until):  # noqa: ASYNC110 - a reader does not say that it came
+            await anyio.sleep(_PIPE_PAUSE)
+        return self
+
+    async def __aexit__(
         self,
         kind: type[BaseException] | None,
         value: BaseException | None,
@@ -102,6 +136,9 @@ class AtomicFile:
             SaveError: If the disk is full or fails, or the target became a folder.
         """
         try:
+            if self.in_place:
+                self._file.close()
+                return self.path
             os.fsync(self._file.fileno())
             if self._temporary is None:
                 self._temporary = self._give_name()
@@ -123,6 +160,44 @@ class AtomicFile:
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
             self._temporary = None
+
+    def _takes_bytes(self, found: os.stat_result) -> bool:
+        """Whether the target is to be written into; what could never be replaced is refused."""
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if stat.S_ISSOCK(found.st_mode):
+            raise OSError(errno.ENXIO, "it is a socket")
+        # What is open under no name, such as /dev/stdout may be, has none to be replaced under.
+        if not (stat.S_ISREG(found.st_mode) and self._target.exists()):
+            return True
+        if _is_mount(self._target):
+            raise OSError(
+                errno.EBUSY, "it is a mount by itself, which nothing can replace: mount its folder"
+            )
+        folder = self._target.parent.stat()
+        if folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, found.st_uid, folder.st_uid):
+            raise PermissionError(errno.EPERM, "it is somebody else's, in a folder like /tmp")
+        return False
+
+    def _is_open(self, until: float) -> bool:
+        """Open what is written into; false while a pipe has no reader, but no longer than that."""
+        if not self.in_place:
+            return True
+        nonblocking = getattr(os, "O_NONBLOCK", 0)
+        flags = os.O_WRONLY | os.O_TRUNC | nonblocking | getattr(os, "O_BINARY", 0)
+        try:
+            descriptor = os.open(self.path, flags)
+            if nonblocking:
+                os.set_blocking(descriptor, True)
+        except OSError as error:
+            if error.errno != errno.ENXIO or not self.path.is_fifo():
+                raise self._failure(error) from error
+            if time.monotonic() < until:
+                return False
+            raise self._failure(OSError(errno.ENXIO, "nobody reads this pipe")) from error
+        self._file.close()
+        self._file = io.FileIO(descriptor, "wb")
+        return True
 
     def _open(self) -> int:
         folder = self._target.parent
@@ -153,17 +228,30 @@ class AtomicFile:
         raise AssertionError  # pragma: no cover - the names are endless
 
     def _names_beside(self) -> Iterator[Path]:
+        # In bytes, as file systems count, and between characters, as some insist.
+        start = os.fsencode(self._target.name)[:64].decode("utf-8", "ignore")
         for attempt in count():
             unique = f"{os.getpid()}.{id(self):x}.{attempt}"
-            yield self._target.with_name(f".{self._target.name[:64]}.{unique}.part")
+            yield self._target.with_name(f".{start}.{unique}.part")
 
     def _failure(self, error: OSError | ValueError) -> SaveError:
         reason = error.strerror if isinstance(error, OSError) else str(error)
+        kept = "" if self.in_place else "; the target is as it was before"
         return SaveError(
-            f"could not write {self.path}: {reason}; the target is as it was before",
+            f"could not write {self.path}: {reason}{kept}",
             path=self.path,
             errno=error.errno if isinstance(error, OSError) else None,
         )
+
+
+def _is_mount(file: Path) -> bool:
+    """Whether a file is a mount by itself, as in containers, so far as the system says."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    except OSError:
+        return False
+    name = re.sub(rb"[\s\\]", lambda found: b"\\%03o" % found[0][0], os.fsencode(file))
+    return any(mount.split(b" ", 5)[4] == name for mount in mounts)
 
 
 async def in_thread(function: Callable[..., T], *arguments: object) -> T:

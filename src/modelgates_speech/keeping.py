@@ -72,7 +72,7 @@ class Keeping:
         """
         if self._failure or self._file is None:
             raise self._failure or AssertionError("commit needs a file")
-        if self._header:
+        if self._header and not self._file.in_place:
             suffix = suffix_of(self._file.path)
             self._file.rewrite_start(file_header(self._metadata, suffix, self._size))
         return self._file.commit()

@@ -12,6 +12,7 @@ from modelgates_speech.config import (
     as_timeout,
     checked_deadline,
     checked_headers,
+    checked_layout,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Options(TypedDict, total=False):
     deadline: float | None
     retry: RetryPolicy | None
     headers: Mapping[str, str]
+    sample_rate: int
+    channels: int
 
 
 # No repr: that of attrs fails on settings which were refused halfway, in crash reports of all.
@@ -42,5 +45,9 @@ class Settings:
     retry: RetryPolicy | None
     headers: Mapping[str, str] = attrs.field(converter=checked_headers)
 
+    sample_rate: int
+    channels: int
+
     def __attrs_post_init__(self) -> None:
         self.api_key.check()
+        checked_layout(self.sample_rate, self.channels)

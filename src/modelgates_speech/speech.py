@@ -25,7 +25,7 @@ SpeechT = TypeVar("SpeechT")
 class Speech(SpeechMethods[Audio, AudioStream, Path]):
     """Text to speech, blocking. Reached as ``client.audio.speech``."""
 
-    def __init__(self, start: Callable[[Call, str], Opened[Reply]], base_url: str) -> None:
+    def __init__(self, start: Callable[[Call], Opened[Reply]], base_url: str) -> None:
         self._start = start
         self._base_url = base_url
 
@@ -34,8 +34,8 @@ class Speech(SpeechMethods[Audio, AudioStream, Path]):
             return stream.read()
 
     def _stream(self, arguments: dict[str, Any]) -> AudioStream:
-        call, requested = prepare(**arguments)
-        return AudioStream(lambda: self._start(call, requested))
+        call = prepare(**arguments)
+        return AudioStream(lambda: self._start(call))
 
     def _save(self, arguments: dict[str, Any]) -> Path:
         path, on_progress = arguments.pop("path"), arguments.pop("on_progress")
@@ -57,7 +57,7 @@ class AsyncSpeech(
     """Text to speech, for event loops. Reached as ``client.audio.speech``."""
 
     def __init__(
-        self, start: Callable[[Call, str], Awaitable[Opened[AsyncReply]]], base_url: str
+        self, start: Callable[[Call], Awaitable[Opened[AsyncReply]]], base_url: str
     ) -> None:
         self._start = start
         self._base_url = base_url
@@ -67,16 +67,14 @@ class AsyncSpeech(
             return await stream.read()
 
     def _stream(self, arguments: dict[str, Any]) -> AsyncAudioStream:
-        call, requested = prepare(**arguments)
-        return AsyncAudioStream(lambda: self._start(call, requested))
+        call = prepare(**arguments)
+        return AsyncAudioStream(lambda: self._start(call))
 
     async def _save(self, arguments: dict[str, Any]) -> Path:
         path, on_progress = arguments.pop("path"), arguments.pop("on_progress")
         arguments["response_format"] = format_for_file(path, arguments.get("response_format"))
-        # Opened here and not in a thread: cancelled meanwhile, nobody would close it.
-        with AtomicFile(path) as file:
-            async with self._stream(arguments) as stream:
-                return await stream.write(file, on_progress)
+        async with AtomicFile(path) as file, self._stream(arguments) as stream:
+            return await stream.write(file, on_progress)
 
     def _narrate(self, arguments: dict[str, Any]) -> AsyncAudioStream | NarrationPlan:
         from modelgates_speech.jobs.narration import narrate_async, plan

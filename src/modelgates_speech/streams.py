@@ -43,7 +43,7 @@ class _Stream(Generic[ReplyT]):
 
     @property
     def metadata(self) -> AudioMetadata:
-        """What the response's headers say of the audio.
+        """What the audio is, by its first bytes and the response's headers.
 
         Raises:
             ConfigurationError: If the stream was not entered yet.
@@ -64,12 +64,12 @@ class _Stream(Generic[ReplyT]):
 
     @property
     def sample_rate(self) -> int | None:
-        """Samples per second and channel for PCM, else None."""
+        """Samples per second and channel for PCM and WAV, else None."""
         return self.metadata.sample_rate
 
     @property
     def channels(self) -> int | None:
-        """Channels for PCM, else None."""
+        """Channels for PCM and WAV, else None."""
         return self.metadata.channels
 
     @property
@@ -89,8 +89,8 @@ class _Stream(Generic[ReplyT]):
 
     @property
     def duration(self) -> float | None:
-        """Seconds of audio that arrived so far; None unless this is PCM."""
-        return self.metadata.duration_of(self.bytes_received)
+        """Seconds of audio that arrived so far for PCM, WAV and MP3, else None."""
+        return self._opened[1].duration if self._opened else self.metadata.duration_of(0)
 
     @property
     def time_to_first_byte(self) -> float | None:
@@ -149,18 +149,11 @@ class AudioStream(_Stream["Reply"]):
 
     def __next__(self) -> bytes:
         reply, receiver = self._open()
-        try:
-            while not (piece := receiver.take()):
-                if receiver.finished:
-                    raise StopIteration
-                try:
-                    data = reply.read()
-                except APIConnectionError as error:
-                    raise receiver.cut(error) from error
-                self._feed(receiver, data)
-        except BaseException:
-            self.close()
-            raise
+        while not (piece := receiver.take()):
+            if receiver.finished:
+                self.close()
+                raise StopIteration
+            self._receive(reply, receiver)
         return piece
 
     def read(self) -> Audio:
@@ -198,9 +191,9 @@ class AudioStream(_Stream["Reply"]):
             SaveError: If the file cannot be written; `partial` has the audio if any was read.
             IncompleteAudioError: If the audio broke off; `partial` has what arrived.
         """
-        self._open()
-        file_header(self.metadata, suffix_of(path), None)
         with AtomicFile(path) as file:
+            self._open()
+            file_header(self.metadata, suffix_of(path), None)
             return self.write(file, on_progress)
 
     def close(self) -> None:
@@ -215,7 +208,22 @@ class AudioStream(_Stream["Reply"]):
         if self._opened is None:
             self._entered = time.monotonic()
             self._opened = self._start()
+        # What the audio is, its first bytes show.
+        reply, receiver = self._opened
+        while not (receiver.settled or receiver.finished):
+            self._receive(reply, receiver)
         return self._opened
+
+    def _receive(self, reply: Reply, receiver: Receiver) -> None:
+        try:
+            try:
+                data = reply.read()
+            except APIConnectionError as error:
+                raise receiver.cut(error) from error
+            self._feed(receiver, data)
+        except BaseException:
+            self.close()
+            raise
 
     def write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
         """Write the rest of the audio to a file that is open already; see `save`."""
@@ -259,18 +267,11 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
 
     async def __anext__(self) -> bytes:
         reply, receiver = await self._open()
-        try:
-            while not (piece := receiver.take()):
-                if receiver.finished:
-                    raise StopAsyncIteration
-                try:
-                    data = await reply.read()
-                except APIConnectionError as error:
-                    raise receiver.cut(error) from error
-                self._feed(receiver, data)
-        except BaseException:
-            await self.aclose()
-            raise
+        while not (piece := receiver.take()):
+            if receiver.finished:
+                await self.aclose()
+                raise StopAsyncIteration
+            await self._receive(reply, receiver)
         return piece
 
     async def read(self) -> Audio:
@@ -289,9 +290,9 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
         on_progress: Callable[[int], None] | None = None,
     ) -> Path:
         """Write the rest of the audio to a file; see `AudioStream.save`."""
-        await self._open()
-        file_header(self.metadata, suffix_of(path), None)
-        with AtomicFile(path) as file:
+        async with AtomicFile(path) as file:
+            await self._open()
+            file_header(self.metadata, suffix_of(path), None)
             return await self.write(file, on_progress)
 
     async def aclose(self) -> None:
@@ -306,7 +307,22 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
         if self._opened is None:
             self._entered = time.monotonic()
             self._opened = await self._start()
+        # What the audio is, its first bytes show.
+        reply, receiver = self._opened
+        while not (receiver.settled or receiver.finished):
+            await self._receive(reply, receiver)
         return self._opened
+
+    async def _receive(self, reply: AsyncReply, receiver: Receiver) -> None:
+        try:
+            try:
+                data = await reply.read()
+            except APIConnectionError as error:
+                raise receiver.cut(error) from error
+            self._feed(receiver, data)
+        except BaseException:
+            await self.aclose()
+            raise
 
     async def write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
         """Write the rest of the audio to a file that is open already; see `save`."""

@@ -42,6 +42,12 @@ class SyncCaller:
             return Outcome(bytes(heard), error)
         return Outcome(bytes(heard), None)
 
+    def create(self, **arguments):
+        return self.client.audio.speech.create(**SPEECH | arguments)
+
+    def save(self, path, **arguments):
+        return self.client.audio.speech.save(path, **SPEECH | arguments)
+
     def holding(self, **arguments):
         """A stream that was entered and keeps its connection, until it is closed."""
         stream = self.client.audio.speech.stream(**SPEECH | arguments)
@@ -78,6 +84,12 @@ class AsyncCaller:
         except ModelGatesError as error:
             return Outcome(bytes(heard), error)
         return Outcome(bytes(heard), None)
+
+    def create(self, **arguments):
+        return self.runner.run(self.client.audio.speech.create(**SPEECH | arguments))
+
+    def save(self, path, **arguments):
+        return self.runner.run(self.client.audio.speech.save(path, **SPEECH | arguments))
 
     def holding(self, **arguments):
         """A stream that was entered and keeps its connection, until it is closed."""

@@ -21,11 +21,12 @@ client, path = sys.argv[1:3]
 
 
 @contextmanager
-def child(script, *arguments, server, unnamed=True):
+def child(script, *arguments, server, unnamed=True, before=()):
     """Run `script` after `PRELUDE`; it talks to `server`.
 
     Args:
         unnamed: Whether the system knows unnamed files, as Linux does and others do not.
+        before: A command that starts it.
     """
     names = "" if unnamed else "import os; del os.O_TMPFILE\n"
     environment = os.environ | {
@@ -35,7 +36,7 @@ def child(script, *arguments, server, unnamed=True):
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     process = subprocess.Popen(
-        [sys.executable, "-c", names + PRELUDE + script, *map(str, arguments)],
+        [*before, sys.executable, "-c", names + PRELUDE + script, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

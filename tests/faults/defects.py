@@ -200,8 +200,8 @@ DEFECTS = [
     ),
     Defect(
         "JSON passes for audio",
-        "audio.py",
-        "    if not data[:16].lstrip().lower().startswith(_TEXT_STARTS):",
+        "formats/__init__.py",
+        "    if not head[:16].lstrip().lower().startswith(_TEXT_STARTS):",
         "    if True:",
         _cell("JSON-under-an-audio-type"),
         "the call should have failed",
@@ -354,9 +354,9 @@ DEFECTS = [
     ),
     Defect(
         "a forked child uses its parent's connection",
-        "client.py",
-        "pid = os.getpid()",
-        "pid = 0",
+        "base.py",
+        "        self._transports.clear()",
+        "        pass",
         "test_lifetimes.py::test_a_forked_child_and_its_parent_go_on_with_connections_of_their_own",
         "assert 1 == 2",
     ),

@@ -5,14 +5,18 @@ import errno
 import os
 import shutil
 import signal
+import socket
+import stat
 import struct
+import subprocess
 import tempfile
+import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from modelgates_speech import SaveError
+from modelgates_speech import SaveError, files
 from tests.faults.calls import CALLERS, CLIENTS, KEY, OLD
 from tests.faults.children import child, outcome, told
 from tests.faults.server import CLOSE, STALL, Pour
@@ -250,6 +254,123 @@ def test_the_mode_of_the_old_file_is_kept(caller, tmp_path):
     path.chmod(0o640)
     assert caller.make("save", tmp_path).heard == AUDIO
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+class Reader(threading.Thread):
+    """Somebody who reads a pipe to its end, or so many bytes of it."""
+
+    def __init__(self, path, size=-1):
+        super().__init__(daemon=True)
+        self.path, self.size, self.read = path, size, b""
+        self.start()
+
+    def run(self):
+        with self.path.open("rb") as pipe:
+            self.read = pipe.read(self.size)
+
+    def heard(self):
+        self.join(timeout=60)
+        assert not self.is_alive()
+        return self.read
+
+
+def through_a_link(folder, target):
+    (folder / "link.wav").symlink_to(target)
+    return folder / "link.wav"
+
+
+@pytest.fixture(params=["by its name", "through a link"])
+def pipe(request, tmp_path):
+    os.mkfifo(tmp_path / "a.wav")
+    by_name = request.param == "by its name"
+    return tmp_path / "a.wav" if by_name else through_a_link(tmp_path, tmp_path / "a.wav")
+
+
+def test_a_pipe_is_written_into(caller, pipe):
+    reader = Reader(pipe)
+    assert caller.save(pipe) == pipe
+    # Nobody can go back in a pipe, to say how long the audio was.
+    assert reader.heard() == wav_header(0xFFFFFFFF) + AUDIO
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_audio_in_memory_is_written_into_a_pipe_with_its_length(caller, pipe):
+    reader = Reader(pipe)
+    caller.create().save(pipe)
+    assert reader.heard() == wav_header(len(AUDIO)) + AUDIO
+
+
+def test_a_pipe_without_a_reader_is_noticed_before_anything_is_sent(
+    caller, pipe, server, monkeypatch
+):
+    monkeypatch.setattr(files, "PIPE_SECONDS", 0.05)
+    with pytest.raises(SaveError, match="nobody reads this pipe"):
+        caller.save(pipe)
+    assert server.connections == 0
+
+
+def test_a_reader_who_leaves_is_noticed(caller, pipe, server):
+    server.acts = (head(Content_Length=str(4 * MIB)), Pour(bytes(MIB), 4))
+    reader = Reader(pipe, 100)
+    with pytest.raises(SaveError) as caught:
+        caller.save(pipe)
+    assert caught.value.errno == errno.EPIPE
+    assert "as it was before" not in str(caught.value)
+    assert len(reader.heard()) == 100
+
+
+@pytest.mark.parametrize("link", [True, False])
+def test_a_device_is_written_into(caller, tmp_path, link):
+    device = through_a_link(tmp_path, os.devnull) if link else Path(os.devnull)
+    caller.save(device, response_format="pcm")
+    assert stat.S_ISCHR(device.stat().st_mode)
+
+
+def test_a_device_that_is_full_says_so_and_gives_the_audio(caller, tmp_path):
+    with pytest.raises(SaveError) as caught:
+        caller.save(through_a_link(tmp_path, "/dev/full"))
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_what_a_process_substitution_reads_is_written_into(caller):
+    reads, writes = os.pipe()
+    with open(reads, "rb") as reader:
+        caller.save(f"/dev/fd/{writes}", response_format="pcm")
+        os.close(writes)
+        assert reader.read() == AUDIO
+
+
+def test_a_socket_is_refused_before_anything_is_sent(caller, server, tmp_path):
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "a.wav"))
+        with pytest.raises(SaveError, match="socket"):
+            caller.save(tmp_path / "a.wav")
+    assert server.connections == 0
+
+
+def test_a_file_that_is_a_mount_by_itself_is_refused_before_anything_is_sent(server, tmp_path):
+    # A space, for the system writes it in a way of its own.
+    mounted, source = tmp_path / "a b.wav", tmp_path / "source"
+    for path in (mounted, source):
+        path.write_bytes(OLD)
+    script = """
+from modelgates_speech import SaveError, files
+with ModelGates() as c:
+    try:
+        c.audio.speech.save(path, **SPEECH)
+    except SaveError as error:
+        tell(errno=error.errno, says=str(error))
+"""
+    private = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
+    bind = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+    mount = [*private, bind, "-", str(source), str(mounted)]
+    if subprocess.run([*mount, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    seen = outcome(script, "sync", mounted, server=server, before=mount)
+    assert seen["errno"] == errno.EBUSY
+    assert "mount its folder" in seen["says"]
+    assert server.connections == 0
+    assert source.read_bytes() == OLD
 
 
 @either

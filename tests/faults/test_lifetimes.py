@@ -374,6 +374,82 @@ with ModelGates(timeout=20.0) as c:
     assert server.connections == 2
 
 
+def test_a_forked_child_closes_nothing_of_its_parents(server):
+    server.acts = HEALTHY
+    script = """
+from modelgates_speech.transport import Transport
+closed, close = [], Transport.close
+Transport.close = lambda self: close(self) or closed.append(self)
+c = ModelGates(timeout=20.0)
+c.audio.speech.create(**SPEECH)
+if not (pid := os.fork()):
+    # A lock of the connections may be held by a thread that this process does not have.
+    c.close()
+    os._exit(len(closed))
+tell(status=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+c.close()
+"""
+    assert outcome(script, "sync", "-", server=server) == {"status": 0}
+
+
+def test_a_child_forked_while_a_thread_counts_the_cache_speaks_from_it(server, tmp_path):
+    server.acts = HEALTHY
+    script = """
+import signal, threading
+from modelgates_speech.jobs import AudioCache
+cache = AudioCache(path, max_bytes=5000)
+counting, counted = threading.Event(), threading.Event()
+
+def shrink(target):
+    counting.set()
+    counted.wait()
+    return 0
+
+cache._shrink = shrink
+with ModelGates(timeout=20.0) as c:
+    speak = lambda text: c.audio.speech.create(**SPEECH | {"input": text}, cache_dir=cache)
+    threading.Thread(target=speak, args=["One"]).start()
+    counting.wait()
+    if not (pid := os.fork()):
+        signal.alarm(20)
+        counted.set()
+        os._exit(0 if speak("Two").content == speak("Two").content else 1)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    counted.set()
+tell(status=status)
+"""
+    assert outcome(script, "sync", tmp_path / "cache", server=server) == {"status": 0}
+
+
+def test_a_child_that_outlives_a_batch_does_not_keep_its_folder(server, tmp_path):
+    server.acts = HEALTHY
+    script = """
+from modelgates_speech.jobs import run_batch
+children = []
+
+def fork(report):
+    if children:
+        return
+    reads, writes = os.pipe()
+    if not (pid := os.fork()):
+        os.close(writes)
+        os.read(reads, 1)
+        os._exit(0)
+    children.append((pid, writes))
+
+speaker = {"model": "m", "voice": "v"}
+rows = [{"id": "a", "input": "Hello"}]
+run_batch(rows, path, defaults=speaker, on_progress=fork)
+again = run_batch(rows, path, defaults=speaker)
+for pid, writes in children:
+    os.close(writes)
+    os.waitpid(pid, 0)
+tell(skipped=again.skipped, children=bool(children))
+"""
+    seen = outcome(script, "sync", tmp_path / "out", server=server)
+    assert seen == {"skipped": 1, "children": True}
+
+
 def test_results_and_settings_survive_pickling(caller):
     for thing in (
         Timeout(read=1.0),

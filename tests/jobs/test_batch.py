@@ -125,6 +125,20 @@ def test_a_row_the_server_refuses_is_told_with_the_code_and_tried_again_next_tim
     assert sorted(result["id"] for result in results(out)) == [f"row-{n}" for n in range(4)]
 
 
+def test_a_row_whose_file_cannot_be_is_not_paid_for_and_stops_no_other(batch, out, stub):
+    (out / "row-1.wav").mkdir(parents=True)
+    report = batch(rows(4))
+    assert (report.ok, report.failed, report.stopped) == (3, 1, None)
+    assert len(stub.requests) == 3
+    [failed] = [result for result in results(out) if result["status"] == "failed"]
+    assert failed["error"]["type"] == "SaveError"
+
+
+def test_a_format_whose_name_is_too_long_for_a_file_is_not_paid_for(batch, stub):
+    assert batch([{"id": "a", "input": "Hi.", "response_format": "x" * 300}]).failed == 1
+    stub.assert_not_called()
+
+
 def test_speech_that_broke_off_leaves_no_file(batch, out, stub):
     stub.fail_next("cut", after=4)
     report = batch(rows(1))
@@ -265,8 +279,12 @@ def test_manifests_of_all_kinds_say_the_same(tmp_path, suffix):
 
 def test_csv_speaks_numbers_and_options(tmp_path):
     path = tmp_path / "rows.csv"
-    path.write_text('id,input,speed,provider\n1,Hi.,1.5,"{""options"": {}}"\n2,Hi.,fast,\n3,Hi.\n')
+    path.write_text(
+        "id,input,speed,provider,sample_rate\n"
+        '1,Hi.,1.5,"{""options"": {}}",44100\n2,Hi.,fast,,\n3,Hi.\n'
+    )
     first, second, third = read_rows(path, SPEAKER)
+    assert first.request["sample_rate"] == 44_100
     assert (first.request["speed"], first.request["provider"]) == (1.5, {"options": {}})
     assert isinstance(second, BadRow)
     assert isinstance(third, BadRow)

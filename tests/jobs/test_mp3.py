@@ -8,8 +8,8 @@ import pytest
 
 from modelgates_speech.audio import AudioMetadata
 from modelgates_speech.errors import InvalidResponseError
+from modelgates_speech.formats.mp3 import FrameHeader, Frames
 from modelgates_speech.jobs.joining import Joiner
-from modelgates_speech.jobs.mp3 import FrameHeader, Frames
 
 ID3V2 = b"ID3\x04\x00\x00\x00\x00\x02\x01" + bytes(257)
 ID3V1 = b"TAG" + bytes(125)

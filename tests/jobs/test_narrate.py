@@ -14,6 +14,7 @@ from modelgates_speech import (
     IncompleteAudioError,
     ModelGates,
     RateLimitError,
+    SaveError,
 )
 from modelgates_speech.jobs import NarrationPlan
 from modelgates_speech.jobs.narration import READ_AHEAD, _Line, _settings
@@ -216,6 +217,16 @@ def test_an_async_narration_runs_on_trio_as_well(stub):
             return await client.audio.speech.narrate(input=TEXT, **SPEAKER).read()
 
     assert spelled(anyio.run(on_trio, backend="trio").content) == SAID
+
+
+@pytest.mark.parametrize("method", ["narrate", "stream"])
+def test_a_file_that_cannot_be_is_noticed_before_anything_is_sent(api, stub, tmp_path, method):
+    def save(speech):
+        return getattr(speech, method)(input=TEXT, **SPEAKER).save(tmp_path / "none" / "book.wav")
+
+    with pytest.raises(SaveError):
+        api.run(save)
+    stub.assert_not_called()
 
 
 def test_a_narration_is_saved_as_any_stream_is(api, tmp_path):

@@ -2,13 +2,17 @@
 
 import asyncio
 import gc
+import os
+import signal
 
 import anyio
 import pytest
 import trio
 
-from modelgates_speech import AsyncModelGates, IncompleteAudioError, ModelGates
+from modelgates_speech import AsyncModelGates, ConfigurationError, IncompleteAudioError, ModelGates
 from tests.edition import HELLO
+from tests.faults.server import STALL, FaultServer
+from tests.faults.table import reply
 
 TEXT = "It was dark. Nobody had gone out. The wind slept. " * 40
 REQUEST = HELLO | {"input": TEXT}
@@ -109,6 +113,22 @@ def test_a_piece_that_breaks_off_under_a_timeout_keeps_its_class(loop, modelgate
     with pytest.raises(IncompleteAudioError) as failed:
         run(loop, main)
     assert failed.value.characters is not None
+
+
+def test_one_that_a_child_inherits_says_so_instead_of_waiting_for_ever():
+    with (
+        FaultServer((reply()[:-1000], STALL)) as server,
+        ModelGates(api_key="key", base_url=server.url) as client,
+        client.audio.speech.narrate(**REQUEST) as stream,
+    ):
+        if not (pid := os.fork()):
+            signal.alarm(20)
+            try:
+                stream.read()
+            except ConfigurationError:
+                os._exit(0)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_one_that_is_dropped_gives_back_what_it_holds_and_says_so():

@@ -119,7 +119,26 @@ def test_a_target_that_becomes_a_folder_is_reported_and_nothing_is_left(tmp_path
     assert os.listdir(target) == []
 
 
-def test_a_very_long_name_fits_with_its_temporary(tmp_path, kind):
-    name = "n" * 251 + ".pcm"
-    write(tmp_path / name)
-    assert os.listdir(tmp_path) == [name]
+@pytest.mark.parametrize("letter", ["n", "ß", "語", "😀", "e\u0301", os.fsdecode(b"\xff")])
+def test_a_very_long_name_fits_with_its_temporary(tmp_path, kind, letter):
+    name = letter * (251 // len(os.fsencode(letter))) + ".pcm"
+    for data in (b"old", b"new"):
+        write(tmp_path / name, data)
+        assert os.listdir(tmp_path) == [name]
+    assert (tmp_path / name).read_bytes() == b"new"
+
+
+def test_a_name_that_is_too_long_is_refused_at_once(tmp_path, kind):
+    with pytest.raises(SaveError) as caught:
+        AtomicFile(tmp_path / ("😀" * 63 + ".pcm"))
+    assert caught.value.errno == errno.ENAMETOOLONG
+
+
+def test_somebody_elses_file_in_a_shared_folder_is_refused_at_once(tmp_path, kind, monkeypatch):
+    tmp_path.chmod(0o1777)
+    target = tmp_path / "x.pcm"
+    target.write_bytes(b"old")
+    monkeypatch.setattr(os, "geteuid", lambda: target.stat().st_uid + 1)
+    with pytest.raises(SaveError, match="somebody else's") as caught:
+        AtomicFile(target)
+    assert caught.value.errno == errno.EPERM

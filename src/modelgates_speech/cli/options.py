@@ -13,6 +13,7 @@ import click
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.cli.exits import needs_extra
 from modelgates_speech.cli.inputs import parse_provider_options
+from modelgates_speech.config import MAX_CHANNELS, MAX_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -57,7 +58,7 @@ _TYPES = {"string": click.STRING, "number": click.FLOAT, "integer": click.INT, "
 _TAKEN = {
     *("base_url", "cache_dir", "concurrency", "deadline", "debug", "dry_run", "file", "format"),
     *("help", "json", "language", "local", "max_characters", "max_chars", "max_errors"),
-    *("out_dir", "output", "provider_option", "quiet", "timeout"),
+    *("channels", "out_dir", "output", "provider_option", "quiet", "sample_rate", "timeout"),
 }
 _PREFIX = "request_"
 
@@ -102,6 +103,18 @@ _REQUEST = [
         _PROVIDER
         for name, argument in ARGUMENTS.items()
         if (name, argument["type"]) == ("provider", "object")
+    ),
+    click.option(
+        "--sample-rate",
+        type=click.IntRange(1, MAX_RATE),
+        metavar="HZ",
+        help="Rate of PCM whose reply names none.  [default: 24000]",
+    ),
+    click.option(
+        "--channels",
+        type=click.IntRange(1, MAX_CHANNELS),
+        metavar="COUNT",
+        help="Channels of PCM whose reply names none.  [default: 1]",
     ),
 ]
 _API = (

@@ -5,9 +5,9 @@ One task decides which row is next and when it may start; each row is spoken in 
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import deque
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +24,9 @@ from modelgates_speech.errors import (
     RateLimitError,
     SaveError,
 )
-from modelgates_speech.files import in_thread
+from modelgates_speech.files import AtomicFile, in_thread
 from modelgates_speech.jobs.aimd import Aimd
 from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, read_rows
-from modelgates_speech.jobs.mp3 import Frames
 from modelgates_speech.jobs.results import Results, describe
 from modelgates_speech.retry import RetryPolicy
 
@@ -37,8 +36,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Protocol, Self
 
-    from modelgates_speech.audio import AudioMetadata
     from modelgates_speech.jobs.manifest import Source
+    from modelgates_speech.streams import AsyncAudioStream
 
     class AsyncClient(Protocol):
         """An `AsyncModelGates`, as far as a batch knows it."""
@@ -61,8 +60,6 @@ CONCURRENCY = 16
 
 # How often a row that meets a rate limit is put back before it counts as failed.
 MAX_REFUSALS = 10
-
-_CHUNK = 64 * 1024
 
 
 @attrs.define
@@ -180,6 +177,10 @@ async def run_batch_async(
         results.close()
 
 
+# What a disk says of one name and no other.
+_OF_ONE_FILE = {errno.EBUSY, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
+
+
 class _Batch:
     def __init__(
         self,
@@ -274,9 +275,9 @@ class _Batch:
         path = self._results.path.with_name(row.name + row.suffix)
         request: dict[str, Any] = {**row.request, "retry": self._retry}
         try:
-            async with self._speech.stream(**request) as stream:
-                await stream.save(path)
-                metadata = stream.metadata
+            # The file first: what cannot be written had better not be paid for.
+            async with AtomicFile(path) as file, self._speech.stream(**request) as stream:
+                await stream.write(file, None)
         except RateLimitError as error:
             self._limiter.refuse(began_in, time.monotonic(), error.retry_after)
             if refusals < MAX_REFUSALS:
@@ -285,20 +286,21 @@ class _Batch:
                 await self._fail_with(row, error)
         except ModelGatesError as error:
             self._limiter.end()
-            if isinstance(error, AuthenticationError | PaymentRequiredError | SaveError):
+            fatal = isinstance(error, AuthenticationError | PaymentRequiredError | SaveError)
+            if fatal and getattr(error, "errno", None) not in _OF_ONE_FILE:
                 self._stop(f"no other row would fare better: {error}")
             await self._fail_with(row, error)
         else:
             self._limiter.succeed()
-            await self._succeed(row, path, metadata)
+            await self._succeed(row, path, stream)
         self._note()
 
-    async def _succeed(self, row: Row, path: Path, metadata: AudioMetadata) -> None:
-        facts = await in_thread(_describe, path, metadata)
+    async def _succeed(self, row: Row, path: Path, stream: AsyncAudioStream) -> None:
+        facts = {**await in_thread(describe, path), "seconds": stream.duration}
         result = {"status": "ok", "path": path.name, **facts, "request": row.key}
-        if await self._record(row, row.name, {**result, "request_id": metadata.request_id}):
+        if await self._record(row, row.name, {**result, "request_id": stream.request_id}):
             self._report.ok += 1
-            self._report.seconds += facts["seconds"] or 0.0
+            self._report.seconds += stream.duration or 0.0
 
     async def _fail_with(self, row: Row, error: ModelGatesError) -> None:
         status = error.status if isinstance(error, APIStatusError) else None
@@ -342,21 +344,3 @@ class _Batch:
         except Exception as error:  # noqa: BLE001 - raised by `run`, once what is under way is done
             self._broken = error
             self._stop(f"on_progress failed with {type(error).__name__}")
-
-
-def _describe(path: Path, metadata: AudioMetadata) -> dict[str, Any]:
-    return {**describe(path), "seconds": _seconds(path, metadata)}
-
-
-def _seconds(path: Path, metadata: AudioMetadata) -> float | None:
-    if metadata.format == "pcm":
-        header = 44 if path.suffix == ".wav" else 0
-        return metadata.duration_of(path.stat().st_size - header)
-    if metadata.format != "mp3":
-        return None
-    frames = Frames()
-    with path.open("rb") as file:
-        for data in iter(partial(file.read, _CHUNK), b""):
-            frames.feed(data)
-    frames.feed(b"")
-    return frames.seconds

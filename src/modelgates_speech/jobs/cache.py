@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from modelgates_speech.audio import Receiver
 from modelgates_speech.errors import ConfigurationError, SaveError
 from modelgates_speech.files import AtomicFile, in_thread
+from modelgates_speech.forks import survive_forks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
     from io import BufferedReader
 
+    from modelgates_speech.audio import Receiver
     from modelgates_speech.call import Call
     from modelgates_speech.replies import AsyncReply, Reply
 
@@ -67,8 +68,13 @@ class AudioCache:
         self.folder = Path(folder)
         self.max_bytes = max_bytes
         self.origin = origin
-        self._lock = threading.Lock()
         self._credit = 0
+        self.after_fork()
+        survive_forks(self)
+
+    def after_fork(self) -> None:
+        """Begin anew, in a child."""
+        self._lock = threading.Lock()
 
     def __fspath__(self) -> str:
         """Its folder: where a path is asked for, a cache will do."""
@@ -267,21 +273,11 @@ class Recording:
             self.drop()
 
 
-class _Judge(Receiver):
-    """A receiver that remembers whether the audio came whole."""
-
-    whole = False
-
-    def feed(self, data: bytes) -> None:
-        super().feed(data)
-        self.whole = not data
-
-
 class _Recorded:
     """A reply whose bytes are recorded as they are read, and kept if they prove whole."""
 
-    def __init__(self, reply: Reply, judge: _Judge, recording: Recording) -> None:
-        self._reply, self._judge, self._recording = reply, judge, recording
+    def __init__(self, reply: Reply, receiver: Receiver, recording: Recording) -> None:
+        self._reply, self._receiver, self._recording = reply, receiver, recording
 
     def read(self) -> bytes:
         data = self._reply.read()
@@ -290,7 +286,7 @@ class _Recorded:
 
     def close(self) -> None:
         self._reply.close()
-        if self._judge.whole:
+        if self._receiver.whole:
             self._recording.keep()
         self._recording.drop()
 
@@ -302,8 +298,8 @@ class _Recorded:
 class _AsyncRecorded:
     """`_Recorded` for event loops."""
 
-    def __init__(self, reply: AsyncReply, judge: _Judge, recording: Recording) -> None:
-        self._reply, self._judge, self._recording = reply, judge, recording
+    def __init__(self, reply: AsyncReply, receiver: Receiver, recording: Recording) -> None:
+        self._reply, self._receiver, self._recording = reply, receiver, recording
 
     async def read(self) -> bytes:
         data = await self._reply.read()
@@ -313,7 +309,7 @@ class _AsyncRecorded:
     async def aclose(self) -> None:
         try:
             await self._reply.aclose()
-            if self._judge.whole:
+            if self._receiver.whole:
                 await in_thread(self._recording.keep)
         finally:
             self._recording.drop()
@@ -324,23 +320,25 @@ class _AsyncRecorded:
 
 
 def start_cached(
-    start: Callable[[Call, str], tuple[Reply, Receiver]], call: Call, requested: str, base_url: str
+    start: Callable[[Call], tuple[Reply, Receiver]],
+    call: Call,
+    receive: Callable[[Call, Mapping[str, str]], Receiver],
+    base_url: str,
 ) -> tuple[Any, Receiver]:
     """Start `call` from its cache, or else from the network and into the cache."""
     assert call.cache_dir is not None
     cache = as_cache(call.cache_dir)
     key = cache.key_of(call, base_url)
     if entry := cache.find(key):
-        return entry, Receiver(entry.headers, requested)
-    reply, _ = start(call, requested)
-    judge = _Judge(reply.headers, requested)
-    return _Recorded(reply, judge, cache.record(key, _kept(reply.headers))), judge
+        return entry, receive(call, entry.headers)
+    reply, receiver = start(call)
+    return _Recorded(reply, receiver, cache.record(key, _kept(reply.headers))), receiver
 
 
 async def start_cached_async(
-    start: Callable[[Call, str], Awaitable[tuple[AsyncReply, Receiver]]],
+    start: Callable[[Call], Awaitable[tuple[AsyncReply, Receiver]]],
     call: Call,
-    requested: str,
+    receive: Callable[[Call, Mapping[str, str]], Receiver],
     base_url: str,
 ) -> tuple[Any, Receiver]:
     """Start `call` from its cache, or else from the network and into the cache."""
@@ -348,11 +346,10 @@ async def start_cached_async(
     cache = as_cache(call.cache_dir)
     key = cache.key_of(call, base_url)
     if entry := await in_thread(cache.find, key):
-        return AsyncEntry(entry), Receiver(entry.headers, requested)
-    reply, _ = await start(call, requested)
-    judge = _Judge(reply.headers, requested)
+        return AsyncEntry(entry), receive(call, entry.headers)
+    reply, receiver = await start(call)
     # Not in a thread: cancelled meanwhile, nobody would close the reply.
-    return _AsyncRecorded(reply, judge, cache.record(key, _kept(reply.headers))), judge
+    return _AsyncRecorded(reply, receiver, cache.record(key, _kept(reply.headers))), receiver
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

@@ -23,7 +23,6 @@ from modelgates_speech.config import checked_seconds
 from modelgates_speech.errors import ConfigurationError, ModelGatesError, RateLimitError
 from modelgates_speech.jobs.batch import MAX_REFUSALS
 from modelgates_speech.jobs.manifest import BadRow, Row, as_row
-from modelgates_speech.jobs.mp3 import seconds_of
 from modelgates_speech.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -210,7 +209,7 @@ class _Worker:
             "path": path,
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
-            "seconds": audio.duration if audio.format == "pcm" else seconds_of(audio.content),
+            "seconds": audio.duration,
             "request_id": audio.request_id,
         }
         # The record last: what it says is there.

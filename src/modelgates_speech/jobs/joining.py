@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelgates_speech.errors import ConfigurationError, InvalidResponseError
-from modelgates_speech.jobs.mp3 import Frames
+from modelgates_speech.formats.mp3 import Frames
+from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples
 
 if TYPE_CHECKING:
     from modelgates_speech.audio import AudioMetadata
 
-JOINABLE = ("pcm", "mp3")
+JOINABLE = ("pcm", "mp3", "wav")
 
 
 def check_joinable(response_format: str) -> None:
@@ -28,8 +29,8 @@ def check_joinable(response_format: str) -> None:
 class Joiner:
     """Joins pieces that come one after another: `begin`, `feed` ..., `end`, `begin` again.
 
-    PCM joins without a gap. Of MP3 the frames are joined; what each encoder adds at the ends of
-    its piece stays, a pause of some 60 ms.
+    PCM joins without a gap, and so do the samples of WAVs, which become PCM. Of MP3 the frames are
+    joined; what each encoder adds at the ends of its piece stays, a pause of some 60 ms.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,8 @@ class Joiner:
         self._current: AudioMetadata | None = None
         self._layout: tuple[int, int] | None = None
         self._frames = Frames()
+        self._samples = Samples()
+        self._rest = b""
         self._size = 0
 
     def begin(self, metadata: AudioMetadata) -> None:
@@ -49,10 +52,11 @@ class Joiner:
         if metadata.format not in JOINABLE:
             raise _unfit(metadata, f"{metadata.format}, which cannot be joined")
         first = self._first = self._first or metadata
-        layout = (metadata.format, metadata.sample_rate, metadata.channels)
-        if layout != (first.format, first.sample_rate, first.channels):
+        layout = (metadata.format == "mp3", metadata.sample_rate, metadata.channels)
+        if layout != (first.format == "mp3", first.sample_rate, first.channels):
             raise _unfit(metadata, f"{_words(metadata)}, after pieces of {_words(first)}")
-        self._current, self._frames, self._size = metadata, Frames(), 0
+        self._current, self._frames, self._samples = metadata, Frames(), Samples()
+        self._rest, self._size = b"", 0
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes of the piece and return what of them belongs into the whole.
@@ -61,7 +65,13 @@ class Joiner:
             InvalidResponseError: If they cannot follow the pieces before.
         """
         self._size += len(data)
-        return data if self._metadata.format == "pcm" else self._checked(self._frames.feed(data))
+        match self._metadata.format:
+            case "pcm":
+                return data
+            case "wav":
+                return self._whole(self._samples.feed(data))
+            case _:
+                return self._checked(self._frames.feed(data))
 
     def end(self) -> bytes:
         """End the piece and return what is left of it.
@@ -70,19 +80,35 @@ class Joiner:
             InvalidResponseError: If no audio was found in it.
         """
         metadata = self._metadata
+        rest = b""
         if metadata.format == "pcm":
-            self.seconds += metadata.duration_of(self._size) or 0.0
-            return b""
-        rest = self._checked(self._frames.feed(b""))
-        if self._frames.header is None:
-            raise _unfit(metadata, "an MP3 without a frame of audio")
-        self.seconds += self._frames.seconds
+            seconds = metadata.duration_of(self._size) or 0.0
+        elif metadata.format == "wav":
+            seconds = self._samples.seconds
+        else:
+            rest = self._checked(self._frames.feed(b""))
+            seconds = self._frames.seconds
+        if not seconds and metadata.format != "pcm":
+            what = (
+                "an MP3 without a frame" if metadata.format == "mp3" else "a WAV without a sample"
+            )
+            raise _unfit(metadata, f"{what} of audio")
+        self.seconds += seconds
         return rest
 
     @property
     def _metadata(self) -> AudioMetadata:
         assert self._current is not None, "begin comes first"
         return self._current
+
+    def _whole(self, samples: bytes) -> bytes:
+        """What is there of whole sample frames; half a one at its end would shift the next WAV."""
+        if samples and not self._samples.plain:
+            raise _unfit(self._metadata, "a WAV of other samples than 16-bit PCM")
+        samples = self._rest + samples
+        whole = len(samples) - len(samples) % (SAMPLE_WIDTH * (self._metadata.channels or 1))
+        self._rest = samples[whole:]
+        return samples[:whole]
 
     def _checked(self, frames: bytes) -> bytes:
         header = self._frames.header
@@ -95,9 +121,9 @@ class Joiner:
 
 
 def _words(metadata: AudioMetadata) -> str:
-    if metadata.format != "pcm":
-        return metadata.format
-    return f"pcm at {metadata.sample_rate} Hz with {metadata.channels} channel(s)"
+    if metadata.format == "mp3":
+        return "mp3"
+    return f"{metadata.format} at {metadata.sample_rate} Hz with {metadata.channels} channel(s)"
 
 
 def _unfit(metadata: AudioMetadata, what: str) -> InvalidResponseError:

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT = "-"
 # What a row may say beside its id and its text.
-FIELDS = (*(name for name in ARGUMENTS if name != "input"), "extra_body")
+_OURS = {"extra_body": "object", "sample_rate": "integer", "channels": "integer"}
+FIELDS = (*(name for name in ARGUMENTS if name != "input"), *_OURS)
 
-# What is left of the 255 bytes of a file name for suffixes, temporary ones included.
-_LONGEST_NAME = 180
+# In bytes, suffix included, of the 255 that file systems take.
+_LONGEST_NAME = 200
 _BATCH = 256
 
 
@@ -164,8 +165,7 @@ def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
 
 def _read_cell(name: str, value: str) -> Any:
     """The value that a cell of CSV holds, by the type of its column."""
-    kind = ARGUMENTS[name]["type"] if name in ARGUMENTS else "string"
-    kind = "object" if name == "extra_body" else kind
+    kind = ARGUMENTS[name]["type"] if name in ARGUMENTS else _OURS.get(name, "string")
     try:
         match kind:
             case "number":
@@ -215,8 +215,6 @@ def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -
     if not shown:
         return BadRow(number, None, f"id must be text or a whole number, not {identity!r}")
     name = file_name(shown)
-    if len(name) > _LONGEST_NAME:
-        return BadRow(number, shown, f"id is too long for a file name: {len(name)} bytes")
     text = found.get("input")
     if not isinstance(text, str) or not text.strip():
         return BadRow(number, shown, "input must be text, and not blank")
@@ -226,10 +224,13 @@ def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -
     request: dict[str, Any] = {**defaults, **{k: found[k] for k in FIELDS if k in found}}
     request["input"] = text
     try:
-        call, response_format = prepare(**request)
+        call = prepare(**request)
     except (ConfigurationError, TypeError) as error:
         return BadRow(number, shown, str(error))
-    suffix = ".wav" if response_format == "pcm" else f".{file_name(response_format)}"
+    asked = call.response_format
+    suffix = ".wav" if asked == "pcm" else f".{file_name(asked)}"
+    if (size := len(name + suffix)) > _LONGEST_NAME:
+        return BadRow(number, shown, f"id is too long for a file name: {size} bytes")
     return Row(number, shown, name, suffix, request, request_key(call, ""))
 
 

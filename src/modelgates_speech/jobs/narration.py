@@ -16,8 +16,14 @@ import attrs
 
 from modelgates_speech.audio import AudioMetadata, Receiver
 from modelgates_speech.call import prepare
-from modelgates_speech.config import MAX_CHARS, NARRATE_CONCURRENCY
+from modelgates_speech.config import (
+    DEFAULT_CHANNELS,
+    DEFAULT_RATE,
+    MAX_CHARS,
+    NARRATE_CONCURRENCY,
+)
 from modelgates_speech.errors import ConfigurationError, ModelGatesError
+from modelgates_speech.forks import survive_forks
 from modelgates_speech.jobs.cache import as_cache
 from modelgates_speech.jobs.joining import Joiner, check_joinable
 from modelgates_speech.jobs.splitting import Piece, split
@@ -74,7 +80,6 @@ class NarrationPlan:
 class _Settings:
     pieces: Iterator[Piece]
     request: dict[str, Any]
-    response_format: str
     concurrency: int
     on_progress: Callable[[NarrationProgress], None] | None
 
@@ -106,7 +111,7 @@ def plan(arguments: dict[str, Any], base_url: str) -> NarrationPlan:
         if piece.silent:
             continue
         sizes.append(len(piece.text))
-        call, _ = prepare(input=piece.text, **settings.request)
+        call = prepare(input=piece.text, **settings.request)
         if cache is None or not cache.holds(cache.key_of(call, base_url)):
             missing.append(len(piece.text))
     return NarrationPlan(len(sizes), sum(sizes), len(missing), sum(missing))
@@ -124,12 +129,10 @@ def _settings(
     if concurrency < 1:
         raise ConfigurationError(f"concurrency must be 1 or more, not {concurrency}")
     # What is wrong with a request is wrong with the first already: better said before it is sent.
-    _, response_format = prepare(input="", **request)
-    check_joinable(response_format)
+    check_joinable(prepare(input="", **request).response_format)
     return _Settings(
         pieces=split(input, max_chars=max_chars, language=language),
         request=request,
-        response_format=response_format,
         concurrency=concurrency,
         on_progress=on_progress,
     )
@@ -206,7 +209,16 @@ class _Line(Generic[ChannelT]):
             for name, value in metadata.headers.items()
             if name not in ("content-length", "content-encoding")
         }
-        return _Whole(headers, self._settings.response_format)
+        if metadata.format == "wav":
+            # What is joined are the samples.
+            layout = f"rate={metadata.sample_rate};channels={metadata.channels}"
+            headers["content-type"] = f"audio/pcm;{layout}"
+        return _Whole(
+            headers,
+            metadata.format,
+            sample_rate=metadata.sample_rate or DEFAULT_RATE,
+            channels=metadata.channels or DEFAULT_CHANNELS,
+        )
 
 
 class _Whole(Receiver):
@@ -241,6 +253,13 @@ class _Narration:
         self._threads = 0
         self._halted = False
         self._closed = False
+        survive_forks(self)
+
+    def after_fork(self) -> None:
+        """Wait for no thread, in a child: those of the parent are not there."""
+        self._threads = 0
+        for job in self._line.pending:
+            job.items.put(ConfigurationError("this stream is its parent's: make another call"))
 
     def open(self) -> tuple[Any, Receiver]:
         try:

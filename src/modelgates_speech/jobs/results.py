@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 from modelgates_speech.errors import ConfigurationError, SaveError
 from modelgates_speech.files import AtomicFile
+from modelgates_speech.forks import survive_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,6 +72,12 @@ class Results:
         except BaseException:
             self._known.close()
             raise
+        survive_forks(self)
+
+    def after_fork(self) -> None:
+        """Let go of the folder, in a child: it is held by the parent, and for no longer."""
+        self._lock = threading.Lock()
+        self._holder.close()
 
     def claim(self, name: str, key: str) -> Claim:
         """Say what is known of a row, and note that it came.

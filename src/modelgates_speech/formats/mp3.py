@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-_HEADER = 4
+HEADER = 4
 _ID3_HEADER = 10
 _ID3_V1 = 128
 _KBITS = {
@@ -86,7 +86,7 @@ class Frames:
         while True:
             at, self._skip = self._skipped(at)
             left = len(buffer) - at
-            if left < _ID3_HEADER and not (at_end and left >= _HEADER):
+            if left < _ID3_HEADER and not (at_end and left >= HEADER):
                 break
             header = FrameHeader.parse(buffer, at)
             if header is None:
@@ -109,14 +109,6 @@ class Frames:
         return at + step, self._skip - step
 
 
-def seconds_of(data: bytes) -> float:
-    """How long a whole MP3 plays, in seconds."""
-    frames = Frames()
-    frames.feed(data)
-    frames.feed(b"")
-    return frames.seconds
-
-
 def _tag_size(buffer: bytearray, at: int) -> int:
     if buffer.startswith(b"ID3", at):
         a, b, c, d = buffer[at + 6 : at + 10]
@@ -132,6 +124,6 @@ def _distance(buffer: bytearray, at: int) -> int:
 
 
 def _describes_stream(buffer: bytearray, at: int, header: FrameHeader) -> bool:
-    xing = at + _HEADER + header.side_info
-    vbri = at + _HEADER + 32
+    xing = at + HEADER + header.side_info
+    vbri = at + HEADER + 32
     return buffer.startswith((b"Xing", b"Info"), xing) or buffer.startswith(b"VBRI", vbri)

@@ -1,0 +1,84 @@
+"""What audio is by its own bytes: recognised, measured, and taken out of its container. No I/O."""
+
+from __future__ import annotations
+
+from modelgates_speech.formats.mp3 import HEADER, FrameHeader, Frames
+from modelgates_speech.formats.wav import Samples
+
+# How many bytes are looked at, at most, for what does not stand at the very start.
+LONGEST_LOOK = 8 * 1024
+# Where each format has a mark that no other has.
+_MARKS = (
+    *((0, mark, "wav") for mark in (b"RIFF", b"RF64", b"BW64")),
+    *((0, b"ID3" + bytes([version]), "mp3") for version in (2, 3, 4)),
+    (0, b"OggS", "ogg"),
+    (0, b"fLaC", "flac"),
+    (0, b"FORM", "aiff"),
+    (0, b"\x1a\x45\xdf\xa3", "webm"),
+    (4, b"ftyp", "mp4"),
+)
+_TEXT_STARTS = (b'{"', b"<!doctype", b"<html", b"<?xml")
+_MARKED = {name for _, _, name in _MARKS}
+# They carry audio of many names: Opus, say, is no contradiction to the Ogg that it came in.
+_CARRIERS = {"ogg", "mp4", "webm"}
+
+
+def format_of(head: bytes, named: str, *, at_end: bool) -> str | None:
+    """The format of audio that begins with `head`, or None if more of it has to be seen.
+
+    Args:
+        head: The first bytes.
+        named: The format that the reply names, or that was asked for where it names none. What the
+            bytes show wins; it is ``unknown`` where they lack the mark that such audio has.
+        at_end: Whether there are no more bytes.
+    """
+    found = _marked(head, at_end=at_end)
+    if found == "" and (head[0] == 0xFF or named == "mp3"):
+        found = _framed(head, at_end=at_end, anywhere=named == "mp3")
+    if found == "":
+        return "unknown" if named in _MARKED else named
+    return named if found in _CARRIERS and named not in {"pcm", *_MARKED} else found
+
+
+def _marked(head: bytes, *, at_end: bool) -> str | None:
+    """The format whose mark it begins with, ``""`` for none, None if that cannot be told yet."""
+    for at, mark, name in _MARKS:
+        if head.startswith(mark, at):
+            return name
+    may_come = any(mark.startswith(head[at:]) for at, mark, _ in _MARKS)
+    return None if may_come and not at_end else ""
+
+
+def _framed(head: bytes, *, at_end: bool, anywhere: bool) -> str | None:
+    """Likewise for ``mp3``: one frame may be samples that look like it, two are none."""
+    at = 0
+    while 0 <= at <= len(head) - HEADER:
+        if first := FrameHeader.parse(head, at):
+            after = at + first.size
+            if after + HEADER > len(head):
+                break
+            second = FrameHeader.parse(head, after)
+            if second is not None and second.rate == first.rate:
+                return "mp3"
+        at = head.find(b"\xff", at + 1) if anywhere else -1
+    if at < 0 and not anywhere:
+        return ""
+    if len(head) < LONGEST_LOOK and not at_end:
+        return None
+    # In a body that is shorter than two frames one must do.
+    return "mp3" if anywhere and len(head) >= HEADER and FrameHeader.parse(head) else ""
+
+
+def is_text(head: bytes) -> bool:
+    """Whether audio that begins with `head` is none, but JSON or HTML."""
+    if not head[:16].lstrip().lower().startswith(_TEXT_STARTS):
+        return False
+    try:
+        return head[:1024].decode("ascii").isprintable() or b"\n" in head[:1024]
+    except UnicodeDecodeError:
+        return False
+
+
+def meter_of(format: str) -> Frames | Samples | None:  # noqa: A002 - as everywhere
+    """What measures audio of this format as it is fed, or None for one that is not known."""
+    return Frames() if format == "mp3" else Samples() if format == "wav" else None

@@ -1,0 +1,162 @@
+"""The first bytes decide what audio is, and all of them how long it plays."""
+
+import io
+import itertools
+import struct
+import wave
+
+import lameenc
+import pytest
+
+from modelgates_speech import Audio
+from modelgates_speech.audio import Receiver
+from modelgates_speech.formats.wav import Samples, header
+
+OPAQUE = "application/octet-stream"
+SAMPLES = bytes(range(250)) * 256
+
+
+def wav(samples=SAMPLES, rate=16_000, channels=1, width=2):
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setparams((channels, width, rate, 0, "NONE", ""))
+        writer.writeframes(samples)
+    return file.getvalue()
+
+
+def mp3(seconds=1.0):
+    encoder = lameenc.Encoder()
+    encoder.silence()
+    encoder.set_in_sample_rate(24_000)
+    encoder.set_channels(1)
+    wave_form = itertools.cycle((b"\x00\x10", b"\x00\xf0"))
+    pcm = b"".join(itertools.islice(wave_form, int(seconds * 24_000)))
+    return bytes(encoder.encode(pcm)) + bytes(encoder.flush())
+
+
+MP3 = mp3()
+TAGGED = b"ID3\x04\0\0\0\0\2\1" + bytes(257) + MP3
+OGG = b"OggS\0\2" + SAMPLES
+
+
+def received(body, content_type=OPAQUE, requested="pcm", step=1 << 20):
+    """The audio that a body becomes, however the network cut it."""
+    receiver = Receiver({"content-type": content_type}, requested)
+    pieces = []
+    for start in range(0, len(body), step):
+        receiver.feed(body[start : start + step])
+        while piece := receiver.take():
+            pieces.append(piece)
+    receiver.feed(b"")
+    pieces += iter(receiver.take, b"")
+    assert b"".join(pieces) == body
+    audio = receiver.metadata.with_content(body)
+    assert receiver.duration == audio.duration
+    return audio
+
+
+@pytest.mark.parametrize("step", [1, 7, 100, 1 << 20])
+@pytest.mark.parametrize(
+    ("body", "content_type", "requested", "format_"),
+    [
+        # Where the type says nothing the bytes do.
+        (wav(), OPAQUE, "pcm", "wav"),
+        (wav(), OPAQUE, "mp3", "wav"),
+        (MP3, OPAQUE, "pcm", "mp3"),
+        (TAGGED, OPAQUE, "pcm", "mp3"),
+        (OGG, OPAQUE, "pcm", "ogg"),
+        (b"fLaC" + SAMPLES, OPAQUE, "pcm", "flac"),
+        (b"\0\0\0\x1cftypM4A " + SAMPLES, OPAQUE, "pcm", "mp4"),
+        # Where it contradicts them, they do as well.
+        (wav(), "audio/pcm;rate=48000", "pcm", "wav"),
+        (wav(), "audio/mpeg", "mp3", "wav"),
+        (MP3, "audio/pcm;rate=48000", "pcm", "mp3"),
+        (MP3, "audio/wav", "pcm", "mp3"),
+        (OGG, "audio/mpeg", "mp3", "ogg"),
+        # A name that they can have besides is no contradiction.
+        (OGG, "audio/opus", "opus", "opus"),
+        (OGG, OPAQUE, "opus", "opus"),
+        # What should have a mark and has none is nothing that can be named.
+        (SAMPLES, "audio/wav", "pcm", "unknown"),
+        (SAMPLES, "audio/mpeg", "pcm", "unknown"),
+        (SAMPLES, OPAQUE, "mp3", "unknown"),
+        # Nothing is read into samples, whatever they look like at first.
+        (SAMPLES, OPAQUE, "pcm", "pcm"),
+        (b"\xff\xfb\x90\xc4" * 9000, OPAQUE, "pcm", "pcm"),
+        (b"\xff\xff" * 9000, "audio/pcm", "pcm", "pcm"),
+        (b"RI", OPAQUE, "pcm", "pcm"),
+        # Padding before the first frame, and a body that has but one.
+        (bytes(700) + MP3, "audio/mpeg", "mp3", "mp3"),
+        (MP3[:192], OPAQUE, "mp3", "mp3"),
+    ],
+)
+def test_the_first_bytes_decide(body, content_type, requested, format_, step):
+    audio = received(body, content_type, requested, step)
+    assert audio.format == format_
+    assert audio.content_type == content_type
+
+
+def test_a_wav_names_its_rate_and_channels_whatever_the_type_says():
+    audio = received(wav(channels=2), "audio/pcm;rate=48000;channels=1", step=40)
+    assert (audio.sample_rate, audio.channels) == (16_000, 2)
+
+
+@pytest.mark.parametrize(
+    "parameters", ["rate=8000;rate=16000", "rate=99999999999", "rate=" + "9" * 5000]
+)
+def test_a_rate_that_contradicts_itself_or_cannot_be_is_not_used(parameters):
+    audio = received(SAMPLES, f"audio/pcm;{parameters}")
+    assert audio.sample_rate is None
+    assert audio.duration is None
+
+
+@pytest.mark.parametrize(
+    ("audio", "seconds"),
+    [
+        (wav(), 2.0),
+        (wav(channels=2), 1.0),
+        (wav(width=1), 4.0),
+        (wav(width=3), 4 / 3),
+        (MP3, 1.0),
+        (TAGGED, 1.0),
+        # Sizes that a server wrote before it knew them, or that lie.
+        (header(16_000, 1, None) + SAMPLES, 2.0),
+        (header(16_000, 1, 0) + SAMPLES, 2.0),
+        (header(16_000, 1, 1 << 30) + SAMPLES, 2.0),
+        # Chunks before and after the samples.
+        (wav()[:12] + b"LIST\5\0\0\0hello\0" + wav()[12:], 2.0),
+        (wav() + b"LIST\4\0\0\0bye!", 2.0),
+        # No sound, no length.
+        (b"RIFF\0\0\0\0WAVE", None),
+        (header(0, 0, None) + SAMPLES, None),
+        (OGG, None),
+    ],
+)
+def test_every_container_that_is_known_tells_its_length(audio, seconds):
+    found = received(audio).duration
+    assert found == (seconds if seconds is None else pytest.approx(seconds, abs=0.1))
+
+
+def test_audio_that_a_program_made_itself_tells_its_length():
+    assert Audio(format="wav", content=wav()).duration == 2.0
+    assert Audio(format="mp3", content=MP3).duration == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("step", [1, 3, 44, 1 << 20])
+def test_the_samples_come_out_of_a_wav_however_it_is_cut(step):
+    body = wav()[:12] + b"junk\3\0\0\0abc\0" + wav()[12:] + b"LIST\4\0\0\0bye!"
+    reader = Samples()
+    parts = (body[start : start + step] for start in range(0, len(body), step))
+    assert b"".join(map(reader.feed, parts)) == SAMPLES
+    assert (reader.rate, reader.channels, reader.plain) == (16_000, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits", "plain"), [(1, 16, True), (1, 8, False), (3, 32, False), (7, 8, False)]
+)
+def test_only_16_bit_pcm_is_plain(kind, bits, plain):
+    form = struct.pack("<HHIIHH", kind, 1, 8000, 8000 * bits // 8, bits // 8, bits)
+    for written in (form, struct.pack("<H", 0xFFFE) + form[2:] + bytes(8) + form[:2] + bytes(14)):
+        reader = Samples()
+        reader.feed(b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<I", len(written)) + written)
+        assert reader.plain == plain
