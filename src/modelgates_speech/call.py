@@ -343,7 +343,8 @@ def prepare(
                 others[argument["name"]] = as_json(value)
     others.update(extra_body or {})
     kwargs = operation_kwargs(_binding.speech_operation, {"body": _request(simple, others)})
-    kwargs["json"].update(others)
+    # As given: the generated model would write a time, for one, in its own way.
+    kwargs["json"].update(simple | others)
     if extra_query:
         kwargs["params"] = kwargs.get("params", {}) | dict(extra_query)
     asked = kwargs["json"].get("response_format") or _binding.DEFAULT_RESPONSE_FORMAT

@@ -39,7 +39,7 @@ def shell(name, script, env):
         ("modelgates-speech ''", set(COMMANDS)),
         ("modelgates-speech sp", {"speak"}),
         ("modelgates-speech speak --provider", {"--provider-option"}),
-        ("modelgates-speech completion ''", {"bash", "zsh", "fish"}),
+        ("modelgates-speech completion ''", {"bash", "zsh", "fish", "powershell"}),
         ("modelgates-speech speak --format ''", {*FORMATS}),
     ],
 )
@@ -69,6 +69,27 @@ def test_zsh_accepts_its_script(with_command):
     assert shell("zsh", script, with_command) == ["_modelgates_speech_completion"]
 
 
+def test_powershell_is_answered_with_words_and_what_they_mean(run, environment):
+    asked = environment | {
+        "_MODELGATES_SPEECH_COMPLETE": "powershell_complete",
+        "COMP_WORDS": "modelgates-speech sp",
+        "COMP_CWORD": "sp",
+    }
+    ended = run(env=asked)
+    word, _, meaning = ended.out.strip().partition("\t")
+    assert word == "speak"
+    assert meaning
+
+
+def test_a_description_in_fish_goes_on_after_its_first_comma(run, environment):
+    assert 'string split --max 1 ","' in run("completion", "fish", env=environment).out
+
+
+def test_zsh_loads_what_it_needs_where_the_start_up_file_has_not(with_command):
+    script = 'eval "$(modelgates-speech completion zsh)"; echo $_comps[modelgates-speech]'
+    assert shell("zsh", script, with_command) == ["_modelgates_speech_completion"]
+
+
 @pytest.mark.parametrize(
     ("name", "hook", "asks"),
     [
@@ -79,6 +100,7 @@ def test_zsh_accepts_its_script(with_command):
         ),
         ("zsh", "compdef _modelgates_speech_completion modelgates-speech", "zsh_complete"),
         ("fish", "complete --no-files --command modelgates-speech", "fish_complete"),
+        ("powershell", "Register-ArgumentCompleter -Native", '"powershell_complete"'),
     ],
 )
 def test_each_script_registers_itself_and_asks_this_command(run, environment, name, hook, asks):
@@ -86,4 +108,4 @@ def test_each_script_registers_itself_and_asks_this_command(run, environment, na
 
     assert (ended.code, ended.err) == (0, "")
     assert hook in ended.out
-    assert f"_MODELGATES_SPEECH_COMPLETE={asks}" in ended.out
+    assert f"_MODELGATES_SPEECH_COMPLETE={asks}" in ended.out.replace(" = ", "=")

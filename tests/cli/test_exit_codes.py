@@ -1,9 +1,11 @@
 """Every way to fail: its exit code, its one line on standard error, and no file."""
 
+import json
 import os
 import re
 import socket
 import threading
+import wave
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -35,7 +37,6 @@ def one_line(ended):
         (("speak", "Hello", "--timeout", "-1"), "--timeout"),
         (("speak", "Hello", "--api-key", "secret"), "--api-key"),
         (("speak", "Hello", "--local", "--base-url", "http://x"), "--base-url"),
-        (("speak", "Hello", "--json", "-o", "-"), "standard output"),
         (("speak", "Hello", "--provider-option", "openai=calm"), "names no option"),
         (("speak", "Hello", "--provider-option", "openai.calm"), "slug.name=value"),
         (("completion", "tcsh"), "tcsh"),
@@ -164,8 +165,15 @@ def test_6_an_answer_that_is_not_whole_or_not_audio(speak, stub, folder, fault):
     ended = speak("Hello", "--timeout", "0.5", "-o", "hello.wav")
 
     assert ended.code == 6
-    assert one_line(ended)
-    assert list(folder.iterdir()) == []
+    said = one_line(ended)
+    # What was paid for is kept, under a name that is said; the file itself never appears.
+    kept = list(folder.iterdir())
+    assert [path.name in said for path in kept] == [True] * len(kept)
+    assert folder / "hello.wav" not in kept
+    if fault in {"cut", "cut-chunked", "odd", "stall-midway"}:
+        [path] = kept
+        with wave.open(str(path)) as audio:
+            assert audio.getnframes() > 0
 
 
 def test_6_a_server_that_drips_does_not_outlive_the_deadline(speak, stub, folder):
@@ -175,7 +183,57 @@ def test_6_a_server_that_drips_does_not_outlive_the_deadline(speak, stub, folder
 
     assert ended.code == 6
     assert "deadline" in one_line(ended)
-    assert list(folder.iterdir()) == []
+    assert [path.name for path in folder.iterdir()] == ["speech.partial.wav"]
+
+
+def test_what_was_kept_before_is_not_replaced(speak, stub, folder):
+    for _ in range(2):
+        stub.fail_next("cut", after=5000)
+        assert speak("Hello", "-o", "hello.wav").code == 6
+    assert {path.name for path in folder.iterdir()} == {
+        "hello.partial.wav",
+        "hello.partial-2.wav",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("speak", "Hello", "--model", "stub/402"), 4),
+        (("speak", "Hello", "--speed", "fast"), 2),
+        (("speak", "Hello", "-o", "no/such/folder/x.wav"), 7),
+        (("narrate", "nothing.txt", "-o", "x.wav"), 2),
+        (("batch", "nothing.jsonl", "--out-dir", "out"), 3),
+    ],
+)
+def test_errors_are_json_where_json_was_asked_for(run, with_key, stub, folder, arguments, code):
+    ended = run(*arguments, "--json", env=with_key)
+    error = json.loads(ended.err)["error"]
+    assert (ended.code, error["exit_code"]) == (code, code)
+    assert error["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("-o", "x.mp3", "--format", "pcm"), "--format pcm"),
+        (("-o", "x.unknown"), "--format"),
+        (("--base-url", "http://api.example"), "--allow-plain-http"),
+        (("--base-url", "nonsense"), "--base-url"),
+    ],
+)
+def test_refusals_name_options_and_never_arguments_of_python(speak, arguments, says):
+    said = one_line(speak("Hello", *arguments))
+    assert says in said
+    for name in ("response_format", "base_url", "allow_plain_http", "api_key"):
+        assert name not in said
+
+
+def test_a_refused_key_is_looked_for_in_its_variable_alone(speak, stub):
+    stub.fail_next(401)
+    said = one_line(speak("Hello"))
+    assert "MODELGATES_API_KEY" in said
+    assert "api_key" not in said
 
 
 class AlwaysWav(BaseHTTPRequestHandler):
@@ -263,9 +321,16 @@ def test_retries_are_made_before_giving_up(speak, stub):
     stub.assert_called(times=1, status=200)
 
 
-@pytest.mark.parametrize("command", [(), ("speak",)])
-def test_the_help_lists_every_exit_code(run, environment, command):
-    ended = run(*command, "--help", env=environment)
+@pytest.mark.parametrize("command", ["speak", "narrate", "batch"])
+def test_the_help_of_a_command_fits_a_screen_and_has_an_example(run, environment, command):
+    out = run(command, "--help", env=environment | {"COLUMNS": "120"}).out
+    assert len(out.splitlines()) <= 50
+    assert f"modelgates-speech {command} " in out.partition("Example:")[2]
+    assert "Exit codes: modelgates-speech --help" in out
+
+
+def test_the_help_lists_every_exit_code(run, environment):
+    ended = run("--help", env=environment)
 
     assert ended.code == 0
     for code in Exit:

@@ -107,6 +107,8 @@ def edition() -> Edition:
     return Edition(document())
 
 
+# What a valid request is answered with.
+OK = edition().success[0]
 # How HTTP refuses: a server may, whether or not its document says so.
 REFUSALS = {"400": "Refused", "401": "Refused for want of a key"}
 

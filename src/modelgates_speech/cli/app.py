@@ -2,20 +2,26 @@
 
 import importlib
 import logging
+import os
 import signal
 from types import FrameType
 
 import click
 
 from modelgates_speech._version import __version__
-from modelgates_speech.cli.exits import CommandError, Exit, complain, exit_codes_help, exit_for
+from modelgates_speech.cli.exits import (
+    CommandError,
+    Exit,
+    complain,
+    exit_codes_help,
+    exit_for,
+    in_words,
+)
 from modelgates_speech.errors import ModelGatesError
 
-__all__ = ["COMMANDS", "COMPLETE_VARIABLE", "run"]
+__all__ = ["COMMANDS", "run"]
 
-COMPLETE_VARIABLE = "_MODELGATES_SPEECH_COMPLETE"
-"""The environment variable through which a shell's completion script asks for words."""
-
+_COMPLETE_VARIABLE = "_MODELGATES_SPEECH_COMPLETE"
 COMMANDS = ("speak", "narrate", "batch", "stub", "completion")
 
 
@@ -37,7 +43,7 @@ class _LazyGroup(click.Group):
 @click.command(
     cls=_LazyGroup,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=exit_codes_help(),
 )
 @click.version_option(__version__, "-V", "--version", message="modelgates-speech %(version)s")
@@ -56,22 +62,28 @@ def app(context: click.Context) -> None:
 def run() -> int:
     """Run the command that `sys.argv` names and return its exit code."""
     _end_tidily_on_signals()
+    if _COMPLETE_VARIABLE in os.environ:
+        from modelgates_speech.cli.completion import register
+
+        register()
     try:
         code = app.main(
-            prog_name="modelgates-speech", complete_var=COMPLETE_VARIABLE, standalone_mode=False
+            prog_name="modelgates-speech", complete_var=_COMPLETE_VARIABLE, standalone_mode=False
         )
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "modelgates-speech"
-        complain(f"{error.format_message()} (see '{path} --help')")
+        complain(f"{error.format_message()} (see '{path} --help')", Exit.USAGE)
         return Exit.USAGE
     except CommandError as error:
-        complain(error.message)
+        complain(error.message, error.code)
         return error.code
     except click.Abort:
         return Exit.INTERRUPTED
     except ModelGatesError as error:
         complain(
-            str(error), debug=logging.getLogger("modelgates_speech").isEnabledFor(logging.DEBUG)
+            in_words(error),
+            exit_for(error),
+            debug=logging.getLogger("modelgates_speech").isEnabledFor(logging.DEBUG),
         )
         return exit_for(error)
     return code if isinstance(code, int) else Exit.OK

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 import click
 
-from modelgates_speech.cli.exits import CommandError, Exit, exit_codes_help, needs_extra
+from modelgates_speech.cli.exits import CommandError, Exit, example, needs_extra
+from modelgates_speech.cli.forecast import forecast, forecast_in_words
 from modelgates_speech.cli.options import (
-    FORMATS,
+    DRY_RUN,
+    FORMAT,
+    PRICE,
     api_options,
     connection,
     log_to_standard_error,
     request_of,
     request_options,
 )
-from modelgates_speech.cli.output import write_line
+from modelgates_speech.cli.output import clock, counted, write_line
 from modelgates_speech.cli.progress import bar_is_welcome
 from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from types import TracebackType
 
     from modelgates_speech.jobs import BatchReport
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command(epilog=exit_codes_help())
+@click.command(epilog=example("modelgates-speech batch lines.csv --out-dir audio --local"))
 @click.argument("manifest")
 @click.option(
     "--out-dir",
@@ -38,13 +43,8 @@ __all__ = ["command"]
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the audio, a file for each row, and results.jsonl.",
 )
+@FORMAT
 @request_options
-@click.option(
-    "--format",
-    "response_format",
-    metavar="|".join(FORMATS) or "FORMAT",
-    help="pcm is saved as WAV.",
-)
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 100),
@@ -56,6 +56,8 @@ __all__ = ["command"]
 @click.option(
     "--max-characters", type=click.IntRange(1), help="Stop before more characters are sent."
 )
+@DRY_RUN
+@PRICE
 @api_options
 def command(
     *,
@@ -65,9 +67,13 @@ def command(
     concurrency: int,
     max_errors: int | None,
     max_characters: int | None,
+    dry_run: bool,
+    price_per_million: float | None,
     local: bool,
     base_url: str | None,
     timeout: float | None,
+    deadline: float | None,
+    allow_plain_http: bool,
     quiet: bool,
     as_json: bool,
     debug: bool,
@@ -88,13 +94,23 @@ def command(
     defaults = request_of(**options)
     if response_format is not None:
         defaults["response_format"] = response_format
+    if dry_run:
+        _report_plan(manifest, out_dir, defaults, price_per_million, as_json)
+        return
     shown = bar_is_welcome() and not (quiet or as_json)
     try:
         total = count_rows(manifest) if shown else None
     except OSError as error:
         raise ConfigurationError(f"cannot read {manifest}: {error.strerror}") from error
     with (
-        connection(local=local, base_url=base_url, timeout=timeout) as settings,
+        _hint(out_dir),
+        connection(
+            local=local,
+            base_url=base_url,
+            timeout=timeout,
+            deadline=deadline,
+            allow_plain_http=allow_plain_http,
+        ) as settings,
         _Bar(total, shown=shown) as bar,
     ):
         report = run_batch(
@@ -111,15 +127,65 @@ def command(
         write_line(json.dumps(attrs.asdict(report)))
     elif not quiet:
         write_line(
-            f"{click.format_filename(out_dir)}: {report.ok:,} spoken ({report.seconds:,.1f} s), "
+            f"{click.format_filename(out_dir)}: {report.ok:,} spoken ({clock(report.seconds)}), "
             f"{report.skipped:,} skipped, {report.failed:,} failed"
         )
     if report.stopped is not None:
         raise CommandError(f"stopped before the end: {report.stopped}", Exit.STOPPED)
     if report.failed:
         where = click.format_filename(out_dir / "results.jsonl")
-        rows = "1 row" if report.failed == 1 else f"{report.failed:,} rows"
-        raise CommandError(f"{rows} failed: {where} says why", Exit.SOME_FAILED)
+        message = f"{counted(report.failed, 'row')} failed: {where} says why"
+        raise CommandError(message, Exit.SOME_FAILED)
+
+
+@contextmanager
+def _hint(out_dir: Path) -> Generator[None]:
+    """Say how to go on, should the batch be interrupted."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, click.Abort):
+        click.echo(
+            "modelgates-speech: what was spoken is in "
+            f"{click.format_filename(out_dir)}: the same command sends only what is missing",
+            err=True,
+        )
+        raise
+
+
+def _report_plan(
+    manifest: str,
+    out_dir: Path,
+    defaults: dict[str, Any],
+    price: float | None,
+    as_json: bool,  # noqa: FBT001 - private
+) -> None:
+    """Say what the batch would send."""
+    from modelgates_speech.jobs.manifest import BadRow, read_rows
+    from modelgates_speech.jobs.results import NAME, Results
+
+    # A folder that is not there is not made for a look.
+    results = Results(out_dir) if (out_dir / NAME).exists() else None
+    facts = dict.fromkeys(("rows", "rows_to_send", "rows_that_cannot_be_spoken"), 0)
+    characters = 0
+    for row in read_rows(manifest, defaults):
+        facts["rows"] += 1
+        if isinstance(row, BadRow):
+            facts["rows_that_cannot_be_spoken"] += 1
+        elif results is None or results.claim(row.name, row.key) == "new":
+            facts["rows_to_send"] += 1
+            characters += row.characters
+    if results is not None:
+        results.close()
+    if as_json:
+        write_line(
+            json.dumps(facts | {"characters_to_send": characters} | forecast(characters, price))
+        )
+    else:
+        write_line(
+            f"{counted(facts['rows'], 'row')}; to send: {counted(facts['rows_to_send'], 'row')}, "
+            f"{forecast_in_words(characters, price)}; "
+            f"{facts['rows_that_cannot_be_spoken']:,} cannot be spoken"
+        )
 
 
 class _Bar:

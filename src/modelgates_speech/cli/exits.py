@@ -1,5 +1,7 @@
 """How a command ends: the exit codes, and the one line that says why."""
 
+import json
+import re
 import sys
 import traceback
 from collections.abc import Generator
@@ -18,7 +20,16 @@ from modelgates_speech.errors import (
     SaveError,
 )
 
-__all__ = ["CommandError", "Exit", "complain", "exit_codes_help", "exit_for", "needs_extra"]
+__all__ = [
+    "CommandError",
+    "Exit",
+    "complain",
+    "example",
+    "exit_codes_help",
+    "exit_for",
+    "in_words",
+    "needs_extra",
+]
 
 
 class Exit(IntEnum):
@@ -68,16 +79,60 @@ def exit_codes_help() -> str:
     return "\n".join(["\b", "Exit codes:", *lines])
 
 
+def example(line: str) -> str:
+    """Return the end of a command's help: an example, and where the exit codes are told."""
+    return f"\b\nExample:\n  {line}\n\nExit codes: modelgates-speech --help"
+
+
+# What Python calls it, and what the command line does; the first that fits.
+_WORDS = (
+    (r" or pass api_key\b|, or the one passed as api_key", ""),
+    (r"\bpass the key as api_key", "set MODELGATES_API_KEY"),
+    (r"\bapi_key(\(\))?", "MODELGATES_API_KEY"),
+    (r"\ballow_plain_http=True", "--allow-plain-http"),
+    (r"\ba longer timeout \(\w+\)", "a longer --timeout"),
+    (r"\ba longer deadline\b", "a longer --deadline"),
+    (r"\bresponse_format='([^']*)'", r"--format \1"),
+    (r"\bresponse_format\b", "--format"),
+    (r"\bcreate\(\)|\bcreate\b(?= )", "speak"),
+    (
+        r"\b(base_url|cache_dir|concurrency|deadline|language|max_characters|max_chars|max_errors"
+        r"|sample_rate|channels|timeout)(?=[ =(]|$)",
+        "--\\1",
+    ),
+    (r"(?<=; )it is in \.(audio|partial)|;? ?the audio is in \.(audio|partial)", ""),
+)
+
+
+def in_words(error: ModelGatesError) -> str:
+    """Return what an error says, with options and variables in the place of Python's names.
+
+    What the API says stays as it is.
+    """
+    said, advice = str(error), getattr(error, "advice", None)
+    if not isinstance(error, APIStatusError):
+        return _translated(said)
+    return said.removesuffix(advice) + _translated(advice) if advice else said
+
+
+def _translated(said: str) -> str:
+    for pattern, words in _WORDS:
+        said = re.sub(pattern, words, said)
+    return re.sub(r"--\w+", lambda option: option[0].replace("_", "-"), said)
+
+
 class CommandError(click.ClickException):
     """A failure that the command line itself noticed: `message`, and the `code` to end with."""
 
-    def __init__(self, message: str, code: Exit) -> None:
+    def __init__(self, message: str, code: Exit | int) -> None:
         super().__init__(message)
         self.code = code
 
 
-def complain(message: str, *, debug: bool = False) -> None:
+def complain(message: str, code: Exit | int, *, debug: bool = False) -> None:
     """Write `message` to standard error as one line, after the traceback if `debug`.
+
+    Under ``--json`` the line is an object with the message and the exit code.
 
     Messages can quote what a server sent: control characters are taken out, so that no answer
     can break the line or drive the terminal.
@@ -85,7 +140,12 @@ def complain(message: str, *, debug: bool = False) -> None:
     if debug:
         traceback.print_exc(file=sys.stderr)
     printable = "".join(char if char.isprintable() else " " for char in message)
-    click.echo(f"modelgates-speech: error: {' '.join(printable.split())}", err=True)
+    line = " ".join(printable.split())
+    if "--json" in sys.argv:
+        line = json.dumps({"error": {"message": line, "exit_code": int(code)}}, ensure_ascii=False)
+    else:
+        line = f"modelgates-speech: error: {line}"
+    click.echo(line, err=True)
 
 
 @contextmanager

@@ -11,16 +11,28 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from modelgates_speech.audio import format_for_file
-from modelgates_speech.cli.exits import exit_codes_help, needs_extra
+from modelgates_speech.cli.exits import example, needs_extra
+from modelgates_speech.cli.forecast import forecast, forecast_in_words
 from modelgates_speech.cli.options import (
+    DRY_RUN,
+    FORMAT,
+    PRICE,
     api_options,
     connection,
     log_to_standard_error,
     request_of,
     request_options,
 )
-from modelgates_speech.cli.output import write_line
+from modelgates_speech.cli.output import (
+    STANDARD_OUTPUT,
+    clock,
+    counted,
+    standard_output_is_for_people,
+    write_audio,
+    write_line,
+)
 from modelgates_speech.cli.progress import bar_is_welcome
+from modelgates_speech.cli.rescue import rescued
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache
 
@@ -36,18 +48,25 @@ __all__ = ["command"]
 _CHUNK = 64 * 1024
 
 
-@click.command(epilog=exit_codes_help())
+@click.command(epilog=example("modelgates-speech narrate book.txt -o book.mp3 --local"))
 @click.argument("book", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "-o",
     "--output",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write: .wav, .pcm, .raw or .mp3.",
+    help="File to write: .wav, .pcm, .raw or .mp3; - is standard output (raw audio).",
 )
+@FORMAT
 @request_options
 @click.option("--language", default="en", show_default=True, help="ISO 639-1 code of the text.")
-@click.option("--concurrency", type=click.IntRange(1), default=4, show_default=True)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="How many requests at once.",
+)
 @click.option(
     "--max-chars",
     type=click.IntRange(1),
@@ -60,7 +79,8 @@ _CHUNK = 64 * 1024
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep finished pieces here for good.  [default: beside the output, until it is whole]",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
+@DRY_RUN
+@PRICE
 @api_options
 def command(
     *,
@@ -71,9 +91,13 @@ def command(
     max_chars: int,
     cache_dir: Path | None,
     dry_run: bool,
+    price_per_million: float | None,
+    response_format: str | None,
     local: bool,
     base_url: str | None,
     timeout: float | None,
+    deadline: float | None,
+    allow_plain_http: bool,
     quiet: bool,
     as_json: bool,
     debug: bool,
@@ -82,19 +106,33 @@ def command(
     """Turn the text file BOOK, of any length, into speech. With - it is standard input.
 
     The text is spoken in pieces, several at once. Finished pieces are kept until the file is
-    whole: after Ctrl-C or a failure the same command buys only what is missing.
+    whole: after Ctrl-C or a failure the same command sends only what is missing.
     """
     if debug:
         log_to_standard_error()
-    response_format = format_for_file(output, None)
+    to_standard_output = output == STANDARD_OUTPUT
+    if to_standard_output and as_json:
+        raise click.UsageError("--json and -o - would both write to standard output")
+    if to_standard_output and standard_output_is_for_people():
+        raise click.UsageError("-o - does not write audio to a terminal: pipe or redirect it")
+    if not to_standard_output:
+        response_format = format_for_file(output, response_format)
     # A folder that does not exist is better found before the speech is paid for than after.
-    AtomicFile(output).discard()
+    if not to_standard_output:
+        AtomicFile(output).discard()
     # A pipe can be read once only: how long its text is shows at the end.
     characters = sum(map(len, _read(book))) if book.is_file() else None
-    pieces = cache_dir or output.with_name(output.name + ".pieces")
+    beside = "modelgates-speech" if to_standard_output else output.name
+    pieces = cache_dir or output.with_name(f"{beside}.pieces")
     request = request_of(**options)
 
-    with connection(local=local, base_url=base_url, timeout=timeout) as settings:
+    with connection(
+        local=local,
+        base_url=base_url,
+        timeout=timeout,
+        deadline=deadline,
+        allow_plain_http=allow_plain_http,
+    ) as settings:
         from modelgates_speech import ModelGates
 
         # The stub's address changes from run to run, what it says does not.
@@ -110,14 +148,20 @@ def command(
         }
         with ModelGates(**settings) as client, _hint(pieces):
             if dry_run:
-                _report_plan(client.audio.speech.narrate(dry_run=True, **arguments), as_json)
+                plan = client.audio.speech.narrate(dry_run=True, **arguments)
+                _report_plan(plan, price_per_million, as_json)
                 return
             shown = bar_is_welcome() and not (quiet or as_json)
             with _Bar(characters, shown=shown) as bar, _stream(client, bar, arguments) as stream:
-                stream.save(output)
+                if to_standard_output:
+                    for chunk in stream:
+                        write_audio(chunk)
+                else:
+                    with rescued(output):
+                        stream.save(output)
     if cache_dir is None:
         cache.clear()
-    if not quiet:
+    if not (quiet or to_standard_output):
         _report(bar.last, output, as_json)
 
 
@@ -139,9 +183,23 @@ def _read(book: Path) -> Iterator[str]:
             with book.open(encoding="utf-8-sig") as file:
                 yield from iter(lambda: file.read(_CHUNK), "")
     except UnicodeDecodeError as error:
-        raise click.UsageError(f"{book} is not UTF-8 text: {error.reason}") from error
+        byte = error.object[error.start]
+        place = f" at offset {_offset(book, error)}" if book.is_file() else ""
+        raise click.UsageError(
+            f"{book} is not UTF-8 text: byte 0x{byte:02x}{place}; convert it first, for example "
+            f"with iconv -f latin1 -t utf-8"
+        ) from error
     except OSError as error:
         raise click.UsageError(f"cannot read {book}: {error.strerror}") from error
+
+
+def _offset(book: Path, error: UnicodeDecodeError) -> int:
+    """Where in a file the bytes stand that an error is about: it counts from those it was given."""
+    try:
+        book.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as whole:
+        return whole.start
+    return error.start
 
 
 @contextmanager
@@ -153,7 +211,7 @@ def _hint(pieces: Path) -> Generator[None]:
         if pieces.is_dir():
             click.echo(
                 f"modelgates-speech: finished pieces are kept in {click.format_filename(pieces)}: "
-                "the same command buys only what is missing",
+                "the same command sends only what is missing",
                 err=True,
             )
         raise
@@ -179,7 +237,9 @@ class _Bar:
     def __call__(self, progress: NarrationProgress) -> None:
         """Show how far the narration is."""
         self.last = progress
-        self._bar.set_postfix_str(f"{progress.pieces} pieces, {progress.seconds:.0f} s of audio")
+        self._bar.set_postfix_str(
+            f"{counted(progress.pieces, 'piece')}, {clock(progress.seconds)} of audio"
+        )
         self._bar.update(progress.characters - self._bar.n)
 
     def __enter__(self) -> Self:
@@ -194,14 +254,20 @@ class _Bar:
         self._bar.close()
 
 
-def _report_plan(plan: NarrationPlan, as_json: bool) -> None:  # noqa: FBT001 - private
+def _report_plan(
+    plan: NarrationPlan,
+    price: float | None,
+    as_json: bool,  # noqa: FBT001 - private
+) -> None:
     if as_json:
         facts = ("pieces", "characters", "pieces_to_buy", "characters_to_buy")
-        write_line(json.dumps({name: getattr(plan, name) for name in facts}))
+        expected = forecast(plan.characters_to_buy, price)
+        write_line(json.dumps({name: getattr(plan, name) for name in facts} | expected))
     else:
         write_line(
-            f"{plan.pieces:,} pieces, {plan.characters:,} characters; "
-            f"to buy: {plan.pieces_to_buy:,} pieces, {plan.characters_to_buy:,} characters"
+            f"{counted(plan.pieces, 'piece')}, {counted(plan.characters, 'character')}; "
+            f"to send: {counted(plan.pieces_to_buy, 'piece')}, "
+            f"{forecast_in_words(plan.characters_to_buy, price)}"
         )
 
 
@@ -213,6 +279,6 @@ def _report(progress: NarrationProgress | None, output: Path, as_json: bool) -> 
         write_line(json.dumps({**facts, "pieces": progress.pieces}))
     else:
         write_line(
-            f"{click.format_filename(output)}: {progress.seconds:.2f} s, {size:,} bytes, "
-            f"{progress.pieces:,} pieces"
+            f"{click.format_filename(output)}: {clock(progress.seconds)}, {size:,} bytes, "
+            f"{counted(progress.pieces, 'piece')}"
         )

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from modelgates_speech._binding import Argument
 
 __all__ = [
+    "DRY_RUN",
+    "FORMAT",
     "FORMATS",
     "POSITIVE",
+    "PRICE",
     "api_options",
     "connection",
     "log_to_standard_error",
@@ -57,7 +60,16 @@ _TYPES = {"string": click.STRING, "number": click.FLOAT, "integer": click.INT, "
 # Options that commands have already; an argument of that name has to stand aside.
 _TAKEN = {
     *("base_url", "cache_dir", "concurrency", "deadline", "debug", "dry_run", "file", "format"),
-    *("help", "json", "language", "local", "max_characters", "max_chars", "max_errors"),
+    *(
+        "allow_plain_http",
+        "help",
+        "json",
+        "language",
+        "local",
+        "max_characters",
+        "max_chars",
+        "max_errors",
+    ),
     *("channels", "out_dir", "output", "provider_option", "quiet", "sample_rate", "timeout"),
 }
 _PREFIX = "request_"
@@ -93,6 +105,27 @@ def _option_for(name: str, argument: Argument) -> Callable[[Any], Any]:
     return click.option(f"--{flag}", _PREFIX + name, show_default=True, **settings)
 
 
+def _complete_format(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+    # Suggestions, not a choice: a format that the API learns tomorrow goes through today.
+    return [name for name in FORMATS if name.startswith(typed)]
+
+
+FORMAT = click.option(
+    "--format",
+    "response_format",
+    metavar="|".join(FORMATS) or "FORMAT",
+    shell_complete=_complete_format,
+    help="Format to ask the API for; by default the suffix of the file decides.",
+)
+
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be sent; send nothing.")
+PRICE = click.option(
+    "--price-per-million",
+    type=POSITIVE,
+    metavar="AMOUNT",
+    help="With --dry-run: what a million characters cost, to say what it would come to.",
+)
+
 _REQUEST = [
     *(
         _option_for(name, argument)
@@ -121,13 +154,24 @@ _API = (
     click.option("--local", is_flag=True, help="Speak with the bundled stub: offline, no key."),
     click.option("--base-url", metavar="URL", help="API to call. [default: $MODELGATES_BASE_URL]"),
     click.option(
+        "--allow-plain-http",
+        is_flag=True,
+        help="Send the key to another machine over http, where the network in between is yours.",
+    ),
+    click.option(
         "--timeout",
         type=POSITIVE,
         metavar="SECONDS",
         help="Longest silence to accept while connecting or receiving.",
     ),
+    click.option(
+        "--deadline",
+        type=POSITIVE,
+        metavar="SECONDS",
+        help="Longest time to accept for a whole request, retries included.",
+    ),
     click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
-    click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
+    click.option("--json", "as_json", is_flag=True, help="Print result and errors as JSON."),
     click.option(
         "--debug", is_flag=True, help="Log requests and show tracebacks on standard error."
     ),
@@ -160,10 +204,10 @@ def request_of(*, provider_options: tuple[str, ...] = (), **options: Any) -> dic
 
 @contextmanager
 def connection(
-    *, local: bool, base_url: str | None, **limits: float | None
+    *, local: bool, base_url: str | None, **others: float | bool | None
 ) -> Generator[Mapping[str, Any]]:
     """The arguments of a client for the API that the options of `api_options` name."""
-    settings: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
+    settings: dict[str, Any] = {name: value for name, value in others.items() if value is not None}
     if base_url is not None:
         if local:
             raise click.UsageError("--local and --base-url exclude each other")

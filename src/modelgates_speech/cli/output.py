@@ -4,12 +4,37 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
 from modelgates_speech.cli.exits import CommandError, Exit
 
-__all__ = ["standard_output_is_for_people", "write_audio", "write_line"]
+__all__ = [
+    "STANDARD_OUTPUT",
+    "clock",
+    "counted",
+    "standard_output_is_for_people",
+    "write_audio",
+    "write_line",
+]
+
+
+STANDARD_OUTPUT = Path("-")
+
+
+def clock(seconds: float) -> str:
+    """Return a length of time as people read it: 2.31 s, 46:16, 1:02:03."""
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things: 1 row, 2,000 rows."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def standard_output_is_for_people() -> bool:

@@ -10,19 +10,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelgates_speech.audio import format_for_file
-from modelgates_speech.cli.exits import exit_codes_help
+from modelgates_speech.cli.exits import example
 from modelgates_speech.cli.inputs import read_text
 from modelgates_speech.cli.options import (
-    FORMATS,
-    POSITIVE,
+    FORMAT,
     api_options,
     connection,
     log_to_standard_error,
     request_of,
     request_options,
 )
-from modelgates_speech.cli.output import standard_output_is_for_people, write_audio, write_line
+from modelgates_speech.cli.output import (
+    STANDARD_OUTPUT,
+    clock,
+    standard_output_is_for_people,
+    write_audio,
+    write_line,
+)
 from modelgates_speech.cli.progress import ProgressBar, bar_is_welcome
+from modelgates_speech.cli.rescue import rescued
 from modelgates_speech.errors import ConfigurationError, InvalidResponseError
 from modelgates_speech.files import AtomicFile
 
@@ -31,28 +37,15 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_STANDARD_OUTPUT = Path("-")
 
-
-def _complete_format(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
-    # Suggestions, not a choice: a format that the API learns tomorrow goes through today.
-    return [name for name in FORMATS if name.startswith(typed)]
-
-
-@click.command(epilog=exit_codes_help())
+@click.command(epilog=example('modelgates-speech speak "Hello world" -o hello.mp3 --local'))
 @click.argument("text", required=False)
 @click.option(
     "--file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Read the text from this file (UTF-8).",
 )
-@click.option(
-    "--format",
-    "response_format",
-    metavar="|".join(FORMATS) or "FORMAT",
-    shell_complete=_complete_format,
-    help="Format to ask the API for; by default the suffix of the output decides.",
-)
+@FORMAT
 @click.option(
     "-o",
     "--output",
@@ -61,12 +54,6 @@ def _complete_format(_context: click.Context, _option: click.Parameter, typed: s
     "[default: speech.wav, or speech.mp3 with --format mp3]",
 )
 @request_options
-@click.option(
-    "--deadline",
-    type=POSITIVE,
-    metavar="SECONDS",
-    help="Longest time to accept for the whole call, retries included.",
-)
 @api_options
 def command(
     *,
@@ -78,6 +65,7 @@ def command(
     base_url: str | None,
     timeout: float | None,
     deadline: float | None,
+    allow_plain_http: bool,
     as_json: bool,
     quiet: bool,
     debug: bool,
@@ -91,7 +79,7 @@ def command(
     if debug:
         log_to_standard_error()
     output = output or Path("speech.mp3" if response_format == "mp3" else "speech.wav")
-    to_standard_output = output == _STANDARD_OUTPUT
+    to_standard_output = output == STANDARD_OUTPUT
     if to_standard_output and as_json:
         raise click.UsageError("--json and -o - would both write to standard output")
     if to_standard_output and standard_output_is_for_people():
@@ -103,7 +91,13 @@ def command(
 
     with ExitStack() as stack:
         settings = stack.enter_context(
-            connection(local=local, base_url=base_url, timeout=timeout, deadline=deadline)
+            connection(
+                local=local,
+                base_url=base_url,
+                timeout=timeout,
+                deadline=deadline,
+                allow_plain_http=allow_plain_http,
+            )
         )
         from modelgates_speech import ModelGates
 
@@ -114,7 +108,8 @@ def command(
         if to_standard_output:
             _write_to_standard_output(client, request, bar)
             return
-        stream = _save(client, request, output, bar)
+        with rescued(output):
+            stream = _save(client, request, output, bar)
     if as_json:
         write_line(json.dumps(_result(stream, output)))
     elif not quiet:
@@ -171,7 +166,7 @@ def _sentence(stream: AudioStream, output: Path) -> str:
         layout = {1: "mono", 2: "stereo"}.get(stream.channels or 0, f"{stream.channels} channels")
         details = f"pcm s16le, {stream.sample_rate} Hz, {layout}"
         kind = f"{kind} ({details})" if kind != "pcm" else details
-    length = [] if stream.duration is None else [f"{stream.duration:.2f} s"]
+    length = [] if stream.duration is None else [clock(stream.duration)]
     facts = [*length, kind, f"{output.stat().st_size:,} bytes"]
     return f"{click.format_filename(output)}: {', '.join(facts)}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +13,8 @@ import click
 from modelgates_speech.cli.exits import CommandError, Exit, needs_extra
 
 __all__ = ["command"]
+
+KEY = re.compile(r"[\x21-\x7e]+")
 
 
 class _StubCommand(click.Command):
@@ -55,8 +59,13 @@ def command(*, host: str, port: int, api_key: str | None, document: Path | None)
     """Serve the API on this machine, offline, with a voice. Ctrl-C stops it."""
     with needs_extra("stub"):
         from modelgates_speech.stub import serve
+    if api_key is not None and not KEY.fullmatch(api_key):
+        raise click.UsageError("--api-key must be letters, digits and signs without a blank")
     accepted: dict[str, Any] = {"any_key": True} if api_key is None else {"api_key": api_key}
     try:
         serve(host, port, document=document, **accepted)
     except (OSError, ValueError) as error:
-        raise CommandError(f"the stub cannot start: {error}", Exit.CONFIGURATION) from error
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        advice = f": choose another with --port, or 0 for any that is free (not {port})"
+        message = f"the stub cannot start: {error}{advice if taken else ''}"
+        raise CommandError(message, Exit.CONFIGURATION) from error

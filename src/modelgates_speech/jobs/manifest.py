@@ -21,7 +21,7 @@ from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.jobs.cache import request_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
 
@@ -103,6 +103,8 @@ def _records(source: Source) -> Iterator[Mapping[str, Any] | BadRow]:
     if isinstance(source, Mapping | bytes):
         raise ConfigurationError("a batch is a path or an iterable of mappings")
     if source == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise ConfigurationError("standard input is closed: give a file, or pipe JSONL in")
         return _json_lines(sys.stdin.buffer)
     if not isinstance(source, str | os.PathLike):
         return iter(source)
@@ -144,7 +146,9 @@ def _json_lines(file: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
 def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
     with TextIOWrapper(opened, encoding="utf-8-sig", newline="") as file:
         try:
-            for number, found in enumerate(csv.DictReader(file), start=1):
+            reader = csv.DictReader(file)
+            _check_header(path, reader.fieldnames or ())
+            for number, found in enumerate(reader, start=1):
                 if None in found or None in found.values():
                     yield BadRow(
                         number,
@@ -157,10 +161,36 @@ def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
                     yield {name: _read_cell(name, value) for name, value in row.items()}
                 except ValueError as error:
                     yield BadRow(number, found.get("id"), str(error))
-        except (csv.Error, UnicodeDecodeError) as error:
+        except csv.Error as error:
             raise ConfigurationError(
-                f"{path} cannot be read as CSV in UTF-8: {error}; JSONL has no such limits"
+                f"{path}, line {reader.line_num}: not CSV: {error}; JSONL has no such limits"
             ) from error
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            raise ConfigurationError(
+                f"{path} is not UTF-8 text: byte 0x{byte:02x} after line {reader.line_num}; "
+                "convert it first, for example with iconv -f latin1 -t utf-8"
+            ) from error
+
+
+def _check_header(path: Path, names: Sequence[str]) -> None:
+    """Refuse a header without an id, and say what is there instead.
+
+    Raises:
+        ConfigurationError: If there is none.
+    """
+    if "id" in names:
+        return
+    if len(names) == 1 and (mark := next((m for m in ";\t|" if m in names[0]), None)):
+        shown = {"\t": "tabs"}.get(mark, repr(mark))
+        raise ConfigurationError(
+            f"{path}, line 1: the fields are parted by {shown}, and a comma is needed: "
+            "export it as comma-separated"
+        )
+    there = ", ".join(names) or "nothing"
+    raise ConfigurationError(
+        f"{path}, line 1: a column named id is needed, and one named input; there is {there}"
+    )
 
 
 def _read_cell(name: str, value: str) -> Any:

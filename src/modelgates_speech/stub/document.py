@@ -117,11 +117,25 @@ class Document:
         resource = DRAFT202012.create_resource(self._contents)
         registry: Registry[Json] = Registry()
         self._registry = registry.with_resource(_BASE, resource)
-        self.prefix = self._server_path()
         self.operations = list(self._read_operations())
 
-    def _server_path(self) -> str:
-        server = fields(next(iter(self._contents.get("servers") or []), None))
+    @property
+    def prefix(self) -> str:
+        """The path of the server that speech has, or that all operations have."""
+        servers = self._contents.get("servers")
+        for path, item in self._contents["paths"].items():
+            if path.endswith("/speech"):
+                servers = self._servers(self._resolve(item), "post")
+        return self._server_path(servers)
+
+    def _servers(self, item: Json, method: str) -> Json:
+        """The servers of an operation: its own, those of its path, or those of all."""
+        own = fields(item.get(method)).get("servers") or item.get("servers")
+        return own or self._contents.get("servers")
+
+    @staticmethod
+    def _server_path(servers: Json) -> str:
+        server = fields(next(iter(servers or []), None))
         url: str = server.get("url", "/")
         for name, variable in fields(server.get("variables")).items():
             url = url.replace(f"{{{name}}}", variable["default"])
@@ -146,7 +160,7 @@ class Document:
         credentials = self._schemes(security or []) | {"authorization": True}
         return Operation(
             method=method.upper(),
-            path=self.prefix + path,
+            path=self._server_path(self._servers(item, method)) + path,
             bodies=_schemas(body),
             body_required=body.get("required", False),
             parameters=[

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import shlex
 import socket
 import struct
 import sys
@@ -269,7 +270,7 @@ def serve(
 def _usage(stub: StubServer) -> str:
     return (
         f"The ModelGates stub speaks at {stub.base_url} until Ctrl-C. Point a client at it:\n\n"
-        f"  export MODELGATES_BASE_URL={stub.base_url}\n"
-        f"  export MODELGATES_API_KEY={stub.api_key}\n\n"
+        f"  export MODELGATES_BASE_URL={shlex.quote(stub.base_url)}\n"
+        f"  export MODELGATES_API_KEY={shlex.quote(stub.api_key)}\n\n"
         f"Speech: {stub.engine_name}. Models that misbehave:\n\n{describe()}\n"
     )

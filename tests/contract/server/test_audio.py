@@ -7,7 +7,7 @@ from itertools import pairwise
 import miniaudio
 import pytest
 
-from tests.contract.run import edition
+from tests.contract.run import OK, edition
 
 RATE = 24_000
 TEXT = "The quick brown fox jumps over the lazy dog near the river bank."
@@ -35,7 +35,7 @@ def needs(**fields):
 
 def pcm(server, **fields) -> bytes:
     response = server.speak(**{"input": TEXT, **PCM, **fields})
-    server.judge(response, status=200)
+    server.judge(response, status=OK)
     return response.content
 
 
@@ -68,7 +68,7 @@ def test_pcm_is_16_bit_little_endian(server):
 @pytest.mark.skipif(edition().default_format != "pcm", reason="another format is the default")
 def test_pcm_comes_unless_asked_otherwise(server):
     response = server.speak(input=TEXT)
-    server.judge(response, status=200)
+    server.judge(response, status=OK)
     assert not response.content.startswith(
         (b"RIFF", b"ID3", b"OggS", b"fLaC", b"\xff\xfb", b"\xff\xf3")
     )
@@ -96,7 +96,7 @@ def test_speed_divides_the_length(server, speed):
 @needs(response_format="mp3")
 def test_mp3_decodes_and_is_as_long_as_pcm(server):
     response = server.speak(input=TEXT, response_format="mp3")
-    server.judge(response, status=200)
+    server.judge(response, status=OK)
     try:
         info = miniaudio.mp3_get_info(response.content)
         decoded = miniaudio.mp3_read_s16(response.content)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.run import BEARER, KEY, LEDGER, edition, speech_request
+from tests.contract.run import BEARER, KEY, LEDGER, OK, edition, speech_request
 
 BAD = {
     "none": None,
@@ -51,7 +51,7 @@ def test_bad_credentials_are_refused_before_the_body_is_read(server):
 @pytest.mark.parametrize("name", GOOD)
 def test_good_credentials_are_accepted(server, name):
     response = server.send(speech_request(), headers={"Authorization": GOOD[name]})
-    server.judge(response, status=200)
+    server.judge(response, status=OK)
 
 
 def test_the_key_is_never_sent_back(server):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.contract.run import edition, speech_request
+from tests.contract.run import OK, edition, speech_request
 
 JSON = {"Content-Type": "application/json"}
 
@@ -108,7 +108,7 @@ def test_odd_but_valid_requests_are_answered(server, name):
     if not edition().allows(edition().schema, json.loads(data)):
         pytest.skip("the OpenAPI document does not allow it")
     response = server.send(data=data, headers=headers)
-    server.judge(response, status=200)
+    server.judge(response, status=OK)
     assert response.content
 
 
@@ -119,5 +119,5 @@ def test_odd_but_valid_requests_are_answered_or_refused_when_too_deep(server):
     if not edition().allows(edition().properties.get("provider", False), PROVIDER):
         pytest.skip("the OpenAPI document has no options of providers")
     response = server.send(data=body(provider="@").replace(b'"@"', options), headers=JSON)
-    assert response.status_code in {200, 400}, f"answered {response.status_code}"
+    assert response.status_code in {OK, 400}, f"answered {response.status_code}"
     server.judge(response)

@@ -5,11 +5,11 @@ Named to come last.
 
 import pytest
 
-from tests.contract.run import LEDGER, SETTINGS, StoppedError
+from tests.contract.run import LEDGER, OK, SETTINGS, StoppedError
 
 # A run may be thinned out, or cut short by its budget, but not to nothing.
-LEAST = {200: 60, 400: 60, 401: 10, 405: 10}
-LEAST_THINNED = {200: 20, 400: 20, 401: 3, 405: 3}
+LEAST = {OK: 60, 400: 60, 401: 10, 405: 10}
+LEAST_THINNED = {OK: 20, 400: 20, 401: 3, 405: 3}
 LEAST_CUT = dict.fromkeys(LEAST, 1)
 
 

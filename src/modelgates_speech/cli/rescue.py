@@ -1,0 +1,59 @@
+"""Audio that was paid for is kept beside the file that it was meant for."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelgates_speech.cli.exits import CommandError, Exit, exit_for, in_words
+from modelgates_speech.errors import ModelGatesError, SaveError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from modelgates_speech.errors import HeldAudio
+
+__all__ = ["rescued"]
+
+
+@contextmanager
+def rescued(output: Path) -> Generator[None]:
+    """Keep the audio that an error holds, and say where it is.
+
+    Args:
+        output: The file that was to be written. Nothing that is there is replaced.
+    """
+    try:
+        yield
+    except (ModelGatesError, KeyboardInterrupt, SystemExit) as error:
+        held: HeldAudio | None = getattr(error, "partial", None) or getattr(error, "audio", None)
+        if held is None or not held.content:
+            raise
+        kept = _keep(held, output)
+        where = f"what arrived is in {kept}" if kept else "what arrived could not be kept anywhere"
+        if isinstance(error, ModelGatesError):
+            raise CommandError(f"{in_words(error)}; {where}", exit_for(error)) from error
+        code = error.code if isinstance(error, SystemExit) else Exit.INTERRUPTED
+        message = f"interrupted; {where}"
+        raise CommandError(message, code if isinstance(code, int) else Exit.UNEXPECTED) from error
+
+
+def _keep(held: HeldAudio, output: Path) -> Path | None:
+    suffix = {"pcm": ".wav"}.get(held.format, f".{held.format}")
+    if held.format == "pcm" and output.suffix.lower() in {".pcm", ".raw"}:
+        suffix = output.suffix
+    for folder in (output.parent, Path(tempfile.gettempdir())):
+        try:
+            return held.save(_free_name(folder, f"{output.stem}.partial", suffix))
+        except SaveError:
+            # A full or read-only disk; another may take it.
+            continue
+    return None
+
+
+def _free_name(folder: Path, stem: str, suffix: str) -> Path:
+    names = (folder / f"{stem}{'' if n == 1 else f'-{n}'}{suffix}" for n in count(1))
+    return next(name for name in names if not name.exists())
