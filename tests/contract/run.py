@@ -136,7 +136,7 @@ def judged() -> dict[str, Any]:
             structured = {kind: m for kind, m in body.get("content", {}).items() if "json" in kind}
             if structured:
                 body["content"] = structured
-    return made
+    return asking_once(made)
 
 
 _METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
@@ -166,7 +166,23 @@ def secured() -> dict[str, Any]:
     if not schemes:
         schemes["apiKey"] = {"type": "http", "scheme": "bearer"}
     made["security"] = [{next(iter(schemes)): []}]
+    return asking_once(made)
+
+
+def asking_once(made: dict[str, Any]) -> dict[str, Any]:
+    """Leave the key to `security` where that asks for it, too, or a random one would be tried."""
+    for item in made["paths"].values():
+        for method in _METHODS & item.keys():
+            if item[method].get("security", made.get("security")):
+                for level in (item, item[method]):
+                    kept = [p for p in level.get("parameters", []) if not _is_key(p)]
+                    if "parameters" in level:
+                        level["parameters"] = kept
     return made
+
+
+def _is_key(parameter: dict[str, Any]) -> bool:
+    return str(edition().resolved(parameter).get("name")).lower() == "authorization"
 
 
 def schema(

@@ -4,11 +4,12 @@ import asyncio
 from dataclasses import dataclass
 
 from modelgates_speech import AsyncModelGates, ModelGates, ModelGatesError
+from tests.edition import SAVED
 
 KEY = "mg-canary-7c1e5b0d9a"
 CLIENTS = ("sync", "async")
 CALLS = ("create", "stream", "save", "save over")
-SPEECH = {"model": "acme/one", "voice": "alloy", "input": "Hello world"}
+SPEECH = SAVED | {"input": "Hello world"}
 OLD = b"what was there before"
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from modelgates_speech import AsyncModelGates, ModelGates
 from modelgates_speech.stub import StubServer
+from tests.edition import SAVED
 
-SPEAKER = {"model": "elevenlabs/eleven-turbo-v2", "voice": "alloy"}
+SPEAKER = {name: value for name, value in SAVED.items() if name != "input"}
 
 
 class Speller:

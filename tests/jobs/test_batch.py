@@ -315,8 +315,8 @@ CHILD = """
 import sys
 from modelgates_speech.jobs import run_batch
 run_batch(sys.argv[1], sys.argv[2], concurrency=4,
-          defaults={"model": "elevenlabs/eleven-turbo-v2", "voice": "alloy"})
-"""
+          defaults=SPEAKER)
+""".replace("SPEAKER", repr(SPEAKER))
 
 
 def test_killed_at_any_moment_and_run_again_every_row_is_there_once(stub, tmp_path, out):

@@ -271,10 +271,16 @@ async def _while_somebody_listens(
             pass
         answering.cancel()
 
+    failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watch, tasks.cancel_scope)
-        await response(scope, receive, send)
+        try:
+            await response(scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - raised below, outside of the group
+            failure = error
         tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 async def _read(request: Request) -> bytes:
@@ -306,7 +312,8 @@ def _speak(asked: Mapping[str, Any], engine: Engine) -> Iterator[bytes]:
     speech = synthesize(
         str(asked.get("input", "")),
         voice=str(asked.get("voice", "")),
-        speed=1 if speed is None else speed,
+        # Another edition of the document may say it in words.
+        speed=speed if isinstance(speed, int | float) else 1,
         engine=engine,
     )
     # A format that the document has and the stub has not comes as PCM: accepting what the

@@ -11,7 +11,6 @@ from tests.contract.run import (
     LEDGER,
     SETTINGS,
     StoppedError,
-    edition,
     explored,
     in_process,
     is_over,
@@ -76,8 +75,12 @@ LEFT_OPEN = [
 ]
 
 
+# Known to every server of HTTP, which has to say 405 where it does not allow one.
+KNOWN = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}
+
+
 def is_odd(case):
-    return case.method.lower() not in edition().item
+    return case.method.upper() not in KNOWN
 
 
 @schemathesis.pytest.parametrize(**SCHEMAS)

@@ -8,7 +8,7 @@ import pytest
 from tests.contract.run import LEDGER, OK, SETTINGS, StoppedError
 
 # A run may be thinned out, or cut short by its budget, but not to nothing.
-LEAST = {OK: 60, 400: 60, 401: 10, 405: 10}
+LEAST = {OK: 30, 400: 60, 401: 10, 405: 10}
 LEAST_THINNED = {OK: 20, 400: 20, 401: 3, 405: 3}
 LEAST_CUT = dict.fromkeys(LEAST, 1)
 
