@@ -156,7 +156,7 @@ class Base(Generic[GivenT]):
         )
         request = call.request(settings.base_url, settings.headers)
         steps: Generator[Step, Any, tuple[Any, T]] = tries(
-            f"{request.method} {request.url}",
+            f"{request.method} {request.url.partition('?')[0]}",
             accept=accept,
             refusal=lambda reply, body: refusal(call, reply, body),
             policy=settings.retry if call.retry is DEFAULT else call.retry,

@@ -69,10 +69,11 @@ def sessions_of(script):
     return {name for names in re.findall(r"nox -s ([a-z_ ]+)", script) for name in names.split()}
 
 
-def test_the_two_commands_are_the_first_examples_and_the_gate_runs_them():
-    first = [code.strip() for kind, code in BLOCK.findall((ROOT / "README.md").read_text())][:2]
-    assert first == ["pip install nox && nox -s speak", "pip install nox && nox -s tests"]
-    assert all(command in gate() for command in first)
+def test_the_two_commands_are_in_the_readme_and_the_gate_runs_them():
+    readme = [code.strip() for kind, code in BLOCK.findall((ROOT / "README.md").read_text())]
+    for command in ("pip install nox && nox -s speak", "pip install nox && nox -s tests"):
+        assert command in readme
+        assert command in gate()
 
 
 def test_every_link_between_pages_leads_somewhere():
