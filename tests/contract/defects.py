@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+import anyio
+
 from modelgates_speech.stub import StubServer
 from tests.contract.settings import STUB_KEY
 
@@ -152,7 +154,10 @@ async def _call(app: ASGIApp, scope: Scope, ask: Ask) -> Answer:
     body = bytearray()
 
     async def receive() -> Message:
-        return messages.pop() if messages else {"type": "http.disconnect"}
+        if not messages:
+            # Somebody listens until the answer has ended.
+            await anyio.sleep_forever()
+        return messages.pop()
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
