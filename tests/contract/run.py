@@ -192,12 +192,7 @@ def schema(
     given = tomllib.loads((ROOT / "schemathesis.toml").read_text("utf-8"))
     given["seed"] = SETTINGS.seed
     given["headers"] = BEARER
-    given["generation"] |= {
-        "max-examples": SETTINGS.examples,
-        "no-shrink": not SETTINGS.shrink,
-        # The key is sent with each case; one drawn beside it would be taken for a wrong one.
-        "with-security-parameters": False,
-    }
+    given["generation"] |= {"max-examples": SETTINGS.examples, "no-shrink": not SETTINGS.shrink}
     given["phases"]["coverage"] = {"enabled": coverage}
     load_all_checks()
     return schemathesis.openapi.from_dict(
