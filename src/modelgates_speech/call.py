@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import (
     TYPE_CHECKING,
@@ -20,6 +20,7 @@ import attrs
 
 from modelgates_speech import _binding
 from modelgates_speech._version import __version__
+from modelgates_speech.arguments import misuse, unexpected
 from modelgates_speech.audio import request_id_of
 from modelgates_speech.config import (
     DEFAULT,
@@ -168,7 +169,9 @@ def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dic
             **dict.fromkeys(absent, _NOT_GIVEN), **arguments
         )
     except Exception as error:
-        raise ConfigurationError(f"{name} cannot be called like this: {error!r}") from error
+        wanted = getattr(operation, "_get_kwargs", None)
+        reason = (callable(wanted) and misuse(wanted, 0, arguments)) or repr(error)
+        raise ConfigurationError(f"{name} cannot be called like this: {reason}") from error
     if "headers" in kwargs:
         kwargs["headers"] = {k: v for k, v in kwargs["headers"].items() if v != _NOT_GIVEN}
     if any(_NOT_GIVEN in str(kwargs.get(part, "")) for part in ("url", "params", "cookies")):
@@ -346,15 +349,6 @@ def prepare(
 
 
 _PLAIN = {"string", "number", "integer", "boolean"}
-
-
-def unexpected(name: str, known: Iterable[str]) -> str:
-    """What to say of an argument that does not exist."""
-    # Slow to load, and needed by typos alone.
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, 1)
-    return f"unexpected argument {name!r}" + (f": did you mean {near[0]!r}?" if near else "")
 
 
 def as_json(value: Any) -> Any:

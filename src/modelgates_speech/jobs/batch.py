@@ -15,8 +15,10 @@ import anyio
 import attrs
 
 import modelgates_speech
+from modelgates_speech.arguments import misuse
 from modelgates_speech.errors import (
     APIStatusError,
+    ArgumentError,
     AuthenticationError,
     ConfigurationError,
     ModelGatesError,
@@ -112,6 +114,8 @@ def run_batch(
         client: Makes the client that is used, and closed at the end. Default: `AsyncModelGates`.
         **options: The keyword arguments of `run_batch_async`.
     """
+    if wrong := misuse(run_batch_async, 2, ["client", *options]):
+        raise ArgumentError(f"run_batch(): {wrong}")
     make: Callable[[], AsyncClient] = client or modelgates_speech.AsyncModelGates
 
     async def run() -> BatchReport:
