@@ -120,7 +120,7 @@ def contract(session: nox.Session) -> None:
 @nox.session(tags=["check"])
 def faults(session: nox.Session) -> None:
     """Break network, disk and process; with `-- --prove`, break the wrapper too and be caught."""
-    session.install(".[cli,stub]", *group("test"))
+    session.install(".[all]", *group("test"))
     arguments = [argument for argument in session.posargs if argument != "--prove"]
     session.run("pytest", "--numprocesses=2", *(arguments or ["tests/faults"]))
     if "--prove" in session.posargs:

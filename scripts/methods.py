@@ -110,6 +110,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
+from modelgates_speech.arguments import explained_methods
 from modelgates_speech.config import DEFAULT, MAX_CHARS, NARRATE_CONCURRENCY
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ StreamT = TypeVar("StreamT")
 PathT = TypeVar("PathT")
 
 
+@explained_methods("client.audio.speech")
 class SpeechMethods(Generic[AudioT, StreamT, PathT]):
     """What the sync and the async client have in common: everything but waiting."""
 

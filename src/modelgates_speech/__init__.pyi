@@ -13,6 +13,7 @@ from .config import Timeout as Timeout
 from .errors import APIConnectionError as APIConnectionError
 from .errors import APIStatusError as APIStatusError
 from .errors import APITimeoutError as APITimeoutError
+from .errors import ArgumentError as ArgumentError
 from .errors import AuthenticationError as AuthenticationError
 from .errors import BadGatewayError as BadGatewayError
 from .errors import BadRequestError as BadRequestError

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import attrs
 
 from modelgates_speech import _binding
+from modelgates_speech.arguments import explained, unexpected
 from modelgates_speech.audio import Receiver
-from modelgates_speech.call import refusal
 from modelgates_speech.config import (
     DEFAULT,
     DEFAULT_CHANNELS,
@@ -25,8 +25,9 @@ from modelgates_speech.config import (
     from_environment,
 )
 from modelgates_speech.deadline import Deadline
-from modelgates_speech.errors import ConfigurationError
+from modelgates_speech.errors import ArgumentError, ConfigurationError
 from modelgates_speech.forks import survive_forks
+from modelgates_speech.refusals import refusal
 from modelgates_speech.retry import RetryPolicy, tries
 from modelgates_speech.settings import Options, Settings
 
@@ -50,6 +51,7 @@ class Base(Generic[GivenT]):
     _settings: Settings
     _closed: bool
 
+    @explained()
     def __init__(
         self,
         *,
@@ -106,6 +108,9 @@ class Base(Generic[GivenT]):
         Raises:
             ConfigurationError: If a value is not valid.
         """
+        for name in changes.keys() - Options.__annotations__.keys():
+            known = unexpected(name, Options.__annotations__)
+            raise ArgumentError(f"{type(self).__name__}.with_options(): {known}")
         settings: dict[str, Any] = dict(changes)
         if "api_key" in changes:
             settings["api_key"] = KeySource(changes.pop("api_key"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import (
     TYPE_CHECKING,
@@ -20,18 +20,16 @@ import attrs
 
 from modelgates_speech import _binding
 from modelgates_speech._version import __version__
+from modelgates_speech.arguments import misuse, unexpected
 from modelgates_speech.audio import request_id_of
 from modelgates_speech.config import (
     DEFAULT,
-    KEY_VARIABLE,
     MAX_EXCERPT,
-    MAX_SUMMARY,
     Default,
     checked_headers,
     checked_layout,
 )
-from modelgates_speech.errors import APIStatusError, ConfigurationError, InvalidResponseError
-from modelgates_speech.retry import parse_retry_after
+from modelgates_speech.errors import ConfigurationError, InvalidResponseError
 
 if TYPE_CHECKING:
     import os
@@ -171,7 +169,9 @@ def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dic
             **dict.fromkeys(absent, _NOT_GIVEN), **arguments
         )
     except Exception as error:
-        raise ConfigurationError(f"{name} cannot be called like this: {error!r}") from error
+        wanted = getattr(operation, "_get_kwargs", None)
+        reason = (callable(wanted) and misuse(wanted, 0, arguments)) or repr(error)
+        raise ConfigurationError(f"{name} cannot be called like this: {reason}") from error
     for part in {"headers", "params", "cookies"} & kwargs.keys():
         kwargs[part] = {key: v for key, v in kwargs[part].items() if v is not _NOT_GIVEN}
         if not kwargs[part]:
@@ -224,77 +224,6 @@ def parse(operation: ModuleType, reply: ReplyHead, body: bytes) -> Any:
             body=body[:MAX_EXCERPT],
             request_id=request_id_of(reply.headers),
         ) from error
-
-
-def refusal(call: Call, reply: ReplyHead, body: bytes) -> APIStatusError:
-    """The error for a reply that is not a success, whatever its body turned out to be."""
-    try:
-        parsed = parse(call.operation, reply, body)
-    except InvalidResponseError:
-        parsed = None
-    payload = _payload(parsed, body)
-    # Shapes other than today's, problem+json among them, once the OpenAPI document has them.
-    known = isinstance(parsed, HasDict)
-    detail = _mapping(payload.get("error")) or (payload if known else {})
-    code, user_id = detail.get("code"), payload.get("user_id")
-    message = _message(parsed, detail if known else {"message": detail.get("message")})
-    return APIStatusError.for_status(reply.status)(
-        _summary(reply, body) if message is None else message,
-        status=reply.status,
-        code=code if isinstance(code, int | str) else None,
-        metadata=_mapping(detail.get("metadata")),
-        user_id=user_id if isinstance(user_id, str) else None,
-        request_id=request_id_of(reply.headers),
-        retry_after=parse_retry_after(reply.headers.get("retry-after")),
-        body=body,
-        advice=_advice(reply.status, call.kwargs.get("json")),
-    )
-
-
-def _advice(status: int, asked: object) -> str | None:
-    request = _mapping(asked) or {}
-    match status:
-        case 401:
-            return f"check the key in {KEY_VARIABLE}, or the one passed as api_key"
-        case 402:
-            return f"the account of the key in {KEY_VARIABLE} needs credits"
-        case 404 if request:
-            named = [f"{name} {request[name]!r}" for name in ("model", "voice") if name in request]
-            return f"asked for was {', '.join(named)}" if named else None
-        case _:
-            return None
-
-
-def _payload(parsed: object, body: bytes) -> dict[str, Any]:
-    if isinstance(parsed, HasDict):
-        # The generated model has checked the shape; what it did not know it kept.
-        return parsed.to_dict()
-    try:
-        return _mapping(json.loads(body)) or {}
-    except (ValueError, RecursionError):
-        return {}
-
-
-def _message(parsed: object, detail: dict[str, Any]) -> str | None:
-    found = [detail.get(name) for name in ("message", "detail", "title", "error")]
-    found += [parsed.strip() or None] if isinstance(parsed, str) else []
-    return next((text for text in found if isinstance(text, str)), None)
-
-
-def _mapping(value: object) -> dict[str, Any] | None:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
-
-
-def _summary(reply: ReplyHead, body: bytes) -> str:
-    if 300 <= reply.status < 400:
-        where = reply.headers.get("location", "nowhere")
-        return f"a redirect to {where}, which is not followed: set base_url to the right address"
-    if not body:
-        return "an empty body"
-    text = " ".join(body[: 4 * MAX_SUMMARY].decode("utf-8", "replace").split())
-    kind = reply.headers.get("content-type", "no content type")
-    shown = f"{text[:MAX_SUMMARY]}…" if len(text) > MAX_SUMMARY else text
-    return f"unexpected response body ({kind}): {shown}"
 
 
 def prepare(
@@ -363,15 +292,6 @@ def prepare(
 
 
 _PLAIN = {"string", "number", "integer", "boolean"}
-
-
-def unexpected(name: str, known: Iterable[str]) -> str:
-    """What to say of an argument that does not exist."""
-    # Slow to load, and needed by typos alone.
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, 1)
-    return f"unexpected argument {name!r}" + (f": did you mean {near[0]!r}?" if near else "")
 
 
 def as_json(value: Any) -> Any:

@@ -50,6 +50,9 @@ MAX_RESCUED = 64 * 1024 * 1024
 NARRATE_CONCURRENCY = 4
 MAX_CHARS = 1000
 
+# What a batch or a narration that is cancelled gives to what is under way, for it is paid for.
+GRACE_SECONDS = 5.0
+
 # PCM whose rate and channels nobody names, and the most of both: the header of a WAV holds them.
 DEFAULT_RATE = 24_000
 DEFAULT_CHANNELS = 1

@@ -75,6 +75,10 @@ class ConfigurationError(ModelGatesError):
     """
 
 
+class ArgumentError(ConfigurationError, TypeError):
+    """An argument that does not exist, or is missing: Python's error, in the words of this tree."""
+
+
 class APIConnectionError(ModelGatesError):
     """No response came: DNS, TCP, TLS, a proxy, or a connection that broke.
 

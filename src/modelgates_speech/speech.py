@@ -44,7 +44,8 @@ class Speech(SpeechMethods[Audio, AudioStream, Path]):
             return stream.write(file, on_progress)
 
     def _narrate(self, arguments: dict[str, Any]) -> AudioStream | NarrationPlan:
-        from modelgates_speech.jobs.narration import narrate, plan
+        from modelgates_speech.jobs.narration import plan
+        from modelgates_speech.jobs.workers import narrate
 
         if arguments.pop("dry_run"):
             return plan(arguments, self._base_url)
@@ -77,7 +78,8 @@ class AsyncSpeech(
             return await stream.write(file, on_progress)
 
     def _narrate(self, arguments: dict[str, Any]) -> AsyncAudioStream | NarrationPlan:
-        from modelgates_speech.jobs.narration import narrate_async, plan
+        from modelgates_speech.jobs.narration import plan
+        from modelgates_speech.jobs.workers import narrate_async
 
         if arguments.pop("dry_run"):
             return plan(arguments, self._base_url)

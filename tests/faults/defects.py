@@ -15,7 +15,7 @@ class Defect:
         module: The file of ``modelgates_speech`` that is changed.
         old: A text that occurs once in it.
         new: What takes its place.
-        test: The test that must fail, below ``tests/faults``.
+        test: The test that must fail, as seen from ``tests/faults``.
         reason: A pattern for what its failure must say.
     """
 
@@ -183,7 +183,7 @@ DEFECTS = [
     Defect(
         "a cut gzip body passes for complete",
         "audio.py",
-        "if self._decoder is not None and not self._decoder.eof:",
+        "if self._expander is not None and not self._expander.whole:",
         "if False:",
         _cell("gzip-cut-short"),
         "the call should have failed",
@@ -209,7 +209,7 @@ DEFECTS = [
     Defect(
         "what arrived before a cut is lost",
         "audio.py",
-        'left = b"".join((*self._ready, self._rest))',
+        'left = b"".join((self._head, *self._ready, self._rest))',
         'left = b""',
         _cell("cut-in-the-middle-of-a-sample", "async"),
         r"assert b'.*' == b'",
@@ -407,5 +407,119 @@ DEFECTS = [
         '"the server",',
         "test_messages.py::test_a_message_names_the_server_and_the_seconds",
         "assert",
+    ),
+    Defect(
+        "a WAV under another type gets a second header",
+        "formats/__init__.py",
+        "    found = _marked(head, at_end=at_end)",
+        '    found = ""',
+        "test_formats.py::test_a_wav_is_saved_as_it_is_whatever_its_type"
+        "[sync-application/octet-stream]",
+        "assert b'RIFF",
+    ),
+    Defect(
+        "samples pass for the container that their type names",
+        "formats/__init__.py",
+        'return "unknown" if named in _MARKED else named',
+        "return named",
+        "test_formats.py::test_what_the_file_cannot_hold_is_in_the_error",
+        "DID NOT RAISE",
+    ),
+    Defect(
+        "an MP3 has no length",
+        "formats/__init__.py",
+        'return Frames() if format == "mp3" else',
+        "return",
+        "../unit/test_formats.py::test_every_container_that_is_known_tells_its_length",
+        "None == 1.0",
+    ),
+    Defect(
+        "what PCM is taken for cannot be said",
+        "base.py",
+        "sample_rate=call.sample_rate or self._settings.sample_rate",
+        "sample_rate=DEFAULT_RATE",
+        "test_formats.py::test_what_pcm_is_taken_for_can_be_said",
+        "24000",
+    ),
+    Defect(
+        "a pipe is replaced by a file",
+        "files.py",
+        "        if not (stat.S_ISREG(found.st_mode) and self._target.exists()):",
+        "        if stat.S_ISCHR(found.st_mode):",
+        "test_files.py::test_a_pipe_without_a_reader_is_noticed_before_anything_is_sent",
+        "DID NOT RAISE",
+    ),
+    Defect(
+        "temporary names are cut in characters",
+        "files.py",
+        'os.fsencode(self._target.name)[:64].decode("utf-8", "ignore")',
+        "self._target.name[:64]",
+        "../unit/test_files.py::test_a_very_long_name_fits_with_its_temporary",
+        "File name too long",
+    ),
+    Defect(
+        "a mount is noticed when its audio is paid for",
+        "files.py",
+        "        if _is_mount(self._target):",
+        "        if False:",
+        "test_files.py::test_a_file_that_is_a_mount_by_itself_is_refused_before_anything_is_sent",
+        "mount its folder",
+    ),
+    Defect(
+        "a child keeps the locks that a fork has caught",
+        "forks.py",
+        "    os.register_at_fork(after_in_child=_renew)",
+        "    pass",
+        "test_lifetimes.py::test_a_child_forked_while_a_thread_counts_the_cache_speaks_from_it",
+        "'status': -14",
+    ),
+    Defect(
+        "a child keeps the folder of a batch",
+        "jobs/results.py",
+        "        self._holder.close()\n\n    def claim",
+        "\n    def claim",
+        "test_lifetimes.py::test_a_child_that_outlives_a_batch_does_not_keep_its_folder",
+        "another batch is writing",
+    ),
+    Defect(
+        "a mistyped argument is an error of Python's alone",
+        "arguments.py",
+        "error.__traceback__.tb_next is not None",
+        "True",
+        "../unit/test_arguments.py::test_a_method_names_itself_and_the_nearest_argument",
+        "TypeError: SpeechMethods",
+    ),
+    Defect(
+        "a batch goes on though its server is dead",
+        "jobs/batch.py",
+        "        if self._unreached >= self._limiter.ceiling:",
+        "        if False:",
+        "../jobs/test_batch.py::test_a_dead_server_stops_the_batch_which_resumes_later[8]",
+        "assert 400 <",
+    ),
+    Defect(
+        "a batch pays before it knows that the file cannot be",
+        "jobs/batch.py",
+        "async with AtomicFile(path) as file, self._speech.stream(**request) as stream:",
+        "async with self._speech.stream(**request) as stream, AtomicFile(path) as file:",
+        "../jobs/test_batch.py::test_a_row_whose_file_cannot_be_is_not_paid_for_and_stops_no_other",
+        "assert 4 == 3",
+    ),
+    Defect(
+        "a batch that is cancelled forgets what is under way",
+        "jobs/batch.py",
+        "        with anyio.CancelScope(shield=True) as scope:",
+        "        with anyio.CancelScope() as scope:",
+        "../jobs/test_batch.py::test_a_batch_that_is_cancelled_records_what_is_under_way[asyncio]",
+        "FileNotFoundError|assert",
+    ),
+    Defect(
+        "a narration that is left forgets what is under way",
+        "jobs/workers.py",
+        "            while self._settings.keeps and self._line.pending and not self._closed:",
+        "            while False:",
+        "../jobs/test_what_is_paid_for.py::"
+        "test_a_narration_that_is_left_keeps_what_is_under_way[None]",
+        "assert 1[0-9] == 7|assert",
     ),
 ]

@@ -361,6 +361,7 @@ with ModelGates() as c:
     except SaveError as error:
         tell(errno=error.errno, says=str(error))
 """
+    server.acts = HEALTHY
     private = ["unshare", "--mount", "--map-root-user", "sh", "-c"]
     bind = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
     mount = [*private, bind, "-", str(source), str(mounted)]

@@ -13,10 +13,12 @@ import threading
 import time
 import wave
 
+import anyio
 import pytest
 
-from modelgates_speech import ConfigurationError, RetryPolicy
-from modelgates_speech.jobs import run_batch
+from modelgates_speech import AsyncModelGates, ConfigurationError, RetryPolicy, jobs
+from modelgates_speech.jobs import run_batch, run_batch_async
+from modelgates_speech.jobs.aimd import START
 from modelgates_speech.jobs.manifest import BadRow, count_rows, file_name, read_rows
 from tests.jobs.conftest import SPEAKER, spelled
 
@@ -221,6 +223,92 @@ def test_two_batches_never_write_to_one_folder(batch, out, engine):
 
     assert batch(rows(1), on_progress=second).ok == 1
     assert answered
+
+
+DEAD = "127.0.0.1:9"
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 8])
+def test_a_dead_server_stops_the_batch_which_resumes_later(batch, out, stub, concurrency):
+    def dead():
+        return AsyncModelGates(base_url=f"http://{DEAD}")
+
+    report = batch(rows(400), client=dead, concurrency=concurrency)
+    assert concurrency <= report.failed < 2 * concurrency + START
+    assert "in a row met no server" in report.stopped
+    assert DEAD in report.stopped
+    assert report.ok == 0
+    again = batch(rows(400))
+    assert (again.ok, again.failed, again.stopped) == (400, 0, None)
+    assert len(stub.requests) == 400
+
+
+def test_a_connection_that_breaks_now_and_then_stops_nothing(batch, stub):
+    for _ in range(5):
+        stub.fail_next("reset")
+        stub.fail_next(400)
+    report = batch(rows(30), concurrency=2)
+    assert (report.ok, report.failed, report.stopped) == (20, 10, None)
+
+
+@pytest.fixture
+def waiting(engine):
+    """Rows that are under way until they are let go."""
+    begun, let_go = threading.Semaphore(0), threading.Event()
+
+    def hold(text):
+        begun.release()
+        let_go.wait(timeout=60)
+
+    engine.hold = hold
+    yield begun, let_go
+    let_go.set()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_batch_that_is_cancelled_records_what_is_under_way(out, stub, waiting, backend):
+    begun, let_go = waiting
+
+    async def main():
+        async with AsyncModelGates() as client, anyio.create_task_group() as tasks:
+
+            async def cancel():
+                for _ in range(3):
+                    await anyio.to_thread.run_sync(begun.acquire)
+                tasks.cancel_scope.cancel()
+                let_go.set()
+
+            tasks.start_soon(cancel)
+            await run_batch_async(rows(20), out, client=client, defaults=SPEAKER, concurrency=3)
+
+    anyio.run(main, backend=backend)
+    found = results(out)
+    assert {result["status"] for result in found} == {"ok"}
+    assert len(found) == len(stub.requests) == 3
+    assert run_batch(rows(20), out, defaults=SPEAKER, retry=QUICK).ok == 17
+    assert len(stub.requests) == 20
+
+
+def test_a_row_that_takes_too_long_for_a_batch_that_is_cancelled_is_recorded_as_such(
+    out, stub, waiting, monkeypatch
+):
+    begun, _ = waiting
+    monkeypatch.setattr(jobs.batch, "GRACE_SECONDS", 0.05)
+
+    async def main():
+        async with AsyncModelGates() as client, anyio.create_task_group() as tasks:
+
+            async def cancel():
+                await anyio.to_thread.run_sync(begun.acquire)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(cancel)
+            await run_batch_async(rows(20), out, client=client, defaults=SPEAKER, concurrency=1)
+
+    anyio.run(main)
+    [result] = results(out)
+    assert result["error"]["type"] == "Cancelled"
+    assert "billed" in result["error"]["message"]
 
 
 def run_batch_in_thread(source, out):

@@ -17,7 +17,7 @@ from modelgates_speech import (
     SaveError,
 )
 from modelgates_speech.jobs import NarrationPlan
-from modelgates_speech.jobs.narration import READ_AHEAD, _Line, _settings
+from modelgates_speech.jobs.narration import READ_AHEAD, Line, settings_of
 from tests.jobs.conftest import SPEAKER, spelled, story
 
 TEXT = story(100)
@@ -86,8 +86,8 @@ def test_requests_run_at_once_as_many_as_asked_for_and_no_more(api, engine):
 
 
 def test_what_is_asked_for_ahead_is_bounded_by_what_was_handed_out():
-    settings = _settings(input=TEXT, concurrency=2, max_chars=100, **SPEAKER)
-    line = _Line(settings, list)
+    settings = settings_of(input=TEXT, concurrency=2, max_chars=100, **SPEAKER)
+    line = Line(settings, list)
     assert len(list(line.due())) == 2 * READ_AHEAD
     assert list(line.due()) == []
 

@@ -27,7 +27,7 @@ class Aimd:
         if ceiling < 1:
             raise ConfigurationError(f"concurrency must be 1 or more, not {ceiling}")
         self.running = 0
-        self._ceiling = ceiling
+        self.ceiling = ceiling
         self._limit = float(min(START, ceiling))
         self._round = 0
         self._resume_at = 0.0
@@ -57,7 +57,7 @@ class Aimd:
         """Note that a request ended well."""
         self.running -= 1
         self._refusals = 0
-        self._limit = min(float(self._ceiling), self._limit + 1 / self._limit)
+        self._limit = min(float(self.ceiling), self._limit + 1 / self._limit)
 
     def refuse(self, began_in: int, now: float, retry_after: float | None) -> None:
         """Note that a request was refused for the rate.

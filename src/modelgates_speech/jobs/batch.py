@@ -15,8 +15,12 @@ import anyio
 import attrs
 
 import modelgates_speech
+from modelgates_speech.arguments import misuse
+from modelgates_speech.config import GRACE_SECONDS
 from modelgates_speech.errors import (
+    APIConnectionError,
     APIStatusError,
+    ArgumentError,
     AuthenticationError,
     ConfigurationError,
     ModelGatesError,
@@ -112,6 +116,8 @@ def run_batch(
         client: Makes the client that is used, and closed at the end. Default: `AsyncModelGates`.
         **options: The keyword arguments of `run_batch_async`.
     """
+    if wrong := misuse(run_batch_async, 2, ["client", *options]):
+        raise ArgumentError(f"run_batch(): {wrong}")
     make: Callable[[], AsyncClient] = client or modelgates_speech.AsyncModelGates
 
     async def run() -> BatchReport:
@@ -138,7 +144,10 @@ async def run_batch_async(
     A row has an ``id`` and an ``input``, and may have ``model``, ``voice``, ``response_format``,
     ``speed``, ``provider`` and ``extra_body``. Its audio goes to a file named by its id (WAV for
     ``pcm``), its result to a line of ``results.jsonl``. A row that fails stops no other, but for
-    what would fail them all: a key that is refused, no credit left, a disk that is full.
+    what would fail them all: a key that is refused, no credit left, a disk that is full, a server
+    that as many requests in a row as `concurrency` do not reach.
+
+    Cancelled, or stopped with Ctrl-C, it gives the rows under way five seconds to be recorded.
 
     Args:
         source: The manifest: a path (``.jsonl``, ``.csv``, ``.parquet``), ``-`` for JSONL on
@@ -202,24 +211,32 @@ class _Batch:
         self._report = BatchReport()
         self._put_back: deque[tuple[Row, int]] = deque()
         self._exhausted = False
+        self._under_way: set[anyio.CancelScope] = set()
+        self._unreached = 0
         self._broken: Exception | None = None
         self._changed = anyio.Event()
 
     async def run(self) -> BatchReport:
         async with anyio.create_task_group() as group:
-            while await self._may_start():
-                row, refusals = await self._next()
-                if row is not None and self._report.stopped is None:
-                    group.start_soon(self._speak, row, refusals, self._limiter.start())
+            try:
+                while await self._may_start():
+                    row, refusals = await self._next()
+                    if row is not None and self._report.stopped is None:
+                        group.start_soon(self._speak, row, refusals, self._limiter.start())
+            except anyio.get_cancelled_exc_class():
+                self._stop("it was cancelled")
+                for scope in self._under_way:
+                    scope.deadline = anyio.current_time() + GRACE_SECONDS
+                raise
         self._note()
         if self._broken is not None:
             raise self._broken
         return self._report
 
     async def _may_start(self) -> bool:
-        """Wait until a row may start; false when none will any more."""
-        while self._report.stopped is None:
-            if self._exhausted and not self._put_back:
+        """Wait until a row may start; false when none will any more, and none is under way."""
+        while True:
+            if self._report.stopped or (self._exhausted and not self._put_back):
                 if not self._limiter.running:
                     return False
                 seconds = None
@@ -231,7 +248,6 @@ class _Batch:
                 self._changed = anyio.Event()
             with anyio.move_on_after(seconds):
                 await self._changed.wait()
-        return False
 
     async def _next(self) -> tuple[Row | None, int]:
         if self._put_back:
@@ -272,6 +288,17 @@ class _Batch:
         return None
 
     async def _speak(self, row: Row, refusals: int, began_in: int) -> None:
+        with anyio.CancelScope(shield=True) as scope:
+            self._under_way.add(scope)
+            await self._speak_and_record(row, refusals, began_in)
+        self._under_way.discard(scope)
+        if scope.cancelled_caught:
+            with anyio.CancelScope(shield=True):
+                what = "the batch was cancelled while this was spoken; it may have been billed"
+                await self._fail(row, row.name, "Cancelled", what)
+        self._note()
+
+    async def _speak_and_record(self, row: Row, refusals: int, began_in: int) -> None:
         path = self._results.path.with_name(row.name + row.suffix)
         request: dict[str, Any] = {**row.request, "retry": self._retry}
         try:
@@ -279,6 +306,7 @@ class _Batch:
             async with AtomicFile(path) as file, self._speech.stream(**request) as stream:
                 await stream.write(file, None)
         except RateLimitError as error:
+            self._unreached = 0
             self._limiter.refuse(began_in, time.monotonic(), error.retry_after)
             if refusals < MAX_REFUSALS:
                 self._put_back.append((row, refusals + 1))
@@ -289,11 +317,25 @@ class _Batch:
             fatal = isinstance(error, AuthenticationError | PaymentRequiredError | SaveError)
             if fatal and getattr(error, "errno", None) not in _OF_ONE_FILE:
                 self._stop(f"no other row would fare better: {error}")
+            self._count_unreached(error)
             await self._fail_with(row, error)
         else:
+            self._unreached = 0
             self._limiter.succeed()
             await self._succeed(row, path, stream)
-        self._note()
+
+    def _count_unreached(self, error: ModelGatesError) -> None:
+        """Stop when the server seems dead: rows would fail, one after another, to the last."""
+        phase = getattr(error, "phase", None)
+        if not isinstance(error, APIConnectionError) or phase in ("pool", "deadline"):
+            self._unreached = 0
+            return
+        self._unreached += 1
+        if self._unreached >= self._limiter.ceiling:
+            self._stop(
+                f"{self._unreached:,} requests in a row met no server: {error}; run the batch "
+                "again once it can be reached"
+            )
 
     async def _succeed(self, row: Row, path: Path, stream: AsyncAudioStream) -> None:
         facts = {**await in_thread(describe, path), "seconds": stream.duration}

@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import attrs
 
 from modelgates_speech.errors import ConfigurationError, SaveError
@@ -310,7 +311,9 @@ class _AsyncRecorded:
         try:
             await self._reply.aclose()
             if self._receiver.whole:
-                await in_thread(self._recording.keep)
+                # Shielded: what is whole is kept, by a call that is cancelled as well.
+                with anyio.CancelScope(shield=True):
+                    await in_thread(self._recording.keep)
         finally:
             self._recording.drop()
 

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Unpack
 
+from modelgates_speech.arguments import unexpected
 from modelgates_speech.stub.faults import Fault, FaultOptions, from_model
 from modelgates_speech.stub.shapes import fields
 
@@ -20,6 +21,10 @@ DEFAULT_API_KEY = "stub-key"
 # A stub left running for days must not eat the machine.
 KEPT_REQUESTS = 1000
 KEPT_BYTES = 32 * 1024 * 1024
+
+
+class UnknownOptionError(TypeError, ValueError):
+    """A setting that no fault has."""
 
 
 class Stub:
@@ -53,7 +58,8 @@ class Stub:
             options: settings of the fault, see `Fault`; for example `retry_after=1`.
 
         Raises:
-            ValueError: there is no such fault, or it does not take one of the settings.
+            ValueError: there is no such fault, or it does not take one of the settings; of a
+                setting that no fault has, a TypeError too.
         """
         if times < 1:
             raise ValueError(f"times must be 1 or more, not {times}")
@@ -61,6 +67,9 @@ class Stub:
             if options:
                 raise ValueError("give the settings to Fault(...) itself, or the fault by its name")
         else:
+            known = {"times", *FaultOptions.__annotations__}
+            for name in options.keys() - known:
+                raise UnknownOptionError(f"fail_next(): {unexpected(name, known)}")
             fault = Fault(str(fault), **options)
         with self._lock:
             self._faults.extend([fault] * times)

@@ -1,0 +1,85 @@
+"""Arguments that do not exist, or are missing, told in the name of the function that was called."""
+
+from __future__ import annotations
+
+from functools import wraps
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from modelgates_speech.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+P = ParamSpec("P")
+T = TypeVar("T")
+ClassT = TypeVar("ClassT")
+
+
+def explained(public: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Have a function say what is wrong with its arguments, instead of Python.
+
+    Args:
+        public: How it is called by users; by default the name of the class, for its `__init__`.
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            called, count, names = public or type(args[0]).__name__, len(args), list(kwargs)
+            try:
+                return function(*args, **kwargs)
+            except TypeError as error:
+                # A frame below: the arguments were taken, and this is about something else.
+                if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                    raise
+            finally:
+                # One of them may be the key, and a traceback with locals shows this frame.
+                kwargs.clear()
+                del args
+            raise ArgumentError(f"{called}(): {misuse(function, count, names)}")
+
+        return call
+
+    return decorate
+
+
+def explained_methods(public: str) -> Callable[[ClassT], ClassT]:
+    """Do so for every public method of a class, which is reached as `public`."""
+
+    def decorate(cls: ClassT) -> ClassT:
+        for name, method in [*vars(cls).items()]:
+            if isinstance(method, FunctionType) and not name.startswith("_"):
+                setattr(cls, name, explained(f"{public}.{name}")(method))
+        return cls
+
+    return decorate
+
+
+def misuse(function: Callable[..., Any], count: int, names: Iterable[str]) -> str:
+    """What is wrong with a call of `count` arguments and others by `names`; ``""`` for nothing."""
+    # Slow to load, and needed by mistakes alone.
+    from inspect import Parameter, signature
+
+    parameters: Mapping[str, Parameter] = signature(function).parameters
+    by_place = [n for n, each in parameters.items() if each.kind is Parameter.POSITIONAL_OR_KEYWORD]
+    known = [n for n in parameters if n != "self"]
+    given = {*by_place[:count], *names}
+    missing = [n for n in known if parameters[n].default is Parameter.empty and n not in given]
+    told = [f"{name!r} is given twice" for name in names if name in by_place[:count]]
+    for name in names:
+        if name not in known:
+            told.append(unexpected(name, [n for n in known if n not in given], missing))
+            missing = [n for n in missing if not told[-1].endswith(f"{n!r}?")]
+    told += [f"missing argument {name!r}" for name in missing]
+    if count > len(by_place):
+        told.append("give the arguments by their names")
+    return "; ".join(told)
+
+
+def unexpected(name: str, known: Iterable[str], missing: Iterable[str] = ()) -> str:
+    """What to say of an argument that does not exist."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 1) or [*missing][:1]
+    return f"unexpected argument {name!r}" + (f": did you mean {near[0]!r}?" if near else "")

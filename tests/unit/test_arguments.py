@@ -1,0 +1,96 @@
+"""A mistyped argument is told in the words of the function that was called."""
+
+import inspect
+import pickle
+
+import pytest
+
+from modelgates_api.api.subpackage_tts import create_audio_speech
+from modelgates_speech import AsyncModelGates, ConfigurationError, ModelGates
+from modelgates_speech.jobs import run_batch
+from modelgates_speech.stub import StubServer
+
+CLIENTS = pytest.mark.parametrize("kind", [ModelGates, AsyncModelGates])
+HELLO = {"model": "m", "voice": "v", "input": "Hello"}
+
+
+@CLIENTS
+@pytest.mark.parametrize(
+    ("method", "arguments", "says"),
+    [
+        ("create", {"text": "x", "model": "m", "voice": "v"}, "'text': did you mean 'input'"),
+        ("create", HELLO | {"modle": "m"}, "unexpected argument 'modle'"),
+        ("stream", HELLO | {"respons_format": "mp3"}, "did you mean 'response_format'"),
+        ("save", HELLO | {"path": "x.wav", "on_progres": None}, "did you mean 'on_progress'"),
+        ("narrate", HELLO | {"concurency": 2}, "did you mean 'concurrency'"),
+        ("narrate", HELLO | {"zzz": 2}, "unexpected argument 'zzz'"),
+        ("create", {"input": "x"}, "missing argument 'model'; missing argument 'voice'"),
+        ("save", HELLO, "missing argument 'path'"),
+    ],
+)
+def test_a_method_names_itself_and_the_nearest_argument(kind, method, arguments, says):
+    speech = kind(api_key="key").audio.speech
+    with pytest.raises(ConfigurationError, match=f"{says}") as caught:
+        getattr(speech, method)(**arguments)
+    assert isinstance(caught.value, TypeError)
+    assert str(caught.value).startswith(f"client.audio.speech.{method}(): ")
+    assert caught.value.__context__ is None
+    assert type(pickle.loads(pickle.dumps(caught.value))) is type(caught.value)
+
+
+@CLIENTS
+def test_arguments_by_place_are_told_as_well(kind):
+    speech = kind(api_key="key").audio.speech
+    with pytest.raises(TypeError, match=r"speech\.create\(\): .*give the arguments by their names"):
+        speech.create("Hello")
+    with pytest.raises(TypeError, match=r"speech\.save\(\): 'path' is given twice"):
+        speech.save("a.wav", path="b.wav", **HELLO)
+
+
+@CLIENTS
+def test_a_client_names_itself_and_keeps_its_key_to_itself(kind):
+    with pytest.raises(ConfigurationError) as caught:
+        kind(api_kee="mg-canary", base_url="http://localhost")
+    assert str(caught.value) == (
+        f"{kind.__name__}(): unexpected argument 'api_kee': did you mean 'api_key'?"
+    )
+    trace = caught.value.__traceback__.tb_next
+    while trace:
+        assert "mg-canary" not in repr(trace.tb_frame.f_locals)
+        trace = trace.tb_next
+    with pytest.raises(TypeError, match=rf"{kind.__name__}\.with_options\(\): .*'timeout'"):
+        kind(api_key="key").with_options(timeuot=3)
+
+
+def test_a_batch_names_itself_before_it_makes_a_client(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"^run_batch\(\): .*did you mean 'concurrency'"):
+        run_batch([], tmp_path / "out", client=pytest.fail, concurency=2)
+
+
+def test_an_operation_names_itself():
+    with (
+        ModelGates(api_key="key") as client,
+        pytest.raises(ConfigurationError, match=r"create_audio_speech cannot .*'body'") as caught,
+    ):
+        client.call(create_audio_speech, bdy=None)
+    assert "_get_kwargs" not in str(caught.value)
+
+
+def test_a_fault_names_what_injects_it():
+    stub = StubServer()
+    for typo, near in (("retry_afte", "retry_after"), ("tims", "times")):
+        with pytest.raises(ValueError, match=rf"fail_next\(\): .*{typo}.*{near}") as caught:
+            stub.fail_next(503, **{typo: 1})
+        assert isinstance(caught.value, TypeError)
+
+
+def test_what_goes_wrong_inside_is_not_taken_for_a_mistyped_argument(modelgates_stub):
+    def wrong(_):
+        raise TypeError("of the caller's own")
+
+    with ModelGates() as client, pytest.raises(TypeError, match=r"^of the caller's own$"):
+        client.audio.speech.narrate(**HELLO, on_progress=wrong).read()
+
+
+def test_a_signature_is_what_it_was():
+    assert "sample_rate" in inspect.signature(ModelGates).parameters

@@ -1,0 +1,32 @@
+"""The README's examples leave nothing open: in a user's own test suite that would be a failure."""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[2] / "README.md"
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda code: code.split("\n")[0])
+def test_an_example_passes_where_warnings_are_errors(example, modelgates_stub, tmp_path):
+    test = "def test_example():\n" + textwrap.indent(example, "    ")
+    (tmp_path / "test_example.py").write_text(test, "utf-8")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-q", tmp_path],
+        cwd=tmp_path,
+        # Other plugins have warnings of their own.
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout
+
+
+def test_the_first_example_closes_its_client():
+    assert "with ModelGates() as client:" in EXAMPLES[0]
