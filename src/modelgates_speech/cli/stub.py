@@ -55,15 +55,50 @@ class _StubCommand(click.Command):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="OpenAPI document to follow instead of the bundled one.",
 )
-def command(*, host: str, port: int, api_key: str | None, document: Path | None) -> None:
+@click.option("--latency", type=float, default=0, help="Seconds until the first byte.")
+@click.option("--pace", type=float, default=0, help="Times as fast as it is heard; 0 at once.")
+@click.option("--failures", type=float, default=0, help="Share of requests answered 503, 0 to 1.")
+@click.option("--rate-limit", type=int, default=0, help="Requests a minute before 429.")
+@click.option("--credits", type=int, help="Characters before 402.")
+@click.option(
+    "--ready-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write the base URL into once it answers.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+def command(
+    *,
+    host: str,
+    port: int,
+    api_key: str | None,
+    document: Path | None,
+    ready_file: Path | None,
+    quiet: bool,
+    as_json: bool,
+    **profile: Any,
+) -> None:
     """Serve the API on this machine, offline, with a voice. Ctrl-C stops it."""
     with needs_extra("stub"):
-        from modelgates_speech.stub import serve
+        from modelgates_speech.stub import Profile, serve
     if api_key is not None and not KEY.fullmatch(api_key):
         raise click.UsageError("--api-key must be letters, digits and signs without a blank")
     accepted: dict[str, Any] = {"any_key": True} if api_key is None else {"api_key": api_key}
     try:
-        serve(host, port, document=document, **accepted)
+        behaviour = Profile(**profile)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        serve(
+            host,
+            port,
+            document=document,
+            profile=behaviour,
+            quiet=quiet,
+            as_json=as_json,
+            ready_file=ready_file,
+            **accepted,
+        )
     except (OSError, ValueError) as error:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         advice = f": choose another with --port, or 0 for any that is free (not {port})"

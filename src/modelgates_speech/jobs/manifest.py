@@ -145,8 +145,8 @@ def _json_lines(file: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
 
 def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
     with TextIOWrapper(opened, encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
         try:
-            reader = csv.DictReader(file)
             _check_header(path, reader.fieldnames or ())
             for number, found in enumerate(reader, start=1):
                 if None in found or None in found.values():

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from modelgates_speech.stub.app import create_app
     from modelgates_speech.stub.control import Stub
     from modelgates_speech.stub.faults import Fault
+    from modelgates_speech.stub.profile import Profile
     from modelgates_speech.stub.records import RecordedRequest
     from modelgates_speech.stub.server import StubServer, serve
 
-__all__ = ["Fault", "RecordedRequest", "Stub", "StubServer", "create_app", "serve"]
+__all__ = ["Fault", "Profile", "RecordedRequest", "Stub", "StubServer", "create_app", "serve"]
 
 _HOMES = {
     "Fault": "faults",
+    "Profile": "profile",
     "RecordedRequest": "records",
     "Stub": "control",
     "StubServer": "server",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,13 @@ from modelgates_speech.stub.audio import ENCODINGS, MEDIA_TYPES
 from modelgates_speech.stub.control import Stub
 from modelgates_speech.stub.document import Document, Operation, RefusedError, load
 from modelgates_speech.stub.exchange import Exchange
-from modelgates_speech.stub.faults import describe
-from modelgates_speech.stub.misbehave import play
+from modelgates_speech.stub.faults import describe, from_preference
+from modelgates_speech.stub.misbehave import Later, play
 from modelgates_speech.stub.records import RecordedRequest, redact
+from modelgates_speech.stub.remote import SCOPE_HEADER
+from modelgates_speech.stub.remote import routes as control_routes
 from modelgates_speech.stub.requests import authorize, check_encoding, check_parameters, parse_body
+from modelgates_speech.stub.seen import Seen
 from modelgates_speech.stub.shapes import fields
 from modelgates_speech.stub.speech import default_engine, synthesize
 from modelgates_speech.stub.usage import usage
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
     from anyio import CancelScope
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from modelgates_speech.stub.engine import Engine
     from modelgates_speech.stub.faults import Fault
@@ -42,6 +46,8 @@ if TYPE_CHECKING:
 
 # Several times what a million characters take; a runaway loop must not fill the machine.
 LARGEST_BODY = 16 * 1024 * 1024
+# Of PCM; what is encoded is paced a little fast by it.
+BYTES_PER_SECOND = 48_000
 
 
 def create_app(
@@ -74,7 +80,7 @@ def create_app(
         routes=[
             *(Route(path, _Path(service, operations)) for path, operations in paths.items()),
             Route("/", functools.partial(_root, service.document)),
-            Route("/_stub/health", _health),
+            *control_routes(stub, service.document),
         ],
         exception_handlers={HTTPException: service.refuse_unrouted},
         middleware=[
@@ -125,10 +131,6 @@ async def _root(document: Document, request: Request) -> Response:
     return PlainTextResponse(introduce(document, str(request.base_url).rstrip("/")))
 
 
-async def _health(_: Request) -> Response:
-    return JSONResponse({"status": "ok"})
-
-
 @dataclass(frozen=True)
 class _Path:
     """The operations at one path, as an ASGI application that sees every method."""
@@ -139,20 +141,53 @@ class _Path:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         operation = self.operations.get(request.method)
+        began, sent = time.perf_counter(), _Sent(send)
         try:
             if operation is None:
                 response = self._refuse_method(request)
             else:
                 response = await self.service.answer(request, operation)
+            await _while_somebody_listens(response, scope, receive, sent)
         except ClientDisconnect:
-            return
-        await _while_somebody_listens(response, scope, receive, send)
+            pass
+        finally:
+            self.service.stub.on_answer(
+                Seen(
+                    method=request.method,
+                    path=request.url.path,
+                    status=sent.status,
+                    characters=scope.get("modelgates.characters", 0),
+                    seconds=sent.size / BYTES_PER_SECOND if sent.is_pcm else None,
+                    milliseconds=(time.perf_counter() - began) * 1000,
+                )
+            )
 
     def _refuse_method(self, request: Request) -> ASGIApp:
         allow = ", ".join(self.operations)
         message = f"{request.method} is not allowed here, only {allow}"
         refusal = RefusedError(405, message, headers={"Allow": allow})
         return self.service.refuse(request, refusal, next(iter(self.operations.values())))
+
+
+@dataclass
+class _Sent:
+    """Sends, and counts what is sent."""
+
+    send: Send
+    status: int | None = None
+    size: int = 0
+    is_pcm: bool = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = status = int(message["status"])
+            kinds = [value for name, value in message["headers"] if name == b"content-type"]
+            self.is_pcm = bool(kinds) and kinds[0] in _PCM_TYPES and status < 300
+        self.size += len(message.get("body", b""))
+        await self.send(message)
+
+
+_PCM_TYPES = {media_type.encode() for media_type in MEDIA_TYPES["pcm"]}
 
 
 @dataclass(frozen=True)
@@ -178,11 +213,14 @@ class _Service:
             check_encoding(headers.get("content-encoding"))
             body = parse_body(self.document, operation, headers.get("content-type"), body)
             check_parameters(self.document, operation, headers, request.url.query)
-            fault = self._take_fault(body)
+            fault = self._take_fault(request, body)
         except RefusedError as refusal:
             return self.refuse(request, refusal, operation, body)
-        exchange = self._exchange(request, operation, body)
+        profile = self._stub(request).profile
+        exchange = self._exchange(request, operation, body, profile.pace)
         response = await play(fault, exchange) if fault else exchange.answer()
+        if profile.latency:
+            response = Later(profile.latency, response)
         self._record(request, operation, body, exchange.headers, response, fault)
         return response
 
@@ -205,17 +243,37 @@ class _Service:
     async def refuse_unrouted(self, request: Request, error: Exception) -> Response:
         """Answer a request for a path that the document does not have."""
         assert isinstance(error, HTTPException)
+        if request.url.path.startswith("/_stub/"):
+            message = f"the control has no {request.method} {request.url.path}"
+            refusal = {"error": {"message": message}}
+            return JSONResponse(refusal, error.status_code, error.headers)
         known = ", ".join(dict.fromkeys(each.path for each in self.document.operations))
         message = f"There is no {request.method} {request.url.path}; the paths are {known}"
         return self.refuse(request, RefusedError(error.status_code, message, headers=error.headers))
 
-    def _take_fault(self, body: Json) -> Fault | None:
+    def _stub(self, request: Request) -> Stub:
+        scope = request.headers.get(SCOPE_HEADER)
+        return self.stub.scope(scope) if scope else self.stub
+
+    def _take_fault(self, request: Request, body: Json) -> Fault | None:
+        stub = self._stub(request)
         try:
-            return self.stub.take_fault(fields(body).get("model"))
+            preferred = from_preference(request.headers.getlist("prefer"))
+        except ValueError as error:
+            raise RefusedError(400, f"Prefer: {error}") from error
+        if preferred:
+            return preferred
+        asked = fields(body)
+        request.scope["modelgates.characters"] = len(str(asked.get("input", "")))
+        try:
+            met = stub.take_fault(asked.get("model"))
         except ValueError as error:
             raise RefusedError(404, str(error)) from error
+        return met or stub.course.meet(request.scope["modelgates.characters"])
 
-    def _exchange(self, request: Request, operation: Operation, body: Json) -> Exchange:
+    def _exchange(
+        self, request: Request, operation: Operation, body: Json, pace: float
+    ) -> Exchange:
         asked = self.document.with_defaults(operation, body)
         status, content = operation.success
         media_type = _media_type(content, asked.get("response_format"))
@@ -227,7 +285,7 @@ class _Service:
         return Exchange(
             status=status,
             content_type=media_type,
-            content=_in_thread(chunks),
+            content=_in_thread(chunks, pace if media_type and "json" not in media_type else 0),
             headers=self._headers(),
             error=functools.partial(self.document.error, operation),
             hang_up=functools.partial(self.stub.hang_up, request.scope),
@@ -246,7 +304,7 @@ class _Service:
         fault: Fault | None,
     ) -> None:
         secret = {"authorization", *(operation.credentials if operation else ())}
-        self.stub.record(
+        self._stub(request).record(
             RecordedRequest(
                 method=request.method,
                 path=request.url.path,
@@ -322,10 +380,14 @@ def _speak(asked: Mapping[str, Any], engine: Engine) -> Iterator[bytes]:
     return encode(speech)
 
 
-async def _in_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _in_thread(chunks: Iterator[bytes], pace: float) -> AsyncIterator[bytes]:
+    """Take what is synthesized, sent no faster than `pace` times as fast as it is heard."""
+
     def take() -> bytes | None:
         return next(chunks, None)
 
     # Nothing waits for the rest of a sentence that nobody will hear.
     while (chunk := await anyio.to_thread.run_sync(take, abandon_on_cancel=True)) is not None:
         yield chunk
+        if pace:
+            await anyio.sleep(len(chunk) / BYTES_PER_SECOND / pace)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from modelgates_speech.arguments import unexpected
 from modelgates_speech.stub.faults import Fault, FaultOptions, from_model
+from modelgates_speech.stub.profile import Course, Profile
 from modelgates_speech.stub.shapes import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
     from modelgates_speech.stub.records import RecordedRequest
+    from modelgates_speech.stub.seen import Seen
     from modelgates_speech.stub.shapes import Json
 
 DEFAULT_API_KEY = "stub-key"
@@ -21,6 +23,7 @@ DEFAULT_API_KEY = "stub-key"
 # A stub left running for days must not eat the machine.
 KEPT_REQUESTS = 1000
 KEPT_BYTES = 32 * 1024 * 1024
+KEPT_SCOPES = 100
 
 
 class UnknownOptionError(TypeError, ValueError):
@@ -33,9 +36,16 @@ class Stub:
     Arguments:
         api_key: the one key that is accepted; any other is answered 401.
         any_key: accept every well-formed bearer token instead.
+        profile: how requests are answered that meet no fault.
     """
 
-    def __init__(self, *, api_key: str = DEFAULT_API_KEY, any_key: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str = DEFAULT_API_KEY,
+        any_key: bool = False,
+        profile: Profile | None = None,
+    ) -> None:
         self.api_key = api_key
         self.any_key = any_key
         self._lock = threading.Lock()
@@ -44,6 +54,32 @@ class Stub:
         self._kept_bytes = 0
         self._met: dict[str, int] = {}
         self._answered = 0
+        self._scopes: dict[str, Stub] = {}
+        # Called with each answer when it has ended; for the terminal.
+        self.on_answer: Callable[[Seen], None] = lambda seen: None
+        self._first_profile = profile or Profile()
+        self.course = Course(self._first_profile)
+
+    @property
+    def profile(self) -> Profile:
+        """How requests are answered that meet no fault; setting it begins anew."""
+        return self.course.profile
+
+    @profile.setter
+    def profile(self, profile: Profile) -> None:
+        self.course = Course(profile)
+
+    def scope(self, name: str) -> Stub:
+        """The faults and requests of those who send the header `X-Stub-Scope: NAME`.
+
+        Scopes do not see each other, nor what is sent without the header. The last 100 are kept.
+        """
+        with self._lock:
+            found = self._scopes.pop(name, None) or Stub(profile=self.profile)
+            self._scopes[name] = found
+            if len(self._scopes) > KEPT_SCOPES:
+                del self._scopes[next(iter(self._scopes))]
+            return found
 
     def fail_next(
         self, fault: int | str | Fault = 503, *, times: int = 1, **options: Unpack[FaultOptions]
@@ -101,8 +137,10 @@ class Stub:
         return self.requests[-1]
 
     def reset(self) -> None:
-        """Forget all requests and drop all faults."""
+        """Forget all requests and scopes, drop all faults, go back to the first profile."""
+        self.profile = self._first_profile
         with self._lock:
+            self._scopes.clear()
             self._faults.clear()
             self._requests.clear()
             self._kept_bytes = 0

@@ -112,12 +112,18 @@ class Document:
     def __init__(self, contents: Mapping[str, Json]) -> None:
         if not isinstance(fields(contents).get("paths"), Mapping):
             raise ValueError("this is no OpenAPI document: it has no paths")
+        self._given = contents
         # References made absolute, any part of the document can be handed to a validator.
         self._contents = cast("dict[str, Json]", _absolute(contents))
         resource = DRAFT202012.create_resource(self._contents)
         registry: Registry[Json] = Registry()
         self._registry = registry.with_resource(_BASE, resource)
         self.operations = list(self._read_operations())
+
+    @property
+    def contents(self) -> Json:
+        """The document as it was given."""
+        return self._given
 
     @property
     def prefix(self) -> str:
@@ -213,8 +219,9 @@ class Document:
             return None
         # A message quotes the value it is about, which may be a book.
         message = _in_json(error.message, error.instance)
-        if isinstance(error.validator_value, list):
-            message = _in_json(message, error.validator_value)
+        allowed: Json = error.validator_value
+        if isinstance(allowed, list):
+            message = _in_json(message, cast("Json", allowed))
         return message if len(message) < 300 else f"{message[:300]}...", error.json_path
 
     def fields_of(self, operation: Operation) -> list[Field]:

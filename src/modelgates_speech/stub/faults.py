@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 MAGIC_PREFIX = "stub/"
 
@@ -187,6 +187,32 @@ def from_model(model: str) -> tuple[Fault, int | None] | None:
         return Fault(name, **settings), times
     except ValueError as error:
         raise ValueError(f"{model!r} is no magic model of this stub: {error}") from error
+
+
+def from_preference(headers: Iterable[str]) -> Fault | None:
+    """Read the fault that a `Prefer` header asks for (RFC 7240), as Prism's.
+
+    Arguments:
+        headers: the headers as received: `code=429`, or `fault=cut; after=5000`.
+
+    Returns:
+        The fault; None where none is asked for.
+
+    Raises:
+        ValueError: there is no such fault, or it does not take one of the settings.
+    """
+    for preference in (part for header in headers for part in header.split(",")):
+        pairs = [part.strip().partition("=") for part in preference.split(";")]
+        (first, _, name), rest = pairs[0], pairs[1:]
+        if first.strip().lower() not in {"code", "fault"}:
+            continue
+        settings: dict[str, Any] = {}
+        for key, _, text in rest:
+            if key.strip() not in _IN_MODEL_NAMES or key.strip() == "times":
+                raise ValueError(f"a fault has no {key.strip()!r}")
+            settings[key.strip().replace("-", "_")] = _read(key.strip(), text.strip().strip('"'))
+        return Fault(name.strip().strip('"'), **settings)
+    return None
 
 
 def _read(key: str, text: str) -> object:

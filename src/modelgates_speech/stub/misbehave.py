@@ -56,13 +56,14 @@ class _Silence:
 
 
 @dataclass(frozen=True)
-class _Later:
+class Later:
     """An answer that comes after some seconds."""
 
     delay: float
     answer: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait, then answer."""
         await anyio.sleep(self.delay)
         await self.answer(scope, receive, send)
 
@@ -80,7 +81,7 @@ async def _stall_midway(fault: Fault, exchange: Exchange) -> ASGIApp:
 
 
 async def _slow(fault: Fault, exchange: Exchange) -> ASGIApp:
-    return _Later(fault.delay, exchange.answer())
+    return Later(fault.delay, exchange.answer())
 
 
 async def _drip(fault: Fault, exchange: Exchange) -> ASGIApp:

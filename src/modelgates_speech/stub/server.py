@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import json
 import logging
 import shlex
 import socket
@@ -12,6 +13,7 @@ import struct
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO, cast
 
 import uvicorn
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from modelgates_speech.stub.engine import Engine
+    from modelgates_speech.stub.profile import Profile
 
 
 class StubServer(Stub):
@@ -48,6 +51,7 @@ class StubServer(Stub):
         any_key: accept every well-formed bearer token instead.
         document: the OpenAPI document to follow, see `create_app`.
         engine: what speaks, see `create_app`.
+        profile: how requests are answered that meet no fault, see `Profile`.
 
     Raises:
         OSError: on start, the port is taken.
@@ -62,8 +66,9 @@ class StubServer(Stub):
         any_key: bool = False,
         document: Mapping[str, Any] | str | os.PathLike[str] | None = None,
         engine: Engine | None = None,
+        profile: Profile | None = None,
     ) -> None:
-        super().__init__(api_key=api_key, any_key=any_key)
+        super().__init__(api_key=api_key, any_key=any_key, profile=profile)
         engine = engine or default_engine()
         read = load(document)
         self.engine_name = engine.name
@@ -243,7 +248,11 @@ def serve(
     api_key: str = DEFAULT_API_KEY,
     any_key: bool = False,
     document: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    profile: Profile | None = None,
     output: TextIO | None = None,
+    quiet: bool = False,
+    as_json: bool = False,
+    ready_file: str | os.PathLike[str] | None = None,
 ) -> None:
     """Run the stub until interrupted (Ctrl-C), for programs in any language.
 
@@ -253,16 +262,33 @@ def serve(
         api_key: the one key that is accepted.
         any_key: accept every well-formed bearer token instead.
         document: the OpenAPI document to follow, see `create_app`.
-        output: where it says how to use it; standard output by default.
+        profile: how requests are answered that meet no fault, see `Profile`.
+        output: where it says how to use it, and a line for each request; by default standard
+            output.
+        quiet: say nothing.
+        as_json: say it as JSON, a line for each thing; the first has `base_url` and `api_key`.
+        ready_file: a file to write the base URL into once connections are accepted, for harnesses
+            that wait for it.
 
     Raises:
         OSError: the port is taken, or the document cannot be read.
         ValueError: the document is no OpenAPI document.
     """
-    stub = StubServer(host, port, api_key=api_key, any_key=any_key, document=document)
+    stub = StubServer(
+        host, port, api_key=api_key, any_key=any_key, document=document, profile=profile
+    )
+
+    def say(line: str) -> None:
+        if not quiet:
+            print(line, file=output or sys.stdout, flush=True)
+
+    stub.on_answer = lambda seen: say(seen.as_json() if as_json else seen.as_line())
     # Ctrl-C may come at any time from here on, the end of `with` included.
     with contextlib.suppress(KeyboardInterrupt), stub:
-        print(_usage(stub), file=output or sys.stdout, flush=True)
+        ready = {"base_url": stub.base_url, "api_key": stub.api_key, "speech": stub.engine_name}
+        say(json.dumps(ready) if as_json else _usage(stub))
+        if ready_file is not None:
+            Path(ready_file).write_text(f"{stub.base_url}\n", encoding="utf-8")
         while True:
             time.sleep(3600)
 

@@ -1,0 +1,95 @@
+"""How the stub behaves for a whole run: as slow, unsure, limited and dear as one likes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from modelgates_speech.stub.faults import Fault
+
+# In seconds: what a rate limit counts in.
+WINDOW = 60.0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How all valid requests are answered that meet no fault.
+
+    Arguments:
+        latency: seconds until the first byte of an answer.
+        pace: how many times as fast as it is heard the audio is sent; 0 sends it at once.
+        failures: the share of requests that are answered 503, from 0 to 1, spread evenly.
+        rate_limit: how many requests a minute are answered; others get 429 and the seconds to wait.
+            0 for no limit.
+        credits: how many characters are spoken before 402; None for any number.
+
+    Raises:
+        ValueError: one of them is out of its range.
+    """
+
+    latency: float = 0
+    pace: float = 0
+    failures: float = 0
+    rate_limit: int = 0
+    credits: int | None = None
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value: Any = getattr(self, field.name)
+            most = 1 if field.name == "failures" else math.inf
+            whole = field.name in {"rate_limit", "credits"}
+            if value is None and field.name == "credits":
+                continue
+            number = float(value) if isinstance(value, int if whole else int | float) else -1.0
+            if isinstance(value, bool) or not 0 <= number <= most or number == math.inf:
+                kind = "a whole number" if whole else "a number"
+                upto = " to 1" if most == 1 else " or more"
+                raise ValueError(f"{field.name} is {kind}, 0{upto}, not {value!r}")
+
+
+class Course:
+    """What a profile comes to as requests arrive. Thread-safe."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self._lock = threading.Lock()
+        self._answered: deque[float] = deque()
+        self._owed = 0.0
+        self._spent = 0
+
+    def meet(self, characters: int) -> Fault | None:
+        """Give the fault that a request meets, or None where it is answered.
+
+        Arguments:
+            characters: how many it asks to be spoken.
+        """
+        profile = self.profile
+        with self._lock:
+            if profile.rate_limit and (wait := self._wait(profile.rate_limit)):
+                return Fault("429", retry_after=wait, message="The stub's rate limit is reached")
+            if profile.credits is not None and self._spent + characters > profile.credits:
+                left = profile.credits - self._spent
+                return Fault(
+                    "402", message=f"The stub's credits are used up: {left} characters left"
+                )
+            self._owed += profile.failures
+            if self._owed >= 1:
+                self._owed -= 1
+                return Fault("503", message="The stub fails a share of all requests")
+            self._spent += characters
+            return None
+
+    def _wait(self, limit: int) -> int:
+        """Count a request; give the whole seconds to wait where it is one too many."""
+        now = time.perf_counter()
+        while self._answered and now - self._answered[0] >= WINDOW:
+            self._answered.popleft()
+        if len(self._answered) < limit:
+            self._answered.append(now)
+            return 0
+        return max(1, math.ceil(self._answered[0] + WINDOW - now))

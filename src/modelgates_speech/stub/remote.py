@@ -1,0 +1,156 @@
+"""Control of the stub over HTTP, for programs in any language: `/_stub/...`.
+
+The words are those of `Stub`: what `fail_next` takes is what `POST /_stub/faults` takes. The
+OpenAPI document of this control is at `/_stub/openapi.json`.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import importlib
+import importlib.resources
+import json
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from modelgates_speech.stub.faults import Fault
+from modelgates_speech.stub.profile import Profile
+from modelgates_speech.stub.shapes import fields
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from modelgates_speech.stub.control import Stub
+    from modelgates_speech.stub.document import Document
+    from modelgates_speech.stub.records import RecordedRequest
+
+SCOPE_HEADER = "X-Stub-Scope"
+LARGEST = 1024 * 1024
+
+
+def routes(stub: Stub, document: Document) -> list[Route]:
+    """Give the routes of the control."""
+
+    def controlled(handle: Callable[[Stub, Request], Awaitable[Response]]) -> Any:
+        async def endpoint(request: Request) -> Response:
+            scope = request.headers.get(SCOPE_HEADER)
+            try:
+                return await handle(stub.scope(scope) if scope else stub, request)
+            except (TypeError, ValueError) as error:
+                return JSONResponse({"error": {"message": str(error)}}, 400)
+
+        return endpoint
+
+    async def followed(_: Request) -> Response:
+        return JSONResponse(document.contents)
+
+    async def followed_as_yaml(_: Request) -> Response:
+        yaml: Any = importlib.import_module("yaml")  # only here: JSON takes no YAML
+        text = yaml.safe_dump(document.contents, sort_keys=False, allow_unicode=True)
+        return Response(text, media_type="application/yaml")
+
+    async def described(_: Request) -> Response:
+        package = importlib.resources.files("modelgates_speech.stub")
+        return Response(
+            package.joinpath("control.json").read_bytes(), media_type="application/json"
+        )
+
+    return [
+        Route("/openapi.json", followed),
+        Route("/openapi.yaml", followed_as_yaml),
+        Route("/_stub/openapi.json", described),
+        Route("/_stub/health", controlled(_health)),
+        Route("/_stub/requests", controlled(_requests)),
+        Route("/_stub/faults", controlled(_pending)),
+        Route("/_stub/faults", controlled(_inject), methods=["POST"]),
+        Route("/_stub/profile", controlled(_profile)),
+        Route("/_stub/profile", controlled(_set_profile), methods=["PUT"]),
+        Route("/_stub/reset", controlled(_reset), methods=["POST"]),
+    ]
+
+
+async def _health(_: Stub, __: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _requests(stub: Stub, _: Request) -> Response:
+    return JSONResponse({"requests": [as_json(request) for request in stub.requests]})
+
+
+async def _pending(stub: Stub, _: Request) -> Response:
+    return JSONResponse({"faults": [str(fault) for fault in stub.pending_faults]})
+
+
+async def _inject(stub: Stub, request: Request) -> Response:
+    asked = await _object(request)
+    if "fault" not in asked:
+        raise ValueError("fault is missing: a status such as 429, or a name such as cut")
+    name, times = asked.pop("fault"), asked.pop("times", 1)
+    if isinstance(name, bool) or not isinstance(name, int | str):
+        raise ValueError(f"fault is a status or a name, not {json.dumps(name)}")
+    known = {option.name for option in dataclasses.fields(Fault)} - {"name"}
+    if stray := sorted(asked.keys() - known):
+        raise ValueError(
+            f"a fault has no {', '.join(stray)}; there are times, {', '.join(sorted(known))}"
+        )
+    if isinstance(times, bool) or not isinstance(times, int) or not 1 <= times <= 1000:
+        raise ValueError(f"times is a whole number from 1 to 1000, not {json.dumps(times)}")
+    stub.fail_next(name, times=times, **asked)
+    return JSONResponse({"faults": [str(fault) for fault in stub.pending_faults]}, 201)
+
+
+async def _profile(stub: Stub, _: Request) -> Response:
+    return JSONResponse(dataclasses.asdict(stub.profile))
+
+
+async def _set_profile(stub: Stub, request: Request) -> Response:
+    asked = await _object(request)
+    known = {option.name for option in dataclasses.fields(Profile)}
+    if stray := sorted(asked.keys() - known):
+        raise ValueError(
+            f"a profile has no {', '.join(stray)}; there are {', '.join(sorted(known))}"
+        )
+    stub.profile = Profile(**asked)
+    return JSONResponse(dataclasses.asdict(stub.profile))
+
+
+async def _reset(stub: Stub, _: Request) -> Response:
+    stub.reset()
+    return Response(status_code=204)
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    raw = await request.body()
+    if len(raw) > LARGEST:
+        raise ValueError(f"the body is larger than {LARGEST} bytes")
+    try:
+        found = json.loads(raw, parse_float=_number)
+    except RecursionError:
+        raise ValueError("the body is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"the body is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError("the body is not a JSON object")
+    return dict(fields(found))
+
+
+def _number(digits: str) -> float | int:
+    # 3.0 is a whole number to JSON.
+    number = float(digits)
+    return int(number) if number.is_integer() else number
+
+
+def as_json(request: RecordedRequest) -> dict[str, Any]:
+    """Give a recorded request as JSON; a body that is neither JSON nor text in base64."""
+    found = {**vars(request), "headers": dict(request.headers)}
+    if isinstance(request.body, bytes):
+        try:
+            found["body"] = request.body.decode("utf-8")
+        except UnicodeDecodeError:
+            found["body"] = {"base64": base64.b64encode(request.body).decode()}
+    return found

@@ -1,0 +1,176 @@
+"""The stub is controlled over HTTP as in Python, from any language."""
+
+import json
+
+import httpx
+import hypothesis
+import pytest
+import schemathesis
+
+from modelgates_speech.stub import Profile, StubServer
+from modelgates_speech.stub.tones import Tones
+
+from .conftest import BODY, REFERENCE, connect
+
+
+@pytest.fixture
+def control(stub):
+    with httpx.Client(base_url=stub.url) as client:
+        yield client
+
+
+def test_a_fault_is_injected_met_and_seen(control, http):
+    answer = control.post("/_stub/faults", json={"fault": 429, "retry_after": 3, "times": 1})
+    assert answer.status_code == 201
+    assert len(answer.json()["faults"]) == 1
+    refused = http.post("/audio/speech", json=BODY)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3")
+    assert control.get("/_stub/faults").json() == {"faults": []}
+    [request] = control.get("/_stub/requests").json()["requests"]
+    assert (request["status"], request["body"]) == (429, BODY)
+    assert "stub-key" not in json.dumps(request)
+    assert control.post("/_stub/reset").status_code == 204
+    assert control.get("/_stub/requests").json() == {"requests": []}
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({}, "fault is missing"),
+        ({"fault": 418.5}, "a status or a name"),
+        ({"fault": "nonsense"}, "nonsense"),
+        ({"fault": 200}, "200"),
+        ({"fault": 429, "after": 5}, "after"),
+        ({"fault": 429, "retry_afte": 5}, "retry_after"),
+        ({"fault": 429, "times": 0}, "times"),
+        ({"fault": "slow", "delay": -1}, "delay"),
+        ([], "object"),
+    ],
+)
+def test_what_cannot_be_injected_is_400_with_the_reason(control, stub, asked, says):
+    answer = control.post("/_stub/faults", json=asked)
+    assert answer.status_code == 400
+    assert says in answer.json()["error"]["message"]
+    assert not stub.pending_faults
+
+
+def test_the_document_that_it_follows_is_there_to_read(control):
+    assert control.get("/openapi.json").json() == REFERENCE
+    assert "/audio/speech:" in control.get("/openapi.yaml").text
+
+
+def test_scopes_do_not_see_each_other(control, http, stub):
+    mine = {"X-Stub-Scope": "mine"}
+    control.post("/_stub/faults", json={"fault": 503}, headers=mine)
+    assert http.post("/audio/speech", json=BODY).status_code == 200
+    other = {"X-Stub-Scope": "other"}
+    assert http.post("/audio/speech", json=BODY, headers=other).status_code == 200
+    assert http.post("/audio/speech", json=BODY, headers=mine).status_code == 503
+    for scope, status in ((mine, 503), (other, 200), ({}, 200)):
+        [request] = control.get("/_stub/requests", headers=scope).json()["requests"]
+        assert request["status"] == status
+    assert [request.status for request in stub.scope("mine").requests] == [503]
+
+
+@pytest.mark.parametrize(
+    ("prefer", "status"),
+    [("code=429", 429), ("respond-async, code=503; retry-after=2", 503), ("fault=empty", 200)],
+)
+def test_a_header_asks_for_a_fault_where_the_model_is_fixed(http, prefer, status):
+    answer = http.post("/audio/speech", json=BODY, headers={"Prefer": prefer})
+    assert answer.status_code == status
+    if "retry-after" in prefer:
+        assert answer.headers["Retry-After"] == "2"
+
+
+def test_a_cut_is_asked_for_by_a_header(http):
+    with pytest.raises(httpx.RemoteProtocolError):
+        http.post("/audio/speech", json=BODY, headers={"Prefer": "fault=cut; after=5000"})
+
+
+@pytest.mark.parametrize("prefer", ["code=nonsense", "fault=cut; after=x", "fault=cut; delay=2"])
+def test_a_preference_that_cannot_be_met_is_400(http, prefer):
+    assert http.post("/audio/speech", json=BODY, headers={"Prefer": prefer}).status_code == 400
+
+
+def test_preferences_of_others_are_passed_over(http):
+    assert http.post("/audio/speech", json=BODY, headers={"Prefer": "wait=5"}).status_code == 200
+
+
+def statuses(http, count):
+    return [http.post("/audio/speech", json=BODY).status_code for _ in range(count)]
+
+
+def test_a_rate_limit_refuses_honestly(control, http):
+    assert control.put("/_stub/profile", json={"rate_limit": 2}).status_code == 200
+    assert statuses(http, 3) == [200, 200, 429]
+    refused = http.post("/audio/speech", json=BODY)
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    control.put("/_stub/profile", json={})
+    assert statuses(http, 3) == [200] * 3
+
+
+def test_credits_run_out(stub, http):
+    stub.profile = Profile(credits=len(BODY["input"]))
+    assert statuses(http, 2) == [200, 402]
+    stub.profile = Profile()
+
+
+def test_a_share_of_requests_fails_evenly(stub, http):
+    stub.profile = Profile(failures=0.5)
+    assert statuses(http, 6).count(503) == 3
+    stub.profile = Profile()
+
+
+def test_audio_comes_late_and_no_faster_than_it_is_paced():
+    profile = Profile(latency=0.2, pace=20)
+    with (
+        StubServer(document=REFERENCE, engine=Tones(), profile=profile) as stub,
+        connect(stub) as http,
+        http.stream("POST", "/audio/speech", json=BODY) as answer,
+    ):
+        audio = b"".join(answer.iter_bytes())
+        assert answer.elapsed.total_seconds() >= 0.2 + len(audio) / 48_000 / 20 * 0.5
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"latency": -1},
+        {"failures": 1.5},
+        {"pace": float("inf")},
+        {"rate_limit": 1.5},
+        {"credits": -1},
+        {"latency": "a"},
+    ],
+)
+def test_a_profile_that_cannot_be_is_refused(settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        Profile(**settings)
+
+
+def judge(operation, url, seen):
+    @hypothesis.settings(
+        max_examples=25,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(operation.as_strategy())
+    def judged(case):
+        response = case.call(base_url=url)
+        case.validate_response(response)
+        seen.add((operation.label, response.status_code))
+
+    judged()
+
+
+def test_the_control_is_as_its_own_document_says(stub):
+    document = httpx.get(f"{stub.url}/_stub/openapi.json").json()
+    schema = schemathesis.openapi.from_dict(document)
+    seen = set()
+    for result in schema.get_all_operations():
+        judge(result.ok(), stub.url, seen)
+    assert ("POST /_stub/faults", 201) in seen
+    stub.reset()
