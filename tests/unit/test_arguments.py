@@ -5,26 +5,28 @@ import pickle
 
 import pytest
 
-from modelgates_api.api.subpackage_tts import create_audio_speech
 from modelgates_speech import AsyncModelGates, ConfigurationError, ModelGates
+from modelgates_speech._binding import ARGUMENTS, speech_operation
 from modelgates_speech.jobs import run_batch
 from modelgates_speech.stub import StubServer
+from tests.edition import SAVED
 
 CLIENTS = pytest.mark.parametrize("kind", [ModelGates, AsyncModelGates])
-HELLO = {"model": "m", "voice": "v", "input": "Hello"}
+HELLO = SAVED
+REQUIRED = [name for name, argument in ARGUMENTS.items() if argument["required"]]
 
 
 @CLIENTS
 @pytest.mark.parametrize(
     ("method", "arguments", "says"),
     [
-        ("create", {"text": "x", "model": "m", "voice": "v"}, "'text': did you mean 'input'"),
+        ("create", HELLO | {"text": "x"}, "unexpected argument 'text'"),
         ("create", HELLO | {"modle": "m"}, "unexpected argument 'modle'"),
         ("stream", HELLO | {"respons_format": "mp3"}, "did you mean 'response_format'"),
         ("save", HELLO | {"path": "x.wav", "on_progres": None}, "did you mean 'on_progress'"),
         ("narrate", HELLO | {"concurency": 2}, "did you mean 'concurrency'"),
         ("narrate", HELLO | {"zzz": 2}, "unexpected argument 'zzz'"),
-        ("create", {"input": "x"}, "missing argument 'model'; missing argument 'voice'"),
+        ("create", {}, "; ".join(f"missing argument '{name}'" for name in REQUIRED)),
         ("save", HELLO, "missing argument 'path'"),
     ],
 )
@@ -70,9 +72,12 @@ def test_a_batch_names_itself_before_it_makes_a_client(tmp_path):
 def test_an_operation_names_itself():
     with (
         ModelGates(api_key="key") as client,
-        pytest.raises(ConfigurationError, match=r"create_audio_speech cannot .*'body'") as caught,
+        pytest.raises(
+            ConfigurationError,
+            match=rf"{speech_operation.__name__.rpartition('.')[2]} cannot .*'body'",
+        ) as caught,
     ):
-        client.call(create_audio_speech, bdy=None)
+        client.call(speech_operation, bdy=None)
     assert "_get_kwargs" not in str(caught.value)
 
 
