@@ -157,21 +157,7 @@ class ModelGates(Base["httpx.BaseTransport"]):
 class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     """The ModelGates API for event loops: asyncio or trio, one after another if need be.
 
-    Args:
-        api_key: As in `ModelGates`, like all that follow.
-        base_url: Where the API is.
-        timeout: Seconds that each phase of a try may take, or a `Timeout`.
-        deadline: Seconds that a whole call may take, retries and body included.
-        retry: What is tried again after a failure, or None for nothing.
-        headers: Headers to add to every request.
-        transport: An async ``httpx`` transport in place of the default one.
-        allow_plain_http: Whether the key may go to another machine over plain http.
-        sample_rate: What PCM is taken for whose reply names no rate, in samples per second. The
-            document knows none; a wrong one plays too fast or too slow.
-        channels: Likewise its channels.
-
-    Raises:
-        ConfigurationError: If there is no key, or an argument is not valid.
+    Its arguments are those of `ModelGates`; ``transport`` is an async one.
     """
 
     _transports: dict[object, tuple[AsyncTransport, AsyncGenerator[None]]]

@@ -22,7 +22,7 @@ print(json.dumps({{
     "parameters": [*inspect.signature(Speech.create).parameters],
     "doc": " ".join(Speech.create.__doc__.split()),
     "help": " ".join(CliRunner().invoke(command, ["--help"]).output.split()),
-    "sent": prepare(**request, **given)[0].kwargs["json"],
+    "sent": prepare(**request, **given).kwargs["json"],
     "rows": [getattr(row, "request", str(row)) for row in rows],
 }}))
 """
