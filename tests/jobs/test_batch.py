@@ -148,6 +148,17 @@ def test_speech_that_broke_off_leaves_no_file(batch, out, stub):
     assert not list(out.glob("*.wav"))
 
 
+def test_what_came_of_a_row_that_failed_is_kept_and_named(batch, out, stub):
+    stub.fail_next("cut", after=4)
+    batch(rows(1))
+    [result] = results(out)
+    assert result["error"]["type"] == "IncompleteAudioError"
+    assert result["error"]["kept"] == "kept/row-0.wav"
+    assert said(out / "kept" / "row-0.wav") == "Te"
+    assert batch(rows(1)).ok == 1
+    assert said(out / "row-0.wav") == "Text0."
+
+
 def test_rate_limits_slow_the_batch_down_and_fail_no_row(batch, out, stub):
     limits = []
     stub.fail_next(429, times=4, retry_after=0)
