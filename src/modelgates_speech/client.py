@@ -14,7 +14,7 @@ from modelgates_speech.speech import AsyncSpeech, Namespace, Speech
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
-    from types import ModuleType, TracebackType
+    from types import ModuleType
 
     import httpx  # noqa: F401 - named in a string below
 
@@ -94,12 +94,7 @@ class ModelGates(Base["httpx.BaseTransport"]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _start(self, call: Call) -> tuple[Reply, Receiver]:
@@ -194,12 +189,7 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
     async def _start(self, call: Call) -> tuple[AsyncReply, Receiver]:

@@ -37,7 +37,6 @@ from modelgates_speech.retry import RetryPolicy
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
-    from types import TracebackType
     from typing import Protocol, Self
 
     from modelgates_speech.jobs.manifest import Source
@@ -52,12 +51,7 @@ if TYPE_CHECKING:
             ...
 
         async def __aenter__(self) -> Self: ...
-        async def __aexit__(
-            self,
-            kind: type[BaseException] | None,
-            value: BaseException | None,
-            traceback: TracebackType | None,
-        ) -> None: ...
+        async def __aexit__(self, *error: object) -> None: ...
 
 
 CONCURRENCY = 16
