@@ -1,5 +1,6 @@
 """Batches against the stub: every row is a file and a line, sent once, whatever happens."""
 
+import contextlib
 import csv
 import errno
 import io
@@ -321,6 +322,25 @@ def test_a_row_that_takes_too_long_for_a_batch_that_is_cancelled_is_recorded_as_
     [result] = results(out)
     assert result["error"]["type"] == "Cancelled"
     assert "billed" in result["error"]["message"]
+
+
+def test_a_copy_of_the_lock_that_a_child_may_have_keeps_nobody_out(batch, out):
+    copies = []
+
+    def fork(_):
+        if not copies:
+            fcntl = pytest.importorskip("fcntl")
+            lock = (out / ".lock").stat()
+            for number in range(3, 200):
+                with contextlib.suppress(OSError):
+                    if os.path.samestat(os.fstat(number), lock):
+                        copies.append(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3))
+
+    assert batch(rows(1), on_progress=fork).ok == 1
+    assert copies
+    assert batch(rows(1)).skipped == 1
+    for copy in copies:
+        os.close(copy)
 
 
 def run_batch_in_thread(source, out):
