@@ -40,8 +40,7 @@ CALL = (
     ),
     Option(
         *("deadline", "float | Default | None", "DEFAULT"),
-        "Seconds for the whole call, retries and body included, or None for no limit; by default "
-        "the client's.",
+        "Seconds for the whole call, or None for no limit; by default the client's.",
     ),
     Option(
         *("retry", "RetryPolicy | Default | None", "DEFAULT"),
@@ -49,12 +48,11 @@ CALL = (
     ),
     Option(
         *("cache_dir", "str | os.PathLike[str] | None", "None"),
-        "A folder, or a `modelgates_speech.jobs.AudioCache`, that keeps the speech: what is in it "
-        "is not asked for again.",
+        "A folder or an `AudioCache` of speech: what is in it is not asked for again.",
     ),
     Option(
         *("sample_rate", "int | None", "None"),
-        "Samples per second of PCM whose reply names no rate; by default the client's.",
+        "Rate in Hz of PCM whose reply names none; by default the client's.",
     ),
     Option(*("channels", "int | None", "None"), "Channels of such PCM; by default the client's."),
 )
@@ -132,17 +130,10 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
     """What the sync and the async client have in common: everything but waiting."""
 
 {methods}
-    def _create(self, arguments: dict[str, Any]) -> AudioT:
-        raise NotImplementedError
-
-    def _stream(self, arguments: dict[str, Any]) -> StreamT:
-        raise NotImplementedError
-
-    def _save(self, arguments: dict[str, Any]) -> PathT:
-        raise NotImplementedError
-
-    def _narrate(self, arguments: dict[str, Any]) -> StreamT | NarrationPlan:
-        raise NotImplementedError
+    _create: Callable[[dict[str, Any]], AudioT]
+    _stream: Callable[[dict[str, Any]], StreamT]
+    _save: Callable[[dict[str, Any]], PathT]
+    _narrate: Callable[[dict[str, Any]], StreamT | NarrationPlan]
 
 
 def _given(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -62,13 +62,10 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             extra_headers: Headers to add to the request; they win over the client's.
             extra_query: Parameters to add to the request's URL.
             timeout: Seconds for each phase of a try, or a `Timeout`; by default the client's.
-            deadline: Seconds for the whole call, retries and body included, or None for no limit;
-                by default the client's.
+            deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
-            cache_dir: A folder, or a `modelgates_speech.jobs.AudioCache`, that keeps the speech:
-                what is in it is not asked for again.
-            sample_rate: Samples per second of PCM whose reply names no rate; by default the
-                client's.
+            cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
+            sample_rate: Rate in Hz of PCM whose reply names none; by default the client's.
             channels: Channels of such PCM; by default the client's.
 
         Returns:
@@ -120,13 +117,10 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             extra_headers: Headers to add to the request; they win over the client's.
             extra_query: Parameters to add to the request's URL.
             timeout: Seconds for each phase of a try, or a `Timeout`; by default the client's.
-            deadline: Seconds for the whole call, retries and body included, or None for no limit;
-                by default the client's.
+            deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
-            cache_dir: A folder, or a `modelgates_speech.jobs.AudioCache`, that keeps the speech:
-                what is in it is not asked for again.
-            sample_rate: Samples per second of PCM whose reply names no rate; by default the
-                client's.
+            cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
+            sample_rate: Rate in Hz of PCM whose reply names none; by default the client's.
             channels: Channels of such PCM; by default the client's.
 
         Returns:
@@ -180,13 +174,10 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             extra_headers: Headers to add to the request; they win over the client's.
             extra_query: Parameters to add to the request's URL.
             timeout: Seconds for each phase of a try, or a `Timeout`; by default the client's.
-            deadline: Seconds for the whole call, retries and body included, or None for no limit;
-                by default the client's.
+            deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
-            cache_dir: A folder, or a `modelgates_speech.jobs.AudioCache`, that keeps the speech:
-                what is in it is not asked for again.
-            sample_rate: Samples per second of PCM whose reply names no rate; by default the
-                client's.
+            cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
+            sample_rate: Rate in Hz of PCM whose reply names none; by default the client's.
             channels: Channels of such PCM; by default the client's.
 
         Returns:
@@ -328,13 +319,10 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             extra_headers: Headers to add to the request; they win over the client's.
             extra_query: Parameters to add to the request's URL.
             timeout: Seconds for each phase of a try, or a `Timeout`; by default the client's.
-            deadline: Seconds for the whole call, retries and body included, or None for no limit;
-                by default the client's.
+            deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
-            cache_dir: A folder, or a `modelgates_speech.jobs.AudioCache`, that keeps the speech:
-                what is in it is not asked for again.
-            sample_rate: Samples per second of PCM whose reply names no rate; by default the
-                client's.
+            cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
+            sample_rate: Rate in Hz of PCM whose reply names none; by default the client's.
             channels: Channels of such PCM; by default the client's.
 
         Returns:
@@ -348,17 +336,10 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         """
         return self._narrate(_given(locals()))
 
-    def _create(self, arguments: dict[str, Any]) -> AudioT:
-        raise NotImplementedError
-
-    def _stream(self, arguments: dict[str, Any]) -> StreamT:
-        raise NotImplementedError
-
-    def _save(self, arguments: dict[str, Any]) -> PathT:
-        raise NotImplementedError
-
-    def _narrate(self, arguments: dict[str, Any]) -> StreamT | NarrationPlan:
-        raise NotImplementedError
+    _create: Callable[[dict[str, Any]], AudioT]
+    _stream: Callable[[dict[str, Any]], StreamT]
+    _save: Callable[[dict[str, Any]], PathT]
+    _narrate: Callable[[dict[str, Any]], StreamT | NarrationPlan]
 
 
 def _given(arguments: dict[str, Any]) -> dict[str, Any]:

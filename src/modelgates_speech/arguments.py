@@ -26,18 +26,19 @@ def explained(public: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
-            called, count, names = public or type(args[0]).__name__, len(args), list(kwargs)
             try:
                 return function(*args, **kwargs)
             except TypeError as error:
                 # A frame below: the arguments were taken, and this is about something else.
                 if error.__traceback__ is None or error.__traceback__.tb_next is not None:
                     raise
+                called = public or type(args[0]).__name__
+                problem = f"{called}(): {misuse(function, len(args), list(kwargs))}"
             finally:
                 # One of them may be the key, and a traceback with locals shows this frame.
                 kwargs.clear()
                 del args
-            raise ArgumentError(f"{called}(): {misuse(function, count, names)}")
+            raise ArgumentError(problem)
 
         return call
 

@@ -47,15 +47,13 @@ class AudioMetadata:
     """What is known of audio by its first bytes and the response's headers.
 
     Attributes:
-        format: ``pcm``, ``mp3``, ``wav``, or whatever the content type names; where it names
-            nothing (``application/octet-stream``), the format that was requested. Where the first
-            bytes show another format, that one; ``unknown`` where they are not what such audio
-            begins with.
+        format: ``pcm``, ``mp3``, ``wav``, or whatever the content type names, else what was
+            requested. Where the first bytes show another one, that; ``unknown`` where they are not
+            what such audio begins with.
         content_type: The content type as received, or None.
-        sample_rate: Samples per second and channel for PCM and WAV. For PCM as the content type
-            says; where it says nothing as the client or the call does, or 24,000; None where it
-            says what cannot be read. None for other formats.
-        channels: Channels for PCM and WAV, likewise; 1 where nobody says.
+        sample_rate: Samples per second and channel for PCM and WAV, None for others. For PCM as the
+            content type says (None if that cannot be read), else the call or the client, or 24,000.
+        channels: Channels for PCM and WAV, likewise, or 1.
         headers: The response's headers, names in lower case.
         request_id: The request's id, for the provider's support, or None.
     """
@@ -79,8 +77,15 @@ class AudioMetadata:
 
     def with_content(self, content: bytes) -> Audio:
         """These metadata with the bytes they describe."""
-        names = (field.name for field in attrs.fields(AudioMetadata))
-        return Audio(content=content, **{name: getattr(self, name) for name in names})
+        return Audio(
+            format=self.format,
+            content_type=self.content_type,
+            sample_rate=self.sample_rate,
+            channels=self.channels,
+            headers=self.headers,
+            request_id=self.request_id,
+            content=content,
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -129,10 +134,9 @@ class Audio(AudioMetadata):
         """
         from modelgates_speech.files import AtomicFile
 
-        suffix = suffix_of(path)
-        header = file_header(self, suffix, len(self.content))
+        start = file_header(self, suffix_of(path), len(self.content))
         with AtomicFile(path) as file:
-            file.write(header)
+            file.write(start)
             file.write(self.content)
             return file.commit()
 
@@ -231,7 +235,6 @@ class Receiver:
         self,
         headers: Mapping[str, str],
         requested: str,
-        *,
         sample_rate: int = DEFAULT_RATE,
         channels: int = DEFAULT_CHANNELS,
     ) -> None:
@@ -248,7 +251,7 @@ class Receiver:
         coding = headers.get("content-encoding", "identity").strip().lower()
         self._expander = _expander_for(coding, self.metadata)
         length = headers.get("content-length", "")
-        known = length.isascii() and length.isdigit() and self._expander is None
+        known = length.isascii() and length.isdigit() and not self._expander
         self.expected = int(length) if known else None
 
     def feed(self, data: bytes) -> None:
@@ -323,18 +326,17 @@ class Receiver:
         if is_text(head):
             raise _not_audio(known, f"text under {known.content_type}", head)
         name = format_of(head, known.format, at_end=at_end)
-        wav = Samples()
-        if name == "wav":
-            wav.feed(head)
-            if wav.rate is None and len(head) < LONGEST_LOOK and not at_end:
-                return
         if name is None:
             return
         if name != "pcm":
+            wav = Samples()
+            if name == "wav":
+                wav.feed(head)
+                if wav.rate is None and len(head) < LONGEST_LOOK and not at_end:
+                    return
             known = attrs.evolve(known, format=name, sample_rate=wav.rate, channels=wav.channels)
-        self.metadata = known
+        self.metadata, self.settled = known, True
         self._frame, self._meter = known.frame_size, meter_of(name)
-        self.settled = True
 
     def _expand(self, expander: Expander, data: bytes) -> None:
         try:

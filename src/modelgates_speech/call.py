@@ -231,31 +231,16 @@ def prepare(
     extra_body: Mapping[str, Any] | None = None,
     extra_headers: Mapping[str, str] | None = None,
     extra_query: Mapping[str, str] | None = None,
-    timeout: float | Timeout | Default = DEFAULT,
-    deadline: float | Default | None = DEFAULT,
-    retry: RetryPolicy | Default | None = DEFAULT,
-    cache_dir: str | os.PathLike[str] | None = None,
-    sample_rate: int | None = None,
-    channels: int | None = None,
     **arguments: Any,
 ) -> Call:
-    """The call that these arguments describe.
+    """The call that these arguments of `client.audio.speech.create` describe.
 
-    Args:
-        extra_body: As in `client.audio.speech.create`, like what follows.
-        extra_headers: Headers to add.
-        extra_query: Parameters to add to the URL.
-        timeout: Seconds for each phase.
-        deadline: Seconds for the whole call.
-        retry: What is tried again.
-        cache_dir: Where the answer is kept.
-        sample_rate: What PCM is taken for whose reply names no rate.
-        channels: Likewise its channels.
-        **arguments: Those of the OpenAPI document; None stands for one that is not given.
+    None stands for one that is not given.
 
     Raises:
         ConfigurationError: If they cannot be sent.
     """
+    options = {name: arguments.pop(name) for name in _OPTIONS if name in arguments}
     known = _binding.ARGUMENTS
     simple: dict[str, Any] = {}
     # Set on the finished JSON: values newer than the OpenAPI document, which the generated model
@@ -281,16 +266,12 @@ def prepare(
         operation=_binding.speech_operation,
         kwargs=kwargs,
         headers=extra_headers or {},
-        timeout=timeout,
-        deadline=deadline,
-        retry=retry,
-        cache_dir=cache_dir,
         response_format=str(asked),
-        sample_rate=sample_rate,
-        channels=channels,
+        **options,
     )
 
 
+_OPTIONS = ("timeout", "deadline", "retry", "cache_dir", "sample_rate", "channels")
 _PLAIN = {"string", "number", "integer", "boolean"}
 
 

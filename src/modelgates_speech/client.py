@@ -14,7 +14,7 @@ from modelgates_speech.speech import AsyncSpeech, Namespace, Speech
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
-    from types import ModuleType, TracebackType
+    from types import ModuleType
 
     import httpx  # noqa: F401 - named in a string below
 
@@ -94,12 +94,7 @@ class ModelGates(Base["httpx.BaseTransport"]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _start(self, call: Call) -> tuple[Reply, Receiver]:
@@ -157,21 +152,7 @@ class ModelGates(Base["httpx.BaseTransport"]):
 class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     """The ModelGates API for event loops: asyncio or trio, one after another if need be.
 
-    Args:
-        api_key: As in `ModelGates`, like all that follow.
-        base_url: Where the API is.
-        timeout: Seconds that each phase of a try may take, or a `Timeout`.
-        deadline: Seconds that a whole call may take, retries and body included.
-        retry: What is tried again after a failure, or None for nothing.
-        headers: Headers to add to every request.
-        transport: An async ``httpx`` transport in place of the default one.
-        allow_plain_http: Whether the key may go to another machine over plain http.
-        sample_rate: What PCM is taken for whose reply names no rate, in samples per second. The
-            document knows none; a wrong one plays too fast or too slow.
-        channels: Likewise its channels.
-
-    Raises:
-        ConfigurationError: If there is no key, or an argument is not valid.
+    Its arguments are those of `ModelGates`; ``transport`` is an async one.
     """
 
     _transports: dict[object, tuple[AsyncTransport, AsyncGenerator[None]]]
@@ -208,12 +189,7 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
     async def _start(self, call: Call) -> tuple[AsyncReply, Receiver]:

@@ -146,6 +146,8 @@ def checked_layout(sample_rate: int | None, channels: int | None) -> None:
     Raises:
         ConfigurationError: If it cannot be that.
     """
+    if sample_rate is channels is None:
+        return
     for name, value, most in (
         ("sample_rate", sample_rate, MAX_RATE),
         ("channels", channels, MAX_CHANNELS),

@@ -19,7 +19,6 @@ from modelgates_speech.errors import SaveError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
 
 T = TypeVar("T")
 
@@ -70,12 +69,7 @@ class AtomicFile:
             time.sleep(_PIPE_PAUSE)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.discard()
 
     async def __aenter__(self) -> Self:
@@ -84,12 +78,7 @@ class AtomicFile:
             await anyio.sleep(_PIPE_PAUSE)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         self.discard()
 
     def write(self, data: bytes) -> None:

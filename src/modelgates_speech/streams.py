@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from modelgates_speech.replies import AsyncReply, Reply
 
@@ -136,12 +135,7 @@ class AudioStream(_Stream["Reply"]):
         self._open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -254,12 +248,7 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
         await self._open()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
     def __aiter__(self) -> AsyncIterator[bytes]:

@@ -70,6 +70,19 @@ SPEAKER = {name: SPEECH[name] for name in ("model", "voice")}
 NAMELESS = "application/octet-stream"
 
 
+def test_a_row_whose_file_cannot_hold_its_audio_keeps_it_elsewhere(server, tmp_path):
+    server.acts = (reply(body=MP3, kind="audio/x/../../../mpeg"),)
+    report = run_batch(
+        [{"id": "a", "input": "Hi."}],
+        tmp_path / "out",
+        client=lambda: AsyncModelGates(api_key=KEY, base_url=server.url),
+        defaults=SPEAKER,
+    )
+    assert report.failed == 1
+    assert (tmp_path / "out" / "kept" / "a.mp3").read_bytes() == MP3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
 @pytest.mark.parametrize(
     ("kind", "client", "call", "layout"),
     [

@@ -395,8 +395,9 @@ c.close()
 def test_a_child_forked_while_a_thread_counts_the_cache_speaks_from_it(server, tmp_path):
     server.acts = HEALTHY
     script = """
-import signal, threading
+import signal, threading, warnings
 from modelgates_speech.jobs import AudioCache
+warnings.simplefilter("ignore", DeprecationWarning)  # Python warns of just what this is about
 cache = AudioCache(path, max_bytes=5000)
 counting, counted = threading.Event(), threading.Event()
 
@@ -424,7 +425,9 @@ tell(status=status)
 def test_a_child_that_outlives_a_batch_does_not_keep_its_folder(server, tmp_path):
     server.acts = HEALTHY
     script = """
+import warnings
 from modelgates_speech.jobs import run_batch
+warnings.simplefilter("ignore", DeprecationWarning)  # Python warns of just what this is about
 children = []
 
 def fork(report):

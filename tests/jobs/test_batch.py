@@ -1,5 +1,6 @@
 """Batches against the stub: every row is a file and a line, sent once, whatever happens."""
 
+import contextlib
 import csv
 import errno
 import io
@@ -148,6 +149,17 @@ def test_speech_that_broke_off_leaves_no_file(batch, out, stub):
     assert not list(out.glob("*.wav"))
 
 
+def test_what_came_of_a_row_that_failed_is_kept_and_named(batch, out, stub):
+    stub.fail_next("cut", after=4)
+    batch(rows(1))
+    [result] = results(out)
+    assert result["error"]["type"] == "IncompleteAudioError"
+    assert result["error"]["kept"] == "kept/row-0.wav"
+    assert said(out / "kept" / "row-0.wav") == "Te"
+    assert batch(rows(1)).ok == 1
+    assert said(out / "row-0.wav") == "Text0."
+
+
 def test_rate_limits_slow_the_batch_down_and_fail_no_row(batch, out, stub):
     limits = []
     stub.fail_next(429, times=4, retry_after=0)
@@ -244,11 +256,12 @@ def test_a_dead_server_stops_the_batch_which_resumes_later(batch, out, stub, con
 
 
 def test_a_connection_that_breaks_now_and_then_stops_nothing(batch, stub):
-    for _ in range(5):
-        stub.fail_next("reset")
-        stub.fail_next(400)
-    report = batch(rows(30), concurrency=2)
-    assert (report.ok, report.failed, report.stopped) == (20, 10, None)
+    # As many in all as would stop it in a row, which they are not: four at once is how it begins.
+    stub.fail_next("reset", times=4)
+    stub.fail_next(400, times=8)
+    stub.fail_next("reset", times=4)
+    report = batch(rows(30), concurrency=8)
+    assert (report.ok, report.failed, report.stopped) == (14, 16, None)
 
 
 @pytest.fixture
@@ -309,6 +322,25 @@ def test_a_row_that_takes_too_long_for_a_batch_that_is_cancelled_is_recorded_as_
     [result] = results(out)
     assert result["error"]["type"] == "Cancelled"
     assert "billed" in result["error"]["message"]
+
+
+def test_a_copy_of_the_lock_that_a_child_may_have_keeps_nobody_out(batch, out):
+    copies = []
+
+    def fork(_):
+        if not copies:
+            fcntl = pytest.importorskip("fcntl")
+            lock = (out / ".lock").stat()
+            for number in range(3, 200):
+                with contextlib.suppress(OSError):
+                    if os.path.samestat(os.fstat(number), lock):
+                        copies.append(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3))
+
+    assert batch(rows(1), on_progress=fork).ok == 1
+    assert copies
+    assert batch(rows(1)).skipped == 1
+    for copy in copies:
+        os.close(copy)
 
 
 def run_batch_in_thread(source, out):

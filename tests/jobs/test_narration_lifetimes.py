@@ -115,6 +115,8 @@ def test_a_piece_that_breaks_off_under_a_timeout_keeps_its_class(loop, modelgate
     assert failed.value.characters is not None
 
 
+# Python warns of just what this is about.
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_one_that_a_child_inherits_says_so_instead_of_waiting_for_ever():
     with (
         FaultServer((reply()[:-1000], STALL)) as server,

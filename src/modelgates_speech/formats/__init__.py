@@ -17,6 +17,7 @@ _MARKS = (
     (0, b"\x1a\x45\xdf\xa3", "webm"),
     (4, b"ftyp", "mp4"),
 )
+_FIRST = {mark[0] for at, mark, _ in _MARKS if at == 0}
 _TEXT_STARTS = (b'{"', b"<!doctype", b"<html", b"<?xml")
 _MARKED = {name for _, _, name in _MARKS}
 # They carry audio of many names: Opus, say, is no contradiction to the Ogg that it came in.
@@ -42,6 +43,8 @@ def format_of(head: bytes, named: str, *, at_end: bool) -> str | None:
 
 def _marked(head: bytes, *, at_end: bool) -> str | None:
     """The format whose mark it begins with, ``""`` for none, None if that cannot be told yet."""
+    if head[0] not in _FIRST and len(head) > 4 and head[4] != _MARKS[-1][1][0]:
+        return ""  # as nearly always, in no time
     for at, mark, name in _MARKS:
         if head.startswith(mark, at):
             return name

@@ -30,14 +30,13 @@ from modelgates_speech.errors import (
 )
 from modelgates_speech.files import AtomicFile, in_thread
 from modelgates_speech.jobs.aimd import Aimd
-from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, read_rows
+from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, file_name, read_rows
 from modelgates_speech.jobs.results import Results, describe
 from modelgates_speech.retry import RetryPolicy
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
-    from types import TracebackType
     from typing import Protocol, Self
 
     from modelgates_speech.jobs.manifest import Source
@@ -52,18 +51,16 @@ if TYPE_CHECKING:
             ...
 
         async def __aenter__(self) -> Self: ...
-        async def __aexit__(
-            self,
-            kind: type[BaseException] | None,
-            value: BaseException | None,
-            traceback: TracebackType | None,
-        ) -> None: ...
+        async def __aexit__(self, *error: object) -> None: ...
 
 
 CONCURRENCY = 16
 
 # How often a row that meets a rate limit is put back before it counts as failed.
 MAX_REFUSALS = 10
+
+# The folder, beside the results, for audio of rows that failed.
+KEPT = "kept"
 
 
 @attrs.define
@@ -346,7 +343,8 @@ class _Batch:
 
     async def _fail_with(self, row: Row, error: ModelGatesError) -> None:
         status = error.status if isinstance(error, APIStatusError) else None
-        await self._fail(row, row.name, type(error).__name__, error.message, status)
+        kept = await in_thread(_keep, self._results.path.with_name(KEPT), row.name, error)
+        await self._fail(row, row.name, type(error).__name__, error.message, status, **kept)
 
     async def _fail(
         self,
@@ -355,8 +353,9 @@ class _Batch:
         kind: str,
         message: str,
         status: int | None = None,
+        **more: str,
     ) -> None:
-        error = {"type": kind, "status": status, "message": message}
+        error = {"type": kind, "status": status, "message": message, **more}
         if await self._record(row, name, {"status": "failed", "error": error}):
             self._report.failed += 1
         allowed = self._limits.max_errors
@@ -386,3 +385,19 @@ class _Batch:
         except Exception as error:  # noqa: BLE001 - raised by `run`, once what is under way is done
             self._broken = error
             self._stop(f"on_progress failed with {type(error).__name__}")
+
+
+def _keep(folder: Path, name: str, error: ModelGatesError) -> dict[str, str]:
+    """Save what came of a row that failed, for it is paid for, and say where."""
+    audio = getattr(error, "partial", None) or getattr(error, "audio", None)
+    if audio is None or not audio.content:
+        return {}
+    suffix = "wav" if audio.format == "pcm" and audio.sample_rate else file_name(audio.format)
+    path = folder / f"{name}.{suffix}"
+    try:
+        folder.mkdir(exist_ok=True)
+        audio.save(path)
+    except (OSError, ModelGatesError):
+        # A disk that fails twice: the error itself is told.
+        return {}
+    return {"kept": f"{folder.name}/{path.name}"}

@@ -22,7 +22,7 @@ import modelgates_speech
 from modelgates_speech.config import checked_seconds
 from modelgates_speech.errors import ConfigurationError, ModelGatesError, RateLimitError
 from modelgates_speech.jobs.batch import MAX_REFUSALS
-from modelgates_speech.jobs.manifest import BadRow, Row, as_row
+from modelgates_speech.jobs.manifest import BadRow, Row, as_row, file_name
 from modelgates_speech.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -201,7 +201,8 @@ class _Worker:
             content = audio.to_wav() if audio.format == "pcm" else audio.content
         except ModelGatesError as error:
             return {**identity, "status": "failed", "error": f"{type(error).__name__}: {error}"}
-        path = row.name + row.suffix
+        # Named by what came, which may not be what was asked for.
+        path = row.name + (".wav" if audio.format == "pcm" else f".{file_name(audio.format)}")
         self._files.pipe_file(f"{self._out}/{path}", content)
         result = {
             **identity,

@@ -7,6 +7,7 @@ bought again, for its line is missing.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -138,6 +139,11 @@ class Results:
         if self._stale:
             self._tidy()
         self._known.close()
+        with contextlib.suppress(ModuleNotFoundError, OSError):
+            import fcntl
+
+            # By its name: a child that was forked has a copy of the file, which holds the lock too.
+            fcntl.flock(self._holder, fcntl.LOCK_UN)
         self._holder.close()
 
     def _tidy(self) -> None:
