@@ -14,7 +14,7 @@ from scripts.document import parse, read
 from scripts.generate import DOCUMENT, ROOT
 from scripts.update_spec import SCENARIO
 
-IGNORED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "reports", "benchmarks")
+IGNORED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "reports")
 
 
 class Tree:

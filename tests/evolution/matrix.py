@@ -19,7 +19,7 @@ from scripts.document import parse, read
 from scripts.generate import DOCUMENT, ROOT
 from tests.evolution.derive import evolutions
 
-IGNORED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "reports", "benchmarks")
+IGNORED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "reports")
 
 
 def judge(evolution, document, folder):
