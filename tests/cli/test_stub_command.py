@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -68,6 +69,60 @@ def test_sigterm_ends_it_too(serving):
     process.terminate()
 
     assert process.wait(60) == 128 + signal.SIGTERM
+
+
+def test_each_request_is_a_line_without_the_key(serving):
+    process, base_url = serving()
+    post(base_url, "a-key-of-mine")
+    while b"/audio/speech" not in (line := process.stdout.readline()):
+        assert line
+    assert re.search(rb"POST \S+ 200 5 characters, [\d.]+ s of audio, \d+ ms", line)
+    assert b"a-key-of-mine" not in line
+
+
+def test_a_harness_finds_it_by_json_or_by_a_file(start, environment, tmp_path):
+    ready = tmp_path / "ready"
+    process = start(
+        *("stub", "--port", "0", "--json", "--ready-file", str(ready), "--credits", "7"),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    said = json.loads(process.stdout.readline())
+    assert [post(said["base_url"], "key")[0] for _ in range(2)] == [200, 402]
+    answers = [json.loads(process.stdout.readline()) for _ in range(2)]
+    assert [(answer["status"], answer["characters"]) for answer in answers] == [(200, 5), (402, 5)]
+    assert ready.read_text().strip() == said["base_url"]
+
+
+def test_quiet_is_silent(start, environment, tmp_path):
+    ready = tmp_path / "ready"
+    process = start(
+        *("stub", "--port", "0", "--quiet", "--ready-file", str(ready)),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    while not (ready.exists() and ready.read_text()):
+        assert process.poll() is None
+        time.sleep(0.01)
+    assert post(ready.read_text().strip(), "key")[0] == 200
+    process.terminate()
+    assert process.communicate(timeout=60) == (b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--api-key", "a b"), "--api-key"),
+        (("--failures", "2"), "failures"),
+        (("--latency", "-1"), "latency"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(run, environment, arguments, says):
+    ended = run("stub", "--port", "0", *arguments, env=environment)
+    assert ended.code == 2
+    assert says in ended.err
 
 
 def test_with_a_key_no_other_is_accepted(serving):

@@ -157,7 +157,9 @@ class _Path:
                     path=request.url.path,
                     status=sent.status,
                     characters=scope.get("modelgates.characters", 0),
-                    seconds=sent.size / BYTES_PER_SECOND if sent.is_pcm else None,
+                    seconds=sent.size / BYTES_PER_SECOND
+                    if sent.status == 200 and scope.get("modelgates.pcm")
+                    else None,
                     milliseconds=(time.perf_counter() - began) * 1000,
                 )
             )
@@ -176,18 +178,12 @@ class _Sent:
     send: Send
     status: int | None = None
     size: int = 0
-    is_pcm: bool = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = status = int(message["status"])
-            kinds = [value for name, value in message["headers"] if name == b"content-type"]
-            self.is_pcm = bool(kinds) and kinds[0] in _PCM_TYPES and status < 300
+            self.status = message["status"]
         self.size += len(message.get("body", b""))
         await self.send(message)
-
-
-_PCM_TYPES = {media_type.encode() for media_type in MEDIA_TYPES["pcm"]}
 
 
 @dataclass(frozen=True)
@@ -282,6 +278,8 @@ class _Service:
             chunks = iter([json.dumps(example).encode()])
         else:
             chunks = _speak(asked, self.engine)
+            wanted = str(asked.get("response_format"))
+            request.scope["modelgates.pcm"] = wanted not in ENCODINGS or wanted == "pcm"
         return Exchange(
             status=status,
             content_type=media_type,
