@@ -232,7 +232,7 @@ def against(settings: Settings) -> int:
         return OUT_OF_CREDITS
     stub = "x-stub-engine" in answer.headers
     if not stub:
-        print("This is no stub: what only a stub can be asked is skipped, and listed below.")
+        print("This is not a stub: what only a stub can be asked is skipped, and listed below.")
     if not answer.ok and not settings.model:
         print(
             f"It answered {answer.status_code} for {body['model']}: name a model and a voice that "

@@ -81,7 +81,7 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
         )
         if not fits and not (given is None and node.get("nullable")):
             del node["default"]
-            yield f"the default {given!r} is no {kind}"
+            yield f"the default {given!r} is not of type {kind}"
 
 
 def _mend_old_words(node: dict[str, Any]) -> Iterator[str]:

@@ -228,7 +228,7 @@ class Receiver:
         finished: Whether no more will come; ``whole`` if all has.
 
     Raises:
-        InvalidResponseError: If the headers say that this is no audio.
+        InvalidResponseError: If the headers say that this is not audio.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ class Budget(float):
     deadline: Deadline
 
     def __new__(cls, seconds: float, deadline: Deadline) -> Budget:
-        """Make it of so many seconds, within `deadline`."""
+        """Allow this many seconds, within `deadline`."""
         budget = super().__new__(cls, seconds)
         budget.deadline = deadline
         return budget

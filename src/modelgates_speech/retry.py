@@ -138,7 +138,7 @@ class Drain:
 
 
 class Sleep:
-    """Wait so many `seconds`."""
+    """Wait for `seconds`."""
 
     __match_args__ = ("seconds",)
 

@@ -15,7 +15,7 @@ def read_text(text: str | None, file: Path | None) -> str:
     """Return the text to speak, from exactly one of the argument, standard input and a file.
 
     `text` is the argument, `-` for standard input. The line break that ends a file or the output
-    of `echo` is no part of the text.
+    of `echo` is not part of the text.
     """
     if (text is None) == (file is None):
         raise click.UsageError(

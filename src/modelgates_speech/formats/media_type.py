@@ -16,7 +16,7 @@ def named(content_type: str) -> tuple[str | None, dict[str, str]]:
     """The format that it names, and its parameters, as RFC 9110 writes them.
 
     The format is ``""`` where it says nothing of what is in the body, and None where it says that
-    this is no audio. The names of parameters are in lower case; their values are not in quotes.
+    this is not audio. The names of parameters are in lower case; their values are not in quotes.
     """
     media_type, _, rest = content_type.partition(";")
     kind, _, subtype = media_type.strip().lower().partition("/")
@@ -32,7 +32,7 @@ def named(content_type: str) -> tuple[str | None, dict[str, str]]:
 
 
 def number(value: str | None, default: int, most: int) -> int | None:
-    """`default` where nothing is said, None where what is said is no number from 1 to `most`."""
+    """`default` where nothing is said, None where what is said is not a number from 1 to `most`."""
     if value is None:
         return default
     readable = value.isascii() and value.isdigit() and len(value) <= len(str(most))

@@ -136,7 +136,7 @@ async def run_batch_async(
     retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008 - immutable
     on_progress: Callable[[BatchReport], None] | None = None,
 ) -> BatchReport:
-    """Speak every row of a manifest into a folder; run again, it buys only what is missing.
+    """Speak every row of a manifest into a folder; run again, it sends only what is missing.
 
     A row has an ``id`` and an ``input``, and may have ``model``, ``voice``, ``response_format``,
     ``speed``, ``provider`` and ``extra_body``. Its audio goes to a file named by its id (WAV for

@@ -177,7 +177,7 @@ def as_cache(cache: str | os.PathLike[str] | AudioCache) -> AudioCache:
 
 
 def request_key(call: Call, origin: str) -> str:
-    """The SHA-256 of what `call` asks for, in a canonical form; the API key is no part of it."""
+    """The SHA-256 of what `call` asks for, in a canonical form; without the API key."""
     asked = {
         "url": origin + call.kwargs["url"],
         "method": call.kwargs["method"],

@@ -2,7 +2,7 @@
 
 Each worker of the cluster holds one client. A row is done once its record is in the output
 folder, after its audio: a worker that dies takes nothing with it but what it was speaking, and
-Ray gives its rows to another, which buys those without a record.
+Ray gives its rows to another, which speaks those without a record.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def speak(
     retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008 - immutable
     batch_size: int = 32,
 ) -> Any:
-    """Speak every row of a Ray dataset on a cluster; run again, it buys only what is missing.
+    """Speak every row of a Ray dataset on a cluster; run again, it sends only what is missing.
 
     Rows are those of `modelgates_speech.jobs.run_batch`. The audio of each goes to ``out``, named
     by its id, and after it a record to ``out/records``; a row whose record stands is not bought

@@ -88,8 +88,8 @@ class Results:
             key: Of its request.
 
         Returns:
-            ``done`` if its result stands, ``twice`` if the manifest had it before (or one whose
-            file differs in case alone), else ``new``.
+            ``done`` if its result stands, ``twice`` if the manifest had its id before (ids are
+            compared without regard to case), else ``new``.
         """
         with self._lock:
             folded = name.casefold()

@@ -68,7 +68,7 @@ def create_app(
         A Starlette application. Faults that end a connection need a real one: `StubServer`.
 
     Raises:
-        ValueError: the document is no OpenAPI document.
+        ValueError: the document is not an OpenAPI document.
         OSError: the document cannot be read.
     """
     stub = stub or Stub()

@@ -106,12 +106,12 @@ class Document:
         contents: the parsed document.
 
     Raises:
-        ValueError: it has no paths, so it is no OpenAPI document.
+        ValueError: it has no paths, so it is not an OpenAPI document.
     """
 
     def __init__(self, contents: Mapping[str, Json]) -> None:
         if not isinstance(fields(contents).get("paths"), Mapping):
-            raise ValueError("this is no OpenAPI document: it has no paths")
+            raise ValueError("this is not an OpenAPI document: it has no paths")
         self._given = contents
         # References made absolute, any part of the document can be handed to a validator.
         self._contents = cast("dict[str, Json]", _absolute(contents))
@@ -380,7 +380,7 @@ def load(
             that this release was generated from.
 
     Raises:
-        ValueError: it is no OpenAPI document.
+        ValueError: it is not an OpenAPI document.
         OSError: the file cannot be read.
     """
     if isinstance(document, Document):

@@ -186,7 +186,7 @@ def from_model(model: str) -> tuple[Fault, int | None] | None:
             raise ValueError(f"times must be 1 or more, not {times}")
         return Fault(name, **settings), times
     except ValueError as error:
-        raise ValueError(f"{model!r} is no magic model of this stub: {error}") from error
+        raise ValueError(f"{model!r} is not a magic model of this stub: {error}") from error
 
 
 def from_preference(headers: Iterable[str]) -> Fault | None:

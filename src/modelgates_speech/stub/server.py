@@ -272,7 +272,7 @@ def serve(
 
     Raises:
         OSError: the port is taken, or the document cannot be read.
-        ValueError: the document is no OpenAPI document.
+        ValueError: the document is not an OpenAPI document.
     """
     stub = StubServer(
         host, port, api_key=api_key, any_key=any_key, document=document, profile=profile
