@@ -32,7 +32,7 @@ class ModelGates(Base["httpx.BaseTransport"]):
         api_key: The key, or a function that is asked for it before each call. Default: the
             variable ``MODELGATES_API_KEY``, read now.
         base_url: Where the API is. Default: the variable ``MODELGATES_BASE_URL``, read now,
-            else the document's server.
+            else the OpenAPI document's server.
         timeout: Seconds that each phase of a try may take, or a `Timeout`. Default: 5 s to
             connect, 60 s for the others.
         deadline: Seconds that a whole call may take, retries and body included. Default: no
@@ -74,7 +74,7 @@ class ModelGates(Base["httpx.BaseTransport"]):
             ConfigurationError: If the operation does not take such arguments.
             APIConnectionError: If no response came, or it broke off.
             APIStatusError: If the server refused.
-            InvalidResponseError: If the answer is not what the document describes.
+            InvalidResponseError: If the answer is not what the OpenAPI document describes.
         """
         call = Call(operation=operation, kwargs=operation_kwargs(operation, arguments))
         reply, _ = self._run(call, lambda _: None)

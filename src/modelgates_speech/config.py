@@ -80,7 +80,7 @@ _RESERVED = {
     "authorization": "pass api_key instead",
     "connection": "it is the transport's",
     "content-length": "it is the transport's",
-    "content-type": "it is the document's",
+    "content-type": "it is the OpenAPI document's",
     "host": "pass base_url instead",
     "transfer-encoding": "it is the transport's",
 }

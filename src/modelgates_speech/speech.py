@@ -87,7 +87,7 @@ class AsyncSpeech(
 
 
 class Namespace(Generic[SpeechT]):
-    """``client.audio``, the tag of the document that speech belongs to."""
+    """``client.audio``, the tag of the OpenAPI document that speech belongs to."""
 
     def __init__(self, speech: SpeechT) -> None:
         self.speech = speech

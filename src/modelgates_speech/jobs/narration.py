@@ -106,7 +106,7 @@ def plan(arguments: dict[str, Any], base_url: str) -> NarrationPlan:
 
 def settings_of(
     *,
-    input: str | Iterable[str],  # noqa: A002 - the document's name
+    input: str | Iterable[str],  # noqa: A002 - the OpenAPI document's name
     concurrency: int = NARRATE_CONCURRENCY,
     max_chars: int = MAX_CHARS,
     language: str = "en",

@@ -1,4 +1,4 @@
-"""The ASGI application: the document's operations, answered with speech or with a fault."""
+"""The ASGI application: the OpenAPI document's operations, answered with speech or with a fault."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def create_app(
         A Starlette application. Faults that end a connection need a real one: `StubServer`.
 
     Raises:
-        ValueError: the document is not an OpenAPI document.
-        OSError: the document cannot be read.
+        ValueError: the OpenAPI document is not an OpenAPI document.
+        OSError: the OpenAPI document cannot be read.
     """
     stub = stub or Stub()
     service = _Service(stub, load(document), engine or default_engine())
@@ -188,14 +188,14 @@ class _Sent:
 
 @dataclass(frozen=True)
 class _Service:
-    """Answers requests: what it demands and what it answers is the document's."""
+    """Answers requests: what it demands and what it answers is the OpenAPI document's."""
 
     stub: Stub
     document: Document
     engine: Engine
 
     async def answer(self, request: Request, operation: Operation) -> ASGIApp:
-        """Answer a request for an operation of the document."""
+        """Answer a request for an operation of the OpenAPI document."""
         headers = dict(request.headers)
         body: Json = b""
         try:
@@ -227,7 +227,7 @@ class _Service:
         operation: Operation | None = None,
         body: object = b"",
     ) -> Response:
-        """Answer a request that the document does not allow."""
+        """Answer a request that the OpenAPI document does not allow."""
         headers = {**self._headers(), **refusal.headers}
         kind, content = self.document.error(
             operation, refusal.status, message=refusal.message, metadata=refusal.metadata
@@ -237,7 +237,7 @@ class _Service:
         return response
 
     async def refuse_unrouted(self, request: Request, error: Exception) -> Response:
-        """Answer a request for a path that the document does not have."""
+        """Answer a request for a path that the OpenAPI document does not have."""
         assert isinstance(error, HTTPException)
         if request.url.path.startswith("/_stub/"):
             message = f"the control has no {request.method} {request.url.path}"
@@ -368,11 +368,11 @@ def _speak(asked: Mapping[str, Any], engine: Engine) -> Iterator[bytes]:
     speech = synthesize(
         str(asked.get("input", "")),
         voice=str(asked.get("voice", "")),
-        # Another edition of the document may say it in words.
+        # Another edition of the OpenAPI document may say it in words.
         speed=speed if isinstance(speed, int | float) else 1,
         engine=engine,
     )
-    # A format that the document has and the stub has not comes as PCM: accepting what the
+    # A format that the OpenAPI document has and the stub has not comes as PCM: accepting what the
     # document allows is worth more to a test than its encoding.
     encode = ENCODINGS.get(str(asked.get("response_format")), ENCODINGS["pcm"])
     return encode(speech)

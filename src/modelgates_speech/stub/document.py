@@ -33,7 +33,7 @@ _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 class RefusedError(Exception):
-    """A request that the document does not allow.
+    """A request that the OpenAPI document does not allow.
 
     Arguments:
         status: the HTTP status that says so.
@@ -69,7 +69,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of the document, references resolved.
+    """One operation of the OpenAPI document, references resolved.
 
     Arguments:
         bodies: the schema of each media type that a request may have; empty without a body.
@@ -113,7 +113,7 @@ class Document:
         if not isinstance(fields(contents).get("paths"), Mapping):
             raise ValueError("this is not an OpenAPI document: it has no paths")
         self._given = contents
-        # References made absolute, any part of the document can be handed to a validator.
+        # References made absolute, any part of the OpenAPI document can be handed to a validator.
         self._contents = cast("dict[str, Json]", _absolute(contents))
         resource = DRAFT202012.create_resource(self._contents)
         registry: Registry[Json] = Registry()
@@ -122,7 +122,7 @@ class Document:
 
     @property
     def contents(self) -> Json:
-        """The document as it was given."""
+        """The OpenAPI document as it was given."""
         return self._given
 
     @property
@@ -254,10 +254,10 @@ class Document:
     def error(
         self, operation: Operation | None, status: int, **hints: Json
     ) -> tuple[str | None, bytes]:
-        """Build an error's content as the document wants it.
+        """Build an error's content as the OpenAPI document wants it.
 
         Arguments:
-            operation: where; None for a path that the document does not know.
+            operation: where; None for a path that the OpenAPI document does not know.
             status: the HTTP status; one that is not documented gets the shape of one that is.
             hints: values for fields by name, wherever the schema has one that allows it.
 

@@ -32,7 +32,7 @@ class Kind:
 
 STATUS = Kind(
     "400 ... 599",
-    "that HTTP status; documented ones with the document's error body",
+    "that HTTP status; documented ones with the OpenAPI document's error body",
     _STATUS_OPTIONS,
 )
 KINDS = {

@@ -1,4 +1,4 @@
-"""Whether a request is what the document allows; if so, what it says."""
+"""Whether a request is what the OpenAPI document allows; if so, what it says."""
 
 from __future__ import annotations
 
@@ -84,10 +84,10 @@ def parse_body(
         raw: the bytes as received.
 
     Returns:
-        The parsed JSON; None for no body where the document lets it be left out.
+        The parsed JSON; None for no body where the OpenAPI document lets it be left out.
 
     Raises:
-        RefusedError: 400, it is not what the document asks for.
+        RefusedError: 400, it is not what the OpenAPI document asks for.
     """
     if not operation.bodies or (not raw and content_type is None and not operation.body_required):
         return None

@@ -271,8 +271,8 @@ def serve(
             that wait for it.
 
     Raises:
-        OSError: the port is taken, or the document cannot be read.
-        ValueError: the document is not an OpenAPI document.
+        OSError: the port is taken, or the OpenAPI document cannot be read.
+        ValueError: the OpenAPI document is not an OpenAPI document.
     """
     stub = StubServer(
         host, port, api_key=api_key, any_key=any_key, document=document, profile=profile
