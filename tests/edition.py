@@ -281,6 +281,10 @@ HELLO = ONLY | EXTRAS
 # The same for `save`, which asks for the format of the file's suffix.
 SAVED = {name: value for name, value in HELLO.items() if name != "response_format"}
 
+needs_nothing_new = pytest.mark.skipif(
+    bool(EXTRAS) or not EDITION.allows(EDITION.schema, USUAL),
+    reason="the OpenAPI document demands more than the pages show: they have to be written anew",
+)
 needs_pcm = pytest.mark.skipif(
     _binding.DEFAULT_RESPONSE_FORMAT != "pcm" or not EDITION.takes_format("pcm"),
     reason="the OpenAPI document does not answer with PCM unless asked otherwise",

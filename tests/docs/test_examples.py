@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from modelgates_speech import _binding
+from tests.edition import needs_nothing_new
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -26,6 +27,7 @@ def examples(language):
     ]
 
 
+@needs_nothing_new
 @pytest.mark.parametrize("code", examples("python"))
 def test_a_python_example_runs_against_the_stub(code, modelgates_stub, tmp_path):
     package, _, name = _binding.speech_operation.__name__.rpartition(".")
@@ -38,6 +40,7 @@ def test_a_python_example_runs_against_the_stub(code, modelgates_stub, tmp_path)
     assert run.stdout or list(tmp_path.iterdir())
 
 
+@needs_nothing_new
 @pytest.mark.parametrize("code", examples("sh"))
 def test_a_shell_example_runs_as_it_stands_or_is_part_of_the_gate(code, tmp_path):
     for line in code.splitlines():

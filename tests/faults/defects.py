@@ -358,7 +358,8 @@ DEFECTS = [
         "        self._transports.clear()",
         "        pass",
         "test_lifetimes.py::test_a_forked_child_and_its_parent_go_on_with_connections_of_their_own",
-        "assert 1 == 2",
+        # Or, where both meet on the one connection, whatever comes of that.
+        "assert 1 == 2|AssertionError",
     ),
     Defect(
         "a stream that nobody holds keeps its connection",

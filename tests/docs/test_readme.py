@@ -9,12 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from modelgates_speech import _binding
+from tests.edition import needs_nothing_new
+
 README = Path(__file__).parents[2] / "README.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
+@needs_nothing_new
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda code: code.split("\n")[0])
 def test_an_example_passes_where_warnings_are_errors(example, modelgates_stub, tmp_path):
+    package, _, name = _binding.speech_operation.__name__.rpartition(".")
+    example = example.replace("modelgates_api.api.subpackage_tts", package)
+    example = example.replace("create_audio_speech", name)
     test = "def test_example():\n" + textwrap.indent(example, "    ")
     (tmp_path / "test_example.py").write_text(test, "utf-8")
     run = subprocess.run(
