@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from modelgates_speech import _binding
 from modelgates_speech.config import (
     DEFAULT_CHANNELS,
     DEFAULT_RATE,
@@ -142,13 +143,8 @@ class Audio(AudioMetadata):
 
 
 def suffix_of(path: str | os.PathLike[str]) -> str:
-    """The lower-case suffix of `path`, which decides how audio is saved.
-
-    It is ``*`` for a device or a pipe that has none, such as ``/dev/fd/63``: those take any audio.
-    """
-    found = Path(path)
-    special = not (found.suffix or found.is_file() or found.is_dir()) and found.exists()
-    return "*" if special else found.suffix.lower()
+    """The lower-case suffix of `path`; ``*`` where there is none: such a file takes any audio."""
+    return Path(path).suffix.lower() or "*"
 
 
 def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str:
@@ -159,10 +155,12 @@ def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str:
     """
     suffix = suffix_of(path)
     implied = FORMAT_BY_SUFFIX.get(suffix)
+    if suffix == "*" and requested is None and Path(path).exists() and not Path(path).is_file():
+        return _binding.DEFAULT_RESPONSE_FORMAT
     if implied is None and requested is None:
         raise ConfigurationError(
-            f"the suffix {suffix!r} of {str(path)!r} names no known format: "
-            f"use one of {', '.join(FORMAT_BY_SUFFIX)}, or pass response_format"
+            f"the suffix of {str(path)!r} names no known format: use one of "
+            f"{', '.join(FORMAT_BY_SUFFIX)}, or pass response_format"
         )
     if requested is None or requested == suffix[1:]:
         return requested or implied or ""

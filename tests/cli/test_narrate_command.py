@@ -128,3 +128,18 @@ def test_a_pipe_that_can_be_read_once_is_read_once(run, with_key, folder):
     done = run("narrate", "/dev/stdin", "-o", "a.wav", env=with_key, given=b"Hello from a pipe.")
     assert done.code == 0, done.err
     assert (folder / "a.wav").stat().st_size > 44
+
+
+def test_the_speech_may_go_to_standard_output_as_it_arrives(run, with_key, stub, folder, book):
+    done = run("narrate", "book.txt", "-o", "-", "--format", "pcm", env=with_key, text=False)
+    assert done.code == 0
+    assert len(done.out) > 10_000
+    assert [path.name for path in folder.iterdir()] == ["book.txt"]
+
+
+def test_a_text_of_another_encoding_is_told_with_its_offset(run, with_key, folder):
+    (folder / "latin.txt").write_bytes("Ein Café".encode("latin-1"))
+    said = run("narrate", "latin.txt", "-o", "x.wav", env=with_key)
+    assert said.code == 2
+    assert "0xe9 at offset 7" in said.err
+    assert "iconv" in said.err

@@ -233,3 +233,13 @@ def test_debug_shows_where_an_error_came_from(speak, stub):
     assert ended.code == 4
     assert "Traceback (most recent call last)" in ended.err
     assert ended.err.splitlines()[-1].startswith("modelgates-speech: error: HTTP 404")
+
+
+def test_a_name_without_a_suffix_takes_the_format_that_was_given(speak, stub, folder):
+    assert speak("Hello", "-o", "noext", "--format", "mp3").code == 0
+    assert stub.last_request.body["response_format"] == "mp3"
+    assert (folder / "noext").stat().st_size > 1000
+
+
+def test_a_device_takes_whatever_comes(speak):
+    assert speak("Hello", "-o", "/dev/null").code == 0

@@ -189,12 +189,17 @@ def test_saved_pcm_is_what_the_suffix_promises(tmp_path, name, expected):
 
 @pytest.mark.parametrize(
     ("format_", "name"),
-    [("pcm", "x.mp3"), ("mp3", "x.wav"), ("mp3", "x.pcm"), ("pcm", "x.flac"), ("pcm", "x")],
+    [("pcm", "x.mp3"), ("mp3", "x.wav"), ("mp3", "x.pcm"), ("pcm", "x.flac")],
 )
 def test_a_file_never_holds_what_its_suffix_denies(tmp_path, format_, name):
     with pytest.raises(ConfigurationError, match=format_):
         silence(format=format_).save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_without_a_suffix_takes_the_audio_as_it_came(tmp_path):
+    silence(format="mp3").save(tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == bytes(48_000)
 
 
 def test_a_format_newer_than_this_package_is_saved_as_it_came(tmp_path):

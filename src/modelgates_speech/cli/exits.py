@@ -100,7 +100,7 @@ _WORDS = (
         r"|sample_rate|channels|timeout)(?=[ =(]|$)",
         "--\\1",
     ),
-    (r"(?<=; )it is in \.(audio|partial)|;? ?the audio is in \.(audio|partial)", ""),
+    (r"; (it|the audio|what arrived) is in \.(audio|partial)", ""),
 )
 
 

@@ -24,4 +24,11 @@ def forecast_in_words(characters: int, price: float | None) -> str:
     """Return the same as a phrase."""
     found = forecast(characters, price)
     phrase = f"{counted(characters, 'character')}, about {clock(found['expected_seconds'])}"
-    return phrase if price is None else f"{phrase}, {found['expected_cost']:,.2f} in money"
+    if price is None:
+        return phrase
+    cost = found["expected_cost"]
+    return (
+        f"{phrase}, at a price of {cost:,.2f}"
+        if cost >= 1
+        else f"{phrase}, at a price of {cost:.2g}"
+    )
