@@ -7,9 +7,9 @@ import pytest
 
 from modelgates_speech import AsyncModelGates, ModelGates
 from modelgates_speech.stub import StubServer
-from tests.edition import SAVED
+from tests.edition import HELLO
 
-SPEAKER = {name: value for name, value in SAVED.items() if name != "input"}
+SPEAKER = {name: value for name, value in HELLO.items() if name != "input"}
 
 
 class Speller:

@@ -9,6 +9,7 @@ from modelgates_speech import AsyncModelGates, ConfigurationError, ModelGates
 from modelgates_speech._binding import ARGUMENTS, speech_operation
 from modelgates_speech.jobs import run_batch
 from modelgates_speech.stub import StubServer
+from tests.edition import HELLO as EVERYTHING
 from tests.edition import SAVED
 
 CLIENTS = pytest.mark.parametrize("kind", [ModelGates, AsyncModelGates])
@@ -94,7 +95,7 @@ def test_what_goes_wrong_inside_is_not_taken_for_a_mistyped_argument(modelgates_
         raise TypeError("of the caller's own")
 
     with ModelGates() as client, pytest.raises(TypeError, match=r"^of the caller's own$"):
-        client.audio.speech.narrate(**HELLO, on_progress=wrong).read()
+        client.audio.speech.narrate(**EVERYTHING, on_progress=wrong).read()
 
 
 def test_a_signature_is_what_it_was():
