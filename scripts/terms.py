@@ -171,12 +171,16 @@ class Terms:
 
     def _claim(self, schema: dict[str, Any], prefix: str, title: str) -> str:
         """Reserve a class for a schema, under another title where its own is taken."""
-        for variant in _variants(title):
+        plain = Class.from_string(string=prefix + title, config=self._config)
+        # Where a script has no capitals, the module would hide the class in it.
+        hidden = str(plain.name) == str(plain.module_name)
+        for variant in _variants(f"Model_{title}" if hidden else title):
             name = prefix + pascal_case(variant) if prefix else variant
             found = Class.from_string(string=name, config=self._config)
-            # Where a script has no capitals, the module would hide the class in it.
-            free = str(found.name) != str(found.module_name) and len(found.name) <= _LONGEST_NAME
-            if free and not self._classes & {found.name, found.module_name}:
+            if len(found.name) <= _LONGEST_NAME and not self._classes & {
+                found.name,
+                found.module_name,
+            }:
                 self._classes |= {found.name, found.module_name}
                 if variant != title:
                     schema["title"] = variant
