@@ -23,7 +23,7 @@ REQUIRED = [name for name, argument in ARGUMENTS.items() if argument["required"]
     [
         ("create", HELLO | {"text": "x"}, "unexpected argument 'text'"),
         ("create", HELLO | {"modle": "m"}, "unexpected argument 'modle'"),
-        ("stream", HELLO | {"respons_format": "mp3"}, "did you mean 'response_format'"),
+        ("stream", HELLO | {"extra_boddy": {}}, "did you mean 'extra_body'"),
         ("save", HELLO | {"path": "x.wav", "on_progres": None}, "did you mean 'on_progress'"),
         ("narrate", HELLO | {"concurency": 2}, "did you mean 'concurrency'"),
         ("narrate", HELLO | {"zzz": 2}, "unexpected argument 'zzz'"),
