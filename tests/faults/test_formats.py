@@ -29,7 +29,10 @@ def caller(request, server):
 def test_a_wav_is_saved_as_it_is_whatever_its_type(caller, server, tmp_path, kind):
     server.acts = (reply(body=WAV, kind=kind),)
     caller.save(tmp_path / "a.wav")
-    assert (tmp_path / "a.wav").read_bytes() == WAV
+    saved = (tmp_path / "a.wav").read_bytes()
+    # Where they differ the start tells, and pytest under CI compares what is long for minutes.
+    assert saved[:64] == WAV[:64]
+    assert saved == WAV
     audio = caller.create()
     assert (audio.format, audio.sample_rate, audio.duration) == ("wav", 16_000, 2.0)
     assert audio.to_wav() == WAV
