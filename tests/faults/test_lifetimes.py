@@ -374,6 +374,23 @@ with ModelGates(timeout=20.0) as c:
     assert server.connections == 2
 
 
+def test_a_forked_child_makes_a_connection_of_its_own(server):
+    server.acts = HEALTHY
+    script = """
+with ModelGates(timeout=20.0) as c:
+    speak = lambda: len(c.audio.speech.create(**SPEECH).content)
+    before = speak()
+    pid = os.fork()
+    if not pid:
+        os._exit(0 if speak() == before else 1)
+    # One after the other: two at once on one connection might part by themselves.
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    tell(after=speak(), status=status)
+"""
+    assert outcome(script, "sync", "-", server=server) == {"after": 4096, "status": 0}
+    assert server.connections == 2
+
+
 def test_a_forked_child_closes_nothing_of_its_parents(server):
     server.acts = HEALTHY
     script = """

@@ -10,7 +10,7 @@ from modelgates_speech._binding import ARGUMENTS, speech_operation
 from modelgates_speech.jobs import run_batch
 from modelgates_speech.stub import StubServer
 from tests.edition import HELLO as EVERYTHING
-from tests.edition import SAVED
+from tests.edition import SAVED, needs_pcm
 
 CLIENTS = pytest.mark.parametrize("kind", [ModelGates, AsyncModelGates])
 HELLO = SAVED
@@ -90,6 +90,7 @@ def test_a_fault_names_what_injects_it():
         assert isinstance(caught.value, TypeError)
 
 
+@needs_pcm
 def test_what_goes_wrong_inside_is_not_taken_for_a_mistyped_argument(modelgates_stub):
     def wrong(_):
         raise TypeError("of the caller's own")
