@@ -1,6 +1,9 @@
 """What all tests need of the process that runs them."""
 
 import signal
+import threading
+
+import pytest
 
 
 def pytest_configure():
@@ -13,3 +16,15 @@ def pytest_configure():
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_sent_after_the_test():
+    """Wait for what a narration that was left still has under way.
+
+    Its request would meet the fault that the next test injects, and be among its requests.
+    """
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "modelgates-narrate":
+            thread.join(20)
