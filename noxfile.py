@@ -8,6 +8,7 @@
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -18,9 +19,28 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["tests", "lint", "types", "drift", "build"]
+# What the machine has is tested; a workflow that wants a version says --error-on-missing-interpreters.
+nox.options.error_on_missing_interpreters = False
+nox.options.download_python = "never"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)  # what the classifiers promise
+# This one first, so that something is tested wherever nox runs.
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+SUPPORTED = [HERE, *(version for version in PYTHONS if version != HERE)]
 SENTENCE = "Hello! This is the ModelGates client, speaking from your own machine."
+
+
+def activate_pyenv() -> None:
+    """Have pyenv show all its versions: it hides those that its user has not activated."""
+    folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    installed = {version: sorted(folder.glob(f"{version}.[0-9]*[0-9]")) for version in SUPPORTED}
+    names = [folders[-1].name for folders in installed.values() if folders]
+    if names:
+        os.environ.setdefault("PYENV_VERSION", ":".join(names))
+
+
+activate_pyenv()
 
 
 def group(name: str) -> list[str]:
@@ -95,13 +115,42 @@ def evolution(session: nox.Session) -> None:
     session.run("python", "-m", "tests.evolution.matrix", *session.posargs)
 
 
-@nox.session(tags=["check"])
+# These have sessions of their own, with what they need.
+ELSEWHERE = [f"--ignore=tests/{suite}" for suite in ("contract", "evolution", "faults")]
+
+
+@nox.session(tags=["check"], python=SUPPORTED)
 def tests(session: nox.Session) -> None:
-    """Run the tests: `nox -s tests -- tests/unit -k audio`."""
+    """Run the tests on each Python found: `nox -s tests-3.12 -- tests/unit -k audio` on one."""
     session.install(".[all]", *group("test"))
-    # These have sessions of their own, with what they need.
-    others = [f"--ignore=tests/{suite}" for suite in ("contract", "evolution", "faults")]
-    session.run("pytest", "--numprocesses=2", *others, *session.posargs)
+    session.run("pytest", "--numprocesses=2", *ELSEWHERE, *session.posargs)
+
+
+def install_by_uv(session: nox.Session, *how: str) -> None:
+    """Install the client and what its tests need, resolved in a way that only uv knows."""
+    session.install(*group("uv"))
+    # As a user installs them: a release without a wheel for this Python is no release.
+    into = ["uv", "pip", "install", f"--python={Path(session.bin, 'python')}", "--no-build", *how]
+    extras = [f"--extra={extra}" for extra in ("cli", "jobs", "stub")]
+    session.run(*into, "--requirements=pyproject.toml", *extras, "--group=test")
+    session.install("--no-deps", ".")
+    session.run("uv", "pip", "list", f"--python={Path(session.bin, 'python')}")
+
+
+@nox.session(tags=["check"], python=PYTHONS[:1])
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the lowest versions that pyproject.toml allows."""
+    install_by_uv(session, "--resolution=lowest-direct")
+    session.run("pytest", "--numprocesses=2", *ELSEWHERE, *session.posargs)
+
+
+@nox.session(tags=["check"], python=PYTHONS[-1:])
+def newest(session: nox.Session) -> None:
+    """Run the tests with the newest pre-releases; what fails is told, and fails nothing."""
+    install_by_uv(session, "--upgrade", "--prerelease=allow")
+    session.run(
+        "pytest", "--numprocesses=2", *ELSEWHERE, *session.posargs, success_codes=range(128)
+    )
 
 
 @nox.session(tags=["check"])
