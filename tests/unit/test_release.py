@@ -70,7 +70,7 @@ def test_the_first_release_keeps_its_version(tree):
     [
         (HEAD + OLD, "minor", "nothing under"),
         ("# Changelog\n" + OLD, "minor", "no section"),
-        (f"{HEAD}\n- **Breaking:** it differs.\n{OLD}", "minor", "raise `major`"),
+        (f"{HEAD}\n- **Breaking:** it differs.\n{OLD}", "minor", "call for `major`"),
         (f"{HEAD}\n- It differs.\n{OLD}", "none", "1.4.2 is released already"),
     ],
 )
