@@ -34,8 +34,10 @@ SENTENCE = "Hello! This is the ModelGates client, speaking from your own machine
 def activate_pyenv() -> None:
     """Have pyenv show all its versions: it hides those that its user has not activated."""
     folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    installed = {version: sorted(folder.glob(f"{version}.[0-9]*[0-9]")) for version in SUPPORTED}
-    names = [folders[-1].name for folders in installed.values() if folders]
+    # Neither previews (3.14.0rc1) nor builds without the global lock (3.13.0t).
+    plain = [path.name for path in folder.glob("*") if path.name.replace(".", "").isdecimal()]
+    of_each = ([name for name in plain if name.startswith(f"{one}.")] for one in SUPPORTED)
+    names = [max(found) for found in of_each if found]
     if names:
         os.environ.setdefault("PYENV_VERSION", ":".join(names))
 
