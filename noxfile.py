@@ -128,6 +128,28 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "--numprocesses=2", *ELSEWHERE, *session.posargs)
 
 
+@nox.session(tags=["check"])
+def other_systems(session: nox.Session) -> None:
+    """Run the tests without what only Linux has, then where all text is ASCII."""
+    session.install(".[all]", *group("test"))
+    folder = Path("tests/elsewhere").resolve()
+    near = [
+        "tests/unit/test_files.py",
+        "tests/jobs/test_batch.py",
+        "tests/cli/test_interruption.py",
+    ]
+    far = ["tests/unit", "tests/jobs", "tests/cli", "tests/stub", "tests/docs", "tests/interop"]
+    far += ["tests/faults/test_files.py", "tests/faults/test_lifetimes.py"]
+
+    def run(variables: dict[str, str], tests: list[str]) -> None:
+        session.run("pytest", "--numprocesses=2", *(session.posargs or tests), env=variables)
+
+    for lack in ("unnamed-files", "proc", "fcntl", "signals", "forks", "posix"):
+        run({"TAKEN_AWAY": lack, "PYTHONPATH": f"{folder}"}, near)
+    run({"TAKEN_AWAY": "all", "PYTHONPATH": f"{folder}"}, far)
+    run({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, far)
+
+
 def install_by_uv(session: nox.Session, *how: str) -> None:
     """Install the client and what its tests need, resolved in a way that only uv knows."""
     session.install(*group("uv"))
