@@ -191,6 +191,13 @@ def contract(session: nox.Session) -> None:
 
 
 @nox.session(tags=["measure"])
+def mutation(session: nox.Session) -> None:
+    """Change the core in many small ways, and show which of them no test notices."""
+    session.install(".[all]", *group("test"), *group("mutation"))
+    session.run("python", "-m", "scripts.mutants", *session.posargs, env={"FAULTS_STREAM_MIB": "8"})
+
+
+@nox.session(tags=["measure"])
 def coverage(session: nox.Session) -> None:
     """Show which branches of the core no test takes."""
     session.install(".[all]", *group("test"), *group("coverage"))
