@@ -175,6 +175,13 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session(tags=["check"])
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into build/site; a warning or a broken link fails."""
+    session.install(".[all]", *group("docs"))
+    session.run("python", "-m", "scripts.manual")
+
+
+@nox.session(tags=["check"])
 def build(session: nox.Session) -> None:
     """Build the sdist, from it the wheel, and try the wheel in a clean environment."""
     session.install(*group("build"))
