@@ -54,15 +54,14 @@ def problems(site: Path) -> list[str]:
 def _in_pages(site: Path, pages: dict[Path, _Page]) -> Iterator[str]:
     for file, page in pages.items():
         name = file.relative_to(site)
-        for link in page.loads:
-            if urlsplit(link).netloc:
-                yield f"{name}: loads {link} from another host"
-        for link in page.links + page.loads:
+        for link in page.loads + page.links:
             parts = urlsplit(link)
+            if parts.netloc and link in page.loads:
+                yield f"{name}: loads {link} from another host"
+                continue
             if parts.scheme or parts.netloc:
-                if parts.scheme not in {"https", "http", "mailto"} or not (
-                    parts.netloc or parts.path
-                ):
+                where = parts.path if parts.scheme == "mailto" else parts.hostname
+                if parts.scheme not in {"https", "http", "mailto"} or not where:
                     yield f"{name}: {link} is not an address"
                 continue
             # The page for what is not found is served from any folder, so its links are absolute.
