@@ -78,6 +78,10 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             InvalidResponseError: If it answered with success, but not with audio.
             IncompleteAudioError: If the audio broke off; `partial` has what arrived.
 
+        Examples:
+            >>> client.audio.speech.create(model="any/model", voice="alloy", input="Hello").channels
+            1
+
         Source: operation ``create-audio-speech`` of the OpenAPI document.
         """
         return self._create(_given(locals()))
@@ -129,6 +133,11 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         Raises:
             ConfigurationError: If the call cannot be made; nothing was sent. The stream itself
                 raises what `create` does.
+
+        Examples:
+            >>> with client.audio.speech.stream(model="any/model", voice="alloy", input="Hi") as stream:
+            ...     sum(len(chunk) for chunk in stream) == stream.bytes_received
+            True
 
         Source: operation ``create-audio-speech`` of the OpenAPI document.
         """
@@ -188,6 +197,10 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             SaveError: If the file cannot be written. What can be known before anything is sent is;
                 after that `partial` has the audio.
             ModelGatesError: Otherwise as `create` does.
+
+        Examples:
+            >>> client.audio.speech.save("hello.wav", model="any/model", voice="alloy", input="Hi").name
+            'hello.wav'
 
         Source: operation ``create-audio-speech`` of the OpenAPI document.
         """
@@ -331,6 +344,11 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         Raises:
             ConfigurationError: If the call cannot be made; nothing was sent. The stream itself
                 raises what `stream` does, with the characters of the text that it failed at.
+
+        Examples:
+            >>> book = {"model": "any/model", "voice": "alloy", "input": "It was dark. The wind slept."}
+            >>> client.audio.speech.narrate(**book, dry_run=True).characters
+            28
 
         Source: operation ``create-audio-speech`` of the OpenAPI document.
         """

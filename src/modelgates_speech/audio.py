@@ -78,15 +78,7 @@ class AudioMetadata:
 
     def with_content(self, content: bytes) -> Audio:
         """These metadata with the bytes they describe."""
-        return Audio(
-            format=self.format,
-            content_type=self.content_type,
-            sample_rate=self.sample_rate,
-            channels=self.channels,
-            headers=self.headers,
-            request_id=self.request_id,
-            content=content,
-        )
+        return Audio(**attrs.asdict(self, recurse=False), content=content)
 
 
 @attrs.frozen(kw_only=True)
@@ -95,6 +87,11 @@ class Audio(AudioMetadata):
 
     Attributes:
         content: The audio's bytes. PCM is signed 16-bit little-endian, channels interleaved.
+
+    Examples:
+        >>> audio = client.audio.speech.create(model="any/model", voice="alloy", input="Hello")
+        >>> audio.format, audio.sample_rate, audio.channels, audio.to_wav()[:4]
+        ('pcm', 24000, 1, b'RIFF')
     """
 
     content: bytes = attrs.field(repr=lambda content: f"<{len(content):,} bytes>")
