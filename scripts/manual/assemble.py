@@ -100,8 +100,13 @@ def title_of(text: str) -> str:
 
 def menu() -> list[tuple[str, list[tuple[str, str]]]]:
     """Give the menus of the site: their names, and the titles and pages of each."""
-    config: dict[str, Any] = tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))
-    return list(_menus(config["project"]["nav"]))
+    return _menus(configuration()["nav"])
+
+
+def configuration() -> dict[str, Any]:
+    """Give what the builder is told."""
+    config: dict[str, Any] = tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))["project"]
+    return config
 
 
 def _menus(entries: list[dict[str, Any]], name: str = "") -> list[tuple[str, list[Any]]]:

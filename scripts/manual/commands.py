@@ -12,7 +12,7 @@ from modelgates_speech.cli.app import app
 
 def command_reference() -> str:
     """Give a section for each command, with its usage, its options and its example."""
-    with click.Context(app, info_name="modelgates-speech") as context:
+    with click.Context(app, info_name="modelgates-speech", **app.context_settings) as context:
         names = app.list_commands(context)
         commands = [(name, app.get_command(context, name)) for name in names]
         sections = [_section(command, context, name) for name, command in commands if command]
@@ -36,7 +36,7 @@ def _section(command: click.Command, parent: click.Context, name: str) -> str:
 def _plain(text: str) -> str:
     """Give text of a terminal as Markdown: nothing in it is markup, and options are code."""
     text = text.replace("\b", "").replace("  [", " [")
-    text = re.sub(r"([\\<>*_`\[\]|])", r"\\\1", text)
+    text = re.sub(r"([\\*`\[]|<(?=[\w/]))", r"\\\1", text)
     return re.sub(r"(?<![\w-])(--?[a-z][\w-]*)", r"`\1`", text)
 
 

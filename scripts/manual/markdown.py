@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import griffe
 
-from scripts.manual.assemble import ROOT, menu
+from scripts.manual.assemble import ROOT, configuration, menu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +68,14 @@ def described(name: str) -> str:
 
 
 @cache
+def hiding() -> list[str]:
+    """Give the rules by which the site leaves names out."""
+    plugin: dict[str, Any] = configuration()["plugins"]["mkdocstrings"]
+    rules: list[str] = plugin["handlers"]["python"]["options"]["filters"]
+    return rules
+
+
+@cache
 def package() -> griffe.Object:
     """Give the package as its code has it."""
     loaded = griffe.load(
@@ -89,6 +97,6 @@ def _descriptions(name: str, thing: griffe.Object | griffe.Alias, depth: int) ->
     if thing.docstring:
         yield thing.docstring.value
     for member in thing.all_members.values() if thing.is_class else ():
-        shown = member.is_public and not member.is_special
-        if shown and (member.is_function or member.docstring):
+        hidden = any(re.search(rule.removeprefix("!"), member.name) for rule in hiding())
+        if not hidden and (member.is_function or member.docstring):
             yield from _descriptions(f"{thing.name}.{member.name}", member, depth + 1)
