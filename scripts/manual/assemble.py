@@ -25,6 +25,8 @@ ELSEWHERE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "LICENSE": "LICENSE.txt",
+    "SECURITY.md": "security.md",
+    ".github/workflows/watch-the-document.yml": "watch-the-document.yml",
     "openapi.yaml": "openapi.yaml",
     # The builder would make an index of it all the same, and no Markdown beside it.
     "docs/benchmarks/README.md": "benchmarks/index.md",

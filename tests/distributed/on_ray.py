@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from modelgates_speech.stub import StubServer
+from tests.offline import GUARD
 
 ray = pytest.importorskip("ray")  # the extra alone brings it
 pytestmark = pytest.mark.filterwarnings("default")
@@ -30,6 +31,7 @@ class Tone:
 
 @pytest.fixture(scope="module")
 def cluster():
+    GUARD.open()  # nodes call each other by the address that others know this machine by
     folders = (os.path.abspath("src"), os.path.abspath("generated"))
     variables = {"MODELGATES_API_KEY": "stub-key", "PYTHONPATH": os.pathsep.join(folders)}
     ray.init(

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -18,7 +19,7 @@ from tests.edition import needs_nothing_new
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^( *)```([\w-]*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-PAGES = ["README.md", "CONTRIBUTING.md"] + [
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md"] + [
     page.relative_to(ROOT).as_posix()
     for page in sorted(ROOT.glob("docs/**/*.md"))
     if page.parent.name != "decisions"
@@ -27,6 +28,8 @@ SHELLS = {"sh": "bash", "shell": "bash", "bash": "bash", "zsh": "zsh", "fish": "
 SHELLS["powershell"] = "pwsh"
 # What shows something and does nothing, or is not for this machine.
 SHOWN = {"text", "yaml", "dockerfile"}
+# They need more than the tests have; `nox -s docs` brings it, and runs them.
+GUIDES = ("docs/guides/browser.md", "docs/guides/notebook.md", "docs/guides/telephony.md")
 # They need a notebook, and an event loop that is there already.
 NOTEBOOKS = {"docs/guides/notebook.md"}
 # Theirs is a session of its own.
@@ -54,13 +57,19 @@ def blocks(page):
 
 
 @needs_nothing_new
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)])
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in GUIDES and blocks(page)])
 def test_the_examples_of_a_page_run_one_after_the_other(page, modelgates_stub, tmp_path):
+    run_through(page, tmp_path)
+
+
+def run_through(page, folder):
+    """Run the blocks of a page in their order, each as a reader of it would."""
     for block in blocks(page):
         run = {**dict.fromkeys(SHELLS, in_a_shell), "python": in_python, "yaml": as_yaml}
+        run["console"] = as_a_transcript
         assert block.language in run | dict.fromkeys(SHOWN), f"{page}:{block.line}"
         if block.language in run:
-            failure = run[block.language](page, block, tmp_path)
+            failure = run[block.language](page, block, folder)
             assert not failure, f"{page}:{block.line}\n{failure}"
 
 
@@ -98,9 +107,16 @@ def in_a_shell(page, block, folder):
     left = [line for line in lines if not line.startswith((*PREPARATIONS, *SERVERS))]
     left = [line for line in left if not re.search(r"\bnox (-s|--list)|^\.ci/run", line)]
     shell = SHELLS[block.language]
-    if any(left) and (shell == "bash" or not ran(["which", shell], folder)):
+    if any(left) and shutil.which(shell) and os.name == "posix":
         failures.append(ran([shell, "-ec", "\n".join(left)], folder))
     return "\n".join(filter(None, failures))
+
+
+def as_a_transcript(_page, block, _folder):
+    """What only a maintainer does, and once: its sessions are looked for, and nothing is run."""
+    prompts = [line for line in block.code.splitlines() if line.startswith("$ ")]
+    missing = {name for line in prompts for name in sessions_of(line)} - sessions_of_the_noxfile()
+    return "\n".join(f"no session {name}" for name in missing) or ("" if prompts else "no prompt")
 
 
 def as_yaml(_page, block, _folder):
@@ -122,6 +138,8 @@ def ran(command, folder):
         env=os.environ | {"PATH": path},
         capture_output=True,
         text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
         timeout=150,
     )
@@ -136,7 +154,7 @@ def served(line, folder):
     module = [sys.executable, "-m", "modelgates_speech"]
     command = [*(module if command[0] != "python" else [sys.executable]), *command[1:]]
     server = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
     )
     try:
         first = server.stdout.readline()
@@ -147,12 +165,12 @@ def served(line, folder):
 
 
 def gate():
-    return (ROOT / ".ci" / "run").read_text()
+    return (ROOT / ".ci" / "run").read_text("utf-8")
 
 
 def sessions_of_the_noxfile():
     found = re.findall(
-        r"^@nox\.session(.*)\ndef (\w+)", (ROOT / "noxfile.py").read_text(), re.MULTILINE
+        r"^@nox\.session(.*)\ndef (\w+)", (ROOT / "noxfile.py").read_text("utf-8"), re.MULTILINE
     )
     return {named[1] if (named := re.search(r'name="(.*?)"', how)) else name for how, name in found}
 
@@ -167,7 +185,9 @@ def sessions_of(script):
 
 def extras():
     return {
-        *tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        *tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
+            "optional-dependencies"
+        ]
     }
 
 
@@ -194,7 +214,7 @@ def test_the_two_commands_are_in_the_readme_and_the_gate_runs_them():
 def test_every_link_between_pages_leads_somewhere():
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
     for page in pages:
-        for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", page.read_text()):
+        for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", page.read_text("utf-8")):
             if target != "modules.svg":  # drawn when the site is built
                 assert (page.parent / target).exists(), (
                     f"{page.relative_to(ROOT)} links to {target}"

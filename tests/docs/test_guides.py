@@ -11,13 +11,21 @@ import urllib.parse
 import urllib.request
 
 import miniaudio
-import numpy as np
 import pytest
 
-from tests.docs.test_examples import ROOT
+from tests.docs.test_examples import GUIDES, ROOT, run_through
 from tests.edition import needs_mp3, needs_nothing_new, needs_pcm
 
+for brought in ("IPython", "fastapi", "soxr"):
+    pytest.importorskip(brought, reason="`nox -s docs` brings it")
+np = pytest.importorskip("numpy")
+
 pytestmark = needs_nothing_new
+
+
+@pytest.mark.parametrize("page", GUIDES)
+def test_the_examples_of_a_guide_run_one_after_the_other(page, modelgates_stub, tmp_path):
+    run_through(page, tmp_path)
 
 
 def example(page, name):
