@@ -1,5 +1,6 @@
 """What the guides promise, beyond that their examples run."""
 
+import http.client
 import json
 import os
 import re
@@ -97,6 +98,13 @@ def test_a_listener_who_leaves_leaves_the_server_fit(site, modelgates_stub):
         answer.read(1000)
     with speech(site, "Next.") as answer:
         assert answer.read()
+
+
+@needs_mp3
+def test_a_browser_sees_that_the_sound_was_cut(site, modelgates_stub):
+    modelgates_stub.fail_next("cut", after=5000)
+    with speech(site, "Hello.") as answer, pytest.raises(http.client.IncompleteRead):
+        answer.read()
 
 
 @needs_mp3
