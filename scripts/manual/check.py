@@ -54,6 +54,8 @@ def problems(site: Path) -> list[str]:
 def _in_pages(site: Path, pages: dict[Path, _Page]) -> Iterator[str]:
     for file, page in pages.items():
         name = file.relative_to(site)
+        if file.name != "404.html" and not file.with_suffix(".md").exists():
+            yield f"{name}: is not there as Markdown"
         for link in page.loads + page.links:
             parts = urlsplit(link)
             if parts.netloc and link in page.loads:

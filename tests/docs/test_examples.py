@@ -37,7 +37,7 @@ ELSEWHERE = {"docs/guides/clusters.md": "tests/distributed/on_ray.py"}
 # They go on until they are stopped.
 SERVERS = ("modelgates-speech stub", "python -m tests.contract.defects", "uvicorn app:app")
 # What a reader does once, and this machine has done already.
-PREPARATIONS = ("pip install ", "python -m venv ", "export MODELGATES_API_KEY=...")
+PREPARATIONS = ("pip install ", "python3 -m venv ", "export MODELGATES_API_KEY=...")
 # They rewrite the project; tests of their own run them on copies.
 REWRITING = {"generate", "update_spec"}
 

@@ -157,6 +157,8 @@ WRONG = {
 @pytest.mark.parametrize("html", WRONG)
 def test_what_is_wrong_with_a_site_is_found(html, tmp_path):
     (tmp_path / "other.html").write_text("<p id='here'>")
+    (tmp_path / "other.md").write_text("Here.")
+    (tmp_path / "index.md").write_text("[Here](other.md)")
     right = '<a href="other.html#here"><a href="https://example.org/"><img src="data:,x">'
     (tmp_path / "index.html").write_text(right)
     assert problems(tmp_path) == []
@@ -168,9 +170,11 @@ def test_what_is_wrong_with_a_site_is_found(html, tmp_path):
 
 
 def test_styles_and_markdown_are_looked_at_too(tmp_path):
+    (tmp_path / "index.html").write_text("<p>")
     (tmp_path / "x.css").write_text("a{background:url(https://cdn.example/x.png)}")
     (tmp_path / "llms.txt").write_text("- [Page](nowhere.md)")
     assert problems(tmp_path) == [
+        "index.html: is not there as Markdown",
         "llms.txt: nowhere.md leads nowhere",
         "x.css: loads a style or a font from another host",
     ]
