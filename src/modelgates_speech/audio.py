@@ -22,11 +22,7 @@ from modelgates_speech.config import (
     MAX_EXCERPT,
     MAX_RATE,
 )
-from modelgates_speech.errors import (
-    ConfigurationError,
-    IncompleteAudioError,
-    InvalidResponseError,
-)
+from modelgates_speech.errors import ConfigurationError, IncompleteAudioError, InvalidResponseError
 from modelgates_speech.formats import LONGEST_LOOK, format_of, is_text, meter_of
 from modelgates_speech.formats.coding import BOMB_RATIO, CODINGS, Expander
 from modelgates_speech.formats.media_type import named, number
@@ -78,7 +74,7 @@ class AudioMetadata:
 
     def with_content(self, content: bytes) -> Audio:
         """These metadata with the bytes they describe."""
-        return Audio(**attrs.asdict(self, recurse=False), content=content)
+        return Audio(**dict(attrs.asdict(self, recurse=False), content=content))
 
 
 @attrs.frozen(kw_only=True)
@@ -89,9 +85,8 @@ class Audio(AudioMetadata):
         content: The audio's bytes. PCM is signed 16-bit little-endian, channels interleaved.
 
     Examples:
-        >>> audio = client.audio.speech.create(model="any/model", voice="alloy", input="Hello")
-        >>> audio.format, audio.sample_rate, audio.channels, audio.to_wav()[:4]
-        ('pcm', 24000, 1, b'RIFF')
+        >>> client.audio.speech.create(model="any/model", voice="alloy", input="Hi").to_wav()[:4]
+        b'RIFF'
     """
 
     content: bytes = attrs.field(repr=lambda content: f"<{len(content):,} bytes>")
