@@ -63,9 +63,10 @@ def test_no_other_docstring_has_an_example_that_nobody_runs(thing):
 def test_a_docstring_says_what_each_argument_is(thing):
     text = inspect.getdoc(thing) or ""
     assert text, f"{thing} has no docstring"
-    if thing is AsyncModelGates:
-        assert "Its arguments are those of `ModelGates`" in text
-    elif not inspect.isclass(thing) or re.search(r"^(Args|Arguments):$", text, re.MULTILINE):
+    described = re.search(r"^(Args|Arguments):$", text, re.MULTILINE)
+    # One of a pair may send to the other, and a class may describe what it has rather than takes.
+    elsewhere = re.search(r"\bsee `\w+`|those of `\w+`", text, re.IGNORECASE)
+    if described or not (elsewhere or inspect.isclass(thing)):
         for name in inspect.signature(thing).parameters:
             assert name == "self" or re.search(rf"^ +(\*\*)?{name}: ", text, re.MULTILINE), name
 

@@ -96,8 +96,8 @@ def run_batch(
     """Speak every row of a manifest into a folder; blocking.
 
     Args:
-        source: As in `run_batch_async`, like what follows.
-        out_dir: The folder.
+        source: The manifest, as in `run_batch_async`, which says what is raised, too.
+        out_dir: The folder for the audio and ``results.jsonl``.
         client: Makes the client that is used, and closed at the end. Default: `AsyncModelGates`.
         **options: The keyword arguments of `run_batch_async`.
 
