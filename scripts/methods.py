@@ -52,9 +52,12 @@ CALL = (
     ),
     Option(
         *("sample_rate", "int | None", "None"),
-        "Rate in Hz of PCM whose reply names none; by default the client's.",
+        "Rate in Hz if a reply of PCM names none; by default the client's.",
     ),
-    Option(*("channels", "int | None", "None"), "Channels of such PCM; by default the client's."),
+    Option(
+        *("channels", "int | None", "None"),
+        "Channels if a reply of PCM names none; by default the client's.",
+    ),
 )
 PATH = Option(
     *("path", "str | os.PathLike[str]", None),

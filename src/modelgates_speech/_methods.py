@@ -65,8 +65,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
             cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
-            sample_rate: Rate in Hz of PCM whose reply names none; by default the client's.
-            channels: Channels of such PCM; by default the client's.
+            sample_rate: Rate in Hz if a reply of PCM names none; by default the client's.
+            channels: Channels if a reply of PCM names none; by default the client's.
 
         Returns:
             The audio: signed 16-bit little-endian PCM unless another format was asked for.
@@ -124,8 +124,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
             cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
-            sample_rate: Rate in Hz of PCM whose reply names none; by default the client's.
-            channels: Channels of such PCM; by default the client's.
+            sample_rate: Rate in Hz if a reply of PCM names none; by default the client's.
+            channels: Channels if a reply of PCM names none; by default the client's.
 
         Returns:
             The stream. Use it in a ``with`` statement, so that its connection is given back.
@@ -186,8 +186,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
             cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
-            sample_rate: Rate in Hz of PCM whose reply names none; by default the client's.
-            channels: Channels of such PCM; by default the client's.
+            sample_rate: Rate in Hz if a reply of PCM names none; by default the client's.
+            channels: Channels if a reply of PCM names none; by default the client's.
 
         Returns:
             The path.
@@ -335,8 +335,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
             cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
-            sample_rate: Rate in Hz of PCM whose reply names none; by default the client's.
-            channels: Channels of such PCM; by default the client's.
+            sample_rate: Rate in Hz if a reply of PCM names none; by default the client's.
+            channels: Channels if a reply of PCM names none; by default the client's.
 
         Returns:
             The stream, as `stream` does; or the plan.

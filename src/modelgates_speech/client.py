@@ -42,9 +42,9 @@ class ModelGates(Base["httpx.BaseTransport"]):
         transport: An ``httpx`` transport in place of the default one, for mocks, special proxies
             or other HTTP engines; it is closed with the client.
         allow_plain_http: Whether the key may go to another machine over plain http.
-        sample_rate: What PCM is taken for whose reply names no rate, in Hz, 1 to 1,000,000. The
-            OpenAPI document knows none; a wrong one plays too fast or too slow.
-        channels: Likewise its channels, 1 to 1,000.
+        sample_rate: The rate in Hz, 1 to 1,000,000, to assume for PCM where the reply names none.
+            With a wrong one it plays too fast or too slow.
+        channels: The channels, 1 to 1,000, to assume likewise.
 
     Raises:
         ConfigurationError: If there is no key, or an argument is not valid.

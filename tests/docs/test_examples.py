@@ -64,6 +64,7 @@ def test_the_examples_of_a_page_run_one_after_the_other(page, modelgates_stub, t
 
 def run_through(page, folder):
     """Run the blocks of a page in their order, each as a reader of it would."""
+    before = None
     for block in blocks(page):
         run = {**dict.fromkeys(SHELLS, in_a_shell), "python": in_python, "yaml": as_yaml}
         run["console"] = as_a_transcript
@@ -71,6 +72,10 @@ def run_through(page, folder):
         if block.language in run:
             failure = run[block.language](page, block, folder)
             assert not failure, f"{page}:{block.line}\n{failure}"
+        elif before in SHELLS and (said := printed(folder)):
+            # What a page says that a command prints is so, but for the figures.
+            assert re.sub(r"\d+", "0", block.code) == re.sub(r"\d+", "0", said)
+        before = block.language
 
 
 def in_python(page, block, folder):
@@ -93,7 +98,16 @@ def in_python(page, block, folder):
     return ran([sys.executable, "-W", "error", file.name], folder)
 
 
+def printed(folder):
+    """Give what the last command printed, once."""
+    file = folder / "printed"
+    text = file.read_text("utf-8") if file.exists() else ""
+    file.unlink(missing_ok=True)
+    return text
+
+
 def in_a_shell(page, block, folder):
+    printed(folder)
     failures = []
     lines = block.code.replace("\\\n", " ").splitlines()
     for line in lines:
@@ -143,6 +157,7 @@ def ran(command, folder):
         check=False,
         timeout=150,
     )
+    (folder / "printed").write_text(run.stdout, "utf-8")
     return run.returncode and f"{run.stdout}\n{run.stderr}\nexit code {run.returncode}"
 
 
