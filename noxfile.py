@@ -191,6 +191,14 @@ def contract(session: nox.Session) -> None:
 
 
 @nox.session(tags=["measure"])
+def coverage(session: nox.Session) -> None:
+    """Show which branches of the core no test takes."""
+    session.install(".[all]", *group("test"), *group("coverage"))
+    suites = ["tests/unit", "tests/jobs", "tests/faults"]
+    session.run("pytest", "--numprocesses=2", "--cov", *(session.posargs or suites))
+
+
+@nox.session(tags=["measure"])
 def schema_coverage(session: nox.Session) -> None:
     """Show that the contract suite asks about each keyword of the OpenAPI document, both ways."""
     session.install(".[stub]", *group("contract"), *group("schema-coverage"))
