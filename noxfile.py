@@ -295,6 +295,14 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session(tags=["check"])
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into build/site, strictly, and run the guides' examples."""
+    session.install(".[all]", *group("docs"))
+    session.run("python", "-m", "scripts.manual")
+    session.run("pytest", "--numprocesses=2", *(session.posargs or ["tests/docs/test_guides.py"]))
+
+
+@nox.session(tags=["check"])
 def build(session: nox.Session) -> None:
     """Build the sdist, from it the wheel, and try the wheel in a clean environment."""
     session.install(*group("build"))
