@@ -156,7 +156,9 @@ class APIStatusError(ModelGatesError):
     @classmethod
     def for_status(cls, status: int) -> type[Self]:
         """The class that stands for `status`: the documented one, or `APIStatusError` itself."""
-        return next((sub for sub in cls.__subclasses__() if sub.status == status), cls)
+        # Those of a program's own are for the program to raise.
+        ours = (sub for sub in cls.__subclasses__() if sub.__module__ == __name__)
+        return next((sub for sub in ours if sub.status == status), cls)
 
 
 class BadRequestError(APIStatusError):

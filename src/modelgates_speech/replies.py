@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import ssl
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ class Border:
         secret: The key, which must be in no error.
     """
 
-    __slots__ = ("deadline", "phases", "secret", "where")
+    __slots__ = ("_before", "deadline", "phases", "secret", "where")
 
     def __init__(
         self, where: str, phases: Mapping[str, float], deadline: Deadline, secret: Secret
@@ -61,7 +62,8 @@ class Border:
         return contextlib.nullcontext() if left == math.inf else anyio.fail_after(left)
 
     def __enter__(self) -> None:
-        pass
+        # What the caller is handling already is the caller's: it is neither cleansed nor read.
+        self._before = sys.exception()
 
     def __exit__(
         self,
@@ -71,9 +73,25 @@ class Border:
     ) -> None:
         if error is None or isinstance(error, ModelGatesError):
             return
-        _cleanse(error, self.secret)
+        for link in self._chain(error):
+            # The frames below hold the headers, key included, where a traceback with locals shows
+            # them, those of a cancellation or a Ctrl-C too; and a message may quote what a server
+            # has echoed.
+            link.__traceback__ = None
+            link.args = tuple(
+                self.secret.scrub_text(str(part)) if isinstance(part, str | Exception) else part
+                for part in link.args
+            )
         if isinstance(error, Exception):
             raise self._translated(error) from error
+
+    def _chain(self, error: BaseException | None) -> Iterator[BaseException]:
+        """`error` and what led to it, as far as it happened within."""
+        seen: set[int] = {id(self._before)}
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
+            yield error
+            error = error.__cause__ or error.__context__
 
     def _translated(self, error: Exception) -> APIConnectionError:
         names = {base.__name__ for base in type(error).__mro__}
@@ -95,14 +113,16 @@ class Border:
                 phase=phase,
                 request_sent=sent,
             )
-        untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error))
+        untrusted = any(
+            isinstance(cause, ssl.SSLCertVerificationError) for cause in self._chain(error)
+        )
         if untrusted:
             advice = "; set SSL_CERT_FILE if its certificate is signed by an authority of your own"
         else:
             advice = "" if sent else "; check base_url, the network and the proxy variables"
         what = f"the connection to {self.where} broke" if sent else f"no connection to {self.where}"
         return APIConnectionError(
-            f"{what}: {error or type(error).__name__}{advice}",
+            f"{what}: {str(error) or type(error).__name__}{advice}",
             request_sent=sent,
             transient=not untrusted,
         )
@@ -131,7 +151,7 @@ if TYPE_CHECKING:
     class Owner(Protocol):
         """The transport that a reply came by."""
 
-        def done(self, engine: Any) -> Any:
+        def done(self, engine: Any, *, failed: bool) -> Any:
             """Note that the reply that came by `engine` was closed; to be awaited if async."""
             ...
 
@@ -145,6 +165,10 @@ if TYPE_CHECKING:
         status: int
         headers: list[tuple[bytes, bytes]]
         stream: Any
+        extensions: Any
+
+
+_LAST_CHUNK = b"0\r\n\r\n"
 
 
 class _ReplyHead:
@@ -161,8 +185,24 @@ class _ReplyHead:
         self._border = border
         self._at_start = True
         self._closed = False
+        self._socket = response.extensions.get("network_stream")
+        self._last = b""
 
-    def _scrubbed_start(self, data: bytes) -> bytes:
+    def _leaves_bytes(self) -> bool:
+        """Whether the server sent more than this reply: the next would begin with what is left.
+
+        The library keeps what it has read, and would take it for the answer to another call. Where
+        that cannot be ruled out the connection is not used again.
+        """
+        heard = getattr(self._socket, "heard", None)
+        if heard is None:
+            return False
+        if "transfer-encoding" in self.headers:
+            return not (heard.endswith(_LAST_CHUNK) or _LAST_CHUNK.endswith(heard))
+        return bool(heard != self._last and not heard.endswith(b"\r\n\r\n" + self._last))
+
+    def _received(self, data: bytes) -> bytes:
+        self._last = data or self._last
         if not self._at_start:
             return data
         self._at_start = False
@@ -187,7 +227,7 @@ class Reply(_ReplyHead):
         """
         with self._border:
             self._border.deadline.check()
-            return self._scrubbed_start(next(self._pieces, b""))
+            return self._received(next(self._pieces, b""))
 
     def drain(self) -> bytes:
         """The start of the body, as far as it comes, at most `MAX_EXCERPT`; then close."""
@@ -205,7 +245,7 @@ class Reply(_ReplyHead):
                 with contextlib.suppress(Exception):
                     self._stream.close()
             finally:
-                self._owner.done(self._engine)
+                self._owner.done(self._engine, failed=self._leaves_bytes())
 
     def abandon(self) -> None:
         """Have the connection given back, when nobody holds this any more."""
@@ -231,9 +271,12 @@ class AsyncReply(_ReplyHead):
         """
         with self._border, self._border.cancelling():
             self._border.deadline.check()
+            # A loop that ends closes its generators: what they gave was not all.
+            if getattr(self._pieces, "ag_frame", self) is None:
+                raise RuntimeError("its event loop has ended")
             async for data in self._pieces:
                 if data:
-                    return self._scrubbed_start(data)
+                    return self._received(data)
             return b""
 
     async def drain(self) -> bytes:
@@ -259,7 +302,7 @@ class AsyncReply(_ReplyHead):
                         await close()
                     await self._stream.aclose()
             finally:
-                await self._owner.done(self._engine)
+                await self._owner.done(self._engine, failed=self._leaves_bytes())
 
     def abandon(self) -> None:
         """Have the connection given back, when nobody holds this any more."""
@@ -298,22 +341,3 @@ def _text(raw: bytes) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _cleanse(error: BaseException, secret: Secret) -> None:
-    # The frames below hold the headers, key included, where a traceback with locals shows them,
-    # those of a cancellation or a Ctrl-C too; and a message may quote what a server has echoed.
-    for link in _chain(error):
-        link.__traceback__ = None
-        link.args = tuple(
-            secret.scrub_text(str(part)) if isinstance(part, str | Exception) else part
-            for part in link.args
-        )

@@ -1,4 +1,4 @@
-"""The only module that knows the HTTP engine, which is `httpcore2` through its public classes.
+"""What knows the HTTP engine, with `sockets`: it is `httpcore2`, through its public classes.
 
 A call needs neither cookies nor redirects nor hooks, so there is no `httpx.Client` above the
 engine; `httpx` is the interface for a transport that a user brings.
@@ -22,8 +22,6 @@ import httpcore2
 from modelgates_speech.config import (
     KEEPALIVE_SECONDS,
     MAX_CONNECTIONS,
-    READ_SIZE,
-    WRITE_SIZE,
     from_environment,
 )
 from modelgates_speech.deadline import Budget
@@ -31,6 +29,7 @@ from modelgates_speech.engines import Engines
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.proxies import proxy_for
 from modelgates_speech.replies import AsyncReply, Reply
+from modelgates_speech.sockets import AsyncBackend, Backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -180,7 +179,7 @@ def new_transport(base_url: str, given: httpx.BaseTransport | None = None) -> Tr
         shared = _FromHttpx(given)
         return Transport(lambda: shared, shared=True)
     with _configuring():
-        settings = _settings(base_url) | {"network_backend": _Backend()}
+        settings = _settings(base_url) | {"network_backend": Backend()}
         return Transport(partial(httpcore2.ConnectionPool, **settings))
 
 
@@ -192,8 +191,8 @@ def new_async_transport(
         shared = _FromAsyncHttpx(given)
         return AsyncTransport(lambda: shared, shared=True)
     with _configuring():
-        new = partial(httpcore2.AsyncConnectionPool, **_settings(base_url))
-        return AsyncTransport(new)
+        settings = _settings(base_url) | {"network_backend": AsyncBackend()}
+        return AsyncTransport(partial(httpcore2.AsyncConnectionPool, **settings))
 
 
 def _settings(base_url: str) -> dict[str, Any]:
@@ -294,68 +293,3 @@ def _as_httpx(request: httpcore2.Request) -> httpx.Request:
         content=b"".join(stream),  # type: ignore[arg-type] # made of bytes by `_outgoing`
         extensions=dict(extensions),
     )
-
-
-class _Backend(httpcore2.NetworkBackend):
-    """Opens sockets that keep to the deadline of a call."""
-
-    def __init__(self) -> None:
-        self._backend = httpcore2.SyncBackend()
-
-    def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
-    ) -> httpcore2.NetworkStream:
-        """Open one."""
-        left = Budget.left(timeout)
-        return _Stream(self._backend.connect_tcp(host, port, left, *args, **kwargs))
-
-
-class _Stream(httpcore2.NetworkStream):
-    """A socket whose every operation asks anew how much time is left.
-
-    What is written leaves when something is to be read: the head of a request and its body go
-    together, at the cost of one.
-    """
-
-    def __init__(self, stream: httpcore2.NetworkStream) -> None:
-        self._stream = stream
-        self._unsent = b""
-        self._timeout: float | None = None
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Send what was written, and wait for bytes."""
-        if self._unsent:
-            self._send()
-        # The library asks for 64 KiB: less often for more costs a long stream less.
-        return self._stream.read(max(max_bytes, READ_SIZE), Budget.left(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Keep `buffer` until something is read."""
-        self._unsent += buffer
-        self._timeout = timeout
-
-    def _send(self) -> None:
-        unsent, self._unsent = self._unsent, b""
-        # A server that refuses early stops reading, but what it says is there to be read.
-        with contextlib.suppress(httpcore2.WriteError):
-            for start in range(0, len(unsent), WRITE_SIZE):
-                piece = unsent[start : start + WRITE_SIZE]
-                self._stream.write(piece, Budget.left(self._timeout))
-
-    def close(self) -> None:
-        """Close it."""
-        self._stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore2.NetworkStream:
-        """The same socket, encrypted from now on."""
-        left = Budget.left(timeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
-
-    def get_extra_info(self, info: str) -> Any:
-        """What is known of it."""
-        return self._stream.get_extra_info(info)

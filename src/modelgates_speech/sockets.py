@@ -1,0 +1,115 @@
+"""The sockets below the engine, through its public interfaces for them."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import httpcore2
+
+from modelgates_speech.config import READ_SIZE, WRITE_SIZE
+from modelgates_speech.deadline import Budget
+
+if TYPE_CHECKING:
+    import ssl
+
+
+class Backend(httpcore2.NetworkBackend):
+    """Opens sockets that keep to the deadline of a call."""
+
+    def __init__(self) -> None:
+        self._backend = httpcore2.SyncBackend()
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
+    ) -> httpcore2.NetworkStream:
+        """Open one."""
+        left = Budget.left(timeout)
+        return _Stream(self._backend.connect_tcp(host, port, left, *args, **kwargs))
+
+
+class _Stream(httpcore2.NetworkStream):
+    """A socket whose every operation asks anew how much time is left.
+
+    What is written leaves when something is to be read: the head of a request and its body go
+    together, at the cost of one.
+
+    Attributes:
+        heard: What was read last, by which a reply knows whether more came than its own bytes.
+    """
+
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self._stream = stream
+        self._unsent = b""
+        self._timeout: float | None = None
+        self.heard = b""
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Send what was written, and wait for bytes."""
+        if self._unsent:
+            self._send()
+        # The library asks for 64 KiB: less often for more costs a long stream less.
+        self.heard = self._stream.read(max(max_bytes, READ_SIZE), Budget.left(timeout))
+        return self.heard
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Keep `buffer` until something is read."""
+        self._unsent += buffer
+        self._timeout = timeout
+
+    def _send(self) -> None:
+        unsent, self._unsent = self._unsent, b""
+        # A server that refuses early stops reading, but what it says is there to be read.
+        with contextlib.suppress(httpcore2.WriteError):
+            for start in range(0, len(unsent), WRITE_SIZE):
+                piece = unsent[start : start + WRITE_SIZE]
+                self._stream.write(piece, Budget.left(self._timeout))
+
+    def close(self) -> None:
+        """Close it."""
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore2.NetworkStream:
+        """The same socket, encrypted from now on."""
+        left = Budget.left(timeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+
+    def get_extra_info(self, info: str) -> Any:
+        """What is known of it."""
+        return self._stream.get_extra_info(info)
+
+
+class AsyncBackend(httpcore2.AsyncNetworkBackend):
+    """Opens sockets for event loops, which need no help with deadlines: they cancel."""
+
+    def __init__(self) -> None:
+        self._backend = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore2.AsyncNetworkStream:
+        """Open one."""
+        return _AsyncStream(await self._backend.connect_tcp(*args, **kwargs))
+
+
+class _AsyncStream(httpcore2.AsyncNetworkStream):
+    """A socket that remembers what was `heard` last, as `_Stream` does."""
+
+    def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self.heard = b""
+        self.write = stream.write
+        self.aclose = stream.aclose
+        self.get_extra_info = stream.get_extra_info
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Wait for bytes."""
+        self.heard = await self._stream.read(max_bytes, timeout)
+        return self.heard
+
+    async def start_tls(self, *args: Any, **kwargs: Any) -> httpcore2.AsyncNetworkStream:
+        """The same socket, encrypted from now on."""
+        return _AsyncStream(await self._stream.start_tls(*args, **kwargs))

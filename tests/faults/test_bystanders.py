@@ -1,0 +1,100 @@
+"""What one call meets must not spoil another, nor anything else of the program."""
+
+import asyncio
+from contextlib import closing
+
+import pytest
+
+from modelgates_speech import (
+    APIConnectionError,
+    APIStatusError,
+    AsyncModelGates,
+    IncompleteAudioError,
+    RateLimitError,
+)
+from tests.faults.calls import CALLERS, CLIENTS, KEY, SPEECH
+from tests.faults.server import STALL
+from tests.faults.table import AUDIO, CHUNKED, chunk, reply
+
+WHOLE_CHUNKED = CHUNKED + chunk(AUDIO) + b"0\r\n\r\n"
+STRAY = reply(body=b"\5\5" * 50)
+
+
+@pytest.fixture(params=CLIENTS)
+def caller(request, server):
+    with closing(CALLERS[request.param](api_key=KEY, base_url=server.url, retry=None)) as caller:
+        yield caller
+
+
+@pytest.mark.parametrize("first", [reply(), WHOLE_CHUNKED, reply(429, b"{}")])
+@pytest.mark.parametrize("more", [STRAY, b"\r\n", b"stray", bytes(6)])
+def test_bytes_after_a_reply_are_not_taken_for_the_next_one(caller, server, first, more, tmp_path):
+    server.acts = (first + more,)
+    caller.make("create", tmp_path)
+    server.acts = (reply(),)
+    assert caller.make("create", tmp_path).heard == AUDIO
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("answer", [reply(), WHOLE_CHUNKED, reply(429, b"{}"), reply(204, b"")])
+def test_a_reply_that_ends_where_it_says_keeps_its_connection(caller, server, answer, tmp_path):
+    server.acts = (answer,)
+    for _ in range(3):
+        caller.make("create", tmp_path)
+    assert server.connections == 1
+
+
+def test_an_exception_that_the_caller_is_handling_keeps_its_traceback(caller, server, tmp_path):
+    server.refuse()
+    try:
+        raise LookupError(f"the caller's own, with {KEY}")
+    except LookupError as own:
+        assert isinstance(caller.make("create", tmp_path).error, APIConnectionError)
+        assert own.__traceback__ is not None
+        assert own.args == (f"the caller's own, with {KEY}",)
+
+
+def test_a_connection_that_broke_without_a_word_is_named_by_what_broke_it(server):
+    server.acts = (CHUNKED, chunk(AUDIO), STALL)
+
+    async def close_too_early():
+        async with AsyncModelGates(api_key=KEY, base_url=server.url) as client:
+            stream = client.audio.speech.stream(**SPEECH)
+            assert await anext(stream) == AUDIO
+        await stream.read()
+
+    with pytest.raises(IncompleteAudioError, match=r"broke: \w+"):
+        asyncio.run(close_too_early())
+
+
+def test_a_stream_that_outlives_its_event_loop_does_not_pass_for_whole(server):
+    server.acts = (CHUNKED, chunk(AUDIO), STALL)
+    client = AsyncModelGates(api_key=KEY, base_url=server.url)
+    stream = client.audio.speech.stream(**SPEECH)
+
+    async def begin():
+        return await anext(stream)
+
+    async def go_on():
+        await stream.read()
+
+    assert asyncio.run(begin()) == AUDIO
+    with pytest.raises(IncompleteAudioError, match="its event loop has ended"):
+        asyncio.run(go_on())
+
+
+def test_errors_that_a_program_derives_from_ours_are_never_raised_by_us(caller, server, tmp_path):
+    class Own(APIStatusError):
+        pass
+
+    class OwnWithStatus(APIStatusError):
+        status = 418
+
+        def __init__(self):
+            super().__init__("made by the program", status=418)
+
+    for status, expected in ((418, APIStatusError), (429, RateLimitError), (403, APIStatusError)):
+        server.acts = (reply(status, b"{}"),)
+        assert type(caller.make("create", tmp_path).error) is expected
+    assert issubclass(Own, APIStatusError)
+    assert OwnWithStatus().status == 418
