@@ -7,6 +7,7 @@ nothing: it is signed 16-bit little-endian, at the rate that the content type na
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections import deque
 from pathlib import Path
@@ -24,8 +25,8 @@ from modelgates_speech.config import (
 )
 from modelgates_speech.errors import ConfigurationError, IncompleteAudioError, InvalidResponseError
 from modelgates_speech.formats import LONGEST_LOOK, format_of, is_text, meter_of
-from modelgates_speech.formats.coding import BOMB_RATIO, CODINGS, Expander
-from modelgates_speech.formats.media_type import named, number
+from modelgates_speech.formats.coding import BOMB_RATIO, CODINGS, Expander, codings
+from modelgates_speech.formats.media_type import is_prose, named, number
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples, header
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from modelgates_speech.errors import ModelGatesError
 
 FORMAT_BY_SUFFIX = {".wav": "pcm", ".pcm": "pcm", ".raw": "pcm", ".mp3": "mp3"}
+
+_PART = re.compile(r"bytes +\d+-\d+/(\d+)")
 
 _REQUEST_ID = ("x-request-id", "request-id", "x-generation-id")
 
@@ -218,7 +221,7 @@ class Receiver:
         finished: Whether no more will come; ``whole`` if all has.
 
     Raises:
-        InvalidResponseError: If the headers say that this is not audio.
+        InvalidResponseError: If the headers name a coding that cannot be expanded.
     """
 
     def __init__(
@@ -238,9 +241,10 @@ class Receiver:
         self._meter = meter_of("")
         self._ready: deque[bytes] = deque()
         self._rest = b""
-        coding = headers.get("content-encoding", "identity").strip().lower()
-        self._expander = _expander_for(coding, self.metadata)
-        length = headers.get("content-length", "")
+        self._expander = _expander_for(headers.get("content-encoding", ""), self.metadata)
+        # Nobody asks for a part, but a cache on the way may answer with one.
+        part = _PART.fullmatch(headers.get("content-range", "").strip())
+        length = part[1] if part else headers.get("content-length", "")
         known = length.isascii() and length.isdigit() and not self._expander
         self.expected = int(length) if known else None
 
@@ -313,10 +317,15 @@ class Receiver:
     def _settle(self, *, at_end: bool) -> None:
         """Say by the first bytes what the audio is, once there are enough of them."""
         known, head = self.metadata, self._head
-        if is_text(head):
-            raise _not_audio(known, f"text under {known.content_type}", head)
+        kind = known.content_type or ""
+        text = is_text(head, prose=is_prose(kind), at_end=at_end)
+        if text:
+            raise _not_audio(known, f"text under {kind or 'no content type'}", head)
         name = format_of(head, known.format, at_end=at_end)
-        if name is None:
+        # What comes under a type such as video/mp4 is audio if its bytes are, and only then.
+        if name == known.format == "unknown" and named(kind)[0] is None:
+            raise _not_audio(known, kind, head)
+        if name is None or text is None:
             return
         if name != "pcm":
             wav = Samples()
@@ -340,7 +349,8 @@ class Receiver:
 
     def _finish(self) -> None:
         if self.expected is not None and self.bytes_received < self.expected:
-            raise self.cut("the connection ended early")
+            part = "content-range" in self.metadata.headers
+            raise self.cut("it is only a part" if part else "the connection ended early")
         if self._expander is not None and not self._expander.whole:
             raise self.cut("its compressed form ends early")
         if not self.bytes_received:
@@ -360,30 +370,28 @@ def _describe(
     content_type = headers.get("content-type")
     name, said = named(content_type or "")
     pcm = (name or requested) == "pcm"
-    metadata = AudioMetadata(
-        format=name or requested,
+    return AudioMetadata(
+        format="unknown" if name is None else name or requested,
         content_type=content_type,
         sample_rate=number(said.get("rate"), rate, MAX_RATE) if pcm else None,
         channels=number(said.get("channels"), channels, MAX_CHANNELS) if pcm else None,
         headers=headers,
         request_id=request_id_of(headers),
     )
-    if name is None:
-        raise _not_audio(metadata, content_type or "", b"")
-    return metadata
 
 
-def _expander_for(coding: str, metadata: AudioMetadata) -> Expander | None:
-    if coding in {"", "identity"}:
-        return None
-    if coding in CODINGS:
-        return Expander()
-    raise _not_audio(metadata, f"a body in the coding {coding!r} (identity was asked for)", b"")
+def _expander_for(header: str, metadata: AudioMetadata) -> Expander | None:
+    match codings(header):
+        case []:
+            return None
+        case [coding] if coding in CODINGS:
+            return Expander(coding)
+    raise _not_audio(metadata, f"a body in the coding {header!r} (identity was asked for)", b"")
 
 
 def _not_audio(metadata: AudioMetadata, what: str, body: bytes) -> InvalidResponseError:
     return InvalidResponseError(
-        f"the server answered 200 with {what}, which is not audio",
+        f"the server answered with {what}, which is not audio",
         content_type=metadata.content_type,
         body=body[:MAX_EXCERPT],
         request_id=metadata.request_id,

@@ -28,7 +28,7 @@ from modelgates_speech.deadline import Deadline
 from modelgates_speech.errors import ArgumentError, ConfigurationError
 from modelgates_speech.forks import survive_forks
 from modelgates_speech.refusals import refusal
-from modelgates_speech.retry import RetryPolicy, tries
+from modelgates_speech.retry import RetryPolicy, checked_policy, tries
 from modelgates_speech.settings import Options, Settings
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class Base(Generic[GivenT]):
             f"{request.method} {request.url.partition('?')[0]}",
             accept=accept,
             refusal=lambda reply, body: refusal(call, reply, body),
-            policy=settings.retry if call.retry is DEFAULT else call.retry,
+            policy=settings.retry if call.retry is DEFAULT else checked_policy(call.retry),
             deadline=deadline,
         )
         return request, border, steps

@@ -140,22 +140,28 @@ def checked_seconds(value: float, name: str) -> float:
     raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
 
 
+def checked_count(value: int, name: str, most: int | None = None) -> int:
+    """`value` if it is a whole number from 1 to `most`.
+
+    Raises:
+        ConfigurationError: If it is not.
+    """
+    if type(value) is int and 1 <= value <= (value if most is None else most):
+        return value
+    wanted = "1 or more" if most is None else f"a whole number from 1 to {most:,}"
+    raise ConfigurationError(f"{name} must be {wanted}, not {value!r}")
+
+
 def checked_layout(sample_rate: int | None, channels: int | None) -> None:
     """Check what PCM is to be taken for; None says nothing.
 
     Raises:
         ConfigurationError: If it cannot be that.
     """
-    if sample_rate is channels is None:
-        return
-    for name, value, most in (
-        ("sample_rate", sample_rate, MAX_RATE),
-        ("channels", channels, MAX_CHANNELS),
-    ):
-        if value is not None and not (type(value) is int and 1 <= value <= most):
-            raise ConfigurationError(
-                f"{name} must be a whole number from 1 to {most:,}, not {value!r}"
-            )
+    if sample_rate is not None:
+        checked_count(sample_rate, "sample_rate", MAX_RATE)
+    if channels is not None:
+        checked_count(channels, "channels", MAX_CHANNELS)
 
 
 class Secret:

@@ -17,6 +17,15 @@ def current_loop() -> Any:
     return current_token().native_token
 
 
+def is_running() -> bool:
+    """Whether an event loop runs here now."""
+    try:
+        current_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def is_over(loop: Any) -> bool:
     """Whether `loop` is known to have ended."""
     return bool(getattr(loop, "is_closed", bool)())

@@ -70,7 +70,7 @@ class RetryPolicy:
     def __attrs_post_init__(self) -> None:
         for name in ("max_retries", "initial_delay", "max_delay", "max_retry_after"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
+            if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
                 raise ConfigurationError(f"RetryPolicy.{name} must be 0 or more, not {value!r}")
 
     def delay(
@@ -109,6 +109,19 @@ class RetryPolicy:
                 return self.connect_errors and error.transient and not error.request_sent
             case _:
                 return False
+
+
+def checked_policy(policy: RetryPolicy | None) -> RetryPolicy | None:
+    """`policy` itself, if it is one, or None.
+
+    Raises:
+        ConfigurationError: If it is something else.
+    """
+    if policy is None or isinstance(policy, RetryPolicy):
+        return policy
+    raise ConfigurationError(
+        f"retry must be a RetryPolicy, such as RetryPolicy(max_retries=3), or None, not {policy!r}"
+    )
 
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from modelgates_speech.config import (
     checked_headers,
     checked_layout,
 )
+from modelgates_speech.retry import checked_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +43,7 @@ class Settings:
     base_url: str
     timeout: Timeout = attrs.field(converter=as_timeout)
     deadline: float | None = attrs.field(converter=checked_deadline)
-    retry: RetryPolicy | None
+    retry: RetryPolicy | None = attrs.field(converter=checked_policy)
     headers: Mapping[str, str] = attrs.field(converter=checked_headers)
 
     sample_rate: int

@@ -101,15 +101,24 @@ class _AsyncStream(httpcore2.AsyncNetworkStream):
     def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
         self._stream = stream
         self.heard = b""
-        self.write = stream.write
-        self.aclose = stream.aclose
-        self.get_extra_info = stream.get_extra_info
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    async def read(self, *args: Any, **kwargs: Any) -> bytes:
         """Wait for bytes."""
-        self.heard = await self._stream.read(max_bytes, timeout)
+        self.heard = await self._stream.read(*args, **kwargs)
         return self.heard
 
     async def start_tls(self, *args: Any, **kwargs: Any) -> httpcore2.AsyncNetworkStream:
         """The same socket, encrypted from now on."""
         return _AsyncStream(await self._stream.start_tls(*args, **kwargs))
+
+    async def write(self, *args: Any, **kwargs: Any) -> None:
+        """Send bytes."""
+        await self._stream.write(*args, **kwargs)
+
+    async def aclose(self) -> None:
+        """Close it."""
+        await self._stream.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        """What is known of it."""
+        return self._stream.get_extra_info(info)

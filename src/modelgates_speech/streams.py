@@ -7,9 +7,11 @@ import warnings
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from modelgates_speech.audio import Audio, AudioMetadata, Receiver, file_header, suffix_of
+from modelgates_speech.config import MAX_EXCERPT
 from modelgates_speech.errors import (
     APIConnectionError,
     ConfigurationError,
+    InvalidResponseError,
 )
 from modelgates_speech.files import AtomicFile, in_thread
 from modelgates_speech.keeping import Keeping, unfit
@@ -214,7 +216,13 @@ class AudioStream(_Stream["Reply"]):
                 data = reply.read()
             except APIConnectionError as error:
                 raise receiver.cut(error) from error
-            self._feed(receiver, data)
+            try:
+                self._feed(receiver, data)
+            except InvalidResponseError as error:
+                # What else the server says of it belongs into the error.
+                if error.body:
+                    error.body = (error.body + reply.drain())[:MAX_EXCERPT]
+                raise
         except BaseException:
             self.close()
             raise
@@ -308,7 +316,12 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
                 data = await reply.read()
             except APIConnectionError as error:
                 raise receiver.cut(error) from error
-            self._feed(receiver, data)
+            try:
+                self._feed(receiver, data)
+            except InvalidResponseError as error:
+                if error.body:
+                    error.body = (error.body + await reply.drain())[:MAX_EXCERPT]
+                raise
         except BaseException:
             await self.aclose()
             raise

@@ -46,12 +46,14 @@ def test_a_reply_that_ends_where_it_says_keeps_its_connection(caller, server, an
 
 def test_an_exception_that_the_caller_is_handling_keeps_its_traceback(caller, server, tmp_path):
     server.refuse()
+    own = LookupError(f"the caller's own, with {KEY}")
     try:
-        raise LookupError(f"the caller's own, with {KEY}")
-    except LookupError as own:
-        assert isinstance(caller.make("create", tmp_path).error, APIConnectionError)
-        assert own.__traceback__ is not None
-        assert own.args == (f"the caller's own, with {KEY}",)
+        raise own
+    except LookupError:
+        outcome = caller.make("create", tmp_path)
+    assert isinstance(outcome.error, APIConnectionError)
+    assert own.__traceback__ is not None
+    assert own.args == (f"the caller's own, with {KEY}",)
 
 
 def test_a_connection_that_broke_without_a_word_is_named_by_what_broke_it(server):
@@ -84,10 +86,10 @@ def test_a_stream_that_outlives_its_event_loop_does_not_pass_for_whole(server):
 
 
 def test_errors_that_a_program_derives_from_ours_are_never_raised_by_us(caller, server, tmp_path):
-    class Own(APIStatusError):
+    class OwnError(APIStatusError):
         pass
 
-    class OwnWithStatus(APIStatusError):
+    class OwnStatusError(APIStatusError):
         status = 418
 
         def __init__(self):
@@ -96,5 +98,5 @@ def test_errors_that_a_program_derives_from_ours_are_never_raised_by_us(caller, 
     for status, expected in ((418, APIStatusError), (429, RateLimitError), (403, APIStatusError)):
         server.acts = (reply(status, b"{}"),)
         assert type(caller.make("create", tmp_path).error) is expected
-    assert issubclass(Own, APIStatusError)
-    assert OwnWithStatus().status == 418
+    assert issubclass(OwnError, APIStatusError)
+    assert OwnStatusError().status == 418

@@ -59,21 +59,108 @@ def test_the_response_says_what_the_audio_is(content_type, requested, format_, r
 
 
 @pytest.mark.parametrize(
-    "content_type", ["application/json", "text/html; charset=utf-8", "image/png"]
+    ("content_type", "body"),
+    [
+        ("application/json", b"1"),
+        ("application/json", bytes(100)),
+        ("text/html; charset=utf-8", b"Down for maintenance"),
+        ("text/event-stream", b"ping"),
+        ("image/png", b"\x89PNG\r\n\x1a\n"),
+        ("multipart/mixed; boundary=x", b"--x\r\n"),
+    ],
 )
-def test_a_200_of_another_type_is_no_audio(content_type):
+@pytest.mark.parametrize("step", [1, 1000])
+def test_a_200_of_another_type_is_no_audio(content_type, body, step):
+    receiver = Receiver({"content-type": content_type}, "pcm")
     with pytest.raises(InvalidResponseError, match=content_type):
-        Receiver({"content-type": content_type}, "pcm")
+        for start in range(0, len(body) + step, step):
+            receiver.feed(body[start : start + step])
 
 
 @pytest.mark.parametrize(
-    "text", [b'{"error": {"code": 500}}', b"<!DOCTYPE html>\n<html>", b"  <html>"]
+    "text",
+    [
+        b'{"error": {"code": 500}}',
+        b'{\n        "error": "pretty"\n}',
+        b'[{"error": 1}]',
+        b"{}",
+        b'\xef\xbb\xbf{"error": 1}',
+        '{"error": "kein Guthaben für „Anna“"}'.encode(),
+        b"<!DOCTYPE html>\n<html>",
+        b"<!-- down --><html>",
+        b"<HTML><BODY>Down</BODY></HTML>",
+        b"\n  <html>",
+        b'<?xml version="1.0"?><Error/>',
+        b'event: error\ndata: {"code": 500}\n\n',
+        b'data: {"error": 1}\n\n',
+    ],
 )
-def test_text_under_an_opaque_type_is_no_audio(text):
-    receiver = Receiver(OPAQUE, "pcm")
+@pytest.mark.parametrize("content_type", ["application/octet-stream", "audio/mpeg", "", "audio/*"])
+def test_text_under_a_type_that_does_not_say_so_is_no_audio(text, content_type):
+    receiver = Receiver({"content-type": content_type}, "pcm")
     with pytest.raises(InvalidResponseError) as caught:
         receiver.feed(text)
+        receiver.feed(b"")
     assert caught.value.body == text
+
+
+@pytest.mark.parametrize("step", [1, 5, 1000])
+@pytest.mark.parametrize("start", [b"{\0", b"<\1", b" \0", b"[\xff", b'{"\0\1', b"data:\0"])
+def test_samples_that_begin_like_text_are_samples(start, step):
+    body = start + bytes(range(256)) * 2 + bytes(len(start) % 2)
+    receiver = Receiver({"content-type": "application/octet-stream"}, "pcm")
+    for at in range(0, len(body), step):
+        receiver.feed(body[at : at + step])
+    receiver.feed(b"")
+    assert b"".join(iter(receiver.take, b"")) == body
+
+
+@pytest.mark.parametrize(
+    ("total", "whole"), [("4000", False), ("1000", True), ("*", True), ("x", True)]
+)
+def test_a_part_of_the_audio_does_not_pass_for_all_of_it(total, whole):
+    receiver = Receiver(OPAQUE | {"content-range": f"bytes 0-999/{total}"}, "pcm")
+    receiver.feed(bytes(1000))
+    if whole:
+        receiver.feed(b"")
+        return
+    with pytest.raises(IncompleteAudioError, match="1,000 of 4,000 bytes: it is only a part"):
+        receiver.feed(b"")
+
+
+@pytest.mark.parametrize("step", [1, 7, 100_000])
+@pytest.mark.parametrize(
+    ("coding", "press"),
+    [
+        ("gzip", gzip.compress),
+        ("x-GZIP", gzip.compress),
+        ("identity, gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        # As many servers write it: without its header.
+        ("deflate", lambda data: zlib.compress(data)[2:-4]),
+        # Said, and not so.
+        ("gzip", bytes),
+        ("utf-8", bytes),
+        ("none", bytes),
+        ("binary", bytes),
+        ("", bytes),
+        ("identity,identity", bytes),
+    ],
+)
+def test_audio_comes_out_of_what_a_coding_says_or_does_not(coding, press, step):
+    audio = bytes(range(250)) * 40
+    receiver = Receiver(OPAQUE | {"content-encoding": coding}, "pcm")
+    body = press(audio)
+    for at in range(0, len(body), step):
+        receiver.feed(body[at : at + step])
+    receiver.feed(b"")
+    assert b"".join(iter(receiver.take, b"")) == audio
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "gzip, br"])
+def test_a_coding_that_cannot_be_taken_off_is_refused(coding):
+    with pytest.raises(InvalidResponseError, match="identity was asked for"):
+        Receiver(OPAQUE | {"content-encoding": coding}, "pcm")
 
 
 def test_pcm_that_happens_to_start_like_text_is_audio():

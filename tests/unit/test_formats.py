@@ -37,6 +37,10 @@ def mp3(seconds=1.0):
 MP3 = mp3()
 TAGGED = b"ID3\x04\0\0\0\0\2\1" + bytes(257) + MP3
 OGG = b"OggS\0\2" + SAMPLES
+# Two frames of 107 bytes each, and what would come after them.
+ADTS_FRAME = b"\xff\xf1\x50\x80\x0d\x7f\xfc" + SAMPLES[:100]
+ADTS = ADTS_FRAME * 9
+ID3 = b"ID3\x04\0\0\0\0\0\0"
 
 
 def received(body, content_type=OPAQUE, requested="pcm", step=1 << 20):
@@ -67,6 +71,21 @@ def received(body, content_type=OPAQUE, requested="pcm", step=1 << 20):
         (OGG, OPAQUE, "pcm", "ogg"),
         (b"fLaC" + SAMPLES, OPAQUE, "pcm", "flac"),
         (b"\0\0\0\x1cftypM4A " + SAMPLES, OPAQUE, "pcm", "mp4"),
+        (ADTS, OPAQUE, "pcm", "aac"),
+        (ADTS, "audio/mpeg", "mp3", "aac"),
+        (b".snd\0\0\0\x18" + SAMPLES, OPAQUE, "pcm", "au"),
+        (b"caff\0\1\0\0" + SAMPLES, OPAQUE, "pcm", "caf"),
+        (b"#!AMR-WB\n" + SAMPLES, OPAQUE, "pcm", "amr"),
+        (b"FORM\0\0\0\0AIFC" + SAMPLES, "audio/x-aiff", "pcm", "aiff"),
+        (b"fLaC" + SAMPLES, "audio/x-flac", "pcm", "flac"),
+        # Audio under a type that is said of something else.
+        (wav(), "application/json", "pcm", "wav"),
+        (wav(), "text/html", "pcm", "wav"),
+        (SAMPLES, "text/html; charset=utf-8", "pcm", "pcm"),
+        (OGG, "application/ogg", "pcm", "ogg"),
+        (OGG, "video/ogg", "pcm", "ogg"),
+        (b"\0\0\0\x1cftypM4A " + SAMPLES, "video/mp4", "pcm", "mp4"),
+        (b"\x1a\x45\xdf\xa3" + SAMPLES, "video/webm", "pcm", "webm"),
         # Where it contradicts them, they do as well.
         (wav(), "audio/pcm;rate=48000", "pcm", "wav"),
         (wav(), "audio/mpeg", "mp3", "wav"),
@@ -76,6 +95,8 @@ def received(body, content_type=OPAQUE, requested="pcm", step=1 << 20):
         # A name that they can have besides is no contradiction.
         (OGG, "audio/opus", "opus", "opus"),
         (OGG, OPAQUE, "opus", "opus"),
+        (ID3 + ADTS, "audio/aac", "pcm", "aac"),
+        (ID3 + b"fLaC" + SAMPLES, "audio/flac", "pcm", "flac"),
         # What should have a mark and has none is nothing that can be named.
         (SAMPLES, "audio/wav", "pcm", "unknown"),
         (SAMPLES, "audio/mpeg", "pcm", "unknown"),
@@ -84,6 +105,8 @@ def received(body, content_type=OPAQUE, requested="pcm", step=1 << 20):
         (SAMPLES, OPAQUE, "pcm", "pcm"),
         (b"\xff\xfb\x90\xc4" * 9000, OPAQUE, "pcm", "pcm"),
         (b"\xff\xff" * 9000, "audio/pcm", "pcm", "pcm"),
+        (ADTS_FRAME + SAMPLES[1:], OPAQUE, "pcm", "pcm"),
+        (b"\xff\xf1", OPAQUE, "pcm", "pcm"),
         (b"RI", OPAQUE, "pcm", "pcm"),
         # Padding before the first frame, and a body that has but one.
         (bytes(700) + MP3, "audio/mpeg", "mp3", "mp3"),
@@ -94,6 +117,45 @@ def test_the_first_bytes_decide(body, content_type, requested, format_, step):
     audio = received(body, content_type, requested, step)
     assert audio.format == format_
     assert audio.content_type == content_type
+
+
+@pytest.mark.parametrize(
+    ("content_type", "format_", "rate", "channels"),
+    [
+        ("Audio/X-PCM ; Rate=16000 ; CHANNELS = 2", "pcm", 16_000, 2),
+        ("audio/s16le;rate=16000", "pcm", 16_000, 1),
+        ('audio/pcm; rate="1\\6000"; note="a, b/c"', "pcm", 16_000, 1),
+        # Other words for the same.
+        ("audio/pcm;sample_rate=16000;num-channels=2", "pcm", 16_000, 2),
+        ("audio/pcm;sampleRate=16000", "pcm", 16_000, 1),
+        # A field that came twice.
+        ("audio/pcm;rate=16000, audio/pcm;rate=16000", "pcm", 16_000, 1),
+        ("audio/pcm;rate=16000, application/octet-stream", "pcm", 16_000, 1),
+        ("audio/pcm;rate=16000, audio/pcm;rate=48000", "pcm", None, 1),
+        ("audio/pcm, audio/mpeg", "unknown", None, None),
+        ("text/html, audio/pcm;rate=16000", "pcm", 16_000, 1),
+        # What says nothing of the format may say the rate.
+        ("audio/*;rate=16000", "pcm", 16_000, 1),
+        ("application/octet-stream;rate=16000", "pcm", 16_000, 1),
+        # Samples that are not 16-bit, signed and little-endian must not pass for such.
+        ("audio/pcm;bits=16;endian=little", "pcm", 24_000, 1),
+        ("audio/pcm;bits=24", "unknown", None, None),
+        ("audio/pcm;bit-depth=8", "unknown", None, None),
+        ("audio/pcm;endian=big", "unknown", None, None),
+        ("audio/pcm;encoding=float", "unknown", None, None),
+        ("audio/pcm;codec=mulaw", "unknown", None, None),
+        ("audio/L16;rate=16000", "l16", None, None),
+        ("audio/basic", "basic", None, None),
+        # What cannot be read is not guessed.
+        ("audio/pcm rate=16000", "unknown", None, None),
+        ("audio/pcm;rate=16000Hz", "pcm", None, 1),
+        ("audio/pcm;rate=16000,24000", "pcm", None, 1),
+        ("audio/pcm;rate=", "pcm", None, 1),
+    ],
+)
+def test_what_a_media_type_says_of_pcm(content_type, format_, rate, channels):
+    audio = received(SAMPLES, content_type)
+    assert (audio.format, audio.sample_rate, audio.channels) == (format_, rate, channels)
 
 
 def test_a_wav_names_its_rate_and_channels_whatever_the_type_says():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from modelgates_speech.formats.mp3 import HEADER, FrameHeader, Frames
 from modelgates_speech.formats.wav import Samples
 
@@ -14,14 +16,27 @@ _MARKS = (
     (0, b"OggS", "ogg"),
     (0, b"fLaC", "flac"),
     (0, b"FORM", "aiff"),
+    (0, b".snd", "au"),
+    (0, b"caff", "caf"),
+    (0, b"#!AMR", "amr"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
     (0, b"\x1a\x45\xdf\xa3", "webm"),
     (4, b"ftyp", "mp4"),
 )
 _FIRST = {mark[0] for at, mark, _ in _MARKS if at == 0}
-_TEXT_STARTS = (b'{"', b"<!doctype", b"<html", b"<?xml")
+# JSON, HTML or XML, or a stream of events; and what any of them may begin with.
+_TEXT = re.compile(
+    rb"[\xef\xbb\xbf\s]*(\{\s*[\"}]|\[\s*[\[{\"\]]|<[!?a-z]|(data|event):)", re.IGNORECASE
+)
+_MAYBE_TEXT = re.compile(rb"[\xef\xbb\xbf\s]*([{\[<]\s*)?")
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_LONGEST_INDENT = 64
+_EXCERPT = 1024
 _MARKED = {name for _, _, name in _MARKS}
 # They carry audio of many names: Opus, say, is no contradiction to the Ogg that it came in.
 _CARRIERS = {"ogg", "mp4", "webm"}
+# They may have a tag of MP3's before them.
+_TAGGED = {"aac", "flac"}
 
 
 def format_of(head: bytes, named: str, *, at_end: bool) -> str | None:
@@ -34,11 +49,15 @@ def format_of(head: bytes, named: str, *, at_end: bool) -> str | None:
         at_end: Whether there are no more bytes.
     """
     found = _marked(head, at_end=at_end)
+    if found == "" and head[0] == 0xFF:
+        found = _is_adts(head, at_end=at_end)
     if found == "" and (head[0] == 0xFF or named == "mp3"):
         found = _framed(head, at_end=at_end, anywhere=named == "mp3")
     if found == "":
         return "unknown" if named in _MARKED else named
-    return named if found in _CARRIERS and named not in {"pcm", *_MARKED} else found
+    if found == "mp3" and named in _TAGGED and head.startswith(b"ID3"):
+        return named
+    return named if found in _CARRIERS and named not in {"pcm", "unknown", *_MARKED} else found
 
 
 def _marked(head: bytes, *, at_end: bool) -> str | None:
@@ -72,14 +91,29 @@ def _framed(head: bytes, *, at_end: bool, anywhere: bool) -> str | None:
     return "mp3" if anywhere and len(head) >= HEADER and FrameHeader.parse(head) else ""
 
 
-def is_text(head: bytes) -> bool:
-    """Whether audio that begins with `head` is none, but JSON or HTML."""
-    if not head[:16].lstrip().lower().startswith(_TEXT_STARTS):
-        return False
-    try:
-        return head[:1024].decode("ascii").isprintable() or b"\n" in head[:1024]
-    except UnicodeDecodeError:
-        return False
+def _is_adts(head: bytes, *, at_end: bool) -> str | None:
+    """Likewise for ``aac`` as a bare stream: it is two frames, too, that tell it from samples."""
+    if len(head) > 1 and head[1] & 0xF6 != 0xF0:
+        return ""
+    size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5 if len(head) > 5 else LONGEST_LOOK
+    if len(head) < size + 2:
+        return "" if at_end else None
+    return "aac" if head[size] == 0xFF and head[size + 1] == head[1] and size > 5 else ""
+
+
+def is_text(head: bytes, *, prose: bool, at_end: bool) -> bool | None:
+    """Whether audio that begins with `head` is none, but text; None if that cannot be told yet.
+
+    Args:
+        head: The first bytes.
+        prose: Whether any text will do, or only JSON, HTML and the like.
+        at_end: Whether there are no more bytes.
+    """
+    start = head[:_EXCERPT]
+    may_be = prose or _TEXT.match(start)
+    if len(start) < _LONGEST_INDENT and not at_end and (may_be or _MAYBE_TEXT.fullmatch(start)):
+        return None
+    return bool(may_be) and not _CONTROL.search(start)
 
 
 def meter_of(format: str) -> Frames | Samples | None:  # noqa: A002 - as everywhere

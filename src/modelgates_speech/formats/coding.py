@@ -8,32 +8,52 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CODINGS = {"gzip", "x-gzip", "deflate"}
+_GZIP = {"gzip", "x-gzip"}
+CODINGS = {*_GZIP, "deflate"}
+# All that there are: other words, such as ``utf-8``, come from servers that mean something else.
+_ALL = {*CODINGS, "br", "compress", "x-compress", "dcb", "dcz", "exi", "zstd"}
 
 # Speech compresses two- or threefold; what expands further than this is an attack or a fault.
 BOMB_RATIO = 100
 _BOMB_FLOOR = 16 * 1024 * 1024
 _PIECE = 64 * 1024
 
+# Bytes that tell a header. To zlib 32 more than the window's size says: tell gzip from zlib by it.
+_HEADER = 2
+_HEADED = 32 + zlib.MAX_WBITS
+
+
+def codings(header: str) -> list[str]:
+    """The codings that a ``Content-Encoding`` names."""
+    return [name for part in header.split(",") if (name := part.strip().lower()) in _ALL]
+
 
 class Expander:
     """Takes the bytes of a compressed body and gives what they expand to.
+
+    What was said to be gzip and does not begin like it is given as it is.
+
+    Args:
+        coding: What the body is said to be in.
 
     Attributes:
         compressed: How many bytes it took.
         exploded: Whether they expand to more than speech can.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, coding: str) -> None:
         self.compressed = 0
         self.exploded = False
         self._expanded = 0
-        self._decoder = _new_decoder()
+        self._gzip = coding in _GZIP
+        self._start = b""
+        self._plain = False
+        self._decoder: zlib._Decompress | None = None
 
     @property
     def whole(self) -> bool:
         """Whether what it took does not end early."""
-        return self._decoder.eof
+        return self._plain or (self._decoder is not None and self._decoder.eof)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What `data` expands to, piece by piece: a bomb is known before it fills the memory.
@@ -42,17 +62,28 @@ class Expander:
             zlib.error: If it is damaged.
         """
         self.compressed += len(data)
+        if self._decoder is None and not self._plain:
+            self._start += data
+            if len(self._start) < _HEADER:
+                return
+            data = self._start
+            headed = data.startswith(b"\x1f\x8b") or (
+                data[0] & 0xF == zlib.DEFLATED and int.from_bytes(data[:_HEADER]) % 31 == 0
+            )
+            self._plain = self._gzip and not headed
+            # Some servers leave the header of deflate out.
+            self._wbits = _HEADED if headed else -zlib.MAX_WBITS
+            self._decoder = zlib.decompressobj(wbits=self._wbits)
+        if self._plain:
+            yield data
+            return
+        assert self._decoder is not None
         while data:
             if self._decoder.eof:
                 # What follows is another member; to drop it would pass a part for the whole.
-                self._decoder = _new_decoder()
+                self._decoder = zlib.decompressobj(wbits=self._wbits)
             piece = self._decoder.decompress(data, _PIECE)
             data = self._decoder.unconsumed_tail or self._decoder.unused_data
             self._expanded += len(piece)
             self.exploded = self._expanded > max(_BOMB_FLOOR, BOMB_RATIO * self.compressed)
             yield piece
-
-
-def _new_decoder() -> zlib._Decompress:
-    # 32 more than the window's size: the header tells gzip from zlib.
-    return zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)

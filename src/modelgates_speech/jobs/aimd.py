@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelgates_speech.errors import ConfigurationError
+from modelgates_speech.config import checked_count
 
 START = 4
 FIRST_PAUSE = 1.0
@@ -24,8 +24,7 @@ class Aimd:
     """
 
     def __init__(self, ceiling: int) -> None:
-        if ceiling < 1:
-            raise ConfigurationError(f"concurrency must be 1 or more, not {ceiling}")
+        checked_count(ceiling, "concurrency")
         self.running = 0
         self.ceiling = ceiling
         self._limit = float(min(START, ceiling))

@@ -16,7 +16,7 @@ import attrs
 
 import modelgates_speech
 from modelgates_speech.arguments import misuse
-from modelgates_speech.config import GRACE_SECONDS
+from modelgates_speech.config import GRACE_SECONDS, checked_count
 from modelgates_speech.errors import (
     APIConnectionError,
     APIStatusError,
@@ -32,7 +32,8 @@ from modelgates_speech.files import AtomicFile, in_thread
 from modelgates_speech.jobs.aimd import Aimd
 from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, file_name, read_rows
 from modelgates_speech.jobs.results import Results, describe
-from modelgates_speech.retry import RetryPolicy
+from modelgates_speech.loops import is_running
+from modelgates_speech.retry import RetryPolicy, checked_policy
 
 if TYPE_CHECKING:
     import os
@@ -61,6 +62,9 @@ MAX_REFUSALS = 10
 
 # The folder, beside the results, for audio of rows that failed.
 KEPT = "kept"
+
+# What a disk says of one name and no other.
+_OF_ONE_FILE = {errno.EBUSY, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
 
 
 @attrs.define
@@ -108,6 +112,9 @@ def run_batch(
     """
     if wrong := misuse(run_batch_async, 2, ["client", *options]):
         raise ArgumentError(f"run_batch(): {wrong}")
+    if is_running():
+        advice = "inside one, such as a notebook's, use `await run_batch_async(...)`"
+        raise ConfigurationError(f"run_batch() needs an event loop of its own: {advice}")
     make: Callable[[], AsyncClient] = client or modelgates_speech.AsyncModelGates
 
     async def run() -> BatchReport:
@@ -161,13 +168,12 @@ async def run_batch_async(
         SaveError: If `out_dir` cannot be written.
     """
     for name, most in (("max_errors", max_errors), ("max_characters", max_characters)):
-        if most is not None and most < 1:
-            raise ConfigurationError(f"{name} must be 1 or more, not {most}")
+        checked_count(1 if most is None else most, name)
     limiter = Aimd(concurrency)
     if unknown := set(defaults or {}) - set(FIELDS):
         raise ConfigurationError(f"unknown defaults: {', '.join(sorted(unknown))}")
     rows = read_rows(source, defaults or {})
-    if retry is not None:
+    if retry := checked_policy(retry):
         without = retry.statuses - {429}
         retry = attrs.evolve(retry, statuses=without)  # type: ignore[arg-type] # a converter
     results = await in_thread(Results, Path(out_dir))
@@ -177,10 +183,6 @@ async def run_batch_async(
         return await batch.run()
     finally:
         results.close()
-
-
-# What a disk says of one name and no other.
-_OF_ONE_FILE = {errno.EBUSY, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
 
 
 class _Batch:
@@ -394,6 +396,5 @@ def _keep(folder: Path, name: str, error: ModelGatesError) -> dict[str, str]:
         folder.mkdir(exist_ok=True)
         audio.save(path)
     except (OSError, ModelGatesError):
-        # A disk that fails twice: the error itself is told.
-        return {}
+        return {}  # a disk that fails twice: the error itself is told
     return {"kept": f"{folder.name}/{path.name}"}

@@ -12,15 +12,17 @@ import hashlib
 import json
 import logging
 import os
+import re
 import threading
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import attrs
 
-from modelgates_speech.errors import ConfigurationError, SaveError
+from modelgates_speech.config import checked_count
+from modelgates_speech.errors import SaveError
 from modelgates_speech.files import AtomicFile, in_thread
 from modelgates_speech.forks import survive_forks
 
@@ -37,6 +39,7 @@ logger = logging.getLogger("modelgates_speech")
 MAX_BYTES = 10 * 1024**3  # some 60 hours of 24 kHz mono PCM
 
 _SUFFIX = ".speech"
+_ENTRY = re.compile(r"[0-9a-f]{64}" + re.escape(_SUFFIX))
 _MAGIC = b"modelgates-1 "
 _PREAMBLE = len(_MAGIC) + 64 + 1
 _MAX_HEAD = 1024 * 1024
@@ -64,8 +67,7 @@ class AudioCache:
         max_bytes: int = MAX_BYTES,
         origin: str | None = None,
     ) -> None:
-        if max_bytes < 1:
-            raise ConfigurationError(f"max_bytes must be 1 or more, not {max_bytes}")
+        checked_count(max_bytes, "max_bytes")
         self.folder = Path(folder)
         self.max_bytes = max_bytes
         self.origin = origin
@@ -76,6 +78,10 @@ class AudioCache:
     def after_fork(self) -> None:
         """Begin anew, in a child."""
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process has a lock of its own.
+        return partial(type(self), max_bytes=self.max_bytes, origin=self.origin), (self.folder,)
 
     def __fspath__(self) -> str:
         """Its folder: where a path is asked for, a cache will do."""
@@ -90,7 +96,7 @@ class AudioCache:
 
     def holds(self, key: str) -> bool:
         """Whether there is an entry under `key`; it may still turn out damaged."""
-        return self._path(key).is_file()
+        return os.path.isfile(self._path(key))  # noqa: PTH113 - unlike a Path's, it never raises
 
     def find(self, key: str) -> Entry | None:
         """The entry under `key`, open and proven whole, or None."""
@@ -102,7 +108,10 @@ class AudioCache:
         except OSError as error:
             logger.warning("the cache entry %s cannot be read: %s", path, error.strerror)
             return None
-        entry = _checked(file)
+        try:
+            entry = _checked(file)
+        except (OSError, ValueError):
+            entry = None
         if entry is None:
             file.close()
             logger.warning("the cache entry %s is damaged and will be replaced", path)
@@ -119,9 +128,10 @@ class AudioCache:
         """Remove every entry, and the folder if nothing else is in it."""
         if not self.folder.is_dir():
             return
-        for _, _, path in [*self._entries()]:
+        entries = [path for _, _, path in self._entries()]
+        for path in entries:
             path.unlink(missing_ok=True)
-        for folder in (*self.folder.glob("??"), self.folder):
+        for folder in (*{path.parent for path in entries}, self.folder):
             with contextlib.suppress(OSError):  # something of somebody else's is in it
                 folder.rmdir()
 
@@ -157,7 +167,8 @@ class AudioCache:
             if not shard.is_dir():
                 continue
             for entry in os.scandir(shard):
-                if entry.name.endswith(_SUFFIX):
+                # What has another name is somebody else's.
+                if _ENTRY.fullmatch(f"{shard.name}{entry.name}"):
                     with contextlib.suppress(FileNotFoundError):  # evicted by another process
                         found = entry.stat()
                         yield found.st_mtime, found.st_size, Path(entry)
@@ -285,6 +296,9 @@ class _Recorded:
         self._recording.write(data)
         return data
 
+    def drain(self) -> bytes:
+        return self._reply.drain()
+
     def close(self) -> None:
         self._reply.close()
         if self._receiver.whole:
@@ -306,6 +320,9 @@ class _AsyncRecorded:
         data = await self._reply.read()
         await in_thread(self._recording.write, data)
         return data
+
+    async def drain(self) -> bytes:
+        return await self._reply.drain()
 
     async def aclose(self) -> None:
         try:

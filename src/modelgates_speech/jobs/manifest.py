@@ -6,9 +6,10 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from io import TextIOWrapper
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
@@ -21,7 +22,7 @@ from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.jobs.cache import request_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
 
@@ -33,6 +34,7 @@ FIELDS = (*(name for name in ARGUMENTS if name != "input"), *_OURS)
 # In bytes, suffix included, of the 255 that file systems take.
 _LONGEST_NAME = 200
 _BATCH = 256
+_RESULTS = "results.jsonl"
 
 
 @attrs.frozen
@@ -93,27 +95,30 @@ def count_rows(source: Source) -> int | None:
     if not isinstance(source, str | os.PathLike) or source == STANDARD_INPUT:
         return None
     path = Path(source)
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return int(_parquet(path).metadata.num_rows)
+    if not path.is_file():
+        return None  # a pipe can be read once only
     with path.open("rb") as file:
-        return sum(1 for line in file if line.strip()) - (path.suffix == ".csv")
+        return sum(1 for line in file if line.strip()) - (path.suffix.lower() == ".csv")
 
 
 def _records(source: Source) -> Iterator[Mapping[str, Any] | BadRow]:
-    if isinstance(source, Mapping | bytes):
+    if isinstance(source, Mapping | bytes) or not isinstance(source, str | os.PathLike | Iterable):
         raise ConfigurationError("a batch is a path or an iterable of mappings")
     if source == STANDARD_INPUT:
         if sys.stdin is None:
             raise ConfigurationError("standard input is closed: give a file, or pipe JSONL in")
-        return _json_lines(sys.stdin.buffer)
+        return _json_lines(sys.stdin.buffer, "standard input")
     if not isinstance(source, str | os.PathLike):
         return iter(source)
     path = Path(source)
-    if path.suffix in (".jsonl", ".ndjson"):
-        return _json_lines(_opened(path))
-    if path.suffix == ".csv":
+    suffix = path.suffix.lower()
+    if suffix in (".jsonl", ".ndjson"):
+        return _json_lines(_opened(path), str(path))
+    if suffix == ".csv":
         return _csv(path, _opened(path))
-    if path.suffix == ".parquet":
+    if suffix == ".parquet":
         return _parquet_rows(_parquet(path))
     raise ConfigurationError(f"{path} has to be .jsonl, .csv or .parquet; JSONL can be piped to -")
 
@@ -125,13 +130,15 @@ def _opened(path: Path) -> BinaryIO:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _json_lines(file: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
+def _json_lines(file: BinaryIO, name: str) -> Iterator[Mapping[str, Any] | BadRow]:
     number = 0
     with file:
         for line in file:
             if not line.strip():
                 continue
             number += 1
+            if number == 1:
+                _check_start(name, line)
             try:
                 found = json.loads(line.decode("utf-8-sig"))
             except (ValueError, RecursionError) as error:
@@ -143,11 +150,31 @@ def _json_lines(file: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
                 yield BadRow(number, None, f"not a JSON object but {type(found).__name__}")
 
 
+def _check_start(name: str, line: bytes) -> None:
+    """Refuse what is no JSONL from its first line on, rather than row by row.
+
+    Raises:
+        ConfigurationError: If it is not.
+    """
+    if line.startswith(_UTF_16):
+        raise ConfigurationError(f"{name} is UTF-16: {_AS_UTF_8}")
+    if line.lstrip(b"\xef\xbb\xbf \t").startswith(b"["):
+        raise ConfigurationError(
+            f"{name} is one JSON array: write its objects a line each, for example with jq -c '.[]'"
+        )
+
+
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_AS_UTF_8 = "save it as UTF-8, for example with iconv -f utf-16 -t utf-8"
+
+
 def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
     with TextIOWrapper(opened, encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
         try:
-            _check_header(path, reader.fieldnames or ())
+            # Strict: else a quote that is never closed makes one row of all that follow it.
+            reader = csv.DictReader(dropwhile(_is_blank, file), strict=True)
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+            _check_header(path, reader.fieldnames)
             for number, found in enumerate(reader, start=1):
                 if None in found or None in found.values():
                     yield BadRow(
@@ -163,9 +190,12 @@ def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
                     yield BadRow(number, found.get("id"), str(error))
         except csv.Error as error:
             raise ConfigurationError(
-                f"{path}, line {reader.line_num}: not CSV: {error}; JSONL has no such limits"
+                f"{path}, line {reader.reader.line_num}: not CSV: {error}; check its quotes, or "
+                "use JSONL, which has no such limits"
             ) from error
         except UnicodeDecodeError as error:
+            if error.object.startswith(_UTF_16):
+                raise ConfigurationError(f"{path} is UTF-16: {_AS_UTF_8}") from error
             byte = error.object[error.start]
             raise ConfigurationError(
                 f"{path} is not UTF-8 text: byte 0x{byte:02x} after line {reader.line_num}; "
@@ -173,13 +203,19 @@ def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
             ) from error
 
 
+def _is_blank(line: str) -> bool:
+    return not line.strip()
+
+
 def _check_header(path: Path, names: Sequence[str]) -> None:
-    """Refuse a header without an id, and say what is there instead.
+    """Refuse a header without an id or a text, and say what is there instead.
 
     Raises:
-        ConfigurationError: If there is none.
+        ConfigurationError: If one is not there, or any is there twice.
     """
-    if "id" in names:
+    if twice := [name for name in set(names) if names.count(name) > 1]:
+        raise ConfigurationError(f"{path}, line 1: two columns are named {twice[0]!r}")
+    if {"id", "input"} <= set(names):
         return
     if len(names) == 1 and (mark := next((m for m in ";\t|" if m in names[0]), None)):
         shown = {"\t": "tabs"}.get(mark, repr(mark))
@@ -238,6 +274,8 @@ def _parquet_rows(file: Any) -> Iterator[Mapping[str, Any] | BadRow]:
 
 def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -> Row | BadRow:
     """What the fields of a row ask for, with `defaults` for those it does not have."""
+    if not isinstance(found, Mapping):
+        return BadRow(number, None, f"not a mapping but {type(found).__name__}")
     identity = found.get("id")
     shown = identity if isinstance(identity, str) else None
     if isinstance(identity, int) and not isinstance(identity, bool):
@@ -259,6 +297,8 @@ def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -
         return BadRow(number, shown, str(error))
     asked = call.response_format
     suffix = ".wav" if asked == "pcm" else f".{file_name(asked)}"
+    if (name + suffix).lower() == _RESULTS:
+        return BadRow(number, shown, f"its file would be {_RESULTS}, which is the batch's own")
     if (size := len(name + suffix)) > _LONGEST_NAME:
         return BadRow(number, shown, f"id is too long for a file name: {size} bytes")
     return Row(number, shown, name, suffix, request, request_key(call, ""))

@@ -17,8 +17,9 @@ from modelgates_speech.config import (
     DEFAULT_RATE,
     MAX_CHARS,
     NARRATE_CONCURRENCY,
+    checked_count,
 )
-from modelgates_speech.errors import ConfigurationError, ModelGatesError
+from modelgates_speech.errors import ModelGatesError
 from modelgates_speech.jobs.cache import as_cache
 from modelgates_speech.jobs.joining import Joiner, check_joinable
 from modelgates_speech.jobs.splitting import Piece, split
@@ -114,8 +115,7 @@ def settings_of(
     **request: Any,
 ) -> Settings:
     """The arguments of a narration, checked."""
-    if concurrency < 1:
-        raise ConfigurationError(f"concurrency must be 1 or more, not {concurrency}")
+    checked_count(concurrency, "concurrency")
     # What is wrong with a request is wrong with the first already: better said before it is sent.
     check_joinable(prepare(input="", **request).response_format)
     return Settings(

@@ -31,6 +31,8 @@ logger = logging.getLogger("modelgates_speech")
 
 NAME = "results.jsonl"
 SYNC_SECONDS = 1.0
+# How each of its lines begins.
+_OURS = b'{"id": '
 
 Claim = Literal["new", "done", "twice"]
 
@@ -45,7 +47,7 @@ class Results:
         folder: The batch's folder; made if need be.
 
     Raises:
-        ConfigurationError: If another process holds it.
+        ConfigurationError: If another process holds it, or its ``results.jsonl`` is not a batch's.
         SaveError: If it cannot be written.
     """
 
@@ -64,12 +66,18 @@ class Results:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._holder = _held(folder / ".lock")
-            self._tidy()
-            self._file = self.path.open("ab", buffering=0)
+            try:
+                self._tidy()
+                self._file = self.path.open("ab", buffering=0)
+            except BaseException:
+                self._holder.close()
+                raise
         except OSError as error:
             self._known.close()
             raise SaveError(
-                f"could not write {self.path}: {error.strerror}", path=self.path, errno=error.errno
+                f"could not write {error.filename or self.path}: {error.strerror}",
+                path=self.path,
+                errno=error.errno,
             ) from error
         except BaseException:
             self._known.close()
@@ -151,13 +159,16 @@ class Results:
         count = 0
         for at, result in _lines(self.path):
             count += 1
-            if not isinstance(result.get("name"), str):
+            name, key = result.get("name"), result.get("request")
+            # A name as batches write it: percent-encoded.
+            if not (isinstance(name, str) and name.isascii()):
                 continue
-            name = result["name"].casefold()
+            name = name.casefold()
             # Of several lines for a row the last one counts, be it a failure.
             self._known.execute("DELETE FROM known WHERE name = ?", (name,))
-            if result.get("status") == "ok" and _agrees(self._folder, result):
-                facts = (name, result.get("request"), at)
+            known = result.get("status") == "ok" and isinstance(key, str) and key.isascii()
+            if known and _agrees(self._folder, result):
+                facts = (name, key, at)
                 self._known.execute("INSERT INTO known (name, key, at) VALUES (?, ?, ?)", facts)
         [(kept,)] = self._known.execute("SELECT count(*) FROM known")
         if kept == count and not _ends_torn(self.path):
@@ -182,23 +193,37 @@ def _agrees(folder: Path, result: Mapping[str, Any]) -> bool:
         if path.stat().st_size != result.get("bytes"):
             return False
         return bool(describe(path)["sha256"] == result.get("sha256"))
-    except OSError:
-        # A file that is not there, or cannot be read, agrees with nothing.
+    except (OSError, ValueError):
+        # A file that is not there, or cannot be read or be, agrees with nothing.
         return False
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The lines with their offsets; one that a killed process left torn counts as empty."""
+    """The lines with their offsets; one that a killed process left torn counts as empty.
+
+    Raises:
+        ConfigurationError: If a line is none that a batch has written, whole or torn: it would
+            not outlive the batch.
+    """
     if not path.exists():
         return
     with path.open("rb") as file:
         at = 0
-        for line in file:
+        for number, line in enumerate(file, start=1):
             try:
-                found = json.loads(line)
-            except ValueError:
+                found: Any = json.loads(line)
+            except (ValueError, RecursionError):
                 found = {}
-            yield at, found if isinstance(found, dict) else {}
+                # A power cut may leave zeros.
+                foreign = not _OURS.startswith(line.strip(b"\0 \r\n")[: len(_OURS)])
+            else:
+                foreign = not isinstance(found, dict) or not {"name", "status"} <= found.keys()
+            if foreign:
+                raise ConfigurationError(
+                    f"{path}, line {number}: not the result of a batch: move the file elsewhere, "
+                    "or choose another folder"
+                )
+            yield at, found
             at += len(line)
 
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Iterable
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import attrs
 
-from modelgates_speech.config import MAX_CHARS
+from modelgates_speech.config import MAX_CHARS, checked_count
 from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     Segment = Callable[[str, str], list[str]]
 
@@ -86,8 +87,9 @@ def split(
         ConfigurationError: If `max_chars` is below 1, a part is not a string, or ``sentencex``
             is not installed.
     """
-    if max_chars < 1:
-        raise ConfigurationError(f"max_chars must be 1 or more, not {max_chars}")
+    checked_count(max_chars, "max_chars")
+    if isinstance(text, bytes) or not isinstance(text, Iterable):
+        raise ConfigurationError(f"input must be text or an iterable of texts, not {type(text)!r}")
     return _pieces(iter((text,) if isinstance(text, str) else text), max_chars, language, _load())
 
 

@@ -1,0 +1,167 @@
+"""Manifests, results and folders as people have them: what is not understood is not bought."""
+
+import asyncio
+import json
+import pickle
+
+import pytest
+
+from modelgates_speech import ConfigurationError, SaveError
+from modelgates_speech.jobs import AudioCache, run_batch
+from tests.jobs.conftest import SPEAKER
+from tests.jobs.test_batch import batch, out, results, rows  # noqa: F401 - two are fixtures
+
+TWO = '{"id":"a","input":"One."}\n{"id":"b","input":"Two."}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("rows.csv", 'id,input\na,"One.\nb,Two.\nc,Three.\n', "line 4: not CSV.*check its quotes"),
+        ("rows.csv", 'id,input\na,One.\nb,"Two."too\n', "line 3: not CSV"),
+        ("rows.csv", "id,input,input\na,One.,Two.\n", "two columns are named 'input'"),
+        ("rows.csv", "id,text\na,One.\n", "one named input; there is id, text"),
+        ("rows.csv", "id,input\na,One.\n".encode("utf-16"), "is UTF-16: save it as UTF-8"),
+        ("rows.jsonl", TWO.encode("utf-16"), "is UTF-16: save it as UTF-8"),
+        ("rows.jsonl", f"[{TWO.strip()}]".replace("\n", ",\n"), "is one JSON array"),
+        ("rows.jsonl", f"\ufeff [\n{TWO}]", "is one JSON array"),
+    ],
+)
+def test_a_manifest_that_is_not_what_it_seems_is_refused(
+    batch,  # noqa: F811
+    stub,
+    tmp_path,
+    name,
+    content,
+    reason,
+):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigurationError, match=reason):
+        batch(path)
+    # What came before the fault is spoken; what comes after it is nobody's to guess.
+    assert {request.body["input"] for request in stub.requests} <= {"One."}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.JSONL", TWO),
+        ("rows.jsonl", "\ufeff" + TWO.replace("\n", "\r\n\r\n")),
+        ("rows.CSV", "id,input\na,One.\nb,Two.\n"),
+        ("rows.csv", "\ufeff\n\n id , input \na,One.\n\nb,Two.\n\n"),
+        ("rows.csv", 'id,input\r"a","One."\rb,Two.\r'),
+    ],
+)
+def test_a_manifest_may_look_as_programs_write_them(batch, tmp_path, name, content):  # noqa: F811
+    path = tmp_path / name
+    path.write_bytes(content.encode())
+    assert batch(path).ok == 2
+
+
+def test_what_is_no_row_at_all_stops_no_other(batch, out):  # noqa: F811
+    report = batch([1, None, "text", *rows(1)])
+    assert (report.ok, report.failed) == (1, 3)
+    assert results(out)[0]["error"]["message"] == "not a mapping but int"
+
+
+@pytest.mark.parametrize("source", [None, 3, {"id": "a"}, b"rows.jsonl"])
+def test_what_is_no_manifest_at_all_is_refused(batch, source):  # noqa: F811
+    with pytest.raises(ConfigurationError, match="a path or an iterable of mappings"):
+        batch(source)
+
+
+def test_no_row_takes_the_place_of_the_results(batch, out):  # noqa: F811
+    report = batch([{"id": "Results", "input": "x", "response_format": "jsonl"}, *rows(1)])
+    assert (report.ok, report.failed) == (1, 1)
+    assert "the batch's own" in json.dumps(results(out))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"score": 1}\n{"score": 2}\n',
+        b"my notes\n",
+        b"[" * 100_000 + b"\n",
+        TWO.encode("utf-16"),
+        b'{"id": "a", "row": 1, "name": "a", "status": "ok"}\n# checked by hand\n',
+    ],
+)
+def test_a_results_file_of_somebody_else_is_left_alone(batch, out, stub, content):  # noqa: F811
+    out.mkdir()
+    (out / "results.jsonl").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"results\.jsonl, line \d: not the result of"):
+        batch(rows(2))
+    assert (out / "results.jsonl").read_bytes() == content
+    assert not stub.requests
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"request": ["x"]},
+        {"request": "\ud800"},
+        {"name": "\ud800"},
+        {"name": 3},
+        {"path": "a\0b"},
+        {"path": 7, "bytes": "many"},
+        {"path": "../" * 2000},
+    ],
+)
+def test_a_result_that_was_edited_by_hand_is_bought_again(batch, out, line):  # noqa: F811
+    batch(rows(1))
+    [found] = results(out)
+    (out / "results.jsonl").write_text(json.dumps(found | line) + "\n")
+    assert batch(rows(1)).ok == 1
+
+
+@pytest.mark.parametrize("rest", [b"{", b'{"id"', b'{"id": "row-1", "row": 2, "na', bytes(512)])
+def test_what_a_crash_left_of_a_line_does_not_stop_the_next_run(batch, out, rest):  # noqa: F811
+    batch(rows(1))
+    with (out / "results.jsonl").open("ab") as file:
+        file.write(rest)
+    report = batch(rows(2))
+    assert (report.ok, report.skipped) == (1, 1)
+
+
+def test_the_message_names_the_file_that_is_in_the_way(batch, out):  # noqa: F811
+    out.mkdir()
+    (out / ".lock").mkdir()
+    with pytest.raises(SaveError, match=r"\.lock: Is a directory"):
+        batch(rows(1))
+
+
+def test_a_notebook_is_told_what_to_call_instead(tmp_path, stub):
+    async def cell():
+        run_batch(rows(1), tmp_path, defaults=SPEAKER)
+
+    with pytest.raises(ConfigurationError, match=r"use `await run_batch_async\(\.\.\.\)`"):
+        asyncio.run(cell())
+
+
+@pytest.mark.parametrize("name", ["concurrency", "max_errors", "max_characters"])
+@pytest.mark.parametrize("value", ["3", 0, 2.5, True])
+def test_a_number_that_is_none_is_named(batch, name, value):  # noqa: F811
+    with pytest.raises(ConfigurationError, match=f"{name} must be 1 or more"):
+        batch(rows(1), **{name: value})
+
+
+def test_clearing_a_cache_leaves_what_is_not_its_own(api, tmp_path):
+    folder = tmp_path / "cache"
+    api.create("Hello.", cache_dir=folder)
+    own = [folder / "en" / "talk.speech", folder / "ab" / "note.speech", folder / "x.speech"]
+    for path in own:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    (folder / "no").mkdir()
+    AudioCache(folder, max_bytes=1).make_room(1)
+    AudioCache(folder).clear()
+    assert sorted(path for path in folder.rglob("*") if path.is_file()) == sorted(own)
+    assert (folder / "no").is_dir()
+
+
+def test_a_cache_can_be_handed_to_another_process(tmp_path):
+    cache = AudioCache(tmp_path, max_bytes=5, origin="there")
+    copy = pickle.loads(pickle.dumps(cache))
+    assert repr(copy) == repr(cache)
+    assert copy.origin == "there"
