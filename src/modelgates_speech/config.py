@@ -50,6 +50,11 @@ MAX_RESCUED = 64 * 1024 * 1024
 NARRATE_CONCURRENCY = 4
 MAX_CHARS = 1000
 
+# Seconds of silence that a narration adds after a paragraph and around a heading; the most of each.
+PARAGRAPH_PAUSE = 0.6
+HEADING_PAUSE = 1.5
+MAX_PAUSE = 60
+
 # What a batch or a narration that is cancelled gives to what is under way, for it is paid for.
 GRACE_SECONDS = 5.0
 

@@ -182,7 +182,8 @@ def _report_plan(
         )
     else:
         write_line(
-            f"{counted(facts['rows'], 'row')}; to send: {counted(facts['rows_to_send'], 'row')}, "
+            f"{counted(facts['rows'], 'row')}; "
+            f"to send: {counted(facts['rows_to_send'], 'request')}, "
             f"{forecast_in_words(characters, price)}; "
             f"{facts['rows_that_cannot_be_spoken']:,} cannot be spoken"
         )

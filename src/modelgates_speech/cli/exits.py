@@ -96,8 +96,8 @@ _WORDS = (
     (r"\bresponse_format\b", "--format"),
     (r"\bcreate\(\)|\bcreate\b(?= )", "speak"),
     (
-        r"\b(base_url|cache_dir|concurrency|deadline|language|max_characters|max_chars|max_errors"
-        r"|sample_rate|channels|timeout)(?=[ =(]|$)",
+        r"\b(base_url|cache_dir|concurrency|deadline|heading_pause|language|max_characters"
+        r"|max_chars|max_errors|paragraph_pause|sample_rate|channels|timeout)(?=[ =(]|$)",
         "--\\1",
     ),
     (r"; (it|the audio|what arrived) is in \.(audio|partial)", ""),

@@ -33,6 +33,7 @@ from modelgates_speech.cli.output import (
 )
 from modelgates_speech.cli.progress import bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
+from modelgates_speech.config import HEADING_PAUSE, MAX_PAUSE, PARAGRAPH_PAUSE
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache
 
@@ -75,6 +76,22 @@ _CHUNK = 64 * 1024
     help="The most characters of one request.",
 )
 @click.option(
+    "--paragraph-pause",
+    type=click.FloatRange(0, MAX_PAUSE),
+    metavar="SECONDS",
+    default=PARAGRAPH_PAUSE,
+    show_default=True,
+    help="Silence to add after a paragraph; 0 lets one request speak several.",
+)
+@click.option(
+    "--heading-pause",
+    type=click.FloatRange(0, MAX_PAUSE),
+    metavar="SECONDS",
+    default=HEADING_PAUSE,
+    show_default=True,
+    help="Silence to add before and after a heading.",
+)
+@click.option(
     "--cache-dir",
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep finished pieces here for good.  [default: beside the output, until it is whole]",
@@ -89,6 +106,8 @@ def command(
     language: str,
     concurrency: int,
     max_chars: int,
+    paragraph_pause: float,
+    heading_pause: float,
     cache_dir: Path | None,
     dry_run: bool,
     price_per_million: float | None,
@@ -144,6 +163,8 @@ def command(
             "language": language,
             "concurrency": concurrency,
             "max_chars": max_chars,
+            "paragraph_pause": paragraph_pause,
+            "heading_pause": heading_pause,
             "cache_dir": cache,
         }
         with ModelGates(**settings) as client, _hint(pieces):
@@ -152,7 +173,8 @@ def command(
                 _report_plan(plan, price_per_million, as_json)
                 return
             shown = bar_is_welcome() and not (quiet or as_json)
-            with _Bar(characters, shown=shown) as bar, _stream(client, bar, arguments) as stream:
+            bar = _Bar(characters, shown=shown, timed=as_json)
+            with bar, _stream(client, bar, arguments) as stream:
                 if to_standard_output:
                     for chunk in stream:
                         write_audio(chunk)
@@ -162,7 +184,7 @@ def command(
     if cache_dir is None:
         cache.clear()
     if not (quiet or to_standard_output):
-        _report(bar.last, output, as_json)
+        _report(bar, output)
 
 
 def _stream(client: ModelGates, bar: _Bar, arguments: dict[str, Any]) -> AudioStream:
@@ -220,10 +242,11 @@ def _hint(pieces: Path) -> Generator[None]:
 class _Bar:
     """A bar over the characters of the text, called with the progress of the narration."""
 
-    def __init__(self, characters: int | None, *, shown: bool) -> None:
+    def __init__(self, characters: int | None, *, shown: bool, timed: bool) -> None:
         with needs_extra("cli"):
             from tqdm import tqdm
         self.last: NarrationProgress | None = None
+        self.timeline: list[dict[str, Any]] | None = [] if timed else None
         self._bar = tqdm(
             desc="narrating",
             total=characters,
@@ -237,6 +260,15 @@ class _Bar:
     def __call__(self, progress: NarrationProgress) -> None:
         """Show how far the narration is."""
         self.last = progress
+        if self.timeline is not None:
+            self.timeline.append(
+                {
+                    "begins": round(progress.begins, 3),
+                    "ends": round(progress.seconds, 3),
+                    "start": progress.piece.start,
+                    "text": progress.piece.text,
+                }
+            )
         self._bar.set_postfix_str(
             f"{counted(progress.pieces, 'piece')}, {clock(progress.seconds)} of audio"
         )
@@ -266,17 +298,19 @@ def _report_plan(
     else:
         write_line(
             f"{counted(plan.pieces, 'piece')}, {counted(plan.characters, 'character')}; "
-            f"to send: {counted(plan.pieces_to_buy, 'piece')}, "
+            f"to send: {counted(plan.pieces_to_buy, 'request')}, "
             f"{forecast_in_words(plan.characters_to_buy, price)}"
         )
 
 
-def _report(progress: NarrationProgress | None, output: Path, as_json: bool) -> None:  # noqa: FBT001
+def _report(bar: _Bar, output: Path) -> None:
+    progress = bar.last
     assert progress is not None, "a narration without a piece is refused"
     size = output.stat().st_size
-    if as_json:
+    if bar.timeline is not None:
         facts = {"path": str(output), "bytes": size, "seconds": progress.seconds}
-        write_line(json.dumps({**facts, "pieces": progress.pieces}))
+        facts |= {"pieces": progress.pieces, "timeline": bar.timeline}
+        write_line(json.dumps(facts))
     else:
         write_line(
             f"{click.format_filename(output)}: {clock(progress.seconds)}, {size:,} bytes, "

@@ -60,16 +60,8 @@ _TYPES = {"string": click.STRING, "number": click.FLOAT, "integer": click.INT, "
 # Options that commands have already; an argument of that name has to stand aside.
 _TAKEN = {
     *("base_url", "cache_dir", "concurrency", "deadline", "debug", "dry_run", "file", "format"),
-    *(
-        "allow_plain_http",
-        "help",
-        "json",
-        "language",
-        "local",
-        "max_characters",
-        "max_chars",
-        "max_errors",
-    ),
+    *("allow_plain_http", "heading_pause", "help", "json", "language", "local"),
+    *("max_characters", "max_chars", "max_errors", "paragraph_pause", "play"),
     *("channels", "out_dir", "output", "provider_option", "quiet", "sample_rate", "timeout"),
 }
 _PREFIX = "request_"
