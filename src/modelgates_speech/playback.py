@@ -145,7 +145,8 @@ class _Speaker:
             next(samples)
             self._device.start(samples)
         except Exception as error:
-            raise PlaybackError(f"the audio device cannot be used: {error}") from error
+            reason = next(iter(error.args), error)
+            raise PlaybackError(f"the audio device cannot be used: {reason}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -196,7 +197,7 @@ def _library() -> Any:
     except ImportError as error:
         raise ConfigurationError(
             f"to play audio needs {error.name or 'miniaudio'}, which is not installed: "
-            "pip install 'modelgates-speech[play]'"
+            'pip install "modelgates-speech[play]"'
         ) from error
 
 

@@ -235,7 +235,7 @@ def test_a_device_that_does_not_open_is_told_in_our_words(monkeypatch):
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "miniaudio", None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'modelgates-speech\[play\]'"):
+    with pytest.raises(ConfigurationError, match=r'pip install "modelgates-speech\[play\]"'):
         play(pcm(SAMPLES))
 
 

@@ -18,7 +18,6 @@ from modelgates_speech.cli.options import (
     PRICE,
     api_options,
     connection,
-    log_to_standard_error,
     request_of,
     request_options,
 )
@@ -27,7 +26,7 @@ from modelgates_speech.cli.progress import bar_is_welcome
 from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
     from types import TracebackType
 
     from modelgates_speech.jobs import BatchReport
@@ -69,14 +68,9 @@ def command(
     max_characters: int | None,
     dry_run: bool,
     price_per_million: float | None,
-    local: bool,
-    base_url: str | None,
-    timeout: float | None,
-    deadline: float | None,
-    allow_plain_http: bool,
+    api: Mapping[str, Any],
     quiet: bool,
     as_json: bool,
-    debug: bool,
     **options: Any,
 ) -> None:
     """Speak every row of MANIFEST (.jsonl, .csv, .parquet; - is JSONL on standard input).
@@ -89,8 +83,6 @@ def command(
     from modelgates_speech.jobs import run_batch
     from modelgates_speech.jobs.manifest import count_rows
 
-    if debug:
-        log_to_standard_error()
     defaults = request_of(**options)
     if response_format is not None:
         defaults["response_format"] = response_format
@@ -104,13 +96,7 @@ def command(
         raise ConfigurationError(f"cannot read {manifest}: {error.strerror}") from error
     with (
         _hint(out_dir),
-        connection(
-            local=local,
-            base_url=base_url,
-            timeout=timeout,
-            deadline=deadline,
-            allow_plain_http=allow_plain_http,
-        ) as settings,
+        connection(**api) as settings,
         _Bar(total, shown=shown) as bar,
     ):
         report = run_batch(

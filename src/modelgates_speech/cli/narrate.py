@@ -16,18 +16,17 @@ from modelgates_speech.cli.forecast import forecast, forecast_in_words
 from modelgates_speech.cli.options import (
     DRY_RUN,
     FORMAT,
+    PLAY,
     PRICE,
     api_options,
     connection,
-    log_to_standard_error,
     request_of,
     request_options,
 )
 from modelgates_speech.cli.output import (
-    STANDARD_OUTPUT,
     clock,
     counted,
-    standard_output_is_for_people,
+    is_standard_output,
     write_audio,
     write_line,
 )
@@ -38,7 +37,7 @@ from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
     from types import TracebackType
 
     from modelgates_speech import AudioStream, ModelGates
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _CHUNK = 64 * 1024
+_STANDARD = Path("-")
 
 
 @click.command(epilog=example("modelgates-speech narrate book.txt -o book.mp3 --local"))
@@ -54,10 +54,11 @@ _CHUNK = 64 * 1024
 @click.option(
     "-o",
     "--output",
-    required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write: .wav, .pcm, .raw or .mp3; - is standard output (raw audio).",
+    help="File to write: .wav, .pcm, .raw or .mp3; - is standard output (a WAV, or what --format "
+    "says). Without it, --play.",
 )
+@PLAY
 @FORMAT
 @request_options
 @click.option("--language", default="en", show_default=True, help="ISO 639-1 code of the text.")
@@ -102,7 +103,8 @@ _CHUNK = 64 * 1024
 def command(
     *,
     book: Path,
-    output: Path,
+    output: Path | None,
+    play: bool,
     language: str,
     concurrency: int,
     max_chars: int,
@@ -112,14 +114,9 @@ def command(
     dry_run: bool,
     price_per_million: float | None,
     response_format: str | None,
-    local: bool,
-    base_url: str | None,
-    timeout: float | None,
-    deadline: float | None,
-    allow_plain_http: bool,
+    api: Mapping[str, Any],
     quiet: bool,
     as_json: bool,
-    debug: bool,
     **options: Any,
 ) -> None:
     """Turn the text file BOOK, of any length, into speech. With - it is standard input.
@@ -127,35 +124,30 @@ def command(
     The text is spoken in pieces, several at once. Finished pieces are kept until the file is
     whole: after Ctrl-C or a failure the same command sends only what is missing.
     """
-    if debug:
-        log_to_standard_error()
-    to_standard_output = output == STANDARD_OUTPUT
-    if to_standard_output and as_json:
-        raise click.UsageError("--json and -o - would both write to standard output")
-    if to_standard_output and standard_output_is_for_people():
-        raise click.UsageError("-o - does not write audio to a terminal: pipe or redirect it")
-    if not to_standard_output:
+    to_standard_output = is_standard_output(output, play=play, as_json=as_json)
+    if output is None and not (play or dry_run):
+        raise click.UsageError("say where the speech goes: -o FILE, --play, or both")
+    if output is not None and not to_standard_output:
         response_format = format_for_file(output, response_format)
-    # A folder that does not exist is better found before the speech is paid for than after.
-    if not to_standard_output:
+        # A folder that does not exist is better found before the speech is paid for than after.
         AtomicFile(output).discard()
+    if play and not dry_run:
+        from modelgates_speech.cli.listen import check_playable
+
+        check_playable(response_format)
     # A pipe can be read once only: how long its text is shows at the end.
     characters = sum(map(len, _read(book))) if book.is_file() else None
-    beside = "modelgates-speech" if to_standard_output else output.name
-    pieces = cache_dir or output.with_name(f"{beside}.pieces")
+    named = output or Path(book.name)
+    if named == _STANDARD:
+        named = Path("modelgates-speech")
+    pieces = cache_dir or named.with_name(f"{named.name}.pieces")
     request = request_of(**options)
 
-    with connection(
-        local=local,
-        base_url=base_url,
-        timeout=timeout,
-        deadline=deadline,
-        allow_plain_http=allow_plain_http,
-    ) as settings:
+    with connection(**api) as settings:
         from modelgates_speech import ModelGates
 
         # The stub's address changes from run to run, what it says does not.
-        cache = AudioCache(pieces, origin="stub" if local else None)
+        cache = AudioCache(pieces, origin="stub" if api["local"] else None)
         arguments: dict[str, Any] = {
             **request,
             "input": _read(book),
@@ -176,8 +168,12 @@ def command(
             bar = _Bar(characters, shown=shown, timed=as_json)
             with bar, _stream(client, bar, arguments) as stream:
                 if to_standard_output:
-                    for chunk in stream:
-                        write_audio(chunk)
+                    write_audio(stream, raw=response_format is not None)
+                elif play or output is None:
+                    from modelgates_speech.cli.listen import listen
+
+                    with rescued(output or named):
+                        listen(stream, output, None)
                 else:
                     with rescued(output):
                         stream.save(output)
@@ -196,7 +192,7 @@ def _stream(client: ModelGates, bar: _Bar, arguments: dict[str, Any]) -> AudioSt
 def _read(book: Path) -> Iterator[str]:
     """The text, part by part."""
     try:
-        if book == Path("-"):
+        if book == _STANDARD:
             if sys.stdin is None:
                 raise click.UsageError("standard input is closed: give a file, or pipe a text in")
             sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")  # type: ignore[union-attr]
@@ -303,16 +299,17 @@ def _report_plan(
         )
 
 
-def _report(bar: _Bar, output: Path) -> None:
+def _report(bar: _Bar, output: Path | None) -> None:
     progress = bar.last
     assert progress is not None, "a narration without a piece is refused"
-    size = output.stat().st_size
+    size = None if output is None else output.stat().st_size
     if bar.timeline is not None:
-        facts = {"path": str(output), "bytes": size, "seconds": progress.seconds}
-        facts |= {"pieces": progress.pieces, "timeline": bar.timeline}
-        write_line(json.dumps(facts))
+        facts: dict[str, Any] = {"path": output and str(output), "bytes": size}
+        facts |= {"seconds": progress.seconds, "pieces": progress.pieces}
+        write_line(json.dumps(facts | {"timeline": bar.timeline}))
     else:
-        write_line(
-            f"{click.format_filename(output)}: {clock(progress.seconds)}, {size:,} bytes, "
-            f"{counted(progress.pieces, 'piece')}"
-        )
+        facts_in_words = [clock(progress.seconds), counted(progress.pieces, "piece")]
+        if size is not None:
+            facts_in_words.insert(1, f"{size:,} bytes")
+        what = "played" if output is None else click.format_filename(output)
+        write_line(f"{what}: {', '.join(facts_in_words)}")
