@@ -45,6 +45,9 @@ MAX_SUMMARY = 200
 # What a failed `save` keeps in memory of audio that was paid for: 22 minutes of 24 kHz mono PCM.
 MAX_RESCUED = 64 * 1024 * 1024
 
+# What a notebook is given to play: 11 minutes of such PCM.
+MAX_SHOWN = 32 * 1024 * 1024
+
 # A narration's requests at once. The most characters of one are below every published limit of a
 # hosted model known to us, and about a minute of speech.
 NARRATE_CONCURRENCY = 4

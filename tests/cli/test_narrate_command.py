@@ -1,5 +1,6 @@
 """`modelgates-speech narrate` as its users run it, interrupted and resumed."""
 
+import io
 import json
 import signal
 import subprocess
@@ -179,6 +180,10 @@ def test_the_speech_may_go_to_standard_output_as_it_arrives(run, with_key, stub,
     done = run("narrate", "book.txt", "-o", "-", "--format", "pcm", env=with_key, text=False)
     assert done.code == 0
     assert len(done.out) > 10_000
+    assert not done.raw.startswith(b"RIFF")
+    as_wav = run("narrate", "book.txt", "-o", "-", env=with_key)
+    with wave.open(io.BytesIO(as_wav.raw)) as file:
+        assert file.readframes(len(done.raw)) == done.raw
     assert [path.name for path in folder.iterdir()] == ["book.txt"]
 
 
