@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
-from modelgates_speech.cli.exits import CommandError, Exit, example, needs_extra
+from modelgates_speech.cli.exits import CommandError, Exit, example
 from modelgates_speech.cli.forecast import forecast, forecast_in_words
 from modelgates_speech.cli.options import (
     DRY_RUN,
@@ -22,12 +22,11 @@ from modelgates_speech.cli.options import (
     request_options,
 )
 from modelgates_speech.cli.output import clock, counted, write_line
-from modelgates_speech.cli.progress import bar_is_welcome
+from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-    from types import TracebackType
 
     from modelgates_speech.jobs import BatchReport
 
@@ -175,35 +174,13 @@ def _report_plan(
         )
 
 
-class _Bar:
+class _Bar(Bar):
     """A bar over the rows, called with the report of the batch."""
 
     def __init__(self, total: int | None, *, shown: bool) -> None:
-        with needs_extra("cli"):
-            from tqdm import tqdm
-        self._bar = tqdm(
-            desc="speaking",
-            total=total,
-            unit=" rows",
-            leave=False,
-            dynamic_ncols=True,
-            disable=not shown,
-        )
+        super().__init__(shown=shown, desc="speaking", total=total, unit=" rows")
 
     def __call__(self, report: BatchReport) -> None:
         """Show how far the batch is."""
-        self._bar.set_postfix_str(
-            f"{report.failed:,} failed, {report.concurrency} at once", refresh=False
-        )
-        self._bar.update(report.ok + report.failed + report.skipped - self._bar.n)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.close()
+        done = report.ok + report.failed + report.skipped
+        self.show(done, f"{report.failed:,} failed, {report.concurrency} at once")

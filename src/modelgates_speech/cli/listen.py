@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +11,6 @@ import click
 from modelgates_speech.cli.exits import CommandError, exit_for, in_words
 from modelgates_speech.cli.rescue import keep
 from modelgates_speech.errors import ConfigurationError, PlaybackError
-from modelgates_speech.files import AtomicFile
 from modelgates_speech.keeping import Keeping, unfit
 from modelgates_speech.playback import PLAYABLE, check_device, play_pieces
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelgates_speech import AudioStream
+    from modelgates_speech.files import AtomicFile
 
 __all__ = ["check_playable", "listen"]
 
@@ -34,7 +34,7 @@ def check_playable(response_format: str | None) -> None:
 
 def listen(
     stream: AudioStream,
-    output: Path | None,
+    file: AtomicFile | None,
     spare: Path | None,
     on_progress: Callable[[int], None] | None = None,
 ) -> None:
@@ -42,47 +42,43 @@ def listen(
 
     Args:
         stream: What to play.
-        output: The file to write as well, which is whole whatever the device does.
-        spare: Where to keep the audio if the device fails and there is no `output`; None where
-            it is kept already.
+        file: What to write as well, which is whole whatever the device does.
+        spare: Where to keep the audio if the device fails and there is no `file`; None where it is
+            kept already.
         on_progress: Called with the bytes received so far.
 
     Raises:
         CommandError: If the device fails; it says where the audio is.
         ModelGatesError: Otherwise as `AudioStream.save` does.
     """
-    if output is spare is None:
+    if file is None and spare is None:
         play_pieces(stream.metadata, stream)
         return
-    with ExitStack() as stack:
-        file = None if output is None else stack.enter_context(AtomicFile(output))
+    try:
+        kept = Keeping(stream.metadata, file)
+    except ConfigurationError as error:
+        raise unfit(error, stream.read()) from error
+
+    def pieces() -> Iterator[bytes]:
+        for piece in stream:
+            kept.add(piece)
+            if on_progress:
+                on_progress(stream.bytes_received)
+            yield piece
+        # Before it has been heard: who has heard enough has the file all the same.
+        if file is not None:
+            kept.commit()
+
+    arriving = pieces()
+    with kept.even_on_failure():
         try:
-            kept = Keeping(stream.metadata, file)
-        except ConfigurationError as error:
-            raise unfit(error, stream.read()) from error
-
-        def pieces() -> Iterator[bytes]:
-            for piece in stream:
-                kept.add(piece)
-                if on_progress:
-                    on_progress(stream.bytes_received)
-                yield piece
-            # Before it has been heard: who has heard enough has the file all the same.
-            if file is not None:
-                kept.commit()
-
-        arriving = pieces()
-        with kept.even_on_failure():
-            try:
-                play_pieces(stream.metadata, arriving)
-            except PlaybackError as error:
-                for _ in arriving:
-                    pass
-                where = output or (spare and keep(kept.audio(), spare, spare.stem))
-                where_in_words = f"the audio is in {where}" if where else "it could not be kept"
-                raise CommandError(
-                    f"{in_words(error)}; {where_in_words}", exit_for(error)
-                ) from error
+            play_pieces(stream.metadata, arriving)
+        except PlaybackError as error:
+            for _ in arriving:
+                pass
+            where = file.path if file else spare and keep(kept.audio(), spare, spare.stem)
+            kept_in_words = f"the audio is in {where}" if where else "it could not be kept anywhere"
+            raise CommandError(f"{in_words(error)}; {kept_in_words}", exit_for(error)) from error
 
 
 @contextmanager

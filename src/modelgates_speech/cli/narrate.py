@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from modelgates_speech.audio import format_for_file
-from modelgates_speech.cli.exits import example, needs_extra
+from modelgates_speech.cli.exits import example
 from modelgates_speech.cli.forecast import forecast, forecast_in_words
 from modelgates_speech.cli.options import (
     DRY_RUN,
@@ -30,7 +30,7 @@ from modelgates_speech.cli.output import (
     write_audio,
     write_line,
 )
-from modelgates_speech.cli.progress import bar_is_welcome
+from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
 from modelgates_speech.config import HEADING_PAUSE, MAX_PAUSE, PARAGRAPH_PAUSE
 from modelgates_speech.files import AtomicFile
@@ -38,9 +38,7 @@ from modelgates_speech.jobs import AudioCache
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
-    from types import TracebackType
 
-    from modelgates_speech import AudioStream, ModelGates
     from modelgates_speech.jobs import NarrationPlan, NarrationProgress
 
 __all__ = ["command"]
@@ -105,11 +103,6 @@ def command(
     book: Path,
     output: Path | None,
     play: bool,
-    language: str,
-    concurrency: int,
-    max_chars: int,
-    paragraph_pause: float,
-    heading_pause: float,
     cache_dir: Path | None,
     dry_run: bool,
     price_per_million: float | None,
@@ -129,8 +122,6 @@ def command(
         raise click.UsageError("say where the speech goes: -o FILE, --play, or both")
     if output is not None and not to_standard_output:
         response_format = format_for_file(output, response_format)
-        # A folder that does not exist is better found before the speech is paid for than after.
-        AtomicFile(output).discard()
     if play and not dry_run:
         from modelgates_speech.cli.listen import check_playable
 
@@ -152,41 +143,36 @@ def command(
             **request,
             "input": _read(book),
             "response_format": response_format,
-            "language": language,
-            "concurrency": concurrency,
-            "max_chars": max_chars,
-            "paragraph_pause": paragraph_pause,
-            "heading_pause": heading_pause,
             "cache_dir": cache,
         }
-        with ModelGates(**settings) as client, _hint(pieces):
+        with ExitStack() as stack:
+            client = stack.enter_context(ModelGates(**settings))
+            stack.enter_context(_hint(pieces))
+            file = None
+            if output is not None and not to_standard_output:
+                stack.enter_context(rescued(output))
+                # What cannot be written is better found before the speech is paid for than after.
+                file = stack.enter_context(AtomicFile(output))
             if dry_run:
                 plan = client.audio.speech.narrate(dry_run=True, **arguments)
                 _report_plan(plan, price_per_million, as_json)
                 return
             shown = bar_is_welcome() and not (quiet or as_json)
-            bar = _Bar(characters, shown=shown, timed=as_json)
-            with bar, _stream(client, bar, arguments) as stream:
-                if to_standard_output:
-                    write_audio(stream, raw=response_format is not None)
-                elif play or output is None:
-                    from modelgates_speech.cli.listen import listen
+            bar = stack.enter_context(_Bar(characters, shown=shown, timed=as_json))
+            speech: Any = client.audio.speech
+            stream = stack.enter_context(speech.narrate(on_progress=bar, **arguments))
+            if to_standard_output:
+                write_audio(stream, raw=response_format is not None)
+            elif file is not None and not play:
+                stream.write(file, None)
+            else:
+                from modelgates_speech.cli.listen import listen
 
-                    with rescued(output or named):
-                        listen(stream, output, None)
-                else:
-                    with rescued(output):
-                        stream.save(output)
+                listen(stream, file, None)
     if cache_dir is None:
         cache.clear()
     if not (quiet or to_standard_output):
         _report(bar, output)
-
-
-def _stream(client: ModelGates, bar: _Bar, arguments: dict[str, Any]) -> AudioStream:
-    speech: Any = client.audio.speech
-    stream: AudioStream = speech.narrate(on_progress=bar, **arguments)
-    return stream
 
 
 def _read(book: Path) -> Iterator[str]:
@@ -235,23 +221,15 @@ def _hint(pieces: Path) -> Generator[None]:
         raise
 
 
-class _Bar:
+class _Bar(Bar):
     """A bar over the characters of the text, called with the progress of the narration."""
 
     def __init__(self, characters: int | None, *, shown: bool, timed: bool) -> None:
-        with needs_extra("cli"):
-            from tqdm import tqdm
+        super().__init__(
+            shown=shown, desc="narrating", total=characters, unit=" chars", unit_scale=True
+        )
         self.last: NarrationProgress | None = None
         self.timeline: list[dict[str, Any]] | None = [] if timed else None
-        self._bar = tqdm(
-            desc="narrating",
-            total=characters,
-            unit=" chars",
-            unit_scale=True,
-            leave=False,
-            dynamic_ncols=True,
-            disable=not shown,
-        )
 
     def __call__(self, progress: NarrationProgress) -> None:
         """Show how far the narration is."""
@@ -265,21 +243,8 @@ class _Bar:
                     "text": progress.piece.text,
                 }
             )
-        self._bar.set_postfix_str(
-            f"{counted(progress.pieces, 'piece')}, {clock(progress.seconds)} of audio"
-        )
-        self._bar.update(progress.characters - self._bar.n)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.close()
+        note = f"{counted(progress.pieces, 'piece')}, {clock(progress.seconds)} of audio"
+        self.show(progress.characters, note)
 
 
 def _report_plan(

@@ -23,7 +23,6 @@ from modelgates_speech.cli.options import (
 from modelgates_speech.cli.output import clock, is_standard_output, write_audio, write_line
 from modelgates_speech.cli.progress import ProgressBar, bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
-from modelgates_speech.errors import ConfigurationError, InvalidResponseError
 from modelgates_speech.files import AtomicFile
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ __all__ = ["command"]
 @click.argument("text", required=False)
 @click.option(
     "--file",
+    "text_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Read the text from this file (UTF-8).",
 )
@@ -55,7 +55,7 @@ __all__ = ["command"]
 def command(
     *,
     text: str | None,
-    file: Path | None,
+    text_file: Path | None,
     response_format: str | None,
     output: Path | None,
     play: bool,
@@ -73,7 +73,7 @@ def command(
     usual = Path("speech.mp3" if response_format == "mp3" else "speech.wav")
     if output is None and not play:
         output = usual
-    request: dict[str, Any] = request_of(**options) | {"input": read_text(text, file)}
+    request: dict[str, Any] = request_of(**options) | {"input": read_text(text, text_file)}
     if response_format is not None:
         request["response_format"] = response_format
 
@@ -86,41 +86,31 @@ def command(
         from modelgates_speech import ModelGates
 
         client = stack.enter_context(ModelGates(**settings))
-        bar = None
+        bar = file = None
         if bar_is_welcome() and not (as_json or quiet):
             bar = stack.enter_context(ProgressBar())
         if not to_standard_output:
             stack.enter_context(rescued(output or usual))
             if output is not None:
                 request["response_format"] = format_for_file(output, response_format)
-                # A folder that does not exist is better found before the speech is paid for.
-                AtomicFile(output).discard()
+                # What cannot be written is better found before the speech is paid for than after.
+                file = stack.enter_context(AtomicFile(output))
         stream = stack.enter_context(client.audio.speech.stream(**request))
         if bar is not None:
             bar.describe(stream)
         if to_standard_output:
             write_audio(stream, raw=response_format is not None, on_progress=bar)
             return
-        if play or output is None:
+        if file is not None and not play:
+            stream.write(file, bar)
+        else:
             from modelgates_speech.cli.listen import listen
 
-            listen(stream, output, usual, bar)
-        else:
-            _save(stream, output, bar)
+            listen(stream, file, usual, bar)
     if as_json:
         write_line(json.dumps(_result(stream, output)))
     elif not quiet:
         write_line(_sentence(stream, output))
-
-
-def _save(stream: AudioStream, output: Path, bar: ProgressBar | None) -> None:
-    try:
-        stream.save(output, on_progress=bar)
-    except ConfigurationError as error:
-        # Suffix and request agreed: it is the answer that is in another format.
-        raise InvalidResponseError(
-            error.message, content_type=stream.content_type, request_id=stream.request_id
-        ) from error
 
 
 def _result(stream: AudioStream, output: Path | None) -> dict[str, Any]:
