@@ -128,6 +128,28 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "--numprocesses=2", *ELSEWHERE, *session.posargs)
 
 
+@nox.session(tags=["check"])
+def other_systems(session: nox.Session) -> None:
+    """Run the tests without what only Linux has, then where all text is ASCII."""
+    session.install(".[all]", *group("test"))
+    folder = Path("tests/elsewhere").resolve()
+    near = [
+        "tests/unit/test_files.py",
+        "tests/jobs/test_batch.py",
+        "tests/cli/test_interruption.py",
+    ]
+    far = ["tests/unit", "tests/jobs", "tests/cli", "tests/stub", "tests/docs", "tests/interop"]
+    far += ["tests/faults/test_files.py", "tests/faults/test_lifetimes.py"]
+
+    def run(variables: dict[str, str], tests: list[str]) -> None:
+        session.run("pytest", "--numprocesses=2", *(session.posargs or tests), env=variables)
+
+    for lack in ("unnamed-files", "proc", "fcntl", "signals", "forks", "posix"):
+        run({"TAKEN_AWAY": lack, "PYTHONPATH": f"{folder}"}, near)
+    run({"TAKEN_AWAY": "all", "PYTHONPATH": f"{folder}"}, far)
+    run({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, far)
+
+
 def install_by_uv(session: nox.Session, *how: str) -> None:
     """Install the client and what its tests need, resolved in a way that only uv knows."""
     session.install(*group("uv"))
@@ -166,6 +188,14 @@ def contract(session: nox.Session) -> None:
         sys.exit(code)
     if code:
         session.error("the contract is violated, or the suite is: see above")
+
+
+@nox.session(tags=["measure"])
+def schema_coverage(session: nox.Session) -> None:
+    """Show that the contract suite asks about each keyword of the OpenAPI document, both ways."""
+    session.install(".[stub]", *group("contract"), *group("schema-coverage"))
+    plugin = ["-p", "tests.contract.schema_coverage"]
+    session.run("pytest", *plugin, *(session.posargs or ["tests/contract/server"]))
 
 
 @nox.session(tags=["check"])

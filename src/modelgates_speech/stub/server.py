@@ -23,6 +23,7 @@ from modelgates_speech.stub.app import create_app
 from modelgates_speech.stub.control import DEFAULT_API_KEY, Stub
 from modelgates_speech.stub.document import load
 from modelgates_speech.stub.faults import describe
+from modelgates_speech.stub.remote import everything_read
 from modelgates_speech.stub.speech import default_engine
 
 if TYPE_CHECKING:
@@ -117,6 +118,12 @@ class StubServer(Stub):
             self._running.stop()
             self._running = None
 
+    def reset(self) -> None:
+        """Forget all requests, those sent by now and not yet read too; see `Stub.reset`."""
+        if self._running is not None:
+            self._running.catch_up()
+        super().reset()
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -162,6 +169,7 @@ class _Running:
                 timeout_keep_alive=60,
             )
         )
+        self._loop = _Loop()
         self._thread = threading.Thread(
             target=self._serve, args=(listener,), name="modelgates-stub", daemon=True
         )
@@ -169,13 +177,27 @@ class _Running:
 
     def _serve(self, listener: socket.socket) -> None:
         # Closed here as well: an older uvicorn leaves it open if it is stopped while it starts.
-        with listener, asyncio.Runner(loop_factory=_Loop) as runner:
+        with listener, asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._server.serve(sockets=[listener]))
 
     def hang_up(self, client: Sequence[object], *, reset: bool) -> None:
         for connection in self._server.connections():
             if connection.client == tuple(client):
                 _end(connection.transport, reset=reset)
+
+    def catch_up(self) -> None:
+        """Have what clients have sent, and perhaps hung up on, read and recorded."""
+
+        async def caught_up() -> None:
+            while not self._server.started:  # noqa: ASYNC110 - uvicorn tells it by this alone
+                await asyncio.sleep(0)
+            await everything_read()
+
+        if threading.current_thread() is not self._thread:
+            read = asyncio.run_coroutine_threadsafe(caught_up(), self._loop)
+            # Not for ever: an engine of somebody's own may hold the loop.
+            with contextlib.suppress(TimeoutError):
+                read.result(timeout=5)
 
     def stop(self) -> None:
         self._server.should_exit = True
