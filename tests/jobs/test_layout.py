@@ -108,6 +108,14 @@ def test_a_long_paragraph_is_cut_at_sentences_and_the_next_one_still_follows_a_p
     assert found[-1] == "paragraph"
 
 
+@pytest.mark.parametrize("end", [".", ""])
+def test_a_paragraph_that_just_fits_is_not_cut_for_the_blank_line_after_it(end):
+    paragraph = f"Nobody had gone out since noon, and nobody wanted to{end}"
+    found = follows(f"{paragraph}\n\n\nThe wind slept.", max_chars=len(paragraph))
+    assert [text for text, _ in found] == [paragraph, "The wind slept."]
+    assert found[1][1] == ("paragraph" if end else "heading")
+
+
 @pytest.mark.parametrize("limit", range(60, 100))
 def test_a_border_is_found_wherever_a_piece_has_to_end(limit):
     text = f"{'It was dark. ' * 20}\n\n \n\nChapter 2\n\nThe wind slept."

@@ -8,8 +8,9 @@ from array import array
 import miniaudio
 import pytest
 
-from modelgates_speech import ConfigurationError, ModelGates
+from modelgates_speech import AudioMetadata, ConfigurationError, ModelGates
 from modelgates_speech.jobs import NarrationProgress
+from modelgates_speech.jobs.joining import Joiner
 from modelgates_speech.stub import StubServer
 from tests.edition import needs_mp3, needs_pcm, needs_text
 from tests.jobs.conftest import SPEAKER, spelled
@@ -147,8 +148,22 @@ def test_an_mp3_rests_too_and_an_independent_decoder_hears_it(reader):
 
 @needs_pcm
 def test_a_text_that_begins_with_a_rule_does_not_begin_with_silence(api):
-    content = api.narrate("\n\n* * *\n\nHello there.\n\n").content
+    said = []
+    content = api.narrate("\n\n* * *\n\nHello there.\n\n", on_progress=said.append).content
     assert content.replace(bytes(2), b"") == content
+    assert [(done.begins, done.seconds) for done in said] == [(0, len(content) / 2 / RATE)]
+
+
+def test_a_silent_frame_has_no_checksum_and_no_padding_even_where_the_first_frame_has():
+    spoken = bytes([0xFF, 0xFA, 0x92, 0xC0])  # MPEG 1, with a checksum, 128 kbit/s, padded, mono
+    joiner = Joiner()
+    joiner.begin(AudioMetadata(format="mp3"))
+    joiner.feed(spoken.ljust(418, b"x") * 3)
+    joiner.end()
+    before = joiner.seconds
+    silent = joiner.silence(0.1)
+    assert silent == bytes([0xFF, 0xFB, 0x90, 0xC0]).ljust(417, b"\0") * 4
+    assert joiner.seconds - before == pytest.approx(4 * 1152 / 44_100)
 
 
 @needs_pcm
