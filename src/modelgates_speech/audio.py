@@ -23,11 +23,7 @@ from modelgates_speech.config import (
     MAX_RATE,
     MAX_SHOWN,
 )
-from modelgates_speech.errors import (
-    ConfigurationError,
-    IncompleteAudioError,
-    InvalidResponseError,
-)
+from modelgates_speech.errors import ConfigurationError, IncompleteAudioError, InvalidResponseError
 from modelgates_speech.formats import LONGEST_LOOK, format_of, is_text, meter_of
 from modelgates_speech.formats.coding import BOMB_RATIO, CODINGS, Expander
 from modelgates_speech.formats.media_type import named, number
@@ -89,6 +85,10 @@ class Audio(AudioMetadata):
 
     Attributes:
         content: The audio's bytes. PCM is signed 16-bit little-endian, channels interleaved.
+
+    Examples:
+        >>> client.audio.speech.create(model="any/model", voice="alloy", input="Hi").to_wav()[:4]
+        b'RIFF'
     """
 
     content: bytes = attrs.field(repr=lambda content: f"<{len(content):,} bytes>")
