@@ -17,6 +17,7 @@ from anyio import from_thread
 from modelgates_speech.audio import Audio
 from modelgates_speech.config import DEFAULT_CHANNELS, DEFAULT_RATE, MAX_RESCUED
 from modelgates_speech.errors import (
+    ArgumentError,
     ConfigurationError,
     IncompleteAudioError,
     ModelGatesError,
@@ -24,13 +25,13 @@ from modelgates_speech.errors import (
 )
 from modelgates_speech.files import in_thread
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples
+from modelgates_speech.streams import AsyncAudioStream, AudioStream
 
 if TYPE_CHECKING:
     import enum
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from modelgates_speech.audio import AudioMetadata
-    from modelgates_speech.streams import AsyncAudioStream, AudioStream
 
 PLAYABLE = ("pcm", "wav", "mp3")
 
@@ -58,7 +59,8 @@ def play(audio: Audio | AudioStream) -> None:
         audio: PCM, WAV or MP3, whole or as a stream.
 
     Raises:
-        ConfigurationError: If there is no device, or the extra ``play`` is not installed.
+        ConfigurationError: If there is no device, the extra ``play`` is not installed, or this is
+            no audio; nothing was sent.
         PlaybackError: If the device fails, or the audio is of another format. `partial` has what
             was taken off the stream, which can be read on.
         ModelGatesError: What the stream itself raises, once all that came before has been heard.
@@ -67,6 +69,7 @@ def play(audio: Audio | AudioStream) -> None:
     if isinstance(audio, Audio):
         play_pieces(audio, [audio.content])
         return
+    _check_kind("play", audio, AudioStream)
     audio.__enter__()
     with _kept(audio.metadata) as keep:
         play_pieces(audio.metadata, map(keep, audio))
@@ -78,6 +81,7 @@ async def aplay(audio: Audio | AsyncAudioStream) -> None:
     if isinstance(audio, Audio):
         await in_thread(play_pieces, audio, [audio.content], from_thread.check_cancelled)
         return
+    _check_kind("aplay", audio, AsyncAudioStream)
     await audio.__aenter__()
 
     def pulled() -> Iterator[bytes]:
@@ -87,6 +91,13 @@ async def aplay(audio: Audio | AsyncAudioStream) -> None:
     with _kept(audio.metadata) as keep:
         pieces = map(keep, pulled())
         await in_thread(play_pieces, audio.metadata, pieces, from_thread.check_cancelled)
+
+
+def _check_kind(name: str, audio: object, wanted: type) -> None:
+    if not isinstance(audio, wanted):
+        raise ArgumentError(
+            f"{name}() takes an Audio or an {wanted.__name__}, not {type(audio).__name__}"
+        )
 
 
 def check_device() -> None:

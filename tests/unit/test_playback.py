@@ -11,6 +11,7 @@ import miniaudio
 import pytest
 
 from modelgates_speech import (
+    ArgumentError,
     AsyncModelGates,
     Audio,
     ConfigurationError,
@@ -167,7 +168,7 @@ def test_a_stream_of_mp3_is_heard_too(both, ears, stub):
 def test_the_beginning_is_heard_while_the_rest_is_not_there(ears, stub, kind):
     after = {"pcm": len(SAMPLES), "mp3": 3000}[kind]
     stub.fail_next("stall-midway", after=after)
-    with ModelGates(timeout=2) as client:
+    with ModelGates(timeout=3) as client:
         stream = client.audio.speech.stream(
             **HELLO | {"input": "One. " * 20, "response_format": kind}
         )
@@ -294,6 +295,13 @@ def test_a_device_that_is_gone_when_the_audio_comes_leaves_it_all(both, ears, st
 def test_what_cannot_be_played_is_refused_by_its_format(both, ears, audio):
     with pytest.raises(PlaybackError, match="save it"):
         both.play(audio)
+
+
+def test_the_stream_of_the_other_client_is_refused_and_not_sent(both, ears, stub):
+    other = ModelGates() if both.asynchronous else AsyncModelGates()
+    with pytest.raises(ArgumentError, match=r"play\(\) takes an Audio or an \w+, not \w+"):
+        both.play(other.audio.speech.stream(**ONE))
+    stub.assert_not_called()
 
 
 @pytest.mark.parametrize("by", ["anyio", "asyncio"])
