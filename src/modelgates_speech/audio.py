@@ -7,7 +7,6 @@ nothing: it is signed 16-bit little-endian, at the rate that the content type na
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections import deque
 from pathlib import Path
@@ -22,11 +21,13 @@ from modelgates_speech.config import (
     MAX_CHANNELS,
     MAX_EXCERPT,
     MAX_RATE,
+    MAX_SHOWN,
 )
 from modelgates_speech.errors import ConfigurationError, IncompleteAudioError, InvalidResponseError
 from modelgates_speech.formats import LONGEST_LOOK, format_of, is_text, meter_of
 from modelgates_speech.formats.coding import BOMB_RATIO, CODINGS, Expander, codings
-from modelgates_speech.formats.media_type import is_prose, named, number
+from modelgates_speech.formats.media_type import is_prose, length_of, named, number
+from modelgates_speech.formats.player import player
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples, header
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from modelgates_speech.errors import ModelGatesError
 
 FORMAT_BY_SUFFIX = {".wav": "pcm", ".pcm": "pcm", ".raw": "pcm", ".mp3": "mp3"}
-
-_PART = re.compile(r"bytes +\d+-\d+/(\d+)")
 
 _REQUEST_ID = ("x-request-id", "request-id", "x-generation-id")
 
@@ -62,7 +61,7 @@ class AudioMetadata:
     content_type: str | None = None
     sample_rate: int | None = None
     channels: int | None = None
-    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False, hash=False)
     request_id: str | None = None
 
     @property
@@ -113,6 +112,13 @@ class Audio(AudioMetadata):
         if self.format == "wav":
             return self.content
         return file_header(self, ".wav", len(self.content)) + self.content
+
+    def _repr_html_(self) -> str | None:
+        # What a notebook shows: a player, where its page can take the audio in.
+        pcm = self.format == "pcm"
+        if len(self.content) > MAX_SHOWN or (pcm and not (self.sample_rate and self.channels)):
+            return None
+        return player(self.to_wav() if pcm else self.content, "wav" if pcm else self.format)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the audio to a file that appears whole or not at all.
@@ -242,11 +248,7 @@ class Receiver:
         self._ready: deque[bytes] = deque()
         self._rest = b""
         self._expander = _expander_for(headers.get("content-encoding", ""), self.metadata)
-        # Nobody asks for a part, but a cache on the way may answer with one.
-        part = _PART.fullmatch(headers.get("content-range", "").strip())
-        length = part[1] if part else headers.get("content-length", "")
-        known = length.isascii() and length.isdigit() and not self._expander
-        self.expected = int(length) if known else None
+        self.expected = None if self._expander else length_of(headers)
 
     def feed(self, data: bytes) -> None:
         """Take what the connection gave; ``b""`` says that the body has ended.

@@ -69,14 +69,17 @@ class Base(Generic[GivenT]):
         # Wrapped at once: a traceback with locals shows this frame if an argument is refused.
         source = KeySource(from_environment(KEY_VARIABLE) if api_key is None else api_key)
         del api_key
-        url = from_environment(URL_VARIABLE) or _binding.BASE_URL if base_url is None else base_url
+        named = from_environment(URL_VARIABLE) if base_url is None else None
+        url = base_url if base_url is not None else named or _binding.BASE_URL
         self._settings = Settings(
             api_key=source,
-            base_url=checked_base_url(url, allow_plain_http=allow_plain_http),
+            base_url=checked_base_url(
+                url, allow_plain_http=allow_plain_http, name=URL_VARIABLE if named else "base_url"
+            ),
             timeout=timeout,
             deadline=deadline,
             retry=retry,
-            headers=headers or {},
+            headers={} if headers is None else headers,
             sample_rate=sample_rate,
             channels=channels,
         )
@@ -91,6 +94,13 @@ class Base(Generic[GivenT]):
         # A traceback with locals shows a client that was refused before it was made.
         known = f"base_url={self.base_url!r}" if hasattr(self, "_settings") else "..."
         return f"{type(self).__name__}({known})"
+
+    def __copy__(self) -> Self:
+        # Two of a kind would each close the connections that both use.
+        return self.with_options()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.with_options()
 
     @property
     def base_url(self) -> str:

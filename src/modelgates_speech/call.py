@@ -28,6 +28,7 @@ from modelgates_speech.config import (
     Default,
     checked_headers,
     checked_layout,
+    checked_mapping,
 )
 from modelgates_speech.errors import ConfigurationError, InvalidResponseError
 
@@ -255,17 +256,19 @@ def prepare(
                 simple[argument["name"]] = value
             else:
                 others[argument["name"]] = as_json(value)
-    others.update(extra_body or {})
+    if extra_body is not None:
+        others.update(checked_mapping(extra_body, "extra_body"))
     kwargs = operation_kwargs(_binding.speech_operation, {"body": _request(simple, others)})
     # As given: the generated model would write a time, for one, in its own way.
     kwargs["json"].update(simple | others)
-    if extra_query:
-        kwargs["params"] = kwargs.get("params", {}) | dict(extra_query)
+    if extra_query is not None:
+        query = dict(checked_mapping(extra_query, "extra_query"))
+        kwargs["params"] = kwargs.get("params", {}) | query
     asked = kwargs["json"].get("response_format") or _binding.DEFAULT_RESPONSE_FORMAT
     return Call(
         operation=_binding.speech_operation,
         kwargs=kwargs,
-        headers=extra_headers or {},
+        headers={} if extra_headers is None else extra_headers,
         response_format=str(asked),
         **options,
     )

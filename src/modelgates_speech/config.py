@@ -8,7 +8,8 @@ import math
 import os
 import re
 import socket
-from typing import TYPE_CHECKING, Final, NoReturn, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -16,7 +17,9 @@ import attrs
 from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 KEY_VARIABLE = "MODELGATES_API_KEY"
 URL_VARIABLE = "MODELGATES_BASE_URL"
@@ -45,10 +48,18 @@ MAX_SUMMARY = 200
 # What a failed `save` keeps in memory of audio that was paid for: 22 minutes of 24 kHz mono PCM.
 MAX_RESCUED = 64 * 1024 * 1024
 
+# What a notebook is given to play: 11 minutes of such PCM.
+MAX_SHOWN = 32 * 1024 * 1024
+
 # A narration's requests at once. The most characters of one are below every published limit of a
 # hosted model known to us, and about a minute of speech.
 NARRATE_CONCURRENCY = 4
 MAX_CHARS = 1000
+
+# Seconds of silence that a narration adds after a paragraph and around a heading; the most of each.
+PARAGRAPH_PAUSE = 0.6
+HEADING_PAUSE = 1.5
+MAX_PAUSE = 60
 
 # What a batch or a narration that is cancelled gives to what is under way, for it is paid for.
 GRACE_SECONDS = 5.0
@@ -175,7 +186,10 @@ class Secret:
 
     def __init__(self, value: object) -> None:
         self._value = value if isinstance(value, str) else ""
+        kind = type(value).__name__
         del value
+        if kind not in {"str", "NoneType"} and not self._value:
+            raise ConfigurationError(f"api_key must be a string, not {kind}")
         if not self._value:
             raise ConfigurationError(
                 f"no API key: set {KEY_VARIABLE} or pass api_key. To try without one, start the "
@@ -244,56 +258,78 @@ class KeySource:
             raise ConfigurationError(f"api_key() failed with {type(error).__name__}") from error
 
 
+def checked_mapping(value: Mapping[str, T], name: str) -> Mapping[str, T]:
+    """`value` itself, if it is a mapping.
+
+    Raises:
+        ConfigurationError: If it is not.
+    """
+    if isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return value
+    raise ConfigurationError(f"{name} must be a mapping, not {type(value).__name__}")
+
+
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """`headers` if they can be sent beside the client's own.
 
     Raises:
         ConfigurationError: If one would inject another, is not ASCII, or is the client's own.
     """
-    for name, value in headers.items():
-        if not _TOKEN.fullmatch(name):
+    for name, value in checked_mapping(headers, "headers").items():
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
             raise ConfigurationError(f"{name!r} is not a valid header name")
         if not isinstance(value, str) or not _VALUE.fullmatch(value):
             raise ConfigurationError(
-                f"the header {name} holds a line break or a character outside ASCII"
+                f"the header {name} must be a string without line breaks and all in ASCII"
             )
         if reason := _RESERVED.get(name.lower()):
             raise ConfigurationError(f"the header {name} cannot be set: {reason}")
     return dict(headers)
 
 
-def checked_base_url(base_url: str, *, allow_plain_http: bool) -> str:
+def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str = "base_url") -> str:
     """`base_url` without a trailing slash, if the key may go there.
+
+    Args:
+        base_url: The URL.
+        allow_plain_http: Whether the key may go to another machine over plain http.
+        name: What the URL is called where it comes from.
 
     Raises:
         ConfigurationError: If it is not an http(s) URL, holds credentials, a query or a fragment,
             or is plain http to another machine.
     """
+    if not isinstance(base_url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"{name} must be a string, not {type(base_url).__name__}")
     base_url = base_url.strip()
     try:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigurationError(f"base_url {base_url!r} is not a URL: {error}") from error
+        raise ConfigurationError(f"{name} {base_url!r} is not a URL: {error}") from error
     if "@" in parts.netloc:
-        raise ConfigurationError("base_url must not hold credentials: pass the key as api_key")
+        raise ConfigurationError(f"{name} must not hold credentials: pass the key as api_key")
     if parts.scheme not in {"http", "https"} or not host:
-        raise ConfigurationError(f"base_url {base_url!r} is not an http or https URL")
-    if not host.isascii():
-        with contextlib.suppress(UnicodeError):
-            host = host.encode("idna").decode("ascii")
         raise ConfigurationError(
-            f"base_url {base_url!r} has a host name outside ASCII: write it as {host!r}"
+            f"{name} {base_url!r} is not an http or https URL: it has to begin with https:// "
+            "(or http://, for this machine) and name a host"
         )
+    if not host.isascii():
+        advice = ""
+        with contextlib.suppress(UnicodeError):
+            advice = f": write it as {host.encode('idna').decode('ascii')!r}"
+        raise ConfigurationError(f"{name} {base_url!r} has a host name outside ASCII{advice}")
     if not _URL.fullmatch(base_url):
         raise ConfigurationError(
-            f"base_url {base_url!r} holds a space or a character outside ASCII: percent-encode it"
+            f"{name} {base_url!r} holds a space or a character outside ASCII: percent-encode it"
         )
-    if parts.query or parts.fragment:
-        raise ConfigurationError(f"base_url {base_url!r} must end with its path")
+    if "?" in base_url or "#" in base_url:
+        raise ConfigurationError(
+            f"{name} {base_url!r} must end with its path: leave out what follows ? or #"
+        )
     if parts.scheme == "http" and not (is_loopback(host) or allow_plain_http):
         raise ConfigurationError(
-            f"base_url {base_url!r} would send the key unencrypted: use https, or pass "
+            f"{name} {base_url!r} would send the key unencrypted: use https, or pass "
             "allow_plain_http=True if the network in between is yours"
         )
     return base_url.rstrip("/")
@@ -312,5 +348,8 @@ def is_loopback(host: str) -> bool:
 
 
 def from_environment(variable: str) -> str | None:
-    """The variable's value, or None when it is unset or empty."""
-    return os.environ.get(variable) or None
+    """The variable's value without white space around it, or None when nothing is left.
+
+    Files and secret stores add a line end that nobody means.
+    """
+    return os.environ.get(variable, "").strip() or None

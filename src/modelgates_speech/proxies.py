@@ -11,6 +11,8 @@ import attrs
 
 from modelgates_speech.config import is_loopback
 
+_SCHEMES = ("http", "https", "socks5", "socks5h")
+
 
 @attrs.frozen
 class Proxy:
@@ -31,9 +33,21 @@ class Proxy:
         Raises:
             ValueError: If it is not a proxy's address.
         """
+        text = text.strip()
         parts = urlsplit(text if "://" in text else f"http://{text}")
-        if parts.scheme not in {"http", "https", "socks5", "socks5h"} or not parts.hostname:
-            raise ValueError(f"{parts.scheme}://{parts.hostname or ''} is not a proxy's address")
+        if parts.scheme not in _SCHEMES or not parts.hostname:
+            raise ValueError(
+                f"{parts.scheme}://{parts.hostname or ''} is not a proxy's address: write "
+                f"{', '.join(_SCHEMES)} as scheme://host:port"
+            )
+        try:
+            _ = parts.port
+        except ValueError:
+            # Python's words quote what may be half of a password.
+            raise ValueError(
+                "its port is not a number from 0 to 65535; percent-encode what a password holds "
+                "beside letters and digits"
+            ) from None
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         url = f"{parts.scheme}://{host}:{parts.port}" if parts.port else f"{parts.scheme}://{host}"
         name, password = parts.username, parts.password
@@ -57,8 +71,13 @@ def proxy_for(base_url: str) -> Proxy | None:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     if proxy_bypass(f"{host}:{port}") or _is_within(host, proxies.get("no", "").split(",")):
         return None
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return Proxy.parse(proxy) if proxy else None
+    name = next((name for name in (parts.scheme, "all") if proxies.get(name)), None)
+    if name is None:
+        return None
+    try:
+        return Proxy.parse(proxies[name])
+    except ValueError as error:
+        raise ValueError(f"the proxy that {name.upper()}_PROXY names: {error}") from error
 
 
 def _is_within(host: str, networks: list[str]) -> bool:

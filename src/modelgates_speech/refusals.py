@@ -77,8 +77,9 @@ def _mapping(value: object) -> dict[str, Any] | None:
 
 def _summary(reply: ReplyHead, body: bytes) -> str:
     if 300 <= reply.status < 400:
-        where = reply.headers.get("location", "nowhere")
-        return f"a redirect to {where}, which is not followed: set base_url to the right address"
+        where = reply.headers.get("location")
+        target = f"to {where}" if where else "without a target"
+        return f"a redirect {target}, which is not followed: set base_url to the right address"
     if not body:
         return "an empty body"
     text = " ".join(body[: 4 * MAX_SUMMARY].decode("utf-8", "replace").split())

@@ -211,7 +211,11 @@ def trusted() -> ssl.SSLContext:
     """What is trusted: ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, else what the system trusts."""
     file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
     if file or folder:
-        return ssl.create_default_context(cafile=file, capath=folder)
+        try:
+            return ssl.create_default_context(cafile=file, capath=folder)
+        except OSError as error:
+            named = " and ".join(filter(None, (file, folder)))
+            raise ValueError(f"the certificates in {named}: {error}") from error
     return httpcore2.default_ssl_context()
 
 
@@ -220,10 +224,7 @@ def _configuring() -> Generator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            "the proxy or certificates that the environment names (HTTPS_PROXY, HTTP_PROXY, "
-            f"ALL_PROXY, SSL_CERT_FILE, SSL_CERT_DIR) do not work: {error}"
-        ) from error
+        raise ConfigurationError(f"the environment's settings do not work: {error}") from error
 
 
 # Every call of a client has the same, and to parse it costs as much as all else here.

@@ -1,8 +1,12 @@
-"""What a content type says of audio."""
+"""What the headers of a reply say of audio: its type, and its length."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FORMATS = {
     **dict.fromkeys(("mpeg", "mp3", "mpeg3"), "mp3"),
@@ -17,6 +21,7 @@ _OPAQUE = {
 _BORDER = re.compile(r",(?=\s*[\w.+*-]+/)")
 _TYPE = re.compile(r"audio/(?:x-)?([^\s/;,]+)")
 _PARAMETER = re.compile(r';\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
+_PART = re.compile(r"bytes +\d+-\d+/(\d+)")
 _SYNONYMS = {"samplerate": "rate", "channel": "channels", "numchannels": "channels"}
 # What says that PCM is not of signed 16-bit little-endian samples.
 _OTHER_PCM = re.compile(
@@ -73,3 +78,11 @@ def number(value: str | None, default: int, most: int) -> int | None:
         return default
     readable = value.isascii() and value.isdigit() and len(value) <= len(str(most))
     return int(value) if readable and 0 < int(value) <= most else None
+
+
+def length_of(headers: Mapping[str, str]) -> int | None:
+    """The bytes of the whole that they announce, or None."""
+    # Nobody asks for a part, but a cache on the way may answer with one.
+    part = _PART.fullmatch(headers.get("content-range", "").strip())
+    length = part[1] if part else headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else None

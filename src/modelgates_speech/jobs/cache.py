@@ -22,7 +22,7 @@ import anyio
 import attrs
 
 from modelgates_speech.config import checked_count
-from modelgates_speech.errors import SaveError
+from modelgates_speech.errors import ConfigurationError, SaveError
 from modelgates_speech.files import AtomicFile, in_thread
 from modelgates_speech.forks import survive_forks
 
@@ -183,6 +183,8 @@ def as_cache(cache: str | os.PathLike[str] | AudioCache) -> AudioCache:
     """`cache` itself, or the cache in that folder."""
     if isinstance(cache, AudioCache):
         return cache
+    if not os.fspath(cache):
+        raise ConfigurationError("cache_dir is empty: name a folder, or pass None for no cache")
     # One per folder, for it counts what it wrote.
     return _cache_at(Path(cache).absolute())
 

@@ -1,0 +1,159 @@
+"""Mistakes of a program are told in our words, and before anything is sent."""
+
+import copy
+import gc
+import os
+import pickle
+import traceback
+
+import pytest
+
+from modelgates_speech import Audio, ConfigurationError, ModelGates, RetryPolicy, SaveError
+from modelgates_speech.files import AtomicFile
+from tests.edition import HELLO
+
+URL = "http://127.0.0.1:9"
+SPEAKER = {name: value for name, value in HELLO.items() if name != "input"}
+
+
+def client(**options):
+    return ModelGates(**{"api_key": "key", "base_url": URL} | options)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"retry": 3}, r"retry must be a RetryPolicy, such as .* not 3"),
+        ({"retry": RetryPolicy}, "retry must be a RetryPolicy"),
+        ({"headers": "X-A: b"}, "headers must be a mapping, not str"),
+        ({"headers": [("X-A", "b")]}, "headers must be a mapping, not list"),
+        ({"headers": {1: "b"}}, "1 is not a valid header name"),
+        ({"headers": {"X-A": 1}}, "X-A must be a string"),
+        ({"api_key": b"key"}, "api_key must be a string, not bytes"),
+        ({"api_key": 7}, "api_key must be a string, not int"),
+        ({"base_url": 7}, "base_url must be a string, not int"),
+        ({"base_url": b"https://a"}, "base_url must be a string, not bytes"),
+        ({"base_url": "localhost:8080"}, "has to begin with https://"),
+        ({"base_url": "https://a/v1?"}, "must end with its path"),
+        ({"base_url": "https://a/v1#"}, "must end with its path"),
+        ({"base_url": "https://a/v1?b=c"}, r"leave out what follows \? or #"),
+        ({"base_url": f"https://{'ü' * 70}.de"}, r"has a host name outside ASCII$"),
+    ],
+)
+def test_a_client_is_not_made_of_what_it_cannot_use(options, told):
+    with pytest.raises(ConfigurationError, match=told):
+        client(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"retry": 3}, "retry must be a RetryPolicy"),
+        ({"extra_body": [1]}, "extra_body must be a mapping, not list"),
+        ({"extra_headers": [1]}, "headers must be a mapping, not list"),
+        ({"extra_query": "a=b"}, "extra_query must be a mapping, not str"),
+        ({"cache_dir": ""}, "cache_dir is empty"),
+    ],
+)
+def test_a_call_is_not_made_of_them_either(options, told):
+    with client() as speaker, pytest.raises(ConfigurationError, match=told):
+        speaker.audio.speech.create(**HELLO, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"input": 7}, "input must be text or an iterable of texts, not <class 'int'>"),
+        ({"input": None}, "input must be text or an iterable of texts"),
+        ({"input": b"text"}, "not <class 'bytes'>"),
+        ({"concurrency": "3"}, "concurrency must be 1 or more, not '3'"),
+        ({"concurrency": 2.5}, "concurrency must be 1 or more"),
+        ({"max_chars": "3"}, "max_chars must be 1 or more"),
+    ],
+)
+def test_nor_is_a_narration(options, told):
+    with client() as speaker, pytest.raises(ConfigurationError, match=told):
+        speaker.audio.speech.narrate(**SPEAKER | {"input": "Hello."} | options)
+
+
+def test_a_key_of_the_wrong_type_is_in_no_frame():
+    with pytest.raises(ConfigurationError) as refused:
+        ModelGates(api_key=b"mg-bytes-canary", base_url=URL)
+    walked = traceback.TracebackException.from_exception(refused.value, capture_locals=True)
+    ours = [frame for frame in walked.stack if "modelgates_speech" in frame.filename]
+    assert ours
+    assert "canary" not in repr([frame.locals for frame in ours])
+
+
+@pytest.mark.parametrize("white", ["{}\n", " {}", "{}\r\n", "\t{} "])
+def test_white_space_around_a_variable_is_not_part_of_it(monkeypatch, white):
+    monkeypatch.setenv("MODELGATES_API_KEY", white.format("key"))
+    monkeypatch.setenv("MODELGATES_BASE_URL", white.format(URL))
+    with ModelGates() as speaker:
+        assert speaker.base_url == URL
+
+
+def test_a_variable_of_white_space_is_one_that_is_not_set(monkeypatch):
+    monkeypatch.setenv("MODELGATES_API_KEY", " \n")
+    with pytest.raises(ConfigurationError, match="no API key: set MODELGATES_API_KEY"):
+        ModelGates(base_url=URL)
+
+
+@pytest.mark.parametrize("url", ["ftp://a", "https://u:p@a", "https://a?b", "http://example.com"])
+def test_a_url_of_the_environment_is_called_by_its_variable(monkeypatch, url):
+    monkeypatch.setenv("MODELGATES_BASE_URL", url)
+    with pytest.raises(ConfigurationError, match=r"^MODELGATES_BASE_URL "):
+        ModelGates(api_key="key")
+    with pytest.raises(ConfigurationError, match=r"^base_url "):
+        ModelGates(api_key="key", base_url=url)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("HTTPS_PROXY", "http://me:pa#ss@proxy:80", "HTTPS_PROXY names: its port is not a number"),
+        ("ALL_PROXY", "gopher://proxy", "ALL_PROXY names: gopher://proxy is not .* socks5"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem", "the certificates in /nowhere/ca.pem: .*No such"),
+    ],
+)
+def test_a_setting_of_the_environment_is_named_and_its_password_is_not(
+    monkeypatch, variable, value, told
+):
+    for name in ("HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=told) as refused:
+        ModelGates(api_key="key", base_url="https://speech.example")
+    assert "'pa'" not in str(refused.value)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_of_a_client_leaves_its_connections_open(copied):
+    with client() as speaker:
+        another = copied(speaker)
+        assert another.base_url == speaker.base_url
+        del another
+        gc.collect()
+        assert not speaker._closed
+    with pytest.raises(ConfigurationError, match="closed"):
+        copied(speaker).audio.speech.create(**HELLO)
+
+
+def test_audio_goes_into_sets_and_to_other_processes():
+    audio = Audio(format="pcm", content=b"\0\0", headers={"a": "b"})
+    assert pickle.loads(pickle.dumps(audio)) in {audio, copy.deepcopy(audio)}
+
+
+def test_a_file_that_is_write_protected_is_refused_before_anything_is_paid_for(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"mine")
+    # Some who run this may write everything.
+    monkeypatch.setattr(os, "access", lambda file, mode: (file, mode) != (path, os.W_OK))
+    with pytest.raises(SaveError, match=r"a\.wav: it is write-protected"):
+        AtomicFile(path)
+    with client() as speaker, pytest.raises(SaveError, match="write-protected"):
+        speaker.audio.speech.save(path, response_format="pcm", **SPEAKER, input="Hello.")
+    assert path.read_bytes() == b"mine"
