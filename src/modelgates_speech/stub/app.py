@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.resources
 import json
 import time
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from modelgates_speech.stub.audio import ENCODINGS, MEDIA_TYPES
@@ -128,7 +129,13 @@ def _how_to_ask(document: Document, url: str, key: str) -> str:
 
 
 async def _root(document: Document, request: Request) -> Response:
-    return PlainTextResponse(introduce(document, str(request.base_url).rstrip("/")))
+    # Either answer depends on what the client would rather read.
+    varies = {"Vary": "Accept"}
+    if "text/html" in request.headers.get("accept", "").lower():
+        page = importlib.resources.files(__package__).joinpath("page.html")
+        return HTMLResponse(page.read_bytes(), headers=varies)
+    introduction = introduce(document, str(request.base_url).rstrip("/"))
+    return PlainTextResponse(introduction, headers=varies)
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ import dataclasses
 import importlib
 import importlib.resources
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from modelgates_speech.stub.control import KEPT_REQUESTS
 from modelgates_speech.stub.faults import Fault
 from modelgates_speech.stub.profile import Profile
 from modelgates_speech.stub.shapes import fields
@@ -78,8 +80,12 @@ async def _health(_: Stub, __: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-async def _requests(stub: Stub, _: Request) -> Response:
-    return JSONResponse({"requests": [as_json(request) for request in stub.requests]})
+async def _requests(stub: Stub, request: Request) -> Response:
+    last = request.query_params.get("last", str(KEPT_REQUESTS))
+    if not re.fullmatch("[0-9]+", last) or not int(last):
+        raise ValueError(f"last is a whole number, 1 or more, not {last!r}")
+    wanted = stub.requests[-int(last) :]
+    return JSONResponse({"requests": [as_json(request) for request in wanted]})
 
 
 async def _pending(stub: Stub, _: Request) -> Response:
