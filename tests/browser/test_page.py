@@ -90,10 +90,10 @@ def test_it_is_heard_as_it_arrives(visit):
         page = visit(stub)
         speak(page, "One. Two. Three.", says="^Speaking")
         assert loudness(page)[0] > 0.05
-        expect(page.locator("#wave")).to_have_attribute("aria-label", "Waveform of 0.50 s of audio")
+        expect(page.locator("#wave")).to_have_attribute("aria-label", "Waveform of 0.80 s of audio")
         assert engine.said == 1
         engine.gate.set()
-        expect(page.locator("#state")).to_have_text("1.50 s of audio", timeout=LONG)
+        expect(page.locator("#state")).to_have_text("2.40 s of audio", timeout=LONG)
 
 
 def test_what_was_heard_is_heard_again_from_anywhere_and_stops(visit, stub):
@@ -115,7 +115,8 @@ def test_what_was_heard_is_heard_again_from_anywhere_and_stops(visit, stub):
 
 def test_fields_and_choices_are_those_of_the_document_of_the_day(visit):
     document = copy.deepcopy(REFERENCE)
-    document["servers"] = [{"url": "https://api.example/{edition}", "variables": {"edition": {"default": "v7"}}}]  # fmt: skip
+    variables = {"edition": {"default": "v7"}}
+    document["servers"] = [{"url": "https://api.example/{edition}", "variables": variables}]
     operation = document["paths"]["/audio/speech"]["post"]
     operation["parameters"].append(
         {"name": "X-Team", "in": "header", "required": True, "schema": {"enum": ["red", "blue"]}}
@@ -208,7 +209,7 @@ def test_every_fault_of_the_table_can_be_chosen_and_is_survived(visit, stub):
         expect(page.locator("#waiting")).to_contain_text(name)
         page.get_by_role("button", name="Speak").click()
         expect(page.locator("#waiting")).to_be_hidden()
-        # A sample that is half there is not heard, and a browser asks again by itself after a reset.
+        # Half a sample is not heard, and after a reset a browser asks again by itself.
         if name not in {"odd", "reset"}:
             expect(page.get_by_role("alert")).to_be_visible()
         expect(page.locator("#state")).not_to_have_text(re.compile("^Asking|^Speaking"))
@@ -219,10 +220,10 @@ def test_what_had_come_before_a_cut_can_be_heard(visit):
     with StubServer(document=REFERENCE, engine=engine) as stub:
         page = visit(stub)
         speak(page, "One. Two.", says="^Speaking")
-    expect(page.locator("#state")).to_have_text("Cut after 0.50 s", timeout=LONG)
-    expect(page.get_by_role("alert")).to_contain_text("24,000 bytes")
+    expect(page.locator("#state")).to_have_text("Cut after 0.80 s", timeout=LONG)
+    expect(page.get_by_role("alert")).to_contain_text("38,400 bytes")
     expect(page.locator("#save")).to_be_visible()
-    assert loudness(page)[1] == pytest.approx(0.5, abs=0.01)
+    assert loudness(page)[1] == pytest.approx(0.8, abs=0.01)
     engine.gate.set()
 
 

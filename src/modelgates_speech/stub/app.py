@@ -132,7 +132,7 @@ async def _root(document: Document, request: Request) -> Response:
     # Either answer depends on what the client would rather read.
     varies = {"Vary": "Accept"}
     if "text/html" in request.headers.get("accept", "").lower():
-        page = importlib.resources.files(__package__).joinpath("page.html")
+        page = importlib.resources.files("modelgates_speech.stub").joinpath("page.html")
         return HTMLResponse(page.read_bytes(), headers=varies)
     introduction = introduce(document, str(request.base_url).rstrip("/"))
     return PlainTextResponse(introduction, headers=varies)
