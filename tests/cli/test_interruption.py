@@ -68,8 +68,10 @@ def test_ctrl_c_ends_the_bundled_stub_too(half_written, folder):
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_polite_request_to_end_leaves_no_file(half_written, folder, number):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_polite_request_to_end_leaves_no_file(half_written, folder, name):
+    if (number := getattr(signal, name, None)) is None:
+        pytest.skip(f"this system has no {name}")
     process = half_written()
     process.send_signal(number)
     out, err = process.communicate(timeout=60)

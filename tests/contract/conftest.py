@@ -17,6 +17,7 @@ from tests.contract.run import (
     StoppedError,
     name_documented_answers,
 )
+from tests.offline import GUARD
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -26,6 +27,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "stub_only: asks of a server what only a stub can do")
     config.addinivalue_line("markers", "told: what it finds is in the ledger already")
     name_documented_answers()
+    if SETTINGS.base_url:
+        GUARD.open()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from modelgates_speech.stub import StubServer
+from tests.offline import GUARD
 
 ray = pytest.importorskip("ray")  # the extra alone brings it
 pytestmark = pytest.mark.filterwarnings("default")
@@ -28,6 +29,7 @@ class Tone:
 
 @pytest.fixture(scope="module")
 def cluster():
+    GUARD.open()  # nodes call each other by the address that others know this machine by
     folders = (os.path.abspath("src"), os.path.abspath("generated"))
     variables = {"MODELGATES_API_KEY": "stub-key", "PYTHONPATH": os.pathsep.join(folders)}
     ray.init(

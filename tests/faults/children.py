@@ -28,7 +28,7 @@ def child(script, *arguments, server, unnamed=True, before=()):
         unnamed: Whether the system knows unnamed files, as Linux does and others do not.
         before: A command that starts it.
     """
-    names = "" if unnamed else "import os; del os.O_TMPFILE\n"
+    names = "" if unnamed else "import os; vars(os).pop('O_TMPFILE', None)\n"
     environment = os.environ | {
         "MODELGATES_BASE_URL": server.url,
         "MODELGATES_API_KEY": KEY,

@@ -100,6 +100,7 @@ class FaultServer:
         self._changed = threading.Condition()
         self._let_go = asyncio.Event()
         self._tasks: set[asyncio.Task] = set()
+        self._ended = False
         self._server: asyncio.Server | None = None
 
     def __enter__(self):
@@ -138,6 +139,7 @@ class FaultServer:
             )
 
     async def _listen(self):
+        self._ended = False
         listening = socket.create_server(("127.0.0.1", self.port), backlog=128)
         # A small window, so that a request nobody reads does not vanish in buffers.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
@@ -145,9 +147,14 @@ class FaultServer:
         self._server = await asyncio.start_server(self._serve, sock=listening, ssl=self._tls)
 
     async def _refuse(self):
+        for listening in self._server.sockets:
+            _thread.loop.remove_reader(listening)
+        # One that asyncio is accepting while its server closes is lost: neither served nor closed.
+        await asyncio.sleep(0)
         self._server.close()
 
     async def _end(self):
+        self._ended = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -156,7 +163,9 @@ class FaultServer:
         self._tasks.add(asyncio.current_task())
         self._note(accepted=1, opened=1)
         try:
-            await self._converse(reader, writer)
+            # One that was accepted before the end, and is served only after it, would never end.
+            if not self._ended:
+                await self._converse(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, TimeoutError, ssl.SSLError):
             pass
         finally:

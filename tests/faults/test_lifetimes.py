@@ -27,6 +27,7 @@ from tests.faults.children import outcome
 from tests.faults.secrets import assert_keeps_secret
 from tests.faults.server import STALL, Later
 from tests.faults.table import AUDIO, CHUNKED, HEALTHY, chunk, head, reply
+from tests.systems import needs_forks
 
 
 @pytest.fixture(params=CLIENTS)
@@ -168,7 +169,7 @@ def test_cancelled_at_any_await_point_a_call_leaves_nothing_behind(
     call, shape, how, unnamed, server, tmp_path, monkeypatch
 ):
     if not unnamed:
-        monkeypatch.delattr(os, "O_TMPFILE")
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
     policy = RetryPolicy(max_retries=1, initial_delay=0.001)
     path = tmp_path / "a.pcm"
 
@@ -355,6 +356,7 @@ def test_a_stream_used_after_close_says_so(server):
     assert server.connections == 0
 
 
+@needs_forks
 def test_a_forked_child_and_its_parent_go_on_with_connections_of_their_own(server):
     server.acts = HEALTHY
     script = """
@@ -374,6 +376,7 @@ with ModelGates(timeout=20.0) as c:
     assert server.connections == 2
 
 
+@needs_forks
 def test_a_forked_child_makes_a_connection_of_its_own(server):
     server.acts = HEALTHY
     script = """
@@ -391,6 +394,7 @@ with ModelGates(timeout=20.0) as c:
     assert server.connections == 2
 
 
+@needs_forks
 def test_a_forked_child_closes_nothing_of_its_parents(server):
     server.acts = HEALTHY
     script = """
@@ -409,6 +413,7 @@ c.close()
     assert outcome(script, "sync", "-", server=server) == {"status": 0}
 
 
+@needs_forks
 def test_a_child_forked_while_a_thread_counts_the_cache_speaks_from_it(server, tmp_path):
     server.acts = HEALTHY
     script = """
@@ -439,6 +444,7 @@ tell(status=status)
     assert outcome(script, "sync", tmp_path / "cache", server=server) == {"status": 0}
 
 
+@needs_forks
 def test_a_child_that_outlives_a_batch_does_not_keep_its_folder(server, tmp_path):
     server.acts = HEALTHY
     script = """

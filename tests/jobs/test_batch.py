@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import errno
+import importlib
 import io
 import json
 import os
@@ -22,6 +23,7 @@ from modelgates_speech.jobs import run_batch, run_batch_async
 from modelgates_speech.jobs.aimd import START
 from modelgates_speech.jobs.manifest import BadRow, count_rows, file_name, read_rows
 from tests.jobs.conftest import SPEAKER, spelled
+from tests.systems import HAS_UNNAMED_FILES
 
 QUICK = RetryPolicy(initial_delay=0)
 
@@ -468,7 +470,8 @@ def test_killed_at_any_moment_and_run_again_every_row_is_there_once(stub, tmp_pa
         assert said(out / result["path"]) == result["id"].replace("row-", "Text") + "."
     assert report.ok + report.skipped == 200
     assert 200 <= len(stub.requests) <= 200 + in_flight
-    assert not list(pathlib.Path(out).glob("*.part"))
+    if HAS_UNNAMED_FILES:  # elsewhere a killed process cannot take its files along
+        assert not list(pathlib.Path(out).glob("*.part"))
 
 
 def _lines(out):
@@ -496,12 +499,12 @@ def test_what_a_progress_function_raises_comes_out_once_what_is_under_way_is_rec
 
 
 def test_a_disk_that_knows_no_locks_is_written_all_the_same(batch, caplog, monkeypatch):
-    fcntl = pytest.importorskip("fcntl")
-
     def refuse(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(fcntl, "flock", refuse)
+    for module, name in (("fcntl", "flock"), ("msvcrt", "locking")):
+        with contextlib.suppress(ModuleNotFoundError):
+            monkeypatch.setattr(importlib.import_module(module), name, refuse)
     assert batch(rows(2)).ok == 2
     assert "No locks available" in caplog.text
 

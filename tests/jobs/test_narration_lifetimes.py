@@ -13,6 +13,7 @@ from modelgates_speech import AsyncModelGates, ConfigurationError, IncompleteAud
 from tests.edition import HELLO
 from tests.faults.server import STALL, FaultServer
 from tests.faults.table import reply
+from tests.systems import needs_forks
 
 TEXT = "It was dark. Nobody had gone out. The wind slept. " * 40
 REQUEST = HELLO | {"input": TEXT}
@@ -115,6 +116,7 @@ def test_a_piece_that_breaks_off_under_a_timeout_keeps_its_class(loop, modelgate
     assert failed.value.characters is not None
 
 
+@needs_forks
 # Python warns of just what this is about.
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_one_that_a_child_inherits_says_so_instead_of_waiting_for_ever():

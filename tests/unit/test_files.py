@@ -8,6 +8,7 @@ import pytest
 
 from modelgates_speech import SaveError
 from modelgates_speech.files import AtomicFile
+from tests.systems import HAS_UNNAMED_FILES
 
 
 @pytest.fixture(params=["unnamed", "named"])
@@ -15,7 +16,7 @@ def kind(request, monkeypatch):
     """With the system's unnamed files, and as where there are none."""
     if request.param == "named":
         monkeypatch.delattr(os, "O_TMPFILE", raising=False)
-    elif not hasattr(os, "O_TMPFILE"):
+    elif not HAS_UNNAMED_FILES:
         pytest.skip("this system has no unnamed files")
     return request.param
 
@@ -51,7 +52,7 @@ def test_without_a_commit_nothing_is_left(tmp_path, kind):
 
 
 def test_an_unnamed_file_leaves_nothing_even_to_a_killed_process(tmp_path):
-    if not hasattr(os, "O_TMPFILE"):
+    if not HAS_UNNAMED_FILES:
         pytest.skip("this system has no unnamed files")
     with AtomicFile(tmp_path / "x.pcm") as file:
         file.write(b"half")
@@ -119,9 +120,16 @@ def test_a_target_that_becomes_a_folder_is_reported_and_nothing_is_left(tmp_path
     assert os.listdir(target) == []
 
 
+def size_in_names(letter):
+    try:
+        return len(os.fsencode(letter))
+    except UnicodeEncodeError:
+        pytest.skip("names have no such letters here")
+
+
 @pytest.mark.parametrize("letter", ["n", "ß", "語", "😀", "e\u0301", os.fsdecode(b"\xff")])
 def test_a_very_long_name_fits_with_its_temporary(tmp_path, kind, letter):
-    name = letter * (251 // len(os.fsencode(letter))) + ".pcm"
+    name = letter * (251 // size_in_names(letter)) + ".pcm"
     for data in (b"old", b"new"):
         write(tmp_path / name, data)
         assert os.listdir(tmp_path) == [name]
@@ -130,7 +138,7 @@ def test_a_very_long_name_fits_with_its_temporary(tmp_path, kind, letter):
 
 def test_a_name_that_is_too_long_is_refused_at_once(tmp_path, kind):
     with pytest.raises(SaveError) as caught:
-        AtomicFile(tmp_path / ("😀" * 63 + ".pcm"))
+        AtomicFile(tmp_path / ("n" * 252 + ".pcm"))
     assert caught.value.errno == errno.ENAMETOOLONG
 
 
@@ -138,7 +146,7 @@ def test_somebody_elses_file_in_a_shared_folder_is_refused_at_once(tmp_path, kin
     tmp_path.chmod(0o1777)
     target = tmp_path / "x.pcm"
     target.write_bytes(b"old")
-    monkeypatch.setattr(os, "geteuid", lambda: target.stat().st_uid + 1)
+    monkeypatch.setattr(os, "geteuid", lambda: target.stat().st_uid + 1, raising=False)
     with pytest.raises(SaveError, match="somebody else's") as caught:
         AtomicFile(target)
     assert caught.value.errno == errno.EPERM

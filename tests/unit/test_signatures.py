@@ -47,7 +47,9 @@ def test_help_describes_each_argument(speech, method):
 
 @pytest.mark.parametrize("client", ["ModelGates", "AsyncModelGates"])
 @EVERY
-def test_jedi_completes_each_argument(client, method):
+def test_jedi_completes_each_argument(client, method, monkeypatch, tmp_path):
+    # Tests at the same time would read each other's half-written cache.
+    monkeypatch.setattr(jedi.settings, "cache_directory", tmp_path)
     code = f"import modelgates_speech\nmodelgates_speech.{client}().audio.speech.{method}("
     [signature, *_] = jedi.Script(code).get_signatures()
     assert ARGUMENTS.keys() <= {parameter.name for parameter in signature.params}

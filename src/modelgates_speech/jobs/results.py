@@ -16,6 +16,7 @@ import os
 import sqlite3
 import threading
 import time
+from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from modelgates_speech.errors import ConfigurationError, SaveError
@@ -139,11 +140,9 @@ class Results:
         if self._stale:
             self._tidy()
         self._known.close()
-        with contextlib.suppress(ModuleNotFoundError, OSError):
-            import fcntl
-
+        with contextlib.suppress(OSError):
             # By its name: a child that was forked has a copy of the file, which holds the lock too.
-            fcntl.flock(self._holder, fcntl.LOCK_UN)
+            _lock(self._holder, take=False)
         self._holder.close()
 
     def _tidy(self) -> None:
@@ -211,17 +210,24 @@ def _ends_torn(path: Path) -> bool:
         return file.read() != b"\n"
 
 
+def _lock(file: IO[bytes], *, take: bool) -> None:
+    """Lock a file for this process alone or let go of it, without waiting."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        msvcrt = import_module("msvcrt")
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK if take else msvcrt.LK_UNLCK, 1)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if take else fcntl.LOCK_UN)
+
+
 def _held(path: Path) -> IO[bytes]:
     """The lock file of the folder, locked until it is closed or the process ends."""
     file = path.open("ab")
     try:
-        import fcntl
-    except ModuleNotFoundError:  # pragma: no cover - Windows, where nobody is kept out
-        return file
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(file, take=True)
     except OSError as error:
-        if error.errno not in (errno.EWOULDBLOCK, errno.EAGAIN):
+        if error.errno not in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
             # Some network mounts know no locks: that is no reason not to write.
             logger.warning(
                 "%s cannot be locked (%s): make sure that no other batch writes to its folder",

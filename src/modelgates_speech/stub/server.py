@@ -168,7 +168,8 @@ class _Running:
         self._thread.start()
 
     def _serve(self, listener: socket.socket) -> None:
-        with asyncio.Runner(loop_factory=_Loop) as runner:
+        # Closed here as well: an older uvicorn leaves it open if it is stopped while it starts.
+        with listener, asyncio.Runner(loop_factory=_Loop) as runner:
             runner.run(self._server.serve(sockets=[listener]))
 
     def hang_up(self, client: Sequence[object], *, reset: bool) -> None:
