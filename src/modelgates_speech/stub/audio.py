@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import struct
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,9 +14,15 @@ if TYPE_CHECKING:
 
 # It has no types; imported here all the same, to be missed at once.
 lameenc: Any = importlib.import_module("lameenc")
+with warnings.catch_warnings():
+    # Python 3.13 has it no more; there the package audioop-lts brings it back.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    audioop: Any = importlib.import_module("audioop")
 
 SAMPLE_RATE = 24_000
 SAMPLE_WIDTH = 2
+# Of PCM; what is encoded is paced a little fast by it.
+BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH
 
 
 def little_endian(samples: array[int]) -> bytes:
@@ -32,11 +39,10 @@ def _pcm(speech: Iterable[bytes]) -> Iterator[bytes]:
 def _wav(speech: Iterable[bytes]) -> Iterator[bytes]:
     # The length is unknown while streaming: the largest is what readers take for "to the end".
     unknown = 0xFFFFFFFF
-    byte_rate = SAMPLE_RATE * SAMPLE_WIDTH
     yield struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         *(b"RIFF", unknown, b"WAVE", b"fmt ", 16, 1, 1),
-        *(SAMPLE_RATE, byte_rate, SAMPLE_WIDTH, 8 * SAMPLE_WIDTH, b"data", unknown),
+        *(SAMPLE_RATE, BYTES_PER_SECOND, SAMPLE_WIDTH, 8 * SAMPLE_WIDTH, b"data", unknown),
     )
     yield from speech
 

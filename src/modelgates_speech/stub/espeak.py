@@ -16,18 +16,11 @@ import shutil
 import sys
 import tempfile
 import threading
-import warnings
 import zlib
 from pathlib import Path
-from typing import Any
 
-from modelgates_speech.stub.audio import SAMPLE_RATE, SAMPLE_WIDTH
+from modelgates_speech.stub.audio import SAMPLE_RATE, SAMPLE_WIDTH, audioop
 from modelgates_speech.stub.engine import EngineUnavailableError, languages
-
-with warnings.catch_warnings():
-    # Python 3.13 has it no more; there the package audioop-lts brings it back.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    audioop: Any = importlib.import_module("audioop")
 
 _OUTPUT_SYNCHRONOUS = 2
 _DONT_EXIT = 0x8000  # without it the library ends the process over bad data

@@ -59,10 +59,17 @@ class Exchange:
             headers["Content-Length"] = str(length)
         return StreamingResponse(content, self.status, headers)
 
-    def respond(self, content: bytes | str, *, status: int, content_type: str | None) -> Response:
+    def respond(
+        self,
+        content: bytes | str,
+        *,
+        status: int,
+        content_type: str | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
         """Answer with something else altogether."""
         kind = {"Content-Type": content_type} if content_type else {}
-        return Response(content, status, {**self.headers, **kind})
+        return Response(content, status, {**self.headers, **kind, **(headers or {})})
 
     async def head(self, length: int) -> bytes:
         """Take the first bytes of the content, or all of it if it is shorter."""
