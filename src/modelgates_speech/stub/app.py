@@ -27,7 +27,7 @@ from modelgates_speech.stub.document import Document, Operation, RefusedError, l
 from modelgates_speech.stub.exchange import Exchange
 from modelgates_speech.stub.faults import describe, from_preference
 from modelgates_speech.stub.misbehave import Later, play
-from modelgates_speech.stub.records import RecordedRequest, redact
+from modelgates_speech.stub.records import RecordedRequest, Seen, redact
 from modelgates_speech.stub.remote import SCOPE_HEADER
 from modelgates_speech.stub.remote import routes as control_routes
 from modelgates_speech.stub.requests import (
@@ -37,10 +37,9 @@ from modelgates_speech.stub.requests import (
     parse_body,
     parse_json,
 )
-from modelgates_speech.stub.seen import Seen
 from modelgates_speech.stub.shapes import fields
 from modelgates_speech.stub.speech import default_engine
-from modelgates_speech.stub.tape import Call
+from modelgates_speech.stub.tape import Call, Recording, Replay
 from modelgates_speech.stub.usage import usage
 
 if TYPE_CHECKING:
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
     from modelgates_speech.stub.engine import Engine
     from modelgates_speech.stub.faults import Fault
     from modelgates_speech.stub.shapes import Json
-    from modelgates_speech.stub.tape import Tape
 
 # Several times what a million characters take; a runaway loop must not fill the machine.
 LARGEST_BODY = 16 * 1024 * 1024
@@ -65,7 +63,7 @@ def create_app(
     stub: Stub | None = None,
     engine: Engine | None = None,
     audio: str | os.PathLike[str] | None = None,
-    tape: Tape | None = None,
+    tape: Recording | Replay | None = None,
 ) -> Starlette:
     """Make the stub as an ASGI application, for use in process.
 
@@ -214,7 +212,7 @@ class _Service:
     document: Document
     engine: Engine
     audio: Path | None
-    tape: Tape | None
+    tape: Recording | Replay | None
 
     async def answer(self, request: Request, operation: Operation) -> ASGIApp:
         """Answer a request for an operation of the OpenAPI document."""
@@ -225,7 +223,7 @@ class _Service:
             for name in operation.credentials:
                 if len(request.headers.getlist(name)) > 1:
                     raise RefusedError(401, f"The header {name} comes more than once")
-            if self.tape is None or self.tape.keyed:
+            if not isinstance(self.tape, Recording):  # there the API judges
                 authorize(operation, headers, api_key=self.stub.api_key, any_key=self.stub.any_key)
             body = raw = await _read(request)
             request.scope["modelgates.received"] = len(raw)
@@ -238,9 +236,10 @@ class _Service:
                     body = parse_json(raw)
             fault = self._take_fault(request, body)
             if self.tape and not fault:
-                response: ASGIApp = await self.tape.answer(
-                    self._call(request, operation, raw, body)
-                )
+                path = request.url.path.removeprefix(self.document.prefix)
+                keys = [headers.get(name, "").rpartition(" ")[2] for name in operation.credentials]
+                call = Call(request, path, raw, body, keys)
+                response: ASGIApp = await self.tape.answer(call)
                 answered: Mapping[str, str] = self._headers()
             else:
                 exchange = self._exchange(request, operation, body)
@@ -252,19 +251,6 @@ class _Service:
             response = Later(latency, response)
         self._record(request, operation, body, answered, response, fault)
         return response
-
-    def _call(self, request: Request, operation: Operation, raw: bytes, body: Json) -> Call:
-        return Call(
-            method=request.method,
-            path=request.url.path.removeprefix(self.document.prefix),
-            query=request.url.query,
-            raw=raw,
-            body=body,
-            headers=request.headers.items(),
-            secrets=[
-                request.headers.get(name, "").rpartition(" ")[2] for name in operation.credentials
-            ],
-        )
 
     def refuse(
         self,

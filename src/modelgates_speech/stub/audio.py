@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import importlib
 import struct
-import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Callable, Iterable, Iterator
 
 # It has no types; imported here all the same, to be missed at once.
@@ -23,17 +21,6 @@ SAMPLE_RATE = 24_000
 SAMPLE_WIDTH = 2
 # Of PCM; what is encoded is paced a little fast by it.
 BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH
-
-
-def little_endian(samples: array[int]) -> bytes:
-    """Turn 16-bit samples into PCM bytes, on any machine."""
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return samples.tobytes()
-
-
-def _pcm(speech: Iterable[bytes]) -> Iterator[bytes]:
-    yield from speech
 
 
 def _wav(speech: Iterable[bytes]) -> Iterator[bytes]:
@@ -61,7 +48,7 @@ def _mp3(speech: Iterable[bytes]) -> Iterator[bytes]:
 
 
 ENCODINGS: dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]] = {
-    "pcm": _pcm,
+    "pcm": iter,
     "wav": _wav,
     "mp3": _mp3,
 }

@@ -14,8 +14,7 @@ from modelgates_speech.stub.shapes import fields
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
 
-    from modelgates_speech.stub.records import RecordedRequest
-    from modelgates_speech.stub.seen import Seen
+    from modelgates_speech.stub.records import RecordedRequest, Seen
     from modelgates_speech.stub.shapes import Json
 
 DEFAULT_API_KEY = "stub-key"

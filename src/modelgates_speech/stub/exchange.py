@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response, StreamingResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
-
-
-class HangUp(Protocol):
-    """Ends the connection: by closing it, or by a reset."""
-
-    def __call__(self, *, reset: bool) -> None:
-        """End it."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -29,7 +21,7 @@ class Exchange:
         content: of the normal answer, made as it is taken.
         headers: of any answer.
         error: builds the content type and content of the error for a status, from hints.
-        hang_up: ends the connection.
+        hang_up: ends the connection, by a reset or without.
     """
 
     status: int
@@ -37,7 +29,7 @@ class Exchange:
     content: AsyncIterator[bytes]
     headers: Mapping[str, str]
     error: Callable[..., tuple[str | None, bytes]]
-    hang_up: HangUp
+    hang_up: Callable[..., None]
 
     def answer(self) -> Response:
         """Answer as the API does."""

@@ -7,6 +7,8 @@ nothing of the web framework, so that printing the help stays cheap.
 from __future__ import annotations
 
 import dataclasses
+import importlib.resources
+import json
 import math
 import re
 from dataclasses import dataclass, field
@@ -14,11 +16,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 MAGIC_PREFIX = "stub/"
-
-_STATUS_OPTIONS = ("retry_after", "message", "metadata", "body", "content_type", "headers")
 
 
 @dataclass(frozen=True)
@@ -30,32 +30,19 @@ class Kind:
     options: tuple[str, ...] = ()
 
 
-STATUS = Kind(
-    "400 ... 599",
-    "that HTTP status; documented ones with the OpenAPI document's error body",
-    _STATUS_OPTIONS,
-)
-KINDS = {
-    kind.name: kind
-    for kind in (
-        Kind("stall", "read the request, never answer"),
-        Kind("stall-midway", "send `after` bytes of audio, then nothing more", ("after",)),
-        Kind("slow", "wait `delay` seconds, then answer as usual", ("delay",)),
-        Kind("drip", "send the audio one byte every `interval` seconds", ("interval",)),
-        Kind("reset", "reset the connection before any answer"),
-        Kind("cut", "send `after` bytes, fewer than Content-Length, and hang up", ("after",)),
-        Kind("cut-chunked", "send `after` bytes, chunked, and hang up", ("after",)),
-        Kind("odd", "end the audio in the middle of a 16-bit sample, as if whole"),
-        Kind("empty", "200 and not one byte of audio"),
-        Kind("html", "200 and an HTML page, as a captive portal sends"),
-        Kind("html-502", "502 and an HTML page, as a proxy sends"),
-        Kind("json", "200 and a JSON error instead of audio"),
-        Kind("wrong-content-type", "the audio, labelled text/plain"),
-        Kind("not-json", "500, labelled JSON, that does not parse"),
-        Kind("other-shape", "500 and JSON that is not the documented error"),
-        Kind("redirect", "307 to `to`", ("to",)),
-    )
-}
+def _kinds() -> Iterator[Kind]:
+    """Read the table where programs in other languages read it as well."""
+    document = importlib.resources.files("modelgates_speech.stub").joinpath("control.json")
+    control = json.loads(document.read_text("utf-8"))
+    body = control["paths"]["/_stub/faults"]["post"]["requestBody"]
+    for kind in body["content"]["application/json"]["schema"]["oneOf"]:
+        fault, _, *options = kind["properties"]
+        name = kind["properties"][fault].get("const", "400 ... 599")
+        yield Kind(name, kind["description"], tuple(options))
+
+
+STATUS, *_others = _kinds()
+KINDS = {kind.name: kind for kind in _others}
 
 
 class FaultOptions(TypedDict, total=False):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -62,3 +63,30 @@ def redact(headers: Iterable[tuple[str, str]], secret: frozenset[str]) -> Mappin
         known = kept.get(name.lower())
         kept[name.lower()] = shown if known is None else f"{known}, {shown}"
     return MappingProxyType(kept)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is said of an answer on the terminal: never the key, never the text.
+
+    `seconds` are those of audio sent, for PCM; `status` is None where there was none.
+    """
+
+    method: str
+    path: str
+    status: int | None
+    characters: int
+    seconds: float | None
+    milliseconds: float
+
+    def as_line(self) -> str:
+        """Say it for people."""
+        audio = "" if self.seconds is None else f", {self.seconds:.2f} s of audio"
+        return (
+            f"{self.method} {self.path} {self.status or 'no answer'} "
+            f"{self.characters} characters{audio}, {self.milliseconds:.0f} ms"
+        )
+
+    def as_json(self) -> str:
+        """Say it for machines."""
+        return json.dumps(asdict(self))

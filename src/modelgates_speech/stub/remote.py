@@ -18,7 +18,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from modelgates_speech.stub.control import KEPT_REQUESTS
-from modelgates_speech.stub.faults import Fault
 from modelgates_speech.stub.profile import Profile
 from modelgates_speech.stub.shapes import fields
 
@@ -57,10 +56,8 @@ def routes(stub: Stub, document: Document) -> list[Route]:
         return Response(text, media_type="application/yaml")
 
     async def described(_: Request) -> Response:
-        package = importlib.resources.files("modelgates_speech.stub")
-        return Response(
-            package.joinpath("control.json").read_bytes(), media_type="application/json"
-        )
+        own = importlib.resources.files("modelgates_speech.stub").joinpath("control.json")
+        return Response(own.read_bytes(), media_type="application/json")
 
     return [
         Route("/openapi.json", followed),
@@ -88,8 +85,8 @@ async def _requests(stub: Stub, request: Request) -> Response:
     return JSONResponse({"requests": [as_json(request) for request in wanted]})
 
 
-async def _pending(stub: Stub, _: Request) -> Response:
-    return JSONResponse({"faults": [str(fault) for fault in stub.pending_faults]})
+async def _pending(stub: Stub, _: Request, status: int = 200) -> Response:
+    return JSONResponse({"faults": [str(fault) for fault in stub.pending_faults]}, status)
 
 
 async def _inject(stub: Stub, request: Request) -> Response:
@@ -99,15 +96,10 @@ async def _inject(stub: Stub, request: Request) -> Response:
     name, times = asked.pop("fault"), asked.pop("times", 1)
     if isinstance(name, bool) or not isinstance(name, int | str):
         raise ValueError(f"fault is a status or a name, not {json.dumps(name)}")
-    known = {option.name for option in dataclasses.fields(Fault)} - {"name"}
-    if stray := sorted(asked.keys() - known):
-        raise ValueError(
-            f"a fault has no {', '.join(stray)}; there are times, {', '.join(sorted(known))}"
-        )
     if isinstance(times, bool) or not isinstance(times, int) or not 1 <= times <= 1000:
         raise ValueError(f"times is a whole number from 1 to 1000, not {json.dumps(times)}")
     stub.fail_next(name, times=times, **asked)
-    return JSONResponse({"faults": [str(fault) for fault in stub.pending_faults]}, 201)
+    return await _pending(stub, request, 201)
 
 
 async def _profile(stub: Stub, _: Request) -> Response:
@@ -115,14 +107,11 @@ async def _profile(stub: Stub, _: Request) -> Response:
 
 
 async def _set_profile(stub: Stub, request: Request) -> Response:
-    asked = await _object(request)
-    known = {option.name for option in dataclasses.fields(Profile)}
+    asked, known = await _object(request), Profile.__dataclass_fields__
     if stray := sorted(asked.keys() - known):
-        raise ValueError(
-            f"a profile has no {', '.join(stray)}; there are {', '.join(sorted(known))}"
-        )
+        raise ValueError(f"a profile has no {', '.join(stray)}; there are {', '.join(known)}")
     stub.profile = Profile(**asked)
-    return JSONResponse(dataclasses.asdict(stub.profile))
+    return await _profile(stub, request)
 
 
 async def _reset(stub: Stub, _: Request) -> Response:

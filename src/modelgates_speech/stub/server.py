@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO, cast
+from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from modelgates_speech.stub.engine import Engine
     from modelgates_speech.stub.profile import Profile
-    from modelgates_speech.stub.tape import Tape
+    from modelgates_speech.stub.tape import Recording, Replay
 
 
 class StubServer(Stub):
@@ -79,7 +79,7 @@ class StubServer(Stub):
         engine: Engine | None = None,
         profile: Profile | None = None,
         audio: str | os.PathLike[str] | None = None,
-        tape: Tape | None = None,
+        tape: Recording | Replay | None = None,
         tls: bool = False,
         ca_file: str | os.PathLike[str] | None = None,
         allow_from: Iterable[str] | None = None,
@@ -228,16 +228,9 @@ _quiet = logging.getLogger(__name__)
 _quiet.setLevel(logging.ERROR)
 
 
-class _Connection(Protocol):
-    """What uvicorn's protocols have in common."""
-
-    client: tuple[str, int] | None
-    transport: asyncio.Transport
-
-
 class _Server(uvicorn.Server):
-    def connections(self) -> list[_Connection]:
-        return cast("list[_Connection]", list(self.server_state.connections))
+    def connections(self) -> list[H11Protocol]:
+        return cast("list[H11Protocol]", list(self.server_state.connections))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # uvicorn would wait for every answer to end, and a stalled one never does.

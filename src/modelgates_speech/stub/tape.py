@@ -8,7 +8,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from starlette.responses import Response, StreamingResponse
@@ -20,7 +20,9 @@ from modelgates_speech.stub.records import REDACTED
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
 
     from modelgates_speech.stub.shapes import Json
 
@@ -29,59 +31,37 @@ log = logging.getLogger("modelgates_speech.stub")
 # What concerns one connection, or the stub itself.
 _NOT_PASSED_ON = {
     *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
-    *("transfer-encoding", "upgrade", "host", "content-length", "accept-encoding"),
-    *("prefer", "x-stub-scope"),
+    *("transfer-encoding", "upgrade", "host", "accept-encoding", "prefer", "x-stub-scope"),
 }
-_NOT_KEPT = _NOT_PASSED_ON | {"set-cookie", "set-cookie2"}
+_NOT_KEPT = _NOT_PASSED_ON | {"content-length", "set-cookie"}
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request.
+    """A request, with its path below the base URL, its body as sent and parsed, and its keys."""
 
-    Arguments:
-        method: the HTTP method.
-        path: below the base URL of the API.
-        query: the query of the URL, as sent.
-        raw: the body, as sent.
-        body: the parsed body, or what was sent where it is not JSON.
-        headers: names and values, as sent.
-        secrets: the keys among the headers.
-    """
-
-    method: str
+    request: Request
     path: str
-    query: str
     raw: bytes
     body: Json
-    headers: Iterable[tuple[str, str]]
-    secrets: Iterable[str]
+    keys: list[str]
 
     def told(self) -> dict[str, Json]:
         """Say what tells it from other requests: no header, for one of them is the key."""
         body = self.body.decode("latin-1") if isinstance(self.body, bytes) else self.body
-        return {"method": self.method, "path": self.path, "query": self.query, "body": body}
+        query = self.request.url.query
+        return {"method": self.request.method, "path": self.path, "query": query, "body": body}
+
+    def files(self, folder: Path) -> tuple[Path, Path]:
+        """Give where its answer is kept: what is told of it, and its content."""
+        name = hashlib.sha256(json.dumps(self.told(), sort_keys=True).encode()).hexdigest()[:24]
+        return folder / f"{name}.json", folder / f"{name}.body"
 
     def redact(self, text: bytes) -> bytes:
-        """Take the keys out of a text."""
-        for secret in filter(None, self.secrets):
-            text = text.replace(secret.encode(), REDACTED.encode())
+        """Take its keys out of a text."""
+        for key in filter(None, self.keys):
+            text = text.replace(key.encode(), REDACTED.encode())
         return text
-
-
-class Tape(Protocol):
-    """What answers in place of the stub's own speech."""
-
-    # Whether the stub's own key is asked for, or is the API's matter.
-    keyed: bool
-
-    async def answer(self, call: Call) -> Response:
-        """Answer a request.
-
-        Raises:
-            RefusedError: it cannot; says why.
-        """
-        ...
 
 
 class Replay:
@@ -94,19 +74,18 @@ class Replay:
         NotADirectoryError: there is no such folder.
     """
 
-    keyed = True
-
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._folder = Path(folder)
         if not self._folder.is_dir():
             raise NotADirectoryError(f"there is no folder {self._folder} to replay from")
 
     async def answer(self, call: Call) -> Response:
-        """Answer as was recorded; see `Tape.answer`."""
-        told, kept = _files(self._folder, call)
+        """Answer as was recorded, or raise `RefusedError`."""
+        told, kept = call.files(self._folder)
         if not told.exists():
-            message = f"This {call.method} {call.path} was never recorded in {self._folder}"
-            raise RefusedError(404, f"{message}: run it once with --record")
+            what = f"{call.request.method} {call.path}"
+            message = f"This {what} was never recorded in {self._folder}: run it with --record"
+            raise RefusedError(404, message)
         known = json.loads(told.read_text("utf-8"))
         return Response(kept.read_bytes(), known["status"], dict(known["headers"]))
 
@@ -121,11 +100,9 @@ class Recording:
         upstream: the base URL of the API, such as `https://modelgates.ai/api/v1`.
 
     Raises:
-        ValueError: `upstream` is no URL, or would send the key over the network in the clear.
+        ValueError: `upstream` is not a URL, or would send the key over the network in the clear.
         OSError: the folder cannot be made.
     """
-
-    keyed = False
 
     def __init__(self, folder: str | os.PathLike[str], *, upstream: str) -> None:
         url = urlsplit(upstream)
@@ -137,29 +114,23 @@ class Recording:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     async def answer(self, call: Call) -> Response:
-        """Answer as the API does; see `Tape.answer`."""
+        """Answer as the API does, or raise `RefusedError` where it cannot be reached."""
         httpx: Any = importlib.import_module("httpx")  # only here: most stubs call nobody
         client = httpx.AsyncClient(timeout=60)
-        headers = [pair for pair in call.headers if pair[0].lower() not in _NOT_PASSED_ON]
-        request = client.build_request(
-            call.method,
-            f"{self._upstream}{call.path}" + (f"?{call.query}" if call.query else ""),
-            headers=[*headers, ("Accept-Encoding", "identity")],
-            content=call.raw,
-        )
+        request, query = call.request, call.request.url.query
+        passed_on = [pair for pair in request.headers.items() if pair[0] not in _NOT_PASSED_ON]
         try:
-            answer = await client.send(request, stream=True)
-        except BaseException as error:
+            asked = client.build_request(
+                request.method,
+                f"{self._upstream}{call.path}" + (f"?{query}" if query else ""),
+                headers=[*passed_on, ("Accept-Encoding", "identity")],
+                content=call.raw,
+            )
+            answer = await client.send(asked, stream=True)
+        except httpx.HTTPError as error:
             await client.aclose()
-            if not isinstance(error, httpx.HTTPError):
-                raise
-            message = f"No answer from {self._upstream}: {error!r}"
-            raise RefusedError(502, message) from error
-        passed = {
-            name: value
-            for name, value in answer.headers.items()
-            if name not in _NOT_PASSED_ON or name == "content-length"
-        }
+            raise RefusedError(502, f"No answer from {self._upstream}: {error!r}") from error
+        passed = {key: answer.headers[key] for key in answer.headers.keys() - _NOT_PASSED_ON}
         return StreamingResponse(self._kept(call, client, answer), answer.status_code, passed)
 
     async def _kept(self, call: Call, client: Any, answer: Any) -> AsyncIterator[bytes]:
@@ -172,30 +143,21 @@ class Recording:
             await answer.aclose()
             await client.aclose()
         try:
-            self._keep(call, answer.status_code, answer.headers, bytes(received))
+            self._keep(call, answer, bytes(received))
         except SaveError as error:
             # The client has its answer all the same.
             log.error("an answer was not kept: %s", error)
 
-    def _keep(self, call: Call, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        told, kept = _files(self._folder, call)
-        shown = [pair for pair in headers.items() if pair[0].lower() not in _NOT_KEPT]
-        known = {"request": call.told(), "status": status, "headers": shown}
-        kind = headers.get("content-type", "")
+    def _keep(self, call: Call, answer: Any, body: bytes) -> None:
+        shown = [pair for pair in answer.headers.items() if pair[0].lower() not in _NOT_KEPT]
+        known = {"request": call.told(), "status": answer.status_code, "headers": shown}
+        kind = answer.headers.get("content-type", "")
         if "json" in kind or kind.startswith("text/"):
             body = call.redact(body)
+        told, kept = call.files(self._folder)
         # What is told is there last: what is not there was not recorded.
-        _write(kept, body)
-        _write(told, call.redact(json.dumps(known, indent=1, ensure_ascii=False).encode()))
-
-
-def _files(folder: Path, call: Call) -> tuple[Path, Path]:
-    text = json.dumps(call.told(), sort_keys=True)
-    name = hashlib.sha256(text.encode()).hexdigest()[:24]
-    return folder / f"{name}.json", folder / f"{name}.body"
-
-
-def _write(path: Path, content: bytes) -> None:
-    with AtomicFile(path) as file:
-        file.write(content)
-        file.commit()
+        text = json.dumps(known, indent=1, ensure_ascii=False).encode()
+        for path, content in ((kept, body), (told, call.redact(text))):
+            with AtomicFile(path) as file:
+                file.write(content)
+                file.commit()
