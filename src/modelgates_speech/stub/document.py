@@ -58,16 +58,6 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A parameter in the query, a header or a cookie."""
-
-    name: str
-    place: str
-    required: bool
-    schema: Json
-
-
-@dataclass(frozen=True)
 class Operation:
     """One operation of the OpenAPI document, references resolved.
 
@@ -83,7 +73,7 @@ class Operation:
     path: str
     bodies: Mapping[str, Json] = field(default_factory=dict[str, Json])
     body_required: bool = False
-    parameters: Sequence[Parameter] = ()
+    parameters: Sequence[Mapping[str, Json]] = ()
     responses: Mapping[str, Mapping[str, Json]] = field(
         default_factory=dict[str, Mapping[str, Json]]
     )
@@ -170,12 +160,7 @@ class Document:
             bodies=_schemas(body),
             body_required=body.get("required", False),
             parameters=[
-                Parameter(
-                    name=parameter["name"],
-                    place=parameter["in"],
-                    required=parameter.get("required", False),
-                    schema=parameter.get("schema", True),
-                )
+                parameter
                 for parameter in parameters
                 if parameter["in"] != "path" and parameter["name"].lower() not in credentials
             ],
@@ -224,31 +209,40 @@ class Document:
             message = _in_json(message, cast("Json", allowed))
         return message if len(message) < 300 else f"{message[:300]}...", error.json_path
 
+    def _parts(self, schema: Json) -> list[Mapping[str, Json]]:
+        known = fields(self._resolve(schema))
+        return [known, *(part for each in known.get("allOf", []) for part in self._parts(each))]
+
+    def _properties(self, schema: Json) -> dict[str, Mapping[str, Json]]:
+        found = [fields(part.get("properties")) for part in self._parts(schema)]
+        return {
+            name: fields(self._resolve(value)) for part in found for name, value in part.items()
+        }
+
     def fields_of(self, operation: Operation) -> list[Field]:
         """Give what the JSON of a request may hold; nothing where it is not JSON."""
-        schema = fields(self._resolve(_json(operation.bodies)))
-        parts = [schema, *(fields(self._resolve(part)) for part in schema.get("allOf", []))]
-        required = {name for part in parts for name in part.get("required", [])}
-        found: list[Field] = []
-        for part in parts:
-            for name, value in fields(part.get("properties")).items():
-                known = fields(self._resolve(value))
-                values = [str(each) for each in known.get("enum", [])]
-                text = str(known.get("description", ""))
-                found.append(
-                    Field(name, str(known.get("type", "any")), name in required, values, text)
-                )
-        return found
+        schema = _json(operation.bodies)
+        required = {name for part in self._parts(schema) for name in part.get("required", [])}
+        return [
+            Field(
+                name=name,
+                type=str(known.get("type", "any")),
+                required=name in required,
+                values=[str(each) for each in known.get("enum", [])],
+                text=str(known.get("description", "")),
+            )
+            for name, known in self._properties(schema).items()
+        ]
 
     def with_defaults(self, operation: Operation, body: Json) -> Mapping[str, Json]:
         """Add to the fields of a body those that it left to their defaults."""
-        defaults: dict[str, Json] = {}
-        for schema in operation.bodies.values():
-            properties = fields(self._resolve(schema)).get("properties")
-            for name, reference in fields(properties).items():
-                value = fields(self._resolve(reference))
-                if "default" in value:
-                    defaults[name] = value["default"]
+        known = [self._properties(schema) for schema in operation.bodies.values()]
+        defaults = {
+            name: value["default"]
+            for properties in known
+            for name, value in properties.items()
+            if "default" in value
+        }
         return {**defaults, **fields(body)}
 
     def error(

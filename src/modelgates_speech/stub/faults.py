@@ -45,6 +45,14 @@ STATUS, *_others = _kinds()
 KINDS = {kind.name: kind for kind in _others}
 
 
+_USUALLY: dict[str, Any] = {
+    "after": 1000,
+    "delay": 1.0,
+    "interval": 0.1,
+    "to": "https://elsewhere.invalid/",
+}
+
+
 class FaultOptions(TypedDict, total=False):
     """What can be set about a fault; each kind takes only some, see the table."""
 
@@ -89,10 +97,10 @@ class Fault:
     body: bytes | str | Mapping[str, Any] | None = None
     content_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    after: int = 1000
-    delay: float = 1.0
-    interval: float = 0.1
-    to: str = "https://elsewhere.invalid/"
+    after: int = _USUALLY["after"]
+    delay: float = _USUALLY["delay"]
+    interval: float = _USUALLY["interval"]
+    to: str = _USUALLY["to"]
 
     def __post_init__(self) -> None:
         kind = STATUS if self.status else KINDS.get(self.name)
@@ -101,22 +109,20 @@ class Fault:
                 f"no fault is called {self.name!r}: use a status from 400 to 599, or one of "
                 f"{', '.join(KINDS)}"
             )
-        for name, least in _NUMBERS.items():
+        for name in ("after", "delay", "interval"):
             value = getattr(self, name)
-            if not (isinstance(value, int | float) and least <= value < math.inf):
-                raise ValueError(f"{name} is a number, {least:g} or more, not {value!r}")
+            if not (isinstance(value, int | float) and 0 <= value < math.inf):
+                raise ValueError(f"{name} is a number, 0 or more, not {value!r}")
         if self.after != int(self.after):
             raise ValueError(f"after is a whole number of bytes, not {self.after!r}")
         if isinstance(self.retry_after, int | float) and not 0 <= self.retry_after < math.inf:
             raise ValueError(f"retry_after is 0 or more seconds, not {self.retry_after!r}")
-        texts = [("retry_after", self.retry_after), ("to", self.to)]
-        texts += [("content_type", self.content_type)]
+        texts = [(name, getattr(self, name)) for name in ("retry_after", "to", "content_type")]
         texts += [(f"headers[{name!r}]", value) for name, value in self.headers.items()]
         for name, value in texts:
             if not _HEADER.fullmatch(str(value)):
                 raise ValueError(f"{name} must be what a header can hold, not {value!r}")
-        given = {option.name for option in dataclasses.fields(self) if _is_set(self, option)}
-        if stray := given - {"name", *kind.options}:
+        if stray := [name for name in self._given() if name not in kind.options]:
             takes = ", ".join(kind.options) or "nothing"
             raise ValueError(f"the fault {self.name!r} takes {takes}, not {', '.join(stray)}")
 
@@ -127,30 +133,19 @@ class Fault:
         return int(self.name) if known else None
 
     def __str__(self) -> str:
-        given = [
-            f"{option.name}={getattr(self, option.name)!r}"
-            for option in dataclasses.fields(self)
-            if option.name != "name" and _is_set(self, option)
-        ]
+        given = [f"{name}={getattr(self, name)!r}" for name in self._given()]
         return f"{self.name} ({', '.join(given)})" if given else self.name
 
+    def _given(self) -> list[str]:
+        usual = dict.fromkeys(FaultOptions.__annotations__) | {"headers": {}} | _USUALLY
+        return [name for name, value in usual.items() if getattr(self, name) != value]
 
-_NUMBERS = {"after": 0, "delay": 0, "interval": 0}
+
 _HEADER = re.compile(r"[\x20-\x7e]*")
-
-
-def _is_set(fault: Fault, option: dataclasses.Field[Any]) -> bool:
-    value = getattr(fault, option.name)
-    if option.default_factory is not dataclasses.MISSING:
-        return bool(value)
-    return bool(value != option.default)
 
 
 def from_model(model: str) -> tuple[Fault, int | None] | None:
     """Read a magic model name such as `stub/429?retry-after=1&times=2`.
-
-    Arguments:
-        model: the `model` of a request.
 
     Returns:
         The fault, and after how many times the model answers normally once (None: never);
@@ -162,12 +157,9 @@ def from_model(model: str) -> tuple[Fault, int | None] | None:
     if not model.startswith(MAGIC_PREFIX):
         return None
     name, _, query = model.removeprefix(MAGIC_PREFIX).partition("?")
-    settings: dict[str, Any] = {}
     try:
-        for key, text in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)):
-            if key not in _IN_MODEL_NAMES:
-                raise ValueError(f"it may say {', '.join(_IN_MODEL_NAMES)}, not {key!r}")
-            settings[key.replace("-", "_")] = _read(key, text)
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+        settings = _read(pairs, _IN_MODEL_NAMES)
         times: int | None = settings.pop("times", None)
         if times is not None and times < 1:
             raise ValueError(f"times must be 1 or more, not {times}")
@@ -177,37 +169,30 @@ def from_model(model: str) -> tuple[Fault, int | None] | None:
 
 
 def from_preference(headers: Iterable[str]) -> Fault | None:
-    """Read the fault that a `Prefer` header asks for (RFC 7240), as Prism's.
-
-    Arguments:
-        headers: the headers as received: `code=429`, or `fault=cut; after=5000`.
-
-    Returns:
-        The fault; None where none is asked for.
+    """Read the fault that a `Prefer` header asks for (RFC 7240), as Prism's: `fault=cut; after=9`.
 
     Raises:
         ValueError: there is no such fault, or it does not take one of the settings.
     """
     for preference in (part for header in headers for part in header.split(",")):
-        pairs = [part.strip().partition("=") for part in preference.split(";")]
-        (first, _, name), rest = pairs[0], pairs[1:]
-        if first.strip().lower() not in {"code", "fault"}:
-            continue
-        settings: dict[str, Any] = {}
-        for key, _, text in rest:
-            if key.strip() not in _IN_MODEL_NAMES or key.strip() == "times":
-                raise ValueError(f"a fault has no {key.strip()!r}")
-            settings[key.strip().replace("-", "_")] = _read(key.strip(), text.strip().strip('"'))
-        return Fault(name.strip().strip('"'), **settings)
+        pairs = (part.partition("=") for part in preference.split(";"))
+        (first, name), *rest = [(key.strip(), text.strip(' \t"')) for key, _, text in pairs]
+        if first.lower() in {"code", "fault"}:
+            return Fault(name, **_read(rest, _IN_MODEL_NAMES.keys() - {"times"}))
     return None
 
 
-def _read(key: str, text: str) -> object:
-    try:
-        return _IN_MODEL_NAMES[key](text)
-    except ValueError:
-        kind = "a whole number" if _IN_MODEL_NAMES[key] is int else "a number"
-        raise ValueError(f"{key} is {kind}, not {text!r}") from None
+def _read(pairs: Iterable[tuple[str, str]], allowed: Iterable[str]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for key, text in pairs:
+        if key not in allowed:
+            raise ValueError(f"it may say {', '.join(sorted(allowed))}, not {key!r}")
+        try:
+            settings[key.replace("-", "_")] = _IN_MODEL_NAMES[key](text)
+        except ValueError:
+            kind = "a whole number" if _IN_MODEL_NAMES[key] is int else "a number"
+            raise ValueError(f"{key} is {kind}, not {text!r}") from None
+    return settings
 
 
 _IN_MODEL_NAMES: dict[str, Callable[[str], object]] = {

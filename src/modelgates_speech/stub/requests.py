@@ -13,7 +13,7 @@ from modelgates_speech.stub.document import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelgates_speech.stub.document import Document, Operation, Parameter
+    from modelgates_speech.stub.document import Document, Operation
     from modelgates_speech.stub.shapes import Json
 
 # Stricter clients send a token of fewer characters; keys of real APIs have others.
@@ -171,37 +171,33 @@ def check_parameters(
         RefusedError: 400, a required one is missing or one does not fit its schema.
     """
     for parameter in operation.parameters:
+        what = f"{parameter['in']} {parameter['name']}"
         values = _values(parameter, headers, query)
         if not values:
-            if parameter.required:
-                raise RefusedError(400, f"The {parameter.place} {parameter.name} is missing")
+            if parameter.get("required"):
+                raise RefusedError(400, f"The {what} is missing")
             continue
-        problems = [
-            document.problem(parameter.schema, value) for value in _readings(parameter, values)
-        ]
+        schema = parameter.get("schema", True)
+        problems = [document.problem(schema, value) for value in _readings(values)]
         if all(problems):
             message = problems[0][0] if problems[0] else ""
-            raise RefusedError(400, f"Invalid {parameter.place} {parameter.name}: {message}")
+            raise RefusedError(400, f"Invalid {what}: {message}")
 
 
-def _values(parameter: Parameter, headers: Mapping[str, str], query: str) -> list[str]:
-    match parameter.place:
+def _values(parameter: Mapping[str, Json], headers: Mapping[str, str], query: str) -> list[str]:
+    match parameter["in"]:
         case "query":
             pairs = parse_qsl(query, keep_blank_values=True)
         case "header":
-            value = headers.get(parameter.name.lower())
-            pairs = [] if value is None else [(parameter.name, value)]
+            value = headers.get(parameter["name"].lower())
+            return [] if value is None else [value]
         case _:
-            pairs = [
-                (name.strip(), value)
-                for name, _, value in (
-                    crumb.partition("=") for crumb in headers.get("cookie", "").split(";")
-                )
-            ]
-    return [value for name, value in pairs if name == parameter.name]
+            crumbs = (crumb.partition("=") for crumb in headers.get("cookie", "").split(";"))
+            pairs = [(name.strip(), value) for name, _, value in crumbs]
+    return [value for name, value in pairs if name == parameter["name"]]
 
 
-def _readings(parameter: Parameter, values: Sequence[str]) -> list[Json]:
+def _readings(values: Sequence[str]) -> list[Json]:
     """Every value that the text may stand for: a parameter carries no type of its own."""
     listed = [part for value in values for part in value.split(",")]
     return [values[0], _scalar(values[0]), listed, [_scalar(part) for part in listed], [*values]]
