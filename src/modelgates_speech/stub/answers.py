@@ -39,13 +39,7 @@ def media_type(content: Mapping[str, Any], response_format: object) -> str | Non
 
 
 def speak(asked: Mapping[str, Any], engine: Engine, folder: Path | None) -> Iterator[bytes]:
-    """Answer a request with audio in the format that it asks for.
-
-    Arguments:
-        asked: the fields of the request, defaults included.
-        engine: what speaks.
-        folder: where audio of one's own is, by the name of the model.
-    """
+    """Answer with audio in the format that is asked for: of the engine, or from the folder."""
     wanted = str(asked.get("response_format"))
     # A format that the OpenAPI document has and the stub has not comes as PCM: accepting what the
     # document allows is worth more to a test than its encoding.

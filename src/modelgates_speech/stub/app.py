@@ -114,39 +114,22 @@ def create_app(
 _THIS_MACHINE = r"null|https?://([\w-]+\.)*localhost(:\d+)?|https?://127(\.\d+){3}(:\d+)?|https?://\[::1\](:\d+)?"
 
 
-def introduce(document: Document, url: str, key: str = "KEY") -> str:
-    """Say what the stub answers and how to ask.
-
-    Arguments:
-        document: what it follows.
-        url: where it is, without a path.
-        key: a key that is accepted.
-    """
-    operations = "\n".join(f"  {each.method} {each.path}" for each in document.operations)
-    return (
-        "This is the ModelGates stub: a local double of the API that speaks.\n\n"
-        f"Operations:\n{operations}\n\n"
-        f"{_how_to_ask(document, url, key)}"
-        f"Models that misbehave:\n{describe()}\n\n"
-        "Every other model speaks.\n"
-    )
-
-
-def _how_to_ask(document: Document, url: str, key: str) -> str:
-    asked = [each for each in document.operations if document.fields_of(each)]
-    if not asked:
-        return ""
-    return usage(url + asked[0].path, document.fields_of(asked[0]), key=key) + "\n\n"
-
-
 async def _root(document: Document, request: Request) -> Response:
     # Either answer depends on what the client would rather read.
     varies = {"Vary": "Accept"}
     if "text/html" in request.headers.get("accept", "").lower():
         page = importlib.resources.files("modelgates_speech.stub").joinpath("page.html")
         return HTMLResponse(page.read_bytes(), headers=varies)
-    introduction = introduce(document, str(request.base_url).rstrip("/"))
-    return PlainTextResponse(introduction, headers=varies)
+    url = str(request.base_url).rstrip("/")
+    known = [(each, document.fields_of(each)) for each in document.operations]
+    parts = [
+        "This is the ModelGates stub: a local double of the API that speaks.",
+        "\n  ".join(["Operations:", *(f"{each.method} {each.path}" for each, _ in known)]),
+        *[usage(url + each.path, asked) for each, asked in known if asked][:1],
+        f"Models that misbehave:\n{describe()}",
+        "Every other model speaks.\n",
+    ]
+    return PlainTextResponse("\n\n".join(parts), headers=varies)
 
 
 @dataclass(frozen=True)

@@ -222,15 +222,7 @@ class Stub:
             return f"stub-{self._answered}"
 
     def hang_up(self, scope: MutableMapping[str, Any], *, reset: bool) -> None:
-        """End a request's connection under it.
-
-        Arguments:
-            scope: the ASGI scope of the request.
-            reset: drop what is still to be sent and send RST, instead of closing after it.
-
-        Raises:
-            ConnectionResetError: this stub runs in process, without a connection to end.
-        """
+        """End the connection of an ASGI scope: by RST at once, or after what was sent."""
         raise ConnectionResetError(
             "an application called in process has no connection to cut: use StubServer"
         )

@@ -33,14 +33,7 @@ _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 class RefusedError(Exception):
-    """A request that the OpenAPI document does not allow.
-
-    Arguments:
-        status: the HTTP status that says so.
-        message: what is wrong and what would be right, for people.
-        metadata: the same for programs.
-        headers: added to the answer.
-    """
+    """A request that is not allowed: the status that says so, and why, for people and programs."""
 
     def __init__(
         self,
@@ -61,12 +54,8 @@ class RefusedError(Exception):
 class Operation:
     """One operation of the OpenAPI document, references resolved.
 
-    Arguments:
-        bodies: the schema of each media type that a request may have; empty without a body.
-        responses: per status, the schema of each media type that an answer may have.
-        credentials: the headers that may carry the key, lower case, with whether it is a bearer
-            token.
-        anonymous: whether a call may do without.
+    Bodies and responses have the schema of each media type; `credentials` are the headers that may
+    carry the key, in lower case, with whether it is a bearer token; an `anonymous` call needs none.
     """
 
     method: str
@@ -90,14 +79,7 @@ class Operation:
 
 
 class Document:
-    """An OpenAPI 3.1 document.
-
-    Arguments:
-        contents: the parsed document.
-
-    Raises:
-        ValueError: it has no paths, so it is not an OpenAPI document.
-    """
+    """An OpenAPI 3.1 document, parsed; without paths, it is a `ValueError`."""
 
     def __init__(self, contents: Mapping[str, Json]) -> None:
         if not isinstance(fields(contents).get("paths"), Mapping):
@@ -191,11 +173,7 @@ class Document:
         return part
 
     def problem(self, schema: Json, value: Json) -> tuple[str, str] | None:
-        """Check a value against a schema of this document.
-
-        Returns:
-            What is wrong, and where (`$.speed`); None when nothing is.
-        """
+        """Check a value against a schema: what is wrong, and where (`$.speed`), or None."""
         validator: Any = _Validator(
             {} if schema is None else schema, registry=self._registry, format_checker=_FORMATS
         )
@@ -248,15 +226,10 @@ class Document:
     def error(
         self, operation: Operation | None, status: int, **hints: Json
     ) -> tuple[str | None, bytes]:
-        """Build an error's content as the OpenAPI document wants it.
+        """Build the content type and content of an error as the OpenAPI document wants it.
 
-        Arguments:
-            operation: where; None for a path that the OpenAPI document does not know.
-            status: the HTTP status; one that is not documented gets the shape of one that is.
-            hints: values for fields by name, wherever the schema has one that allows it.
-
-        Returns:
-            The content type, None for no content, and the content.
+        A status that is not documented gets the shape of one that is. `hints` are values for
+        fields by name, wherever the schema has one that allows it.
         """
         message = hints.get("message", "")
         hints = {"code": status, "status": status} | dict.fromkeys(_SAYING, message) | hints
@@ -367,11 +340,7 @@ _TEXTS = ("https://example.com/", "2026-01-01", "2026-01-01T00:00:00Z", "a@examp
 def load(
     document: Document | Mapping[str, Json] | str | os.PathLike[str] | None = None,
 ) -> Document:
-    """Read a document.
-
-    Arguments:
-        document: parsed, or the path of a JSON or YAML file; by default the one
-            that this release was generated from.
+    """Read an OpenAPI document: parsed, of a JSON or YAML file, or the one of this release.
 
     Raises:
         ValueError: it is not an OpenAPI document.

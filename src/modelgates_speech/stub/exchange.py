@@ -15,13 +15,8 @@ if TYPE_CHECKING:
 class Exchange:
     """The normal answer, and what a fault has to spoil it with.
 
-    Arguments:
-        status: of the normal answer.
-        content_type: of the normal answer; None when it has no content.
-        content: of the normal answer, made as it is taken.
-        headers: of any answer.
-        error: builds the content type and content of the error for a status, from hints.
-        hang_up: ends the connection, by a reset or without.
+    `error` builds the content type and content of the error for a status, from hints; `hang_up`
+    ends the connection, by a reset or without.
     """
 
     status: int

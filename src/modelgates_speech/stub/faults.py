@@ -45,14 +45,6 @@ STATUS, *_others = _kinds()
 KINDS = {kind.name: kind for kind in _others}
 
 
-_USUALLY: dict[str, Any] = {
-    "after": 1000,
-    "delay": 1.0,
-    "interval": 0.1,
-    "to": "https://elsewhere.invalid/",
-}
-
-
 class FaultOptions(TypedDict, total=False):
     """What can be set about a fault; each kind takes only some, see the table."""
 
@@ -97,10 +89,10 @@ class Fault:
     body: bytes | str | Mapping[str, Any] | None = None
     content_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    after: int = _USUALLY["after"]
-    delay: float = _USUALLY["delay"]
-    interval: float = _USUALLY["interval"]
-    to: str = _USUALLY["to"]
+    after: int = 1000
+    delay: float = 1.0
+    interval: float = 0.1
+    to: str = "https://elsewhere.invalid/"
 
     def __post_init__(self) -> None:
         kind = STATUS if self.status else KINDS.get(self.name)
@@ -137,8 +129,8 @@ class Fault:
         return f"{self.name} ({', '.join(given)})" if given else self.name
 
     def _given(self) -> list[str]:
-        usual = dict.fromkeys(FaultOptions.__annotations__) | {"headers": {}} | _USUALLY
-        return [name for name, value in usual.items() if getattr(self, name) != value]
+        names = FaultOptions.__annotations__
+        return [name for name in names if getattr(self, name) != getattr(Fault, name, {})]
 
 
 _HEADER = re.compile(r"[\x20-\x7e]*")

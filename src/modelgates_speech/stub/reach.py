@@ -22,15 +22,7 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """Lets in this machine and some networks.
-
-    Arguments:
-        app: what they may call.
-        networks: addresses and networks, such as `10.0.0.0/8`.
-
-    Raises:
-        ValueError: one of them is neither.
-    """
+    """Lets in this machine and some networks; a `ValueError` where one of them is none."""
 
     def __init__(self, app: ASGIApp, networks: Iterable[str]) -> None:
         self._app = app
@@ -52,13 +44,7 @@ class Guard:
 class Authority:
     """An authority made on the spot, with a certificate for this machine and a host.
 
-    Arguments:
-        host: the address that the stub listens on.
-        file: where to write the authority's certificate; by default a temporary file.
-
-    Raises:
-        ModuleNotFoundError: the extra `tls` is not installed.
-        OSError: the file cannot be written.
+    Its own certificate is written to a file, by default a temporary one.
     """
 
     def __init__(self, host: str, file: str | os.PathLike[str] | None) -> None:

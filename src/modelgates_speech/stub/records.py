@@ -48,12 +48,7 @@ class RecordedRequest:
 
 
 def redact(headers: Iterable[tuple[str, str]], secret: frozenset[str]) -> Mapping[str, str]:
-    """Keep headers for the record, with credentials taken out.
-
-    Arguments:
-        headers: names and values as received.
-        secret: lower-case names of the headers that carry credentials.
-    """
+    """Keep headers for the record, without the values of those that are secret."""
     kept: dict[str, str] = {}
     for name, value in headers:
         shown = value

@@ -26,17 +26,7 @@ _LONGEST_INTEGER = 4000
 def authorize(
     operation: Operation, headers: Mapping[str, str], *, api_key: str, any_key: bool
 ) -> None:
-    """Check the credentials of a request.
-
-    Arguments:
-        operation: what is called.
-        headers: by lower-case name.
-        api_key: the key that is accepted.
-        any_key: accept any well-formed one.
-
-    Raises:
-        RefusedError: 401, credentials are missing, malformed or wrong.
-    """
+    """Check the credentials of a request: 401 where they are missing, malformed or wrong."""
     given = {name: headers[name] for name in operation.credentials if name in headers}
     if not given and operation.anonymous:
         return
@@ -61,11 +51,7 @@ def _unauthorized(message: str) -> RefusedError:
 
 
 def check_encoding(encoding: str | None) -> None:
-    """Check that a body is not compressed.
-
-    Raises:
-        RefusedError: 400, it is.
-    """
+    """Check that a body is not compressed: 400 where it is."""
     if (encoding or "identity").strip().lower() != "identity":
         raise RefusedError(
             400, f"Content-Encoding is {encoding}: the body must be sent as it is, not compressed"
@@ -75,19 +61,10 @@ def check_encoding(encoding: str | None) -> None:
 def parse_body(
     document: Document, operation: Operation, content_type: str | None, raw: bytes
 ) -> Json:
-    """Read and validate the body of a request.
-
-    Arguments:
-        document: where the schemas are.
-        operation: what is called.
-        content_type: the header as received.
-        raw: the bytes as received.
+    """Read and validate a body: 400 where it is not what the OpenAPI document asks for.
 
     Returns:
         The parsed JSON; None for no body where the OpenAPI document lets it be left out.
-
-    Raises:
-        RefusedError: 400, it is not what the OpenAPI document asks for.
     """
     if not operation.bodies or (not raw and content_type is None and not operation.body_required):
         return None
@@ -120,11 +97,7 @@ def _media_type(content_type: str | None) -> tuple[str, str | None]:
 
 
 def parse_json(raw: bytes) -> Json:
-    """Parse JSON and nothing but JSON: no duplicate keys, NaN, BOM or half characters.
-
-    Raises:
-        RefusedError: 400, with what is wrong and where.
-    """
+    """Parse JSON and nothing but JSON: 400 for duplicate keys, NaN, a BOM or half a character."""
     try:
         value = json.loads(
             raw.decode("utf-8"),
@@ -165,11 +138,7 @@ def _integer(digits: str) -> int | float:
 def check_parameters(
     document: Document, operation: Operation, headers: Mapping[str, str], query: str
 ) -> None:
-    """Check the query, header and cookie parameters of a request.
-
-    Raises:
-        RefusedError: 400, a required one is missing or one does not fit its schema.
-    """
+    """Check query, headers and cookies: 400 where one is missing or does not fit its schema."""
     for parameter in operation.parameters:
         what = f"{parameter['in']} {parameter['name']}"
         values = _values(parameter, headers, query)

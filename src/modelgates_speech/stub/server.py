@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, MutableMapping, Sequence
     from ssl import SSLContext
-    from types import TracebackType
 
     from starlette.types import ASGIApp
 
@@ -146,12 +145,7 @@ class StubServer(Stub):
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def hang_up(self, scope: MutableMapping[str, Any], *, reset: bool) -> None:

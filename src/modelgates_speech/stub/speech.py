@@ -92,9 +92,7 @@ def _pause(piece: str) -> float:
 def pieces(text: str, *, language: str = "en") -> Iterator[str]:
     """Cut a text into sentences, and longer ones into at most 240 characters; drop no word.
 
-    Arguments:
-        text: any text.
-        language: whose abbreviations do not end a sentence: a code such as `de` or `pt-br`.
+    The abbreviations of the language, a code such as `de` or `pt-br`, do not end a sentence.
     """
     start = 0
     while start < len(text):

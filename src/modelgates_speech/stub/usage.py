@@ -27,13 +27,7 @@ class Field(NamedTuple):
 
 
 def usage(url: str, fields: Iterable[Field], *, key: str = "KEY") -> str:
-    """Say what a request is, and give one to paste into a shell.
-
-    Arguments:
-        url: the URL of the operation.
-        fields: what the JSON of a request may hold.
-        key: a key that is accepted.
-    """
+    """Say what a request to `url` is, and give one to paste into a shell."""
     known = list(fields)
     width = max((len(field.name) for field in known), default=0)
     lines = [
