@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.resources
 import json
 import time
 from dataclasses import dataclass
@@ -17,16 +16,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from modelgates_speech.stub.answers import in_thread, media_type, speak
 from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS
 from modelgates_speech.stub.control import Stub
 from modelgates_speech.stub.document import Document, Operation, RefusedError, load
-from modelgates_speech.stub.exchange import Exchange
 from modelgates_speech.stub.faults import describe, from_preference
-from modelgates_speech.stub.misbehave import Later, play
+from modelgates_speech.stub.misbehave import Exchange, later, play
 from modelgates_speech.stub.records import RecordedRequest, Seen, redact
 from modelgates_speech.stub.remote import SCOPE_HEADER
 from modelgates_speech.stub.remote import routes as control_routes
@@ -118,8 +116,7 @@ async def _root(document: Document, request: Request) -> Response:
     # Either answer depends on what the client would rather read.
     varies = {"Vary": "Accept"}
     if "text/html" in request.headers.get("accept", "").lower():
-        page = importlib.resources.files("modelgates_speech.stub").joinpath("page.html")
-        return HTMLResponse(page.read_bytes(), headers=varies)
+        return FileResponse(Path(__file__).with_name("page.html"), headers=varies)
     url = str(request.base_url).rstrip("/")
     known = [(each, document.fields_of(each)) for each in document.operations]
     parts = [
@@ -231,7 +228,7 @@ class _Service:
         except RefusedError as refusal:
             return self.refuse(request, refusal, operation, body)
         if latency := self._stub(request).profile.latency:
-            response = Later(latency, response)
+            response = later(latency, response)
         self._record(request, operation, body, answered, response, fault)
         return response
 

@@ -7,11 +7,11 @@ nothing of the web framework, so that printing the help stays cheap.
 from __future__ import annotations
 
 import dataclasses
-import importlib.resources
 import json
 import math
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import parse_qsl
 
@@ -32,8 +32,7 @@ class Kind:
 
 def _kinds() -> Iterator[Kind]:
     """Read the table where programs in other languages read it as well."""
-    document = importlib.resources.files("modelgates_speech.stub").joinpath("control.json")
-    control = json.loads(document.read_text("utf-8"))
+    control = json.loads(Path(__file__).with_name("control.json").read_text("utf-8"))
     body = control["paths"]["/_stub/faults"]["post"]["requestBody"]
     for kind in body["content"]["application/json"]["schema"]["oneOf"]:
         fault, _, *options = kind["properties"]

@@ -1,4 +1,4 @@
-"""How each fault of the table is played."""
+"""A valid request's answer, and how each fault of the table spoils it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,73 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
+from starlette.responses import Response, StreamingResponse
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from modelgates_speech.stub.exchange import Exchange
     from modelgates_speech.stub.faults import Fault
 
 Play: TypeAlias = "Callable[[Fault, Exchange], ASGIApp]"
 
 _JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """The normal answer, and what a fault has to spoil it with.
+
+    `error` builds the content type and content of the error for a status, from hints; `hang_up`
+    ends the connection, by a reset or without.
+    """
+
+    status: int
+    content_type: str | None
+    content: AsyncIterator[bytes]
+    headers: Mapping[str, str]
+    error: Callable[..., tuple[str | None, bytes]]
+    hang_up: Callable[..., None]
+
+    def answer(self) -> Response:
+        """Answer as the API does."""
+        if self.content_type is None:
+            return Response(None, self.status, self.headers)
+        return self.stream(self.content)
+
+    def stream(
+        self,
+        content: AsyncIterator[bytes],
+        *,
+        content_type: str | None = None,
+        length: int | None = None,
+    ) -> Response:
+        """Answer with the status of a success and a stream, which may promise a length."""
+        kind = content_type or self.content_type or "application/octet-stream"
+        headers = {**self.headers, "Content-Type": kind}
+        if length is not None:
+            headers["Content-Length"] = str(length)
+        return StreamingResponse(content, self.status, headers)
+
+    def respond(
+        self,
+        content: bytes | str,
+        *,
+        status: int,
+        content_type: str | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Answer with something else altogether."""
+        kind = {"Content-Type": content_type} if content_type else {}
+        return Response(content, status, {**self.headers, **kind, **(headers or {})})
+
+    async def head(self, length: int) -> bytes:
+        """Take the first bytes of the content, or all of it if it is shorter."""
+        taken = bytearray()
+        async for chunk in self.content:
+            taken += chunk
+            if len(taken) >= length:
+                break
+        return bytes(taken[:length])
 
 
 def play(fault: Fault, exchange: Exchange) -> ASGIApp:
@@ -53,17 +109,14 @@ async def _silence(scope: Scope, receive: Receive, send: Send) -> None:
     await anyio.sleep_forever()
 
 
-@dataclass(frozen=True)
-class Later:
-    """An answer that comes after some seconds."""
+def later(delay: float, answer: ASGIApp) -> ASGIApp:
+    """Answer after some seconds."""
 
-    delay: float
-    answer: ASGIApp
+    async def wait(scope: Scope, receive: Receive, send: Send) -> None:
+        await anyio.sleep(delay)
+        await answer(scope, receive, send)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait, then answer."""
-        await anyio.sleep(self.delay)
-        await self.answer(scope, receive, send)
+    return wait
 
 
 def _reset(fault: Fault, exchange: Exchange) -> ASGIApp:
@@ -113,7 +166,7 @@ _FAILED = {"error": {"code": 502, "message": "An error with the status of a succ
 PLAYS: Mapping[str, Play] = {
     "stall": lambda fault, exchange: _silence,
     "stall-midway": _streamed(_until_stalled),
-    "slow": lambda fault, exchange: Later(fault.delay, exchange.answer()),
+    "slow": lambda fault, exchange: later(fault.delay, exchange.answer()),
     "drip": _streamed(_dripping),
     "reset": _reset,
     "cut": lambda fault, exchange: exchange.stream(

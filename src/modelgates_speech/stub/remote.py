@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import dataclasses
 import importlib
-import importlib.resources
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from modelgates_speech.stub.control import KEPT_REQUESTS
@@ -56,8 +56,7 @@ def routes(stub: Stub, document: Document) -> list[Route]:
         return Response(text, media_type="application/yaml")
 
     async def described(_: Request) -> Response:
-        own = importlib.resources.files("modelgates_speech.stub").joinpath("control.json")
-        return Response(own.read_bytes(), media_type="application/json")
+        return FileResponse(Path(__file__).with_name("control.json"))
 
     return [
         Route("/openapi.json", followed),

@@ -27,7 +27,7 @@ from modelgates_speech.stub.speech import default_engine
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+    from collections.abc import Iterable, Mapping, MutableMapping
     from ssl import SSLContext
 
     from starlette.types import ASGIApp
@@ -150,8 +150,9 @@ class StubServer(Stub):
 
     def hang_up(self, scope: MutableMapping[str, Any], *, reset: bool) -> None:
         """End a request's connection under it; see `Stub.hang_up`."""
-        if self._running is not None:
-            self._running.hang_up(scope["client"], reset=reset)
+        for connection in self._running.connections() if self._running else ():
+            if connection.client == tuple(scope["client"]):
+                _end(connection.transport, reset=reset)
 
 
 class _Running:
@@ -183,6 +184,7 @@ class _Running:
         config.load()
         config.ssl = context
         self._server = _Server(config)
+        self.connections = self._server.connections
         self._thread = threading.Thread(
             target=self._serve, args=(listener,), name="modelgates-stub", daemon=True
         )
@@ -191,11 +193,6 @@ class _Running:
     def _serve(self, listener: socket.socket) -> None:
         with asyncio.Runner(loop_factory=_Loop) as runner:
             runner.run(self._server.serve(sockets=[listener]))
-
-    def hang_up(self, client: Sequence[object], *, reset: bool) -> None:
-        for connection in self._server.connections():
-            if connection.client == tuple(client):
-                _end(connection.transport, reset=reset)
 
     def stop(self) -> None:
         self._server.should_exit = True

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_EMPTY = {"number": 1, "integer": 1, "boolean": True, "object": dict[str, object](), "array": ()}
 SAMPLES = {"input": "Hello world.", "model": "any/model", "voice": "alloy"}
 
 
@@ -59,11 +60,4 @@ def _line(field: Field, width: int) -> str:
 def _sample(field: Field) -> object:
     if field.values:
         return field.values[0]
-    empty: dict[str, object] = {
-        "number": 1,
-        "integer": 1,
-        "boolean": True,
-        "object": {},
-        "array": [],
-    }
-    return SAMPLES.get(field.name, empty.get(field.type, "text"))
+    return SAMPLES.get(field.name, _EMPTY.get(field.type, "text"))
