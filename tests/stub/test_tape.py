@@ -217,8 +217,11 @@ def test_other_models_speak_and_nothing_outside_of_the_folder_is_read(tmp_path, 
     assert b"secret" not in answer.content
 
 
-def test_a_file_that_is_not_wav_is_named(own, tmp_path):
+@pytest.mark.parametrize("channels", [0, 3])
+def test_a_file_that_cannot_be_read_is_named(own, tmp_path, channels):
     (tmp_path / "broken.wav").write_bytes(b"nonsense")
+    if channels:
+        tone(tmp_path / "broken.wav", channels=channels)
     answer = post(own, own.api_key, model="broken")
     assert answer.status_code == 500
     assert "broken.wav" in answer.json()["error"]["message"]

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from modelgates_speech.stub.audio import (
-    BYTES_PER_SECOND,
-    ENCODINGS,
-    MEDIA_TYPES,
-    SAMPLE_RATE,
-    SAMPLE_WIDTH,
-    audioop,
-)
+from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS, MEDIA_TYPES, read_wav
 from modelgates_speech.stub.document import RefusedError
 from modelgates_speech.stub.speech import synthesize
 
@@ -52,9 +45,9 @@ def speak(asked: Mapping[str, Any], engine: Engine, folder: Path | None) -> Iter
         speed = speed if isinstance(speed, int | float) else 1
         return encode(synthesize(text, voice=voice, speed=speed, engine=engine))
     if own.suffix == f".{wanted}":
-        return _bytes(own)
+        return iter([own.read_bytes()])
     try:
-        return encode(_samples(wave.open(str(own))))
+        return encode(read_wav(own))
     except (wave.Error, EOFError) as error:
         raise RefusedError(500, f"{own} is not a WAV file that can be read: {error}") from error
 
@@ -70,32 +63,10 @@ def _own(folder: Path, model: str, wanted: str) -> Path | None:
     return None
 
 
-def _bytes(path: Path) -> Iterator[bytes]:
-    yield path.read_bytes()
-
-
-def _samples(audio: wave.Wave_read) -> Iterator[bytes]:
-    width, channels, rate = audio.getsampwidth(), audio.getnchannels(), audio.getframerate()
-    state = None
-    with audio:
-        while chunk := audio.readframes(rate):
-            if width == 1:
-                chunk = audioop.bias(chunk, 1, 128)  # a WAV file has bytes without a sign
-            chunk = audioop.lin2lin(chunk, width, SAMPLE_WIDTH)
-            if channels > 1:
-                chunk = audioop.tomono(chunk, SAMPLE_WIDTH, 0.5, 0.5)
-            chunk, state = audioop.ratecv(chunk, SAMPLE_WIDTH, 1, rate, SAMPLE_RATE, state)
-            yield chunk
-
-
 async def in_thread(chunks: Iterator[bytes], pace: float) -> AsyncIterator[bytes]:
     """Take what is synthesized, sent no faster than `pace` times as fast as it is heard."""
-
-    def take() -> bytes | None:
-        return next(chunks, None)
-
     # Nothing waits for the rest of a sentence that nobody will hear.
-    while (chunk := await anyio.to_thread.run_sync(take, abandon_on_cancel=True)) is not None:
+    while chunk := await anyio.to_thread.run_sync(next, chunks, None, abandon_on_cancel=True):
         yield chunk
         if pace:
             await anyio.sleep(len(chunk) / BYTES_PER_SECOND / pace)

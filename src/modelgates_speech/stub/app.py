@@ -23,19 +23,12 @@ from modelgates_speech.stub.answers import in_thread, media_type, speak
 from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS
 from modelgates_speech.stub.control import Stub
 from modelgates_speech.stub.document import Document, Operation, RefusedError, load
-from modelgates_speech.stub.faults import describe, from_preference
+from modelgates_speech.stub.faults import Fault, describe, from_preference
 from modelgates_speech.stub.misbehave import Exchange, later, play
 from modelgates_speech.stub.records import RecordedRequest, Seen, redact
-from modelgates_speech.stub.remote import SCOPE_HEADER
-from modelgates_speech.stub.remote import routes as control_routes
-from modelgates_speech.stub.requests import (
-    authorize,
-    check_encoding,
-    check_parameters,
-    parse_body,
-    parse_json,
-)
-from modelgates_speech.stub.shapes import fields
+from modelgates_speech.stub.remote import SCOPE_HEADER, routes
+from modelgates_speech.stub.requests import authorize, parse_json, validate
+from modelgates_speech.stub.shapes import Json, fields
 from modelgates_speech.stub.speech import default_engine
 from modelgates_speech.stub.tape import Call, Recording, Replay
 from modelgates_speech.stub.usage import usage
@@ -48,8 +41,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from modelgates_speech.stub.engine import Engine
-    from modelgates_speech.stub.faults import Fault
-    from modelgates_speech.stub.shapes import Json
 
 # Several times what a million characters take; a runaway loop must not fill the machine.
 LARGEST_BODY = 16 * 1024 * 1024
@@ -90,7 +81,7 @@ def create_app(
         routes=[
             *(Route(path, _Path(service, operations)) for path, operations in paths.items()),
             Route("/", functools.partial(_root, service.document)),
-            *control_routes(stub, service.document),
+            *routes(stub, service.document),
         ],
         exception_handlers={HTTPException: service.refuse_unrouted},
         middleware=[
@@ -142,31 +133,28 @@ class _Path:
         began, sent = time.perf_counter(), _Sent(send)
         try:
             if operation is None:
-                response = self._refuse_method(request)
+                allow = ", ".join(self.operations)
+                message = f"{request.method} is not allowed here, only {allow}"
+                refusal = RefusedError(405, message, headers={"Allow": allow})
+                first = next(iter(self.operations.values()))
+                response: ASGIApp = self.service.refuse(request, refusal, first)
             else:
                 response = await self.service.answer(request, operation)
             await _while_somebody_listens(response, scope, receive, sent)
         except ClientDisconnect:
             pass
         finally:
+            heard = sent.status == 200 and scope.get("modelgates.pcm")
             self.service.stub.on_answer(
                 Seen(
                     method=request.method,
                     path=request.url.path,
                     status=sent.status,
                     characters=scope.get("modelgates.characters", 0),
-                    seconds=sent.size / BYTES_PER_SECOND
-                    if sent.status == 200 and scope.get("modelgates.pcm")
-                    else None,
+                    seconds=sent.size / BYTES_PER_SECOND if heard else None,
                     milliseconds=(time.perf_counter() - began) * 1000,
                 )
             )
-
-    def _refuse_method(self, request: Request) -> ASGIApp:
-        allow = ", ".join(self.operations)
-        message = f"{request.method} is not allowed here, only {allow}"
-        refusal = RefusedError(405, message, headers={"Allow": allow})
-        return self.service.refuse(request, refusal, next(iter(self.operations.values())))
 
 
 @dataclass
@@ -208,9 +196,7 @@ class _Service:
             body = raw = await _read(request)
             request.scope["modelgates.received"] = len(raw)
             if self.tape is None:
-                check_encoding(headers.get("content-encoding"))
-                body = parse_body(self.document, operation, headers.get("content-type"), raw)
-                check_parameters(self.document, operation, headers, request.url.query)
+                body = validate(self.document, operation, headers, request.url.query, raw)
             else:
                 with contextlib.suppress(RefusedError):
                     body = parse_json(raw)
@@ -351,13 +337,11 @@ async def _while_somebody_listens(
 
 
 async def _read(request: Request) -> bytes:
-    received = bytearray()
-    too_large = False
+    received, size = bytearray(), 0
     async for chunk in request.stream():
         # A body too large is still read to its end, as a client that is writing does not listen.
-        too_large = too_large or len(received) + len(chunk) > LARGEST_BODY
-        if not too_large:
-            received += chunk
-    if too_large:
+        size += len(chunk)
+        received += chunk if size <= LARGEST_BODY else b""
+    if size > LARGEST_BODY:
         raise RefusedError(400, f"The body is larger than {LARGEST_BODY} bytes")
     return bytes(received)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import struct
 import warnings
+import wave
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
 # It has no types; imported here all the same, to be missed at once.
 lameenc: Any = importlib.import_module("lameenc")
@@ -45,6 +47,28 @@ def _mp3(speech: Iterable[bytes]) -> Iterator[bytes]:
         if encoded := bytes(encoder.encode(chunk)):
             yield encoded
     yield bytes(encoder.flush())
+
+
+def read_wav(path: Path) -> Iterator[bytes]:
+    """Open a WAV file, and read it as PCM of the stub's own shape."""
+    audio = wave.open(str(path))  # noqa: SIM115 - closed when it has been read
+    if audio.getnchannels() > 2:
+        raise wave.Error(f"it has {audio.getnchannels()} channels, more than 2")
+    return _samples(audio)
+
+
+def _samples(audio: wave.Wave_read) -> Iterator[bytes]:
+    width, channels, rate = audio.getsampwidth(), audio.getnchannels(), audio.getframerate()
+    state = None
+    with audio:
+        while chunk := audio.readframes(rate):
+            if width == 1:
+                chunk = audioop.bias(chunk, 1, 128)  # a WAV file has bytes without a sign
+            chunk = audioop.lin2lin(chunk, width, SAMPLE_WIDTH)
+            if channels > 1:
+                chunk = audioop.tomono(chunk, SAMPLE_WIDTH, 0.5, 0.5)
+            chunk, state = audioop.ratecv(chunk, SAMPLE_WIDTH, 1, rate, SAMPLE_RATE, state)
+            yield chunk
 
 
 ENCODINGS: dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]] = {

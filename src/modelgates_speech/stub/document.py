@@ -1,8 +1,4 @@
-"""The OpenAPI document as the stub reads it: paths, what a request must be, what answers look like.
-
-Everything that the stub demands or answers comes from here, so that a changed document changes
-the stub.
-"""
+"""The OpenAPI document as the stub reads it, and all that the stub demands or answers by it."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import importlib.resources
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -60,14 +56,12 @@ class Operation:
 
     method: str
     path: str
-    bodies: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    body_required: bool = False
-    parameters: Sequence[Mapping[str, Json]] = ()
-    responses: Mapping[str, Mapping[str, Json]] = field(
-        default_factory=dict[str, Mapping[str, Json]]
-    )
-    credentials: Mapping[str, bool] = field(default_factory=dict[str, bool])
-    anonymous: bool = False
+    bodies: Mapping[str, Json]
+    body_required: bool
+    parameters: Sequence[Mapping[str, Json]]
+    responses: Mapping[str, Mapping[str, Json]]
+    credentials: Mapping[str, bool]
+    anonymous: bool
 
     @property
     def success(self) -> tuple[int, Mapping[str, Json]]:
@@ -84,18 +78,13 @@ class Document:
     def __init__(self, contents: Mapping[str, Json]) -> None:
         if not isinstance(fields(contents).get("paths"), Mapping):
             raise ValueError("this is not an OpenAPI document: it has no paths")
-        self._given = contents
+        self.contents = contents  # as it was given
         # References made absolute, any part of the OpenAPI document can be handed to a validator.
         self._contents = cast("dict[str, Json]", _absolute(contents))
         resource = DRAFT202012.create_resource(self._contents)
         registry: Registry[Json] = Registry()
         self._registry = registry.with_resource(_BASE, resource)
         self.operations = list(self._read_operations())
-
-    @property
-    def contents(self) -> Json:
-        """The OpenAPI document as it was given."""
-        return self._given
 
     @property
     def prefix(self) -> str:
@@ -120,13 +109,14 @@ class Document:
         return urlsplit(url).path.rstrip("/")
 
     def _read_operations(self) -> Sequence[Operation]:
-        found: list[Operation] = []
-        for path, reference in self._contents["paths"].items():
-            item = self._resolve(reference)
-            for method in _METHODS:
-                if method in item:
-                    found.append(self._read_operation(path, method, item))  # noqa: PERF401
-        return found
+        paths = self._contents["paths"].items()
+        items = [(path, self._resolve(reference)) for path, reference in paths]
+        return [
+            self._read_operation(path, method, item)
+            for path, item in items
+            for method in _METHODS
+            if method in item
+        ]
 
     def _read_operation(self, path: str, method: str, item: Json) -> Operation:
         operation = item[method]
@@ -303,10 +293,8 @@ class Document:
 
 def _in_json(message: str, value: Json) -> str:
     """Write a value in a message as JSON has it, where the library writes it as Python does."""
-    shown = repr(value)
-    return (
-        message.replace(shown, json.dumps(value, ensure_ascii=False)) if len(shown) > 1 else message
-    )
+    shown, meant = repr(value), json.dumps(value, ensure_ascii=False)
+    return message.replace(shown, meant) if len(shown) > 1 else message
 
 
 def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> Any:

@@ -50,11 +50,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes
 
 
 class Espeak:
-    """Speaks with espeak-ng. All instances share the one library of the process, in turn.
-
-    Raises:
-        EngineUnavailableError: the library is not installed or does not start; says why.
-    """
+    """Speaks with espeak-ng; all instances share the one library of the process, in turn."""
 
     name = "espeak-ng"
 

@@ -1,8 +1,4 @@
-"""The ways in which the stub can misbehave, in one table.
-
-The table drives the code, `modelgates-speech stub --help` and the stub's root page. It imports
-nothing of the web framework, so that printing the help stays cheap.
-"""
+"""The ways in which the stub can misbehave, in one table; without the web framework."""
 
 from __future__ import annotations
 
@@ -138,12 +134,8 @@ _HEADER = re.compile(r"[\x20-\x7e]*")
 def from_model(model: str) -> tuple[Fault, int | None] | None:
     """Read a magic model name such as `stub/429?retry-after=1&times=2`.
 
-    Returns:
-        The fault, and after how many times the model answers normally once (None: never);
-        None altogether for a model that is not magic.
-
-    Raises:
-        ValueError: it starts like a magic name and is none; the message lists them.
+    Gives the fault, and after how many times the model answers normally once (None: never). What
+    starts like a magic name and is none is a ValueError that says what there is.
     """
     if not model.startswith(MAGIC_PREFIX):
         return None
@@ -160,11 +152,7 @@ def from_model(model: str) -> tuple[Fault, int | None] | None:
 
 
 def from_preference(headers: Iterable[str]) -> Fault | None:
-    """Read the fault that a `Prefer` header asks for (RFC 7240), as Prism's: `fault=cut; after=9`.
-
-    Raises:
-        ValueError: there is no such fault, or it does not take one of the settings.
-    """
+    """Read the fault that a `Prefer` header asks for, as Prism's: `fault=cut; after=9`."""
     for preference in (part for header in headers for part in header.split(",")):
         pairs = (part.partition("=") for part in preference.split(";"))
         (first, name), *rest = [(key.strip(), text.strip(' \t"')) for key, _, text in pairs]

@@ -63,11 +63,7 @@ class Course:
         self._spent = 0
 
     def meet(self, characters: int) -> Fault | None:
-        """Give the fault that a request meets, or None where it is answered.
-
-        Arguments:
-            characters: how many it asks to be spoken.
-        """
+        """Give the fault that a request of so many characters meets, if any."""
         profile = self.profile
         with self._lock:
             if profile.rate_limit and (wait := self._wait(profile.rate_limit)):

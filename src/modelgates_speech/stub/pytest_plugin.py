@@ -1,8 +1,4 @@
-"""The pytest fixture `modelgates_stub`: a ModelGates API of the test's own.
-
-Every pytest run of a machine that has this package imports this module, so it imports nothing of
-the stub until a test asks for the fixture.
-"""
+"""The pytest fixture `modelgates_stub`; every run of pytest imports it, so it imports nothing."""
 
 from __future__ import annotations
 

@@ -51,9 +51,8 @@ class Authority:
         try:
             trustme: Any = importlib.import_module("trustme")
         except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                "TLS needs 'trustme': pip install 'modelgates-speech[tls]'", name="trustme"
-            ) from error
+            message = "TLS needs 'trustme': pip install 'modelgates-speech[tls]'"
+            raise ModuleNotFoundError(message, name="trustme") from error
         authority = trustme.CA()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         # Other containers know this one by its name.

@@ -1,8 +1,4 @@
-"""Control of the stub over HTTP, for programs in any language: `/_stub/...`.
-
-The words are those of `Stub`: what `fail_next` takes is what `POST /_stub/faults` takes. The
-OpenAPI document of this control is at `/_stub/openapi.json`.
-"""
+"""Control of the stub over HTTP, in the words of `Stub`; described by `/_stub/openapi.json`."""
 
 from __future__ import annotations
 
@@ -17,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from modelgates_speech.stub.control import KEPT_REQUESTS
+from modelgates_speech.stub.control import KEPT_REQUESTS, Stub
+from modelgates_speech.stub.document import Document, RefusedError
 from modelgates_speech.stub.profile import Profile
+from modelgates_speech.stub.requests import parse_json
 from modelgates_speech.stub.shapes import fields
 
 if TYPE_CHECKING:
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from modelgates_speech.stub.control import Stub
-    from modelgates_speech.stub.document import Document
     from modelgates_speech.stub.records import RecordedRequest
 
 SCOPE_HEADER = "X-Stub-Scope"
@@ -42,7 +38,7 @@ def routes(stub: Stub, document: Document) -> list[Route]:
             scope = request.headers.get(SCOPE_HEADER)
             try:
                 return await handle(stub.scope(scope) if scope else stub, request)
-            except (TypeError, ValueError) as error:
+            except (RefusedError, TypeError, ValueError) as error:
                 return JSONResponse({"error": {"message": str(error)}}, 400)
 
         return endpoint
@@ -122,21 +118,10 @@ async def _object(request: Request) -> dict[str, Any]:
     raw = await request.body()
     if len(raw) > LARGEST:
         raise ValueError(f"the body is larger than {LARGEST} bytes")
-    try:
-        found = json.loads(raw, parse_float=_number)
-    except RecursionError:
-        raise ValueError("the body is nested too deeply") from None
-    except ValueError as error:
-        raise ValueError(f"the body is not JSON: {error}") from None
+    found = parse_json(raw)
     if not isinstance(found, dict):
         raise ValueError("the body is not a JSON object")
     return dict(fields(found))
-
-
-def _number(digits: str) -> float | int:
-    # 3.0 is a whole number to JSON.
-    number = float(digits)
-    return int(number) if number.is_integer() else number
 
 
 def as_json(request: RecordedRequest) -> dict[str, Any]:

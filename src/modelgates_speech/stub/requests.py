@@ -8,19 +8,15 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from modelgates_speech.stub.document import RefusedError
+from modelgates_speech.stub.document import Document, Operation, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelgates_speech.stub.document import Document, Operation
     from modelgates_speech.stub.shapes import Json
 
 # Stricter clients send a token of fewer characters; keys of real APIs have others.
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
-
-# int() refuses more digits than this (and is slow on that many).
-_LONGEST_INTEGER = 4000
 
 
 def authorize(
@@ -28,9 +24,7 @@ def authorize(
 ) -> None:
     """Check the credentials of a request: 401 where they are missing, malformed or wrong."""
     given = {name: headers[name] for name in operation.credentials if name in headers}
-    if not given and operation.anonymous:
-        return
-    if not given:
+    if not given and not operation.anonymous:
         names = " or ".join(operation.credentials)
         raise _unauthorized(f"No credentials: the header {names} is missing")
     for name, value in given.items():
@@ -41,31 +35,31 @@ def authorize(
                 raise _unauthorized(f"The header {name} must be `Bearer`, a space and the key")
             key = bearer[1]
         if not (any_key or hmac.compare_digest(key.encode(), api_key.encode())):
-            raise _unauthorized(
-                "Invalid API key: the stub accepts only the one it was started with"
-            )
+            raise _unauthorized("Invalid API key: the stub accepts only the one it started with")
 
 
 def _unauthorized(message: str) -> RefusedError:
     return RefusedError(401, message, headers={"WWW-Authenticate": "Bearer"})
 
 
-def check_encoding(encoding: str | None) -> None:
-    """Check that a body is not compressed: 400 where it is."""
+def validate(
+    document: Document, operation: Operation, headers: Mapping[str, str], query: str, raw: bytes
+) -> Json:
+    """Give what a request says: 400 where it is not what the OpenAPI document asks for."""
+    encoding = headers.get("content-encoding")
     if (encoding or "identity").strip().lower() != "identity":
         raise RefusedError(
             400, f"Content-Encoding is {encoding}: the body must be sent as it is, not compressed"
         )
+    body = _parse_body(document, operation, headers.get("content-type"), raw)
+    _check_parameters(document, operation, headers, query)
+    return body
 
 
-def parse_body(
+def _parse_body(
     document: Document, operation: Operation, content_type: str | None, raw: bytes
 ) -> Json:
-    """Read and validate a body: 400 where it is not what the OpenAPI document asks for.
-
-    Returns:
-        The parsed JSON; None for no body where the OpenAPI document lets it be left out.
-    """
+    """Read and validate a body; None for none, where the OpenAPI document lets it be left out."""
     if not operation.bodies or (not raw and content_type is None and not operation.body_required):
         return None
     media_type, charset = _media_type(content_type)
@@ -104,6 +98,7 @@ def parse_json(raw: bytes) -> Json:
             object_pairs_hook=_object,
             parse_constant=_constant,
             parse_int=_integer,
+            parse_float=_number,
         )
         # A lone surrogate gets through the parser and cannot be written as UTF-8.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -131,14 +126,21 @@ def _constant(name: str) -> Json:
     raise ValueError(f"{name} is not a JSON number")
 
 
+def _number(digits: str) -> int | float:
+    # 3.0 is a whole number to JSON.
+    number = float(digits)
+    return int(number) if number.is_integer() else number
+
+
 def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) < _LONGEST_INTEGER else float(digits)
+    # int() refuses many digits, and is slow on nearly as many.
+    return int(digits) if len(digits) < 4000 else float(digits)
 
 
-def check_parameters(
+def _check_parameters(
     document: Document, operation: Operation, headers: Mapping[str, str], query: str
 ) -> None:
-    """Check query, headers and cookies: 400 where one is missing or does not fit its schema."""
+    """Check query, headers and cookies."""
     for parameter in operation.parameters:
         what = f"{parameter['in']} {parameter['name']}"
         values = _values(parameter, headers, query)

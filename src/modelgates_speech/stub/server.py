@@ -98,20 +98,12 @@ class StubServer(Stub):
 
     @property
     def base_url(self) -> str:
-        """Where the API is, without a slash at the end.
-
-        Raises:
-            RuntimeError: the server is not running.
-        """
+        """Where the API is, without a slash at the end; a RuntimeError while it is not running."""
         return self.url + self._prefix
 
     @property
     def url(self) -> str:
-        """Where the server is; its root page lists the magic models.
-
-        Raises:
-            RuntimeError: the server is not running.
-        """
+        """Where the server is, with its page; a RuntimeError while it is not running."""
         if self._running is None:
             raise RuntimeError("the stub is not running: enter it (with StubServer() as stub: ...)")
         host, port = self._running.address
@@ -126,11 +118,7 @@ class StubServer(Stub):
         return self._authority.file if self._authority else None
 
     def start(self) -> Self:
-        """Start serving; return once connections are accepted.
-
-        Raises:
-            OSError: the port is taken.
-        """
+        """Start serving; return once connections are accepted. An OSError means a taken port."""
         if self._running is None:
             context = self._authority.context if self._authority else None
             self._running = _Running(self.app, *self._address, context)
@@ -284,15 +272,13 @@ def serve(
 
 
 def _usage(stub: StubServer) -> str:
-    trusted = ""
+    wanted = {"MODELGATES_BASE_URL": stub.base_url, "MODELGATES_API_KEY": stub.api_key}
     if stub.ca_file:
-        file = shlex.quote(str(stub.ca_file))
         names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-        trusted = "\n".join(["", *(f"  export {name}={file}" for name in names), ""])
+        wanted |= dict.fromkeys(names, str(stub.ca_file))
+    exports = "\n".join(f"  export {name}={shlex.quote(text)}" for name, text in wanted.items())
     return (
         f"The ModelGates stub speaks at {stub.base_url} until Ctrl-C. Point a client at it:\n\n"
-        f"  export MODELGATES_BASE_URL={shlex.quote(stub.base_url)}\n"
-        f"  export MODELGATES_API_KEY={shlex.quote(stub.api_key)}\n{trusted}\n"
-        f"A page to try it: {stub.url}\n\n"
+        f"{exports}\n\nA page to try it: {stub.url}\n\n"
         f"Speech: {stub.engine_name}. Models that misbehave:\n\n{describe()}\n"
     )

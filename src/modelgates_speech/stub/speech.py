@@ -9,14 +9,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from modelgates_speech.stub.audio import SAMPLE_RATE, SAMPLE_WIDTH
-from modelgates_speech.stub.engine import EngineUnavailableError, languages
+from modelgates_speech.stub.engine import Engine, EngineUnavailableError, languages
 from modelgates_speech.stub.espeak import Espeak
 from modelgates_speech.stub.tones import Tones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from modelgates_speech.stub.engine import Engine
 
 # It has no types.
 sentencex: Any = importlib.import_module("sentencex")
@@ -54,14 +53,8 @@ def default_engine() -> Engine:
 def synthesize(text: str, *, voice: str, speed: float, engine: Engine) -> Iterator[bytes]:
     """Speak a text of any length, holding one sentence at a time, with pauses as people make them.
 
-    Arguments:
-        text: any text; what cannot be spoken is silence.
-        voice: any name; one that begins with a language, such as `de-anna`, speaks it.
-        speed: clamped to 0.25 ... 4.
-        engine: what speaks.
-
-    Returns:
-        PCM chunks as `Engine.say` returns them; at least a tenth of a second in all.
+    What cannot be spoken is silence; the speed is clamped to 0.25 ... 4; a voice that begins with a
+    language, such as `de-anna`, speaks it. The chunks are at least a tenth of a second in all.
     """
     clamped = float(min(max(speed, SLOWEST), FASTEST))
     silent = True

@@ -1,7 +1,4 @@
-"""How to call the API by hand, for people who write a client in any language.
-
-It imports nothing of the web framework, so that printing the help stays cheap.
-"""
+"""How to call the API by hand, for people; without the web framework, for the help."""
 
 from __future__ import annotations
 
