@@ -190,6 +190,22 @@ def contract(session: nox.Session) -> None:
         session.error("the contract is violated, or the suite is: see above")
 
 
+@nox.session(tags=["measure"])
+def coverage(session: nox.Session) -> None:
+    """Show which branches of the core no test takes."""
+    session.install(".[all]", *group("test"), *group("coverage"))
+    suites = ["tests/unit", "tests/jobs", "tests/faults"]
+    session.run("pytest", "--numprocesses=2", "--cov", *(session.posargs or suites))
+
+
+@nox.session(tags=["measure"])
+def schema_coverage(session: nox.Session) -> None:
+    """Show that the contract suite asks about each keyword of the OpenAPI document, both ways."""
+    session.install(".[stub]", *group("contract"), *group("schema-coverage"))
+    plugin = ["-p", "tests.contract.schema_coverage"]
+    session.run("pytest", *plugin, *(session.posargs or ["tests/contract/server"]))
+
+
 @nox.session(tags=["check"])
 def faults(session: nox.Session) -> None:
     """Break network, disk and process; with `-- --prove`, break the wrapper too and be caught."""

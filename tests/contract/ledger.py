@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import requests
 
 REDACTED = "[redacted]"
@@ -56,9 +58,13 @@ class Ledger:
 
     Arguments:
         secret: the key, replaced wherever it turns up.
+        followers: called with each request and its answer, as they were.
     """
 
     secret: str
+    followers: list[Callable[[requests.PreparedRequest, requests.Response], None]] = field(
+        default_factory=list
+    )
     verdicts: dict[str, Verdict] = field(default_factory=dict[str, Verdict])
     statuses: Counter[int] = field(default_factory=Counter[int])
     documented: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
@@ -73,6 +79,8 @@ class Ledger:
 
     def sent(self, request: requests.PreparedRequest, response: requests.Response) -> None:
         """Enter a request and its answer."""
+        for follow in self.followers:
+            follow(request, response)
         self.statuses[response.status_code] += 1
         self.exchanges.append(
             Exchange(

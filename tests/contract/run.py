@@ -120,7 +120,7 @@ def judged() -> dict[str, Any]:
     """
     made = copy.deepcopy(document())
     for item in made["paths"].values():
-        for method in _METHODS & item.keys():
+        for method in METHODS & item.keys():
             responses = {str(status): it for status, it in item[method]["responses"].items()}
             if not {"default", "4XX", "4xx"} & responses.keys():
                 responses = {
@@ -139,7 +139,7 @@ def judged() -> dict[str, Any]:
     return asking_once(made)
 
 
-_METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
 
 def narrowed(part: Any, breadth: int | None = SETTINGS.breadth) -> Any:
@@ -172,7 +172,7 @@ def secured() -> dict[str, Any]:
 def asking_once(made: dict[str, Any]) -> dict[str, Any]:
     """Leave the key to `security` where that asks for it, too, or a random one would be tried."""
     for item in made["paths"].values():
-        for method in _METHODS & item.keys():
+        for method in METHODS & item.keys():
             if item[method].get("security", made.get("security")):
                 for level in (item, item[method]):
                     kept = [p for p in level.get("parameters", []) if not _is_key(p)]

@@ -1,6 +1,8 @@
 """The server as something to hold: starts at once, stops at once, tells what it received."""
 
+import json
 import socket
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -29,6 +31,33 @@ def test_stopping_waits_for_nobody():
             stub.stop()
             with pytest.raises(httpx.TransportError):
                 next(chunks)
+
+
+def ask_and_hang_up(stub):
+    """Send a request whole, over a connection that nobody waits at for the answer."""
+    body = json.dumps(BODY).encode()
+    head = f"POST {urlsplit(stub.base_url).path}/audio/speech HTTP/1.1\r\nHost: x\r\n"
+    head += f"Content-Length: {len(body)}\r\nContent-Type: application/json\r\n"
+    head += f"Authorization: Bearer {stub.api_key}\r\n\r\n"
+    with socket.create_connection(stub.url.removeprefix("http://").split(":")) as connection:
+        connection.sendall(head.encode() + body)
+
+
+@pytest.mark.parametrize("way", ["Python", "HTTP"])
+def test_a_request_that_was_sent_before_a_reset_is_not_received_after_it(way):
+    # From its start on, when nothing of it is in motion yet.
+    with StubServer() as stub, connect(stub) as http:
+        for _ in range(5):
+            for _ in range(5):
+                ask_and_hang_up(stub)
+            if way == "HTTP":
+                assert http.post(f"{stub.url}/_stub/reset").status_code == 204
+            else:
+                stub.reset()
+            stub.fail_next(429)
+            assert http.post("/audio/speech", json=BODY).status_code == 429
+            assert [request.status for request in stub.requests] == [429]
+            stub.reset()
 
 
 def test_several_run_at_once_each_with_its_own_key_and_records():

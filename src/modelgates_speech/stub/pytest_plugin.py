@@ -41,11 +41,14 @@ def modelgates_stub(
     monkeypatch.setenv("MODELGATES_API_KEY", stub.api_key)
     failed = request.session.testsfailed
     yield stub
+    from collections import Counter
+
     unmet, received = stub.pending_faults, stub.requests
     stub.reset()
     # A test that failed has said already that it went another way.
     if unmet and request.session.testsfailed == failed:
-        faults = "\n".join(f"  {fault}" for fault in unmet)
+        times = Counter(map(str, unmet))
+        faults = "\n".join(f"  {fault}{f', {n} times' * (n > 1)}" for fault, n in times.items())
         came = "\n".join(f"  {request}" for request in received) or "  (no request)"
         pytest.fail(
             f"no request met these injected faults:\n{faults}\n"

@@ -23,6 +23,7 @@ from modelgates_speech.stub.control import DEFAULT_API_KEY, Stub
 from modelgates_speech.stub.document import load
 from modelgates_speech.stub.faults import describe
 from modelgates_speech.stub.reach import Authority, Guard
+from modelgates_speech.stub.remote import everything_read
 from modelgates_speech.stub.speech import default_engine
 
 if TYPE_CHECKING:
@@ -130,6 +131,12 @@ class StubServer(Stub):
             self._running.stop()
             self._running = None
 
+    def reset(self) -> None:
+        """Forget all requests, those sent by now and not yet read too; see `Stub.reset`."""
+        if self._running is not None:
+            self._running.catch_up()
+        super().reset()
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -173,14 +180,30 @@ class _Running:
         config.ssl = context
         self._server = _Server(config)
         self.connections = self._server.connections
+        self._loop = _Loop()
         self._thread = threading.Thread(
             target=self._serve, args=(listener,), name="modelgates-stub", daemon=True
         )
         self._thread.start()
 
     def _serve(self, listener: socket.socket) -> None:
-        with asyncio.Runner(loop_factory=_Loop) as runner:
+        # Closed here as well: an older uvicorn leaves it open if it is stopped while it starts.
+        with listener, asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._server.serve(sockets=[listener]))
+
+    def catch_up(self) -> None:
+        """Have what clients have sent, and perhaps hung up on, read and recorded."""
+
+        async def caught_up() -> None:
+            while not self._server.started:  # noqa: ASYNC110 - uvicorn tells it by this alone
+                await asyncio.sleep(0)
+            await everything_read()
+
+        if threading.current_thread() is not self._thread:
+            read = asyncio.run_coroutine_threadsafe(caught_up(), self._loop)
+            # Not for ever: an engine of somebody's own may hold the loop.
+            with contextlib.suppress(TimeoutError):
+                read.result(timeout=5)
 
     def stop(self) -> None:
         self._server.should_exit = True

@@ -1,0 +1,130 @@
+"""Any operation that a generated package may have can be called, and what cannot be sent is not."""
+
+import types
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from modelgates_speech import ConfigurationError, InvalidResponseError, ModelGates
+from modelgates_speech._binding import ARGUMENTS
+from modelgates_speech.call import prepare
+from tests.edition import HELLO
+from tests.faults.server import FaultServer
+from tests.faults.table import reply
+
+
+@pytest.fixture
+def server():
+    with FaultServer((reply(body=b'{"found": 3}', Content_Type="application/json"),)) as server:
+        yield server
+
+
+def operation(kwargs, parse=lambda **given: given["response"].json()):
+    """A module as the generator writes one, whose request is what `kwargs` makes of arguments."""
+    made = types.ModuleType("search")
+    made._get_kwargs, made._parse_response = kwargs, parse
+    return made
+
+
+def call(server, of, **arguments):
+    """Call it; give the result, the request line's path, the headers and the body as sent."""
+    with ModelGates(api_key="the-key", base_url=server.url) as client:
+        result = client.call(of, **arguments)
+    head, _, body = server.requests[-1].partition(b"\r\n\r\n")
+    line, *headers = head.decode().split("\r\n")
+    named = {name.lower(): value for name, value in (each.split(": ", 1) for each in headers)}
+    return result, line, named, body
+
+
+def test_a_query_is_written_and_the_answer_read(server):
+    of = operation(
+        lambda *, words: {"method": "get", "url": "/search", "params": {"q": words, "n": 2}}
+    )
+    result, line, headers, body = call(server, of, words="ä&b c")
+    method, target, _ = line.split()
+    assert (result, method, body) == ({"found": 3}, "GET", b"")
+    assert parse_qs(urlsplit(target).query) == {"q": ["ä&b c"], "n": ["2"]}
+    assert headers["authorization"] == "Bearer the-key"
+    assert headers["content-length"] == "0"
+
+
+def test_a_form_and_cookies_are_written_with_their_headers(server):
+    of = operation(
+        lambda *, text: {
+            "method": "post",
+            "url": "/form",
+            "data": {"text": text},
+            "cookies": {"session": "s1"},
+        }
+    )
+    _, _, headers, body = call(server, of, text="a b")
+    assert (headers["content-type"], body) == ("application/x-www-form-urlencoded", b"text=a+b")
+    assert headers["cookie"] == "session=s1"
+    assert headers["content-length"] == f"{len(body)}"
+
+
+def test_the_type_of_a_body_that_is_not_there_is_not_named(server):
+    of = operation(
+        lambda: {"method": "post", "url": "/empty", "headers": {"Content-Type": "application/json"}}
+    )
+    _, _, headers, _ = call(server, of)
+    assert "content-type" not in headers
+
+
+def test_the_clients_key_stands_for_a_key_that_the_operation_asks_for(server):
+    of = operation(
+        lambda *, authorization: {
+            "method": "get",
+            "url": "/me",
+            "headers": {"Authorization": authorization},
+            "cookies": {"token": authorization},
+        }
+    )
+    _, _, headers, _ = call(server, of)
+    assert headers["authorization"] == "Bearer the-key"
+    assert "cookie" not in headers
+
+
+@pytest.mark.parametrize(
+    ("of", "says"),
+    [
+        (
+            operation(lambda *, voice_id: {"method": "get", "url": f"/voices/{voice_id}"}),
+            "search cannot be called without voice_id",
+        ),
+        (
+            operation(lambda: {"method": "post", "url": "/x", "params": {}, "files": 3}),
+            "cannot be made",
+        ),
+        (
+            operation(lambda: {"method": "post", "url": "/x", "json": {"x": float("nan")}}),
+            "JSON",
+        ),
+    ],
+    ids=["a part of the address is missing", "what no library writes", "not JSON"],
+)
+def test_what_cannot_be_sent_is_refused_before_anything_is(server, of, says):
+    with pytest.raises(ConfigurationError, match=says):
+        call(server, of)
+    assert not server.requests
+
+
+def test_an_answer_that_the_generated_parser_chokes_on_says_so(server):
+    def parse(**given):
+        raise KeyError("name")
+
+    with pytest.raises(InvalidResponseError, match="does not match the OpenAPI document") as caught:
+        call(server, operation(lambda: {"method": "get", "url": "/x"}, parse))
+    assert caught.value.body == b'{"found": 3}'
+
+
+def test_a_value_that_the_generated_model_refuses_is_for_the_server_to_judge():
+    newer = {argument["name"]: {"newer": True} for argument in ARGUMENTS.values()}
+    sent = prepare(**HELLO | {"extra_body": newer}).kwargs["json"]
+    assert sent == newer
+
+
+@pytest.mark.parametrize("name", [name for name in ARGUMENTS if ARGUMENTS[name]["required"]])
+def test_each_argument_that_a_request_needs_is_missed_by_its_name(name):
+    with pytest.raises(ConfigurationError, match=f"missing argument '{name}'"):
+        prepare(**{each: value for each, value in HELLO.items() if each != name})
