@@ -1,7 +1,6 @@
 """A local double of the ModelGates API that really speaks, for tests and for offline work.
 
-Needs the extra `stub` (`pip install 'modelgates-speech[stub]'`). Nothing of it is imported until
-used.
+Needs the extra `stub`: `pip install 'modelgates-speech[stub]'`. It is imported when first used.
 """
 
 from modelgates_speech._lazy import attach

@@ -116,10 +116,7 @@ class Stub:
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
-        """What was received, refused requests included, oldest first.
-
-        The last 1,000 are kept, or fewer where their bodies are more than 32 MiB together.
-        """
+        """What was received, oldest first: the last 1,000, of at most 32 MiB together."""
         with self._lock:
             return tuple(self._requests)
 
@@ -174,8 +171,6 @@ class Stub:
     def assert_not_called(self) -> None:
         """Check that no request came at all; an AssertionError lists those that did."""
         self.assert_called(times=0)
-
-    # What follows is the application's side.
 
     def take_fault(self, model: object) -> Fault | None:
         """Take the fault for a valid request: an injected one first, else its magic model's.

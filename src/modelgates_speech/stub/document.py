@@ -84,7 +84,14 @@ class Document:
         resource = DRAFT202012.create_resource(self._contents)
         registry: Registry[Json] = Registry()
         self._registry = registry.with_resource(_BASE, resource)
-        self.operations = list(self._read_operations())
+        paths = self._contents["paths"].items()
+        items = [(path, self._resolve(reference)) for path, reference in paths]
+        self.operations = [
+            self._read_operation(path, method, item)
+            for path, item in items
+            for method in _METHODS
+            if method in item
+        ]
 
     @property
     def prefix(self) -> str:
@@ -107,16 +114,6 @@ class Document:
         for name, variable in fields(server.get("variables")).items():
             url = url.replace(f"{{{name}}}", variable["default"])
         return urlsplit(url).path.rstrip("/")
-
-    def _read_operations(self) -> Sequence[Operation]:
-        paths = self._contents["paths"].items()
-        items = [(path, self._resolve(reference)) for path, reference in paths]
-        return [
-            self._read_operation(path, method, item)
-            for path, item in items
-            for method in _METHODS
-            if method in item
-        ]
 
     def _read_operation(self, path: str, method: str, item: Json) -> Operation:
         operation = item[method]
@@ -225,11 +222,11 @@ class Document:
         hints = {"code": status, "status": status} | dict.fromkeys(_SAYING, message) | hints
         operation = operation or next(iter(self.operations), None)
         responses: Mapping[str, Mapping[str, Json]] = operation.responses if operation else {}
-        documented = [str(status), f"{status // 100}XX", "DEFAULT"]
-        content = next((responses[key] for key in documented if key in responses), None)
-        if content is None:
-            others = (responses[key] for key in sorted(responses, reverse=True) if key[0] in "45")
-            content = next((other for other in others if _json(other)), {"application/json": None})
+        keys = [str(status), f"{status // 100}XX", "DEFAULT"]
+        found = [responses[key] for key in keys if key in responses]
+        others = (responses[key] for key in sorted(responses, reverse=True) if key[0] in "45")
+        found += [other for other in others if _json(other)]
+        content = found[0] if found else {"application/json": None}
         for media_type, schema in content.items():
             if "json" in media_type:
                 if schema is None:

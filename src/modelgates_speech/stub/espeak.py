@@ -146,9 +146,8 @@ def _nearer(data: Path) -> Path:
     atexit.register(shutil.rmtree, near, ignore_errors=True)
     link = near / data.name
     if len(os.fsencode(link)) > _LONGEST_DATA_PATH:
-        raise EngineUnavailableError(
-            f"the paths {data} and {link} are too long for espeak-ng: shorten TMPDIR"
-        )
+        message = f"the paths {data} and {link} are too long for espeak-ng: shorten TMPDIR"
+        raise EngineUnavailableError(message)
     try:
         link.symlink_to(data, target_is_directory=True)
     except OSError:  # Windows lets only some users make links

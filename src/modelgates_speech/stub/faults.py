@@ -8,7 +8,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 MAGIC_PREFIX = "stub/"
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """A row of the table: what a fault is called, what it does, and what can be set about it."""
 
     name: str
     does: str
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...]
 
 
 def _kinds() -> Iterator[Kind]:
@@ -92,10 +91,8 @@ class Fault:
     def __post_init__(self) -> None:
         kind = STATUS if self.status else KINDS.get(self.name)
         if kind is None:
-            raise ValueError(
-                f"no fault is called {self.name!r}: use a status from 400 to 599, or one of "
-                f"{', '.join(KINDS)}"
-            )
+            known = f"use a status from 400 to 599, or one of {', '.join(KINDS)}"
+            raise ValueError(f"no fault is called {self.name!r}: {known}")
         for name in ("after", "delay", "interval"):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and 0 <= value < math.inf):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,8 +42,6 @@ def modelgates_stub(
     monkeypatch.setenv("MODELGATES_API_KEY", stub.api_key)
     failed = request.session.testsfailed
     yield stub
-    from collections import Counter
-
     unmet, received = stub.pending_faults, stub.requests
     stub.reset()
     # A test that failed has said already that it went another way.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -74,14 +73,9 @@ class Seen:
     seconds: float | None
     milliseconds: float
 
-    def as_line(self) -> str:
-        """Say it for people."""
+    def __str__(self) -> str:
         audio = "" if self.seconds is None else f", {self.seconds:.2f} s of audio"
         return (
             f"{self.method} {self.path} {self.status or 'no answer'} "
             f"{self.characters} characters{audio}, {self.milliseconds:.0f} ms"
         )
-
-    def as_json(self) -> str:
-        """Say it for machines."""
-        return json.dumps(asdict(self))

@@ -111,10 +111,7 @@ async def _set_profile(stub: Stub, request: Request) -> Response:
 
 
 async def everything_read() -> None:
-    """Wait until the event loop has read, and recorded, all requests that have arrived by now.
-
-    They may be of clients that have hung up since: whoever forgets them later is not surprised.
-    """
+    """Wait until all requests are recorded that arrived by now, of clients that are gone too."""
     # A connection is accepted, read, parsed and handed on in a turn each, and some are to spare.
     for _ in range(50):
         await asyncio.sleep(0)

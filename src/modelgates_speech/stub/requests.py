@@ -82,12 +82,9 @@ def _parse_body(
 
 
 def _media_type(content_type: str | None) -> tuple[str, str | None]:
-    kind, *parameters = (part.strip() for part in (content_type or "").lower().split(";"))
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name == "charset":
-            return kind, value.strip('"')
-    return kind, None
+    kind, _, parameters = (content_type or "").lower().partition(";")
+    charset = re.search(r'(?:^|[\s;])charset="?([^\s";]+)', parameters)
+    return kind.strip(), charset[1] if charset else None
 
 
 def parse_json(raw: bytes) -> Json:

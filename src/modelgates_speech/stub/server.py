@@ -137,8 +137,7 @@ class StubServer(Stub):
             self._running.catch_up()
         super().reset()
 
-    def __enter__(self) -> Self:
-        return self.start()
+    __enter__ = start
 
     def __exit__(self, *error: object) -> None:
         self.stop()
@@ -281,7 +280,7 @@ def serve(
         if not quiet:
             print(line, file=output or sys.stdout, flush=True)
 
-    stub.on_answer = lambda seen: say(seen.as_json() if as_json else seen.as_line())
+    stub.on_answer = lambda seen: say(json.dumps(vars(seen)) if as_json else str(seen))
     # Ctrl-C may come at any time from here on, the end of `with` included.
     with contextlib.suppress(KeyboardInterrupt), stub:
         ready = {"base_url": stub.base_url, "api_key": stub.api_key, "speech": stub.engine_name}

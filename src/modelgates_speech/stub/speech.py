@@ -33,8 +33,6 @@ _WORD_END = re.compile(r"[\s,]")
 _WHITE = re.compile(r"[^\S\n]")
 _HALF = re.compile("[\ud800-\udfff]")
 
-log = logging.getLogger("modelgates_speech.stub")
-
 
 @functools.cache
 def default_engine() -> Engine:
@@ -42,7 +40,7 @@ def default_engine() -> Engine:
     try:
         return Espeak()
     except EngineUnavailableError as error:
-        log.warning(
+        logging.getLogger("modelgates_speech.stub").warning(
             "no speech engine, so the stub plays tones instead of speaking: %s; "
             "pip install 'modelgates-speech[stub]' brings one",
             error,

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from modelgates_speech.stub.shapes import Json
 
-log = logging.getLogger("modelgates_speech.stub")
-
 # What concerns one connection, or the stub itself.
 _NOT_PASSED_ON = {
     *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
@@ -83,8 +81,7 @@ class Replay:
         """Answer as was recorded, or raise `RefusedError`."""
         told, kept = call.files(self._folder)
         if not told.exists():
-            what = f"{call.request.method} {call.path}"
-            message = f"This {what} was never recorded in {self._folder}: run it with --record"
+            message = f"This request was never recorded in {self._folder}: make it with --record"
             raise RefusedError(404, message)
         known = json.loads(told.read_text("utf-8"))
         return Response(kept.read_bytes(), known["status"], dict(known["headers"]))
@@ -146,7 +143,7 @@ class Recording:
             self._keep(call, answer, bytes(received))
         except SaveError as error:
             # The client has its answer all the same.
-            log.error("an answer was not kept: %s", error)
+            logging.getLogger("modelgates_speech.stub").error("an answer was not kept: %s", error)
 
     def _keep(self, call: Call, answer: Any, body: bytes) -> None:
         shown = [pair for pair in answer.headers.items() if pair[0].lower() not in _NOT_KEPT]
