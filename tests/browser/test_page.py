@@ -90,10 +90,10 @@ def test_it_is_heard_as_it_arrives(visit):
         page = visit(stub)
         speak(page, "One. Two. Three.", says="^Speaking")
         assert loudness(page)[0] > 0.05
-        expect(page.locator("#wave")).to_have_attribute("aria-label", "Waveform of 0.80 s of audio")
+        expect(page.locator("#wave")).to_have_attribute("aria-label", "Waveform of 0.50 s of audio")
         assert engine.said == 1
         engine.gate.set()
-        expect(page.locator("#state")).to_have_text("2.40 s of audio", timeout=LONG)
+        expect(page.locator("#state")).to_have_text("1.50 s of audio", timeout=LONG)
 
 
 def test_what_was_heard_is_heard_again_from_anywhere_and_stops(visit, stub):
@@ -220,10 +220,10 @@ def test_what_had_come_before_a_cut_can_be_heard(visit):
     with StubServer(document=REFERENCE, engine=engine) as stub:
         page = visit(stub)
         speak(page, "One. Two.", says="^Speaking")
-    expect(page.locator("#state")).to_have_text("Cut after 0.80 s", timeout=LONG)
-    expect(page.get_by_role("alert")).to_contain_text("38,400 bytes")
+    expect(page.locator("#state")).to_have_text("Cut after 0.50 s", timeout=LONG)
+    expect(page.get_by_role("alert")).to_contain_text("24,000 bytes")
     expect(page.locator("#save")).to_be_visible()
-    assert loudness(page)[1] == pytest.approx(0.8, abs=0.01)
+    assert loudness(page)[1] == pytest.approx(0.5, abs=0.01)
     engine.gate.set()
 
 

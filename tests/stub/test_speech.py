@@ -101,6 +101,16 @@ def test_pauses_are_as_people_make_them(speed):
     assert [pause * speed for pause in made] == pytest.approx(wanted, abs=0.08)
 
 
+def test_an_engine_that_somebody_brings_makes_its_own_pauses():
+    class Echo:
+        name = "echo"
+
+        def say(self, text, *, voice, speed):
+            return text.encode()
+
+    assert say("One. Two.\n\nThree.", Echo()) == b"One.Two.Three."
+
+
 def test_a_sentence_that_is_too_long_has_no_pause_within():
     assert len(pauses("and on it goes " * 40)) <= 1
 

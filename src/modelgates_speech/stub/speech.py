@@ -25,6 +25,8 @@ SLOWEST, FASTEST = 0.25, 4.0
 
 # Seconds, at the usual speed.
 AFTER_SENTENCE, AFTER_CLAUSE, BETWEEN_PARAGRAPHS = 0.3, 0.15, 0.4
+# Somebody's own engine makes its own pauses.
+_OURS = (Espeak, Tones)
 
 _PARAGRAPH = re.compile(r"\n\s*\n")
 # What divides a text beside the ends of its sentences.
@@ -55,14 +57,14 @@ def synthesize(text: str, *, voice: str, speed: float, engine: Engine) -> Iterat
     language, such as `de-anna`, speaks it. The chunks are at least a tenth of a second in all.
     """
     clamped = float(min(max(speed, SLOWEST), FASTEST))
-    silent = True
+    ours, silent = isinstance(engine, _OURS), True
     for paragraph in _PARAGRAPH.split(text):
-        if not silent:
+        if ours and not silent:
             yield _silence(BETWEEN_PARAGRAPHS / clamped)
         for piece in pieces(paragraph, language=languages(voice)[0]):
             if spoken := engine.say(piece, voice=voice, speed=clamped):
                 silent = False
-                yield spoken + _silence(_pause(piece) / clamped)
+                yield spoken + _silence(_pause(piece) / clamped if ours else 0)
     if silent:
         yield _silence(0.1)
 
