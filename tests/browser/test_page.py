@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+import wave
 
 import httpx
 import pytest
@@ -110,7 +111,19 @@ def test_what_was_heard_is_heard_again_from_anywhere_and_stops(visit, stub):
     expect(page.locator("#stop")).to_be_disabled()
     page.get_by_role("button", name="Play").click()
     expect(page.locator("#stop")).to_be_enabled()
-    assert page.locator("#save").get_attribute("download") == "hello.pcm"
+
+
+def test_what_was_heard_is_saved_so_that_any_player_knows_it(visit, stub, tmp_path):
+    page = visit(stub)
+    speak(page)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save").click()
+    download.value.save_as(tmp_path / "saved.wav")
+    assert download.value.suggested_filename == "hello.wav"
+    with wave.open(str(tmp_path / "saved.wav")) as audio:
+        assert (audio.getframerate(), audio.getsampwidth(), audio.getnchannels()) == (RATE, 2, 1)
+        text = stub.last_request.body["input"]
+        assert audio.readframes(audio.getnframes()) == post(stub, input=text).content
 
 
 def test_fields_and_choices_are_those_of_the_document_of_the_day(visit):
