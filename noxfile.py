@@ -191,6 +191,13 @@ def contract(session: nox.Session) -> None:
 
 
 @nox.session(tags=["measure"])
+def mutation(session: nox.Session) -> None:
+    """Change the core in many small ways, and show which of them no test notices."""
+    session.install(".[all]", *group("test"), *group("mutation"))
+    session.run("python", "-m", "scripts.mutants", *session.posargs, env={"FAULTS_STREAM_MIB": "8"})
+
+
+@nox.session(tags=["measure"])
 def coverage(session: nox.Session) -> None:
     """Show which branches of the core no test takes."""
     session.install(".[all]", *group("test"), *group("coverage"))
@@ -299,6 +306,14 @@ def types(session: nox.Session) -> None:
     session.install(".[all]", *group("types"), *group("update"))
     session.run("mypy", "--strict", "src", "generated", "scripts")
     session.run("pyright")
+
+
+@nox.session(tags=["check"])
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into build/site, strictly, and run the guides' examples."""
+    session.install(".[all]", *group("docs"))
+    session.run("python", "-m", "scripts.manual")
+    session.run("pytest", "--numprocesses=2", *(session.posargs or ["tests/docs/test_guides.py"]))
 
 
 @nox.session(tags=["check"])

@@ -52,9 +52,12 @@ CALL = (
     ),
     Option(
         *("sample_rate", "int | None", "None"),
-        "Rate in Hz of PCM whose reply names none; by default the client's.",
+        "Rate in Hz if a reply of PCM names none; by default the client's.",
     ),
-    Option(*("channels", "int | None", "None"), "Channels of such PCM; by default the client's."),
+    Option(
+        *("channels", "int | None", "None"),
+        "Channels if a reply of PCM names none; by default the client's.",
+    ),
 )
 PATH = Option(
     *("path", "str | os.PathLike[str]", None),
@@ -150,6 +153,9 @@ APIConnectionError: If no response came.
 APIStatusError: If the server refused.
 InvalidResponseError: If it answered with success, but not with audio.
 IncompleteAudioError: If the audio broke off; `partial` has what arrived.""",
+    """\
+>>> client.audio.speech.create(model="any/model", voice="alloy", input="Hello").channels
+1""",
 )
 STREAM = (
     "Speak a text and hand out the audio as it arrives.\n\n"
@@ -158,6 +164,10 @@ STREAM = (
     """\
 ConfigurationError: If the call cannot be made; nothing was sent. The stream itself
     raises what `create` does.""",
+    """\
+>>> with client.audio.speech.stream(model="any/model", voice="alloy", input="Hi") as stream:
+...     sum(len(chunk) for chunk in stream) == stream.bytes_received
+True""",
 )
 SAVE = (
     "Speak a text into a file that appears whole or not at all.\n\n"
@@ -168,6 +178,9 @@ ConfigurationError: If the suffix contradicts ``response_format``; nothing was s
 SaveError: If the file cannot be written. What can be known before anything is sent is;
     after that `partial` has the audio.
 ModelGatesError: Otherwise as `create` does.""",
+    """\
+>>> client.audio.speech.save("hello.wav", model="any/model", voice="alloy", input="Hi").name
+'hello.wav'""",
 )
 NARRATE = (
     "Speak a text of any length, in constant memory (extra ``jobs``).\n\n"
@@ -178,6 +191,10 @@ NARRATE = (
     """\
 ConfigurationError: If the call cannot be made; nothing was sent. The stream itself
     raises what `stream` does, with the characters of the text that it failed at.""",
+    """\
+>>> book = {"model": "any/model", "voice": "alloy", "input": "It was dark. The wind slept."}
+>>> client.audio.speech.narrate(**book, dry_run=True).characters
+28""",
 )
 
 
@@ -255,17 +272,18 @@ def _method(
     name: str,
     gives: str,
     options: list[Option],
-    words: tuple[str, str, str],
+    words: tuple[str, str, str, str],
     operation: str,
     before: Option | None = None,
 ) -> str:
-    summary, returns, raises = words
+    summary, returns, raises, example = words
     described = [*([before] if before else []), *options]
     text = "\n".join(
         [
             *("\n\n".join(_filled(part) for part in summary.split("\n\n")), "", "Args:"),
             *(_filled(f"{one.name}: {one.text}", "    ", "        ") for one in described),
             *("", "Returns:", f"    {returns}", "", "Raises:", textwrap.indent(raises, "    ")),
+            *("", "Examples:", textwrap.indent(example, "    ")),
             *("", f"Source: operation ``{operation}`` of the OpenAPI document."),
         ]
     )

@@ -30,15 +30,13 @@ def sizes(folder: Path, *, deep: bool = True) -> dict[Path, int]:
 
 def excesses(package: Path) -> list[str]:
     """Give a line for each limit that the package exceeds."""
-    top = sizes(package, deep=False)
+    every, top = sizes(package), sizes(package, deep=False)
     without_stub = {
-        file: lines
-        for file, lines in sizes(package).items()
-        if package / "stub" not in file.parents
+        file: lines for file, lines in every.items() if package / "stub" not in file.parents
     }
     found = [
-        f"{file.name}: {lines:,} lines, more than {LARGEST_FILE:,}"
-        for file, lines in sorted(top.items())
+        f"{file.relative_to(package)}: {lines:,} lines, more than {LARGEST_FILE:,}"
+        for file, lines in sorted(every.items())
         if lines > LARGEST_FILE
     ]
     for what, files, limit in (

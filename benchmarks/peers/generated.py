@@ -1,11 +1,19 @@
 """The generated package by itself, without the wrapper around it."""
 
+import importlib
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
 from benchmarks.peers import KEY, fields
 
 # The wheel holds both packages; what the bare one needs is less.
 REQUIRES = ["httpx==0.28.1", "attrs==26.1.0"]
 PACKAGE = "httpx"
-IMPORT = "from modelgates_api.api.subpackage_tts import create_audio_speech"
+# Read, not imported: what it takes to import is measured.
+BINDING = Path(find_spec("modelgates_speech").origin).with_name("_binding.py").read_text("utf-8")
+TAG, OPERATION = re.search(r"from (\S+) import (\w+) as speech_operation", BINDING).groups()
+IMPORT = f"from {TAG} import {OPERATION}"
 LACKS = {
     "stream": "it buffers the whole body",
     "save": "it buffers the whole body",
@@ -14,10 +22,10 @@ LACKS = {
 
 def client(url):
     from modelgates_api import AuthenticatedClient
-    from modelgates_api.api.subpackage_tts import create_audio_speech
     from modelgates_api.models.speech_request import SpeechRequest
 
-    return create_audio_speech, SpeechRequest, AuthenticatedClient(base_url=url, token=KEY)
+    operation = importlib.import_module(f"{TAG}.{OPERATION}")
+    return operation, SpeechRequest, AuthenticatedClient(base_url=url, token=KEY)
 
 
 def connect(url):

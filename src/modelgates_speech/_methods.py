@@ -65,8 +65,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
             cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
-            sample_rate: Rate in Hz of PCM whose reply names none; by default the client's.
-            channels: Channels of such PCM; by default the client's.
+            sample_rate: Rate in Hz if a reply of PCM names none; by default the client's.
+            channels: Channels if a reply of PCM names none; by default the client's.
 
         Returns:
             The audio: signed 16-bit little-endian PCM unless another format was asked for.
@@ -77,6 +77,10 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             APIStatusError: If the server refused.
             InvalidResponseError: If it answered with success, but not with audio.
             IncompleteAudioError: If the audio broke off; `partial` has what arrived.
+
+        Examples:
+            >>> client.audio.speech.create(model="any/model", voice="alloy", input="Hello").channels
+            1
 
         Source: operation ``create-audio-speech`` of the OpenAPI document.
         """
@@ -120,8 +124,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
             cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
-            sample_rate: Rate in Hz of PCM whose reply names none; by default the client's.
-            channels: Channels of such PCM; by default the client's.
+            sample_rate: Rate in Hz if a reply of PCM names none; by default the client's.
+            channels: Channels if a reply of PCM names none; by default the client's.
 
         Returns:
             The stream. Use it in a ``with`` statement, so that its connection is given back.
@@ -129,6 +133,11 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         Raises:
             ConfigurationError: If the call cannot be made; nothing was sent. The stream itself
                 raises what `create` does.
+
+        Examples:
+            >>> with client.audio.speech.stream(model="any/model", voice="alloy", input="Hi") as stream:
+            ...     sum(len(chunk) for chunk in stream) == stream.bytes_received
+            True
 
         Source: operation ``create-audio-speech`` of the OpenAPI document.
         """
@@ -177,8 +186,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
             cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
-            sample_rate: Rate in Hz of PCM whose reply names none; by default the client's.
-            channels: Channels of such PCM; by default the client's.
+            sample_rate: Rate in Hz if a reply of PCM names none; by default the client's.
+            channels: Channels if a reply of PCM names none; by default the client's.
 
         Returns:
             The path.
@@ -188,6 +197,10 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             SaveError: If the file cannot be written. What can be known before anything is sent is;
                 after that `partial` has the audio.
             ModelGatesError: Otherwise as `create` does.
+
+        Examples:
+            >>> client.audio.speech.save("hello.wav", model="any/model", voice="alloy", input="Hi").name
+            'hello.wav'
 
         Source: operation ``create-audio-speech`` of the OpenAPI document.
         """
@@ -322,8 +335,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
             cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
-            sample_rate: Rate in Hz of PCM whose reply names none; by default the client's.
-            channels: Channels of such PCM; by default the client's.
+            sample_rate: Rate in Hz if a reply of PCM names none; by default the client's.
+            channels: Channels if a reply of PCM names none; by default the client's.
 
         Returns:
             The stream, as `stream` does; or the plan.
@@ -331,6 +344,11 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         Raises:
             ConfigurationError: If the call cannot be made; nothing was sent. The stream itself
                 raises what `stream` does, with the characters of the text that it failed at.
+
+        Examples:
+            >>> book = {"model": "any/model", "voice": "alloy", "input": "It was dark. The wind slept."}
+            >>> client.audio.speech.narrate(**book, dry_run=True).characters
+            28
 
         Source: operation ``create-audio-speech`` of the OpenAPI document.
         """

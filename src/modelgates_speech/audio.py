@@ -22,11 +22,7 @@ from modelgates_speech.config import (
     MAX_EXCERPT,
     MAX_RATE,
 )
-from modelgates_speech.errors import (
-    ConfigurationError,
-    IncompleteAudioError,
-    InvalidResponseError,
-)
+from modelgates_speech.errors import ConfigurationError, IncompleteAudioError, InvalidResponseError
 from modelgates_speech.formats import LONGEST_LOOK, format_of, is_text, meter_of
 from modelgates_speech.formats.coding import BOMB_RATIO, CODINGS, Expander
 from modelgates_speech.formats.media_type import named, number
@@ -78,15 +74,7 @@ class AudioMetadata:
 
     def with_content(self, content: bytes) -> Audio:
         """These metadata with the bytes they describe."""
-        return Audio(
-            format=self.format,
-            content_type=self.content_type,
-            sample_rate=self.sample_rate,
-            channels=self.channels,
-            headers=self.headers,
-            request_id=self.request_id,
-            content=content,
-        )
+        return Audio(**dict(attrs.asdict(self, recurse=False), content=content))
 
 
 @attrs.frozen(kw_only=True)
@@ -95,6 +83,10 @@ class Audio(AudioMetadata):
 
     Attributes:
         content: The audio's bytes. PCM is signed 16-bit little-endian, channels interleaved.
+
+    Examples:
+        >>> client.audio.speech.create(model="any/model", voice="alloy", input="Hi").to_wav()[:4]
+        b'RIFF'
     """
 
     content: bytes = attrs.field(repr=lambda content: f"<{len(content):,} bytes>")

@@ -103,7 +103,8 @@ class Base(Generic[GivenT]):
         Closing the copy leaves them open; closing this client closes them for both.
 
         Args:
-            **changes: See `Options`.
+            **changes: Any of ``api_key``, ``timeout``, ``deadline``, ``retry``, ``headers``,
+                ``sample_rate`` and ``channels``, as in `ModelGates`.
 
         Raises:
             ConfigurationError: If a value is not valid.

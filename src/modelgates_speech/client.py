@@ -42,12 +42,17 @@ class ModelGates(Base["httpx.BaseTransport"]):
         transport: An ``httpx`` transport in place of the default one, for mocks, special proxies
             or other HTTP engines; it is closed with the client.
         allow_plain_http: Whether the key may go to another machine over plain http.
-        sample_rate: What PCM is taken for whose reply names no rate, in samples per second. The
-            document knows none; a wrong one plays too fast or too slow.
-        channels: Likewise its channels.
+        sample_rate: The rate in Hz, 1 to 1,000,000, to assume for PCM where the reply names none.
+            With a wrong one it plays too fast or too slow.
+        channels: The channels, 1 to 1,000, to assume likewise.
 
     Raises:
         ConfigurationError: If there is no key, or an argument is not valid.
+
+    Examples:
+        >>> with ModelGates(deadline=60) as client:
+        ...     client.audio.speech.create(model="any/model", voice="alloy", input="Hello").format
+        'pcm'
     """
 
     _transports: dict[None, Transport]
@@ -153,6 +158,13 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     """The ModelGates API for event loops: asyncio or trio, one after another if need be.
 
     Its arguments are those of `ModelGates`; ``transport`` is an async one.
+
+    Examples:
+        >>> async def speak(text):
+        ...     async with AsyncModelGates() as client:
+        ...         return await client.audio.speech.create(model="m/n", voice="alloy", input=text)
+        >>> asyncio.run(speak("Hello")).format
+        'pcm'
     """
 
     _transports: dict[object, tuple[AsyncTransport, AsyncGenerator[None]]]

@@ -5,9 +5,11 @@ Named so that only `nox -s distributed` finds it: Ray takes its time to start an
 
 import json
 import os
+import re
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -145,3 +147,15 @@ def test_a_rate_limit_fails_no_row(speak, stub):
     stub.fail_next(429, times=3, retry_after=0)
     assert {result["status"] for result in speak(rows(10))} == {"ok"}
     assert len(stub.requests) == 13
+
+
+def test_the_guide_runs_as_it_is_written(cluster, stub, tmp_path):
+    guide = Path(__file__).parents[2] / "docs/guides/clusters.md"
+    example = re.search(r"^```python\n(.*?)^```", guide.read_text("utf-8"), re.M | re.S)[1]
+    (tmp_path / "manifest.jsonl").write_text('{"id": "one", "input": "One."}\n', "utf-8")
+    example = example.replace("/srv/speech", f"{tmp_path}")
+    # The workers of this cluster were started before the stub.
+    example = example.replace("workers=2,", f"workers=2, client={{'base_url': {stub.base_url!r}}},")
+    exec(compile(example, guide, "exec"), {})
+    assert (tmp_path / "out" / "one.wav").exists()
+    assert list((tmp_path / "results").glob("*.parquet"))

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import pickle
 import wave
 import zlib
@@ -9,7 +10,8 @@ import zlib
 import pytest
 
 from modelgates_speech import Audio, ConfigurationError, IncompleteAudioError, InvalidResponseError
-from modelgates_speech.audio import Receiver, file_header, format_for_file
+from modelgates_speech._binding import DEFAULT_RESPONSE_FORMAT
+from modelgates_speech.audio import FORMAT_BY_SUFFIX, Receiver, file_header, format_for_file
 
 PCM = {"content-type": "audio/pcm;rate=16000;channels=2"}
 OPAQUE = {"content-type": "application/octet-stream"}
@@ -79,6 +81,12 @@ def test_text_under_an_opaque_type_is_no_audio(text):
 def test_pcm_that_happens_to_start_like_text_is_audio():
     samples = b'{"' + bytes(range(256))
     assert b"".join(received(OPAQUE, samples)) == samples
+
+
+def test_what_is_no_audio_says_what_it_is_and_whose():
+    with pytest.raises(InvalidResponseError) as caught:
+        received({"content-type": "text/html", "x-request-id": "r-1"}, b"<html>")
+    assert (caught.value.content_type, caught.value.request_id) == ("text/html", "r-1")
 
 
 def test_an_empty_body_is_no_audio():
@@ -234,8 +242,23 @@ def test_the_suffix_decides_what_to_ask_for(path, requested, format_):
     ],
 )
 def test_a_suffix_that_contradicts_the_format_or_says_nothing_is_refused(path, requested):
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match=f"suffix of '{path}'") as caught:
         format_for_file(path, requested)
+    said = str(caught.value)
+    if requested is None:
+        known = ", ".join(FORMAT_BY_SUFFIX)
+        assert said.endswith(f"names no known format: use one of {known}, or pass response_format")
+    else:
+        assert said.endswith(f"response_format='{requested}': change one of the two")
+
+
+def test_what_has_no_suffix_and_is_no_file_takes_what_the_api_gives_unasked(tmp_path):
+    assert format_for_file(os.devnull, None) == DEFAULT_RESPONSE_FORMAT
+    assert format_for_file(os.devnull, "newer") == "newer"
+    (tmp_path / "file").touch()
+    for name in ("file", "nothing"):
+        with pytest.raises(ConfigurationError, match="names no known format"):
+            format_for_file(tmp_path / name, None)
 
 
 def test_audio_shows_its_size_and_not_its_bytes_and_can_be_pickled():

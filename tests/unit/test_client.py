@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+import re
 import wave
 
 import httpx
@@ -14,6 +15,7 @@ from modelgates_speech import (
     AsyncModelGates,
     BadRequestError,
     ConfigurationError,
+    IncompleteAudioError,
     ModelGates,
     ModelGatesError,
     RateLimitError,
@@ -390,8 +392,62 @@ def test_a_stream_can_be_read_in_parts_and_then_to_its_end(api, stub):
 def test_a_closed_stream_cannot_be_used_again(client):
     with client.audio.speech.stream(**HELLO) as stream:
         next(stream)
-    with pytest.raises(ConfigurationError, match="closed"):
+        assert repr(stream).startswith("<AudioStream open, ")
+    with pytest.raises(ConfigurationError, match=r"^this stream is closed: make another call$"):
         next(stream)
+    assert repr(stream) == f"<AudioStream closed, {stream.bytes_received:,} bytes received>"
+
+
+def test_an_async_stream_that_is_closed_before_it_was_opened_stays_closed(stub):
+    async def main():
+        async with AsyncModelGates() as client:
+            stream = client.audio.speech.stream(**HELLO)
+            assert repr(stream) == "<AsyncAudioStream not yet sent, 0 bytes received>"
+            await stream.aclose()
+            assert repr(stream).startswith("<AsyncAudioStream closed, ")
+            with pytest.raises(ConfigurationError, match="closed"):
+                await anext(stream)
+
+    asyncio.run(main())
+    assert not stub.requests
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_stream_that_breaks_off_says_what_broke_it(stub, kind):
+    stub.fail_next("cut", after=100)
+
+    async def read_async():
+        async with AsyncModelGates() as client, client.audio.speech.stream(**HELLO) as stream:
+            await stream.read()
+
+    def read():
+        with ModelGates() as client, client.audio.speech.stream(**HELLO) as stream:
+            stream.read()
+
+    with pytest.raises(IncompleteAudioError) as caught:
+        read() if kind == "sync" else asyncio.run(read_async())
+    assert str(caught.value.__cause__) in str(caught.value)
+
+
+@needs_pcm
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_stream_is_saved_as_it_arrives(stub, kind, tmp_path):
+    path, seen = tmp_path / "x.wav", []
+
+    async def save_async():
+        async with AsyncModelGates() as client, client.audio.speech.stream(**HELLO) as stream:
+            return await stream.save(path, on_progress=seen.append), stream.bytes_received
+
+    def save():
+        with (
+            ModelGates() as client,
+            client.audio.speech.stream(**HELLO) as stream,
+        ):
+            return stream.save(path, on_progress=seen.append), stream.bytes_received
+
+    saved, received = save() if kind == "sync" else asyncio.run(save_async())
+    assert (saved, seen[-1]) == (path, received)
+    assert path.stat().st_size == received + 44
 
 
 def test_an_exhausted_stream_stays_exhausted(client):
@@ -411,8 +467,19 @@ def test_the_log_tells_each_try_but_neither_key_nor_text(client, stub, caplog):
     stub.fail_next(503)
     with caplog.at_level(logging.DEBUG, logger="modelgates_speech"):
         client.audio.speech.create(**HELLO, retry=RetryPolicy(initial_delay=0.001))
-    assert f"POST {stub.base_url}/audio/speech: {OK}, try 2" in caplog.text
-    assert "ServiceUnavailableError, try 1" in caplog.text
+    told = [record.getMessage() for record in caplog.records]
+    what = re.escape(f"POST {stub.base_url}/audio/speech: ")
+    # The second line tells the failure: whoever reads on knows whether there is a next try.
+    for line, pattern in zip(
+        told,
+        (
+            r"503, try 1, \d\d?\.\d+ s",
+            r"ServiceUnavailableError, try 1, \d\d?\.\d+ s, next try in 0\.0 s",
+            rf"{OK}, try 2, \d\d?\.\d+ s",
+        ),
+        strict=True,
+    ):
+        assert re.fullmatch(what + pattern, line)
     assert BODY["input"] not in caplog.text
     assert stub.api_key not in caplog.text
 

@@ -1,6 +1,7 @@
 """When the default policy pays again, and when it would rather fail."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -121,6 +122,7 @@ def test_a_policy_with_senseless_numbers_is_refused(field, value):
         ("Monday, 23-Nov-26 12:00:30 GMT", 30),
         ("Mon Nov 23 12:00:30 2026", 30),
         ("Mon, 23 Nov 2026 11:00:00 GMT", 0),
+        ("Mon, 23 Nov 2026 13:00:30 +0100", 30),
         (None, None),
         ("", None),
         ("-5", None),
@@ -134,3 +136,13 @@ def test_a_policy_with_senseless_numbers_is_refused(field, value):
 )
 def test_retry_after_is_read_as_the_standard_has_it_and_nonsense_is_ignored(header, seconds):
     assert parse_retry_after(header, NOW) == seconds
+
+
+def test_a_date_is_counted_from_the_present():
+    tomorrow = format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
+    assert 86_000 < parse_retry_after(tomorrow) <= 86_400
+
+
+@pytest.mark.parametrize("field", ["max_retries", "initial_delay", "max_delay", "max_retry_after"])
+def test_a_policy_may_wait_for_nothing(field):
+    assert getattr(RetryPolicy(**{field: 0}), field) == 0

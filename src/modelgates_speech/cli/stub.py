@@ -16,6 +16,7 @@ __all__ = ["command"]
 
 KEY = re.compile(r"[\x21-\x7e]+")
 PROFILE = ("latency", "pace", "failures", "rate_limit", "credits")
+PORT = click.IntRange(0, 65535)
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -42,17 +43,9 @@ class _StubCommand(click.Command):
 @click.command(cls=_StubCommand)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8080,
-    show_default=True,
-    help="Port to listen on; 0 takes a free one.",
+    "--port", type=PORT, default=8080, show_default=True, help="Port; 0 takes a free one."
 )
-@click.option(
-    "--api-key",
-    metavar="KEY",
-    help="The one key to accept; by default any well-formed key is.",
-)
+@click.option("--api-key", metavar="KEY", help="The one key to accept; by default any is.")
 @click.option(
     "--document",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -69,12 +62,7 @@ class _StubCommand(click.Command):
 @click.option("--replay", type=FOLDER, help="Folder of recorded answers to give again.")
 @click.option("--tls", is_flag=True, help="Serve https, with a certificate made on the spot.")
 @click.option("--ca-file", type=FILE, help="File to write what clients then trust into.")
-@click.option(
-    "--allow-from",
-    multiple=True,
-    metavar="NETWORK",
-    help="Network that may call, beside this machine; by default all may. Can be repeated.",
-)
+@click.option("--allow-from", multiple=True, metavar="NET", help="Network that may call, or all.")
 @click.option("--ready-file", type=FILE, help="File to write the base URL into once it answers.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
@@ -101,15 +89,13 @@ def command(
     accepted: dict[str, Any] = {"any_key": True} if api_key is None else {"api_key": api_key}
     try:
         options["profile"] = Profile(**{name: options.pop(name) for name in PROFILE})
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    try:
         if record and upstream:
             options["tape"] = Recording(record, upstream=upstream)
         elif replay:
             options["tape"] = Replay(replay)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    except OSError as error:
-        raise CommandError(f"the stub cannot start: {error}", Exit.CONFIGURATION) from error
-    try:
         serve(host, port, allow_from=allow_from or None, **options, **accepted)
     except (ModuleNotFoundError, OSError, ValueError) as error:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE

@@ -86,18 +86,6 @@ class BatchReport:
     stopped: str | None = None
 
 
-@attrs.frozen(kw_only=True)
-class _Limits:
-    max_errors: int | None
-    max_characters: int | None
-
-    def __attrs_post_init__(self) -> None:
-        for name in ("max_errors", "max_characters"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigurationError(f"{name} must be 1 or more, not {value}")
-
-
 def run_batch(
     source: Source,
     out_dir: str | os.PathLike[str],
@@ -108,10 +96,15 @@ def run_batch(
     """Speak every row of a manifest into a folder; blocking.
 
     Args:
-        source: As in `run_batch_async`, like what follows.
-        out_dir: The folder.
+        source: The manifest, as in `run_batch_async`, which says what is raised, too.
+        out_dir: The folder for the audio and ``results.jsonl``.
         client: Makes the client that is used, and closed at the end. Default: `AsyncModelGates`.
         **options: The keyword arguments of `run_batch_async`.
+
+    Examples:
+        >>> rows = [{"id": "hello", "input": "Hello", "model": "any/model", "voice": "alloy"}]
+        >>> run_batch(rows, "out").ok
+        1
     """
     if wrong := misuse(run_batch_async, 2, ["client", *options]):
         raise ArgumentError(f"run_batch(): {wrong}")
@@ -167,7 +160,9 @@ async def run_batch_async(
         ConfigurationError: If the batch cannot start; nothing was sent.
         SaveError: If `out_dir` cannot be written.
     """
-    limits = _Limits(max_errors=max_errors, max_characters=max_characters)
+    for name, most in (("max_errors", max_errors), ("max_characters", max_characters)):
+        if most is not None and most < 1:
+            raise ConfigurationError(f"{name} must be 1 or more, not {most}")
     limiter = Aimd(concurrency)
     if unknown := set(defaults or {}) - set(FIELDS):
         raise ConfigurationError(f"unknown defaults: {', '.join(sorted(unknown))}")
@@ -176,6 +171,7 @@ async def run_batch_async(
         without = retry.statuses - {429}
         retry = attrs.evolve(retry, statuses=without)  # type: ignore[arg-type] # a converter
     results = await in_thread(Results, Path(out_dir))
+    limits = (max_errors, max_characters)
     batch = _Batch(client, rows, results, limiter, limits, retry, on_progress)
     try:
         return await batch.run()
@@ -194,7 +190,7 @@ class _Batch:
         rows: Iterator[Row | BadRow],
         results: Results,
         limiter: Aimd,
-        limits: _Limits,
+        limits: tuple[int | None, int | None],
         retry: RetryPolicy | None,
         on_progress: Callable[[BatchReport], None] | None,
     ) -> None:
@@ -202,7 +198,7 @@ class _Batch:
         self._rows = rows
         self._results = results
         self._limiter = limiter
-        self._limits = limits
+        self._max_errors, self._max_characters = limits
         self._retry = retry
         self._on_progress = on_progress
         self._report = BatchReport()
@@ -259,7 +255,7 @@ class _Batch:
             await self._fail(row, None, "InvalidRow", row.reason)
             self._note()
             return None, 0
-        allowed = self._limits.max_characters
+        allowed = self._max_characters
         if row is None:
             self._exhausted = True
         elif allowed is not None and self._report.characters + row.characters > allowed:
@@ -358,7 +354,7 @@ class _Batch:
         error = {"type": kind, "status": status, "message": message, **more}
         if await self._record(row, name, {"status": "failed", "error": error}):
             self._report.failed += 1
-        allowed = self._limits.max_errors
+        allowed = self._max_errors
         if allowed is not None and self._report.failed >= allowed:
             self._stop(f"{self._report.failed:,} rows have failed")
 

@@ -45,6 +45,7 @@ except ModuleNotFoundError as error:
 __all__ = ["RECORDS", "speak"]
 
 RECORDS = "records"
+"""The folder, inside the output, that has a record for each row that is done."""
 
 _PAUSE = 5.0
 _SCHEMA = pyarrow.schema(

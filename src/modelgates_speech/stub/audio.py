@@ -71,11 +71,7 @@ def _samples(audio: wave.Wave_read) -> Iterator[bytes]:
             yield chunk
 
 
-ENCODINGS: dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]] = {
-    "pcm": iter,
-    "wav": _wav,
-    "mp3": _mp3,
-}
+ENCODINGS: dict[str, Callable[..., Iterator[bytes]]] = {"pcm": iter, "wav": _wav, "mp3": _mp3}
 MEDIA_TYPES = {
     "pcm": ("audio/pcm;rate=24000;channels=1", "audio/pcm", "audio/l16"),
     "wav": ("audio/wav", "audio/x-wav", "audio/wave"),

@@ -5,18 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.resources
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from jsonschema import Draft202012Validator, FormatChecker, validators
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
+from modelgates_speech.stub.schemas import BASE, FORMATS, Validator, absolute, in_json
 from modelgates_speech.stub.shapes import Json, fields
 from modelgates_speech.stub.usage import Field
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-_BASE = "urn:modelgates:openapi"
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
@@ -80,10 +77,10 @@ class Document:
             raise ValueError("this is not an OpenAPI document: it has no paths")
         self.contents = contents  # as it was given
         # References made absolute, any part of the OpenAPI document can be handed to a validator.
-        self._contents = cast("dict[str, Json]", _absolute(contents))
+        self._contents = cast("dict[str, Json]", absolute(contents))
         resource = DRAFT202012.create_resource(self._contents)
         registry: Registry[Json] = Registry()
-        self._registry = registry.with_resource(_BASE, resource)
+        self._registry = registry.with_resource(BASE, resource)
         paths = self._contents["paths"].items()
         items = [(path, self._resolve(reference)) for path, reference in paths]
         self.operations = [
@@ -154,24 +151,24 @@ class Document:
 
     def _resolve(self, part: Json) -> Json:
         while reference := fields(part).get("$ref"):
-            found: Json = self._registry.resolver(_BASE).lookup(reference).contents
+            found: Json = self._registry.resolver(BASE).lookup(reference).contents
             beside = {key: value for key, value in fields(part).items() if key != "$ref"}
             part = {**fields(found), **beside} if beside else found
         return part
 
     def problem(self, schema: Json, value: Json) -> tuple[str, str] | None:
         """Check a value against a schema: what is wrong, and where (`$.speed`), or None."""
-        validator: Any = _Validator(
-            {} if schema is None else schema, registry=self._registry, format_checker=_FORMATS
+        validator: Any = Validator(
+            {} if schema is None else schema, registry=self._registry, format_checker=FORMATS
         )
         error = next(iter(validator.iter_errors(value)), None)
         if error is None:
             return None
         # A message quotes the value it is about, which may be a book.
-        message = _in_json(error.message, error.instance)
+        message = in_json(error.message, error.instance)
         allowed: Json = error.validator_value
         if isinstance(allowed, list):
-            message = _in_json(message, cast("Json", allowed))
+            message = in_json(message, cast("Json", allowed))
         return message if len(message) < 300 else f"{message[:300]}...", error.json_path
 
     def _parts(self, schema: Json) -> list[Mapping[str, Json]]:
@@ -288,34 +285,6 @@ class Document:
         return made | {name: hints.get(name) for name in unsaid}
 
 
-def _in_json(message: str, value: Json) -> str:
-    """Write a value in a message as JSON has it, where the library writes it as Python does."""
-    shown, meant = repr(value), json.dumps(value, ensure_ascii=False)
-    return message.replace(shown, meant) if len(shown) > 1 else message
-
-
-def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> Any:
-    try:
-        return _PATTERN(validator, pattern, instance, schema)
-    except re.error:
-        # Patterns are JavaScript's: what Python cannot read it does not judge.
-        return ()
-
-
-_PATTERN: Any = cast("Any", Draft202012Validator).VALIDATORS["pattern"]
-_Validator: Any = cast("Any", validators).extend(Draft202012Validator, {"pattern": _patterned})
-
-_FORMATS = FormatChecker(["date", "ipv4", "ipv6", "uuid"])
-
-
-@_FORMATS.checks("date-time", raises=ValueError)
-def _is_date_time(value: object) -> bool:
-    if isinstance(value, str):
-        moment = datetime.fromisoformat(value)
-        return moment.tzinfo is not None and value[10:11] in {"T", "t", " "}
-    return True
-
-
 # Fields in which errors say what happened, in the shapes that are known.
 _SAYING = ("message", "detail", "title", "error", "error_description")
 # One of them fits most formats.
@@ -361,26 +330,3 @@ def _schemas(part: Mapping[str, Json]) -> dict[str, Json]:
 
 def _json(content: Mapping[str, Json]) -> Json:
     return next((schema for media_type, schema in content.items() if "json" in media_type), None)
-
-
-def _absolute(part: Json) -> Json:
-    """Make references absolute, and say as OpenAPI 3.1 does what 3.0 says in its own way."""
-    if isinstance(part, Mapping):
-        made = {
-            str(key): f"{_BASE}{value}"
-            if key == "$ref" and str(value).startswith("#")
-            else _absolute(value)
-            for key, value in fields(part).items()
-        }
-        if made.get("nullable") is True and isinstance(made.get("type"), str):
-            made["type"] = [made["type"], "null"]
-        for bound, exclusive in _BOUNDS.items():
-            if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
-                made[exclusive] = made.pop(bound)
-        return made
-    if isinstance(part, list):
-        return [_absolute(value) for value in cast("Sequence[Json]", part)]
-    return part
-
-
-_BOUNDS = {"minimum": "exclusiveMinimum", "maximum": "exclusiveMaximum"}

@@ -22,11 +22,7 @@ _JSON = "application/json"
 
 @dataclass(frozen=True)
 class Exchange:
-    """The normal answer, and what a fault has to spoil it with.
-
-    `error` builds the content type and content of the error for a status, from hints; `hang_up`
-    ends the connection, by a reset or without.
-    """
+    """The normal answer, and what a fault has to spoil it with; `error` takes hints for it."""
 
     status: int
     content_type: str | None

@@ -61,10 +61,7 @@ def redact(headers: Iterable[tuple[str, str]], secret: frozenset[str]) -> Mappin
 
 @dataclass(frozen=True)
 class Seen:
-    """What is said of an answer on the terminal: never the key, never the text.
-
-    `seconds` are those of audio sent, for PCM; `status` is None where there was none.
-    """
+    """What is said of an answer on the terminal, seconds of audio if PCM; no key, no text."""
 
     method: str
     path: str

@@ -41,10 +41,11 @@ if TYPE_CHECKING:
 class StubServer(Stub):
     """The stub on a port of this machine, in a thread, ready as soon as it is entered.
 
-    ```python
-    with StubServer() as stub:
-        client = ModelGates(base_url=stub.base_url, api_key=stub.api_key)
-    ```
+    Examples:
+        >>> with StubServer() as stub:
+        ...     with ModelGates(base_url=stub.base_url, api_key=stub.api_key) as client:
+        ...         client.audio.speech.create(model="any/model", voice="alloy", input="Hi").format
+        'pcm'
 
     Arguments:
         host: the address to listen on.

@@ -1,0 +1,1 @@
+"""The documentation site: assembled from `docs/`, built by Zensical, checked, repeated for AI."""

@@ -1,0 +1,64 @@
+"""Schemas of the OpenAPI document as the validator takes them, and what it says in words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from jsonschema import Draft202012Validator, FormatChecker, validators
+
+from modelgates_speech.stub.shapes import Json, fields
+
+BASE = "urn:modelgates:openapi"
+
+
+def in_json(message: str, value: Json) -> str:
+    """Write a value in a message as JSON has it, where the library writes it as Python does."""
+    shown, meant = repr(value), json.dumps(value, ensure_ascii=False)
+    return message.replace(shown, meant) if len(shown) > 1 else message
+
+
+def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> Any:
+    try:
+        return _PATTERN(validator, pattern, instance, schema)
+    except re.error:
+        # Patterns are JavaScript's: what Python cannot read it does not judge.
+        return ()
+
+
+_PATTERN: Any = cast("Any", Draft202012Validator).VALIDATORS["pattern"]
+Validator: Any = cast("Any", validators).extend(Draft202012Validator, {"pattern": _patterned})
+
+FORMATS = FormatChecker(["date", "ipv4", "ipv6", "uuid"])
+
+
+@FORMATS.checks("date-time", raises=ValueError)
+def _is_date_time(value: object) -> bool:
+    if isinstance(value, str):
+        moment = datetime.fromisoformat(value)
+        return moment.tzinfo is not None and value[10:11] in {"T", "t", " "}
+    return True
+
+
+def absolute(part: Json) -> Json:
+    """Make references absolute, and say as OpenAPI 3.1 does what 3.0 says in its own way."""
+    if isinstance(part, Mapping):
+        made = {
+            str(key): f"{BASE}{value}"
+            if key == "$ref" and str(value).startswith("#")
+            else absolute(value)
+            for key, value in fields(part).items()
+        }
+        if made.get("nullable") is True and isinstance(made.get("type"), str):
+            made["type"] = [made["type"], "null"]
+        for bound in ("minimum", "maximum"):
+            exclusive = f"exclusive{bound.capitalize()}"
+            if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
+                made[exclusive] = made.pop(bound)
+        return made
+    if isinstance(part, list):
+        return [absolute(value) for value in cast("Sequence[Json]", part)]
+    return part
