@@ -1,9 +1,11 @@
 """What the client makes of the bytes it receives, before any network is involved."""
 
+import base64
 import gzip
 import io
 import os
 import pickle
+import re
 import wave
 import zlib
 
@@ -12,6 +14,7 @@ import pytest
 from modelgates_speech import Audio, ConfigurationError, IncompleteAudioError, InvalidResponseError
 from modelgates_speech._binding import DEFAULT_RESPONSE_FORMAT
 from modelgates_speech.audio import FORMAT_BY_SUFFIX, Receiver, file_header, format_for_file
+from modelgates_speech.config import MAX_SHOWN
 
 PCM = {"content-type": "audio/pcm;rate=16000;channels=2"}
 OPAQUE = {"content-type": "application/octet-stream"}
@@ -273,3 +276,33 @@ def test_a_rate_that_cannot_be_read_is_not_guessed():
     assert audio.duration is None
     with pytest.raises(ConfigurationError, match="rate=fast"):
         audio.to_wav()
+
+
+def shown(audio):
+    """The kind and the bytes of the player that a notebook shows."""
+    found = re.fullmatch(
+        r'<audio controls src="data:audio/(\S+);base64,(\S+)"></audio>', audio._repr_html_()
+    )
+    return found[1], base64.b64decode(found[2])
+
+
+def test_a_notebook_shows_a_player():
+    assert shown(silence()) == ("wav", silence().to_wav())
+    assert shown(silence(format="mp3", content=b"\xff\xfb")) == ("mpeg", b"\xff\xfb")
+    assert shown(silence(format="flac", content=b"fLaC")) == ("flac", b"fLaC")
+
+
+def test_a_name_that_a_server_made_up_cannot_add_to_the_page():
+    kind, _ = shown(silence(format='x"><script>'))
+    assert kind == "x%22%3E%3Cscript%3E"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"content": bytes(MAX_SHOWN + 2)}, {"sample_rate": None}, {"channels": None}],
+    ids=["too long", "no rate", "no channels"],
+)
+def test_what_no_page_can_play_is_shown_as_text(changes):
+    audio = silence(**changes)
+    assert audio._repr_html_() is None
+    assert repr(audio).startswith("Audio(format='pcm'")
