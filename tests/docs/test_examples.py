@@ -27,7 +27,7 @@ PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md"] + [
 SHELLS = {"sh": "bash", "shell": "bash", "bash": "bash", "zsh": "zsh", "fish": "fish"}
 SHELLS["powershell"] = "pwsh"
 # What shows something and does nothing, or is not for this machine.
-SHOWN = {"text", "yaml", "dockerfile"}
+SHOWN = {"text", "yaml", "dockerfile", "javascript", "go", "java", "ruby"}
 # They need more than the tests have; `nox -s docs` brings it, and runs them.
 GUIDES = ("docs/guides/browser.md", "docs/guides/notebook.md", "docs/guides/telephony.md")
 # They need a notebook, and an event loop that is there already.

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator, FormatChecker, validators
 
 from modelgates_speech.stub.shapes import Json, fields
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 BASE = "urn:modelgates:openapi"
 
 
 def in_json(message: str, value: Json) -> str:
     """Write a value in a message as JSON has it, where the library writes it as Python does."""
-    shown = repr(value)
-    return (
-        message.replace(shown, json.dumps(value, ensure_ascii=False)) if len(shown) > 1 else message
-    )
+    shown, meant = repr(value), json.dumps(value, ensure_ascii=False)
+    return message.replace(shown, meant) if len(shown) > 1 else message
 
 
 def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> Any:
@@ -59,13 +54,11 @@ def absolute(part: Json) -> Json:
         }
         if made.get("nullable") is True and isinstance(made.get("type"), str):
             made["type"] = [made["type"], "null"]
-        for bound, exclusive in _BOUNDS.items():
+        for bound in ("minimum", "maximum"):
+            exclusive = f"exclusive{bound.capitalize()}"
             if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
                 made[exclusive] = made.pop(bound)
         return made
     if isinstance(part, list):
         return [absolute(value) for value in cast("Sequence[Json]", part)]
     return part
-
-
-_BOUNDS = {"minimum": "exclusiveMinimum", "maximum": "exclusiveMaximum"}
