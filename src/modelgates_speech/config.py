@@ -348,8 +348,6 @@ def is_loopback(host: str) -> bool:
 
 
 def from_environment(variable: str) -> str | None:
-    """The variable's value without white space around it, or None when nothing is left.
-
-    Files and secret stores add a line end that nobody means.
-    """
-    return os.environ.get(variable, "").strip() or None
+    """The variable's value, or None when it is unset or blank."""
+    value = os.environ.get(variable, "")
+    return value if value.strip() else None

@@ -229,9 +229,10 @@ class Reply(_ReplyHead):
             self._border.deadline.check()
             return self._received(next(self._pieces, b""))
 
-    def drain(self) -> bytes:
-        """The start of the body, as far as it comes, at most `MAX_EXCERPT`; then close."""
+    def drain(self, start: bytes = b"") -> bytes:
+        """`start` and what else of the body comes, at most `MAX_EXCERPT`; then close."""
         excerpt = _Excerpt()
+        excerpt.add(start)
         with contextlib.suppress(APIConnectionError), contextlib.closing(self):
             while excerpt.wants_more() and (data := self.read()):
                 excerpt.add(data)
@@ -279,9 +280,10 @@ class AsyncReply(_ReplyHead):
                     return self._received(data)
             return b""
 
-    async def drain(self) -> bytes:
-        """The start of the body, as far as it comes, at most `MAX_EXCERPT`; then close."""
+    async def drain(self, start: bytes = b"") -> bytes:
+        """`start` and what else of the body comes, at most `MAX_EXCERPT`; then close."""
         excerpt = _Excerpt()
+        excerpt.add(start)
         async with contextlib.aclosing(self):
             with contextlib.suppress(APIConnectionError):
                 while excerpt.wants_more() and (data := await self.read()):

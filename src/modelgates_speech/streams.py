@@ -7,7 +7,6 @@ import warnings
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from modelgates_speech.audio import Audio, AudioMetadata, Receiver, file_header, suffix_of
-from modelgates_speech.config import MAX_EXCERPT
 from modelgates_speech.errors import (
     APIConnectionError,
     ConfigurationError,
@@ -219,10 +218,11 @@ class AudioStream(_Stream["Reply"]):
             try:
                 self._feed(receiver, data)
             except InvalidResponseError as error:
-                # What else the server says of it belongs into the error.
+                # What else the server says of it belongs into the error. The frames below hold its
+                # start, not yet freed of the key.
                 if error.body:
-                    error.body = (error.body + reply.drain())[:MAX_EXCERPT]
-                raise
+                    error.body = reply.drain(error.body)
+                raise error.with_traceback(None) from None
         except BaseException:
             self.close()
             raise
@@ -320,8 +320,8 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
                 self._feed(receiver, data)
             except InvalidResponseError as error:
                 if error.body:
-                    error.body = (error.body + await reply.drain())[:MAX_EXCERPT]
-                raise
+                    error.body = await reply.drain(error.body)
+                raise error.with_traceback(None) from None
         except BaseException:
             await self.aclose()
             raise

@@ -4,10 +4,13 @@ import json
 import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 import wave
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -343,3 +346,24 @@ def test_the_documentation_lists_every_exit_code():
 
     rows = dict(re.findall(r"^\| (\d+) \| (.+?) \|$", page, re.MULTILINE))
     assert rows == {str(int(code)): code.meaning for code in Exit}
+
+
+@pytest.mark.parametrize("command", [("speak", "Hello"), ("narrate", "book.txt")])
+def test_7_audio_for_an_output_that_is_closed_is_not_asked_for(folder, stub, with_key, command):
+    (folder / "book.txt").write_text("Hello.")
+    words = [sys.executable, "-m", "modelgates_speech", *command, "-o", "-"]
+    # A shell closes it: Python has nothing to write to then.
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *words],
+        cwd=folder,
+        env=os.environ | with_key,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == Exit.NOT_WRITTEN
+    assert "standard output is closed: name a file with -o" in one_line(
+        SimpleNamespace(err=ended.stderr)
+    )
+    assert not stub.requests

@@ -51,8 +51,10 @@ def is_standard_output(output: Path | None, *, play: bool, as_json: bool) -> boo
         raise click.UsageError("--json and -o - would both write to standard output")
     if play:
         raise click.UsageError("--play and -o - exclude each other: a player takes what -o - gives")
+    if sys.stdout is None:
+        raise CommandError("standard output is closed: name a file with -o", Exit.NOT_WRITTEN)
     # There, bytes of audio would do harm.
-    if sys.stdout is not None and sys.stdout.isatty():
+    if sys.stdout.isatty():
         raise click.UsageError("-o - does not write audio to a terminal: pipe or redirect it")
     return True
 

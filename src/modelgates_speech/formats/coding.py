@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 _GZIP = {"gzip", "x-gzip"}
 CODINGS = {*_GZIP, "deflate"}
-# All that there are: other words, such as ``utf-8``, come from servers that mean something else.
-_ALL = {*CODINGS, "br", "compress", "x-compress", "dcb", "dcz", "exi", "zstd"}
+# Some servers mean something else by it.
+_NONE = {"", "identity", "none", "binary", "7bit", "8bit", "utf-8", "utf8", "aws-chunked"}
 
 # Speech compresses two- or threefold; what expands further than this is an attack or a fault.
 BOMB_RATIO = 100
@@ -25,7 +25,7 @@ _HEADED = 32 + zlib.MAX_WBITS
 
 def codings(header: str) -> list[str]:
     """The codings that a ``Content-Encoding`` names."""
-    return [name for part in header.split(",") if (name := part.strip().lower()) in _ALL]
+    return [name for part in header.split(",") if (name := part.strip().lower()) not in _NONE]
 
 
 class Expander:

@@ -298,8 +298,8 @@ class _Recorded:
         self._recording.write(data)
         return data
 
-    def drain(self) -> bytes:
-        return self._reply.drain()
+    def drain(self, start: bytes) -> bytes:
+        return self._reply.drain(start)
 
     def close(self) -> None:
         self._reply.close()
@@ -323,8 +323,8 @@ class _AsyncRecorded:
         await in_thread(self._recording.write, data)
         return data
 
-    async def drain(self) -> bytes:
-        return await self._reply.drain()
+    async def drain(self, start: bytes) -> bytes:
+        return await self._reply.drain(start)
 
     async def aclose(self) -> None:
         try:
