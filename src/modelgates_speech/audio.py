@@ -383,11 +383,11 @@ def _describe(
 
 
 def _expander_for(header: str, metadata: AudioMetadata) -> Expander | None:
-    match codings(header):
-        case []:
-            return None
-        case [coding] if coding in CODINGS:
-            return Expander(coding)
+    found = codings(header)
+    if not found:
+        return None
+    if len(found) == 1 and found[0] in CODINGS:
+        return Expander(found[0])
     raise _not_audio(metadata, f"a body in the coding {header!r} (identity was asked for)", b"")
 
 

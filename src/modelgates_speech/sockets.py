@@ -88,7 +88,8 @@ class AsyncBackend(httpcore2.AsyncNetworkBackend):
     """Opens sockets for event loops, which need no help with deadlines: they cancel."""
 
     def __init__(self) -> None:
-        self._backend = httpcore2.AnyIOBackend()
+        # The library defines it in two ways, of which one has no types.
+        self._backend: Any = httpcore2.AnyIOBackend()
 
     async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore2.AsyncNetworkStream:
         """Open one."""

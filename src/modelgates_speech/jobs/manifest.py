@@ -170,9 +170,9 @@ _AS_UTF_8 = "save it as UTF-8, for example with iconv -f utf-16 -t utf-8"
 
 def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
     with TextIOWrapper(opened, encoding="utf-8-sig", newline="") as file:
+        # Strict: else a quote that is never closed makes one row of all that follow it.
+        reader = csv.DictReader(dropwhile(_is_blank, file), strict=True)
         try:
-            # Strict: else a quote that is never closed makes one row of all that follow it.
-            reader = csv.DictReader(dropwhile(_is_blank, file), strict=True)
             reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             _check_header(path, reader.fieldnames)
             for number, found in enumerate(reader, start=1):
