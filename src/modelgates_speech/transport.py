@@ -211,11 +211,7 @@ def trusted() -> ssl.SSLContext:
     """What is trusted: ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, else what the system trusts."""
     file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
     if file or folder:
-        try:
-            return ssl.create_default_context(cafile=file, capath=folder)
-        except OSError as error:
-            named = " and ".join(filter(None, (file, folder)))
-            raise ValueError(f"the certificates in {named}: {error}") from error
+        return ssl.create_default_context(cafile=file, capath=folder)
     return httpcore2.default_ssl_context()
 
 
@@ -223,7 +219,11 @@ def trusted() -> ssl.SSLContext:
 def _configuring() -> Generator[None]:
     try:
         yield
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
+        named = f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}"
+        raise ConfigurationError(f"the certificates of {named} do not work: {error}") from error
+    except ValueError as error:
         raise ConfigurationError(f"the environment's settings do not work: {error}") from error
 
 

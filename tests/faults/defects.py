@@ -120,7 +120,7 @@ DEFECTS = [
     Defect(
         "dripped headers outlive the deadline",
         "transport.py",
-        '"network_backend": _Backend()',
+        '"network_backend": Backend()',
         '"network_backend": httpcore2.SyncBackend()',
         _cell("headers-dripped-a-byte-at-a-time"),
         "IncompleteAudioError",
@@ -201,8 +201,8 @@ DEFECTS = [
     Defect(
         "JSON passes for audio",
         "formats/__init__.py",
-        "    if not head[:16].lstrip().lower().startswith(_TEXT_STARTS):",
-        "    if True:",
+        "    may_be = prose or _TEXT.match(start)",
+        "    may_be = None",
         _cell("JSON-under-an-audio-type"),
         "the call should have failed",
     ),
@@ -329,8 +329,8 @@ DEFECTS = [
     Defect(
         "a proxy named by the environment is passed by",
         "proxies.py",
-        'proxy = proxies.get(parts.scheme) or proxies.get("all")',
-        "proxy = None",
+        "    if name is None:",
+        "    if True:",
         "test_proxies.py::"
         "test_calls_go_through_the_proxy_that_the_environment_names[sync-ALL_PROXY]",
         "assert b'' == |reached for speech.example",
@@ -521,5 +521,80 @@ DEFECTS = [
         "../jobs/test_what_is_paid_for.py::"
         "test_a_narration_that_is_left_keeps_what_is_under_way[None]",
         "assert 1[0-9] == 7|assert",
+    ),
+    Defect(
+        "a connection with more than its reply is used again",
+        "replies.py",
+        "        if heard is None:",
+        "        if True:",
+        "test_bystanders.py::test_bytes_after_a_reply_are_not_taken_for_the_next_one",
+        "assert",
+    ),
+    Defect(
+        "the caller's own exception is cleansed",
+        "replies.py",
+        "seen: set[int] = {id(self._before)}",
+        "seen: set[int] = set()",
+        "test_bystanders.py::"
+        "test_an_exception_that_the_caller_is_handling_keeps_its_traceback[sync]",
+        "assert None is not None",
+    ),
+    Defect(
+        "a stream whose event loop has ended passes for whole",
+        "replies.py",
+        'if getattr(self._pieces, "ag_frame", self) is None:',
+        "if False:",
+        "test_bystanders.py::test_a_stream_that_outlives_its_event_loop_does_not_pass_for_whole",
+        "DID NOT RAISE",
+    ),
+    Defect(
+        "an error class of the program's own is raised",
+        "errors.py",
+        "if sub.__module__ == __name__)",
+        ")",
+        "test_bystanders.py::"
+        "test_errors_that_a_program_derives_from_ours_are_never_raised_by_us[sync]",
+        "AttributeError|OwnStatusError|TypeError",
+    ),
+    Defect(
+        "a part passes for the whole",
+        "formats/media_type.py",
+        "    length = part[1] if part else headers.get",
+        "    length = headers.get",
+        "../unit/test_audio.py::test_a_part_of_the_audio_does_not_pass_for_all_of_it[4000-False]",
+        "DID NOT RAISE",
+    ),
+    Defect(
+        "a quote that is never closed makes one row of many",
+        "jobs/manifest.py",
+        ", strict=True",
+        "",
+        "../jobs/test_odd_input.py::test_a_manifest_that_is_not_what_it_seems_is_refused",
+        "DID NOT RAISE",
+    ),
+    Defect(
+        "the results of somebody else are emptied",
+        "jobs/results.py",
+        "            if foreign:",
+        "            if False:",
+        "../jobs/test_odd_input.py::test_a_results_file_of_somebody_else_is_left_alone",
+        "DID NOT RAISE|AttributeError",
+    ),
+    Defect(
+        "a cache that is cleared takes a user's files along",
+        "jobs/cache.py",
+        'if _ENTRY.fullmatch(f"{shard.name}{entry.name}"):',
+        "if entry.name.endswith(_SUFFIX):",
+        "../jobs/test_odd_input.py::test_clearing_a_cache_leaves_what_is_not_its_own",
+        "assert",
+    ),
+    Defect(
+        "a file that is write-protected is replaced",
+        "files.py",
+        "if not os.access(self._target, os.W_OK):",
+        "if False:",
+        "../unit/test_mistakes.py::"
+        "test_a_file_that_is_write_protected_is_refused_before_anything_is_paid_for",
+        "DID NOT RAISE",
     ),
 ]
