@@ -15,7 +15,7 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 # fall: the design wants 2,900 and 6,500.
 LARGEST_FILE = 400
 TOP = 5_091
-WITHOUT_STUB = 10_145
+WITHOUT_STUB = 10_147
 
 
 def count(file: Path) -> int:

@@ -165,7 +165,7 @@ class AtomicFile:
             )
         # A rename would replace it all the same, and what its owner has protected is to stay.
         if not os.access(self._target, os.W_OK):
-            raise PermissionError(errno.EACCES, "it is write-protected")
+            raise PermissionError(errno.EPERM, "it is write-protected")
         folder = self._target.parent.stat()
         if folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, found.st_uid, folder.st_uid):
             raise PermissionError(errno.EPERM, "it is somebody else's, in a folder like /tmp")

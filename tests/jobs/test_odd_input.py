@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import pickle
 
 import pytest
@@ -122,6 +123,22 @@ def test_what_a_crash_left_of_a_line_does_not_stop_the_next_run(batch, out, rest
         file.write(rest)
     report = batch(rows(2))
     assert (report.ok, report.skipped) == (1, 1)
+
+
+def test_a_file_that_is_write_protected_stops_no_other_row(
+    batch,  # noqa: F811
+    out,  # noqa: F811
+    stub,
+    monkeypatch,
+):
+    out.mkdir()
+    (out / "row-1.wav").write_bytes(b"mine")
+    # Some who run this may write everything.
+    monkeypatch.setattr(os, "access", lambda file, mode: file.name != "row-1.wav")
+    report = batch(rows(3))
+    assert (report.ok, report.failed, report.stopped) == (2, 1, None)
+    assert (out / "row-1.wav").read_bytes() == b"mine"
+    assert len(stub.requests) == 2
 
 
 def test_the_message_names_the_file_that_is_in_the_way(batch, out):  # noqa: F811

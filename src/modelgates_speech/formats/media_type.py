@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ _OTHER_PCM = re.compile(
 )
 
 
-def named(content_type: str) -> tuple[str | None, dict[str, str]]:
+@lru_cache(maxsize=64)
+def named(content_type: str) -> tuple[str | None, Mapping[str, str]]:
     """The format that it names, and its parameters, as RFC 9110 writes them.
 
     The format is ``""`` where it says nothing of what is in the body, ``unknown`` where it says

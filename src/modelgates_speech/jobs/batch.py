@@ -64,7 +64,7 @@ MAX_REFUSALS = 10
 KEPT = "kept"
 
 # What a disk says of one name and no other.
-_OF_ONE_FILE = {errno.EBUSY, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
+_ONE_FILE = {errno.EBUSY, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EPERM}
 
 
 @attrs.define
@@ -310,7 +310,7 @@ class _Batch:
         except ModelGatesError as error:
             self._limiter.end()
             fatal = isinstance(error, AuthenticationError | PaymentRequiredError | SaveError)
-            if fatal and getattr(error, "errno", None) not in _OF_ONE_FILE:
+            if fatal and getattr(error, "errno", None) not in _ONE_FILE:
                 self._stop(f"no other row would fare better: {error}")
             self._count_unreached(error)
             await self._fail_with(row, error)
