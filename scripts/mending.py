@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from scripts.document import is_list, is_mapping
-from scripts.references import SAMPLES
+from scripts.layout import Mend, lay_out
+from scripts.references import keys_of, parts, references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.references import Place
-
-
-class Mend(NamedTuple):
-    """What was mended, and where."""
-
-    place: Place
-    what: str
-
 
 _BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
+# What publishers call a type by the name that their language has for it.
+_WORDS = {
+    **dict.fromkeys(("float", "double", "decimal"), "number"),
+    **dict.fromkeys(("int", "long"), "integer"),
+    **dict.fromkeys(("str", "text"), "string"),
+    **dict.fromkeys(("dict", "map"), "object"),
+    "bool": "boolean",
+    "list": "array",
+}
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -39,25 +40,36 @@ def mended(document: dict[str, Any]) -> tuple[dict[str, Any], list[Mend]]:
         document: A document, parsed; it stays as it is.
 
     Returns:
-        The mended copy, or the document itself where there was nothing to mend, and the mends.
+        The mended copy, and the mends.
     """
     copy = deepcopy(document)
-    mends = list(_mend(copy, (), modern=str(document.get("openapi", "")).startswith("3.1")))
-    return (copy if mends else document), mends
+    mends = [*lay_out(copy), *_mend(copy)]
+    return copy, mends
 
 
-def _mend(node: Any, place: Place, *, modern: bool) -> Iterator[Mend]:
-    if is_mapping(node):
-        names = place[-1:] == ("properties",)
-        if not names:
-            yield from (Mend(place, what) for what in _mend_schema(node, modern=modern))
-        for key, value in node.items():
-            # A property may be called `default`: only outside of `properties` is it a sample.
-            if names or key not in SAMPLES:
-                yield from _mend(value, (*place, key), modern=modern)
-    elif is_list(node):
-        for index, value in enumerate(node):
-            yield from _mend(value, (*place, index), modern=modern)
+def _mend(document: dict[str, Any]) -> Iterator[Mend]:
+    modern = not str(document["openapi"]).startswith("3.0")
+    # What `required` names may be a property of another part of the whole.
+    joined = {
+        keys_of(target)[-1] for place, target in references(document) if "allOf" in place[-3:]
+    }
+    for place, node in parts(document):
+        yield from (Mend(place, what) for what in _mend_schema(node, modern=modern))
+        if "allOf" not in {*node, *place} and place[-1:] and place[-1] not in joined:
+            yield from (Mend(place, what) for what in _mend_required(node))
+        if place[-2:-1] == ("responses",) and not {"description", "$ref"} & node.keys():
+            node["description"] = ""
+            yield Mend(place, "it has no description")
+
+
+def _mend_required(node: dict[str, Any]) -> Iterator[str]:
+    """Take a property that is required and not described as one of any type."""
+    properties, required = node.get("properties"), node.get("required")
+    if is_mapping(properties) and is_list(required) and not {"anyOf", "oneOf"} & node.keys():
+        for name in required:
+            if isinstance(name, str) and name not in properties:
+                properties[name] = {}
+                yield f"`required` names {name!r}, which is not described: it may be anything"
 
 
 def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
@@ -74,6 +86,10 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
     if modern:
         yield from _mend_old_words(node)
     kind = node.get("type")
+    if isinstance(kind, str) and kind.lower() in _WORDS and "in" not in node:
+        node["type"] = _WORDS[kind.lower()]
+        yield f"the type {kind!r} means {node['type']!r}"
+        kind = node["type"]
     if "default" in node and isinstance(kind, str) and kind in _TYPES:
         given = node["default"]
         fits = isinstance(given, _TYPES[kind]) and (

@@ -64,15 +64,42 @@ class Edition:
         return node
 
     def merged(self, schema):
-        """Give the properties of an object and the names of those required, `allOf` included."""
+        """Give the properties of an object and the names of those required.
+
+        Parts of it count; of several that it may be, what any has and what all require.
+        """
         schema = self.resolved(schema)
         properties, required = {}, list(schema.get("required", []))
         for part in schema.get("allOf", []):
             inner, demanded = self.merged(part)
             properties |= inner
             required += demanded
+        for key in ("anyOf", "oneOf"):
+            branches = [self.merged(part) for part in schema.get(key, []) if not _is_null(part)]
+            for inner, _ in branches:
+                properties = inner | properties
+            first = branches[0][1] if branches else []
+            required += [name for name in first if all(name in b for _, b in branches)]
         properties |= schema.get("properties", {})
         return properties, list(dict.fromkeys(required))
+
+    def told(self, schema):
+        """Give a schema that is one thing or null, or a part of one, as that one thing."""
+        schema = self.resolved(schema)
+        for key in ("allOf", "anyOf", "oneOf"):
+            others = [part for part in schema.get(key, []) if not _is_null(part)]
+            if len(others) == 1:
+                return {**self.told(others[0]), **schema}
+        return schema
+
+    def values(self, schema):
+        """Give the values that a schema lists, in parts of it too."""
+        schema = self.resolved(schema)
+        found = [*schema.get("enum", []), *([schema["const"]] if "const" in schema else [])]
+        for key in ("allOf", "anyOf", "oneOf"):
+            for part in schema.get(key, []):
+                found += self.values(part)
+        return found
 
     @property
     def is_open(self):
@@ -117,7 +144,7 @@ class Edition:
             for part in schema.get(key, []):
                 yield from self._samples(self.resolved(part))
         if "pattern" in schema:
-            yield _smallest(strategies.from_regex(schema["pattern"]))
+            yield _smallest(strategies.from_regex(_as_python(schema["pattern"])))
         least = schema.get("minimum", schema.get("exclusiveMinimum", 0))
         length = schema.get("minLength", 0)
         yield from (f"{'Hello':e<{length}}"[: schema.get("maxLength")], *_FORMATTED)
@@ -129,10 +156,16 @@ class Edition:
     def body(self):
         """The smallest body of a request, which says what was always said where it may."""
         usual = {name: value for name, value in USUAL.items() if name in self.properties}
-        wanted = dict.fromkeys([*self.required, *usual])
-        return {
-            name: self.sample(self.properties.get(name, {}), USUAL.get(name)) for name in wanted
-        }
+        whole = self.resolved(self.schema)
+        either = [self.merged(part)[1] for key in ("anyOf", "oneOf") for part in whole.get(key, [])]
+        bodies = []
+        for more in ([], *either):
+            wanted = dict.fromkeys([*self.required, *more, *([] if bodies else usual)])
+            bodies.append({name: self._usual(name) for name in wanted})
+        return next((body for body in bodies if self.allows(self.schema, body)), bodies[0])
+
+    def _usual(self, name):
+        return self.sample(self.properties.get(name, {}), USUAL.get(name))
 
     def demanded(self, place):
         """Give the required parameters at a place, `header` or `query`, but for the key."""
@@ -197,13 +230,13 @@ class Edition:
     @functools.cached_property
     def formats(self):
         """The formats that `response_format` names; empty where it names none."""
-        named = self.resolved(self.properties.get("response_format", {})).get("enum", [])
+        named = self.values(self.properties.get("response_format", {}))
         return [name for name in named if isinstance(name, str)]
 
     @functools.cached_property
     def default_format(self):
         """The format that comes where none was asked for, which has been PCM since ever."""
-        schema = self.resolved(self.properties.get("response_format", {}))
+        schema = self.told(self.properties.get("response_format", {}))
         return schema.get("default", "pcm")
 
     def asks_for_pcm(self):
@@ -240,6 +273,22 @@ def _modern(node):
     elif isinstance(node, list):
         return [_modern(value) for value in node]
     return node
+
+
+def _is_null(schema):
+    return isinstance(schema, Mapping) and schema.get("type") == "null"
+
+
+def _as_python(pattern):
+    """Write a pattern of JavaScript as Python's, as far as documents go."""
+    for theirs, ours in (
+        (r"\(\?<(?=[A-Za-z])", "(?P<"),
+        (r"\\p\{Lu\}", "[A-Z]"),
+        (r"\\p\{L[a-z]?\}", "[A-Za-z]"),
+        (r"\\p\{N[a-z]?\}", "[0-9]"),
+    ):
+        pattern = re.sub(theirs, ours, pattern)
+    return pattern
 
 
 def _smallest(strategy):

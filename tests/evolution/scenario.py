@@ -104,16 +104,18 @@ def test_a_property_newer_than_this_release_is_sent_and_judged_by_the_server(cli
 
 @needs_provider
 def test_provider_options_are_sent_by_their_slugs(client, stub):
-    slugs = provider_slugs()
-    options = {slug: {"n": index} for index, slug in enumerate(slugs)}
+    options = provider_options()
     client.audio.speech.create(**HELLO, provider={"options": options})
     assert stub.requests[-1].body["provider"] == {"options": options}
 
 
-def provider_slugs():
+def provider_options():
     provider, _ = EDITION.merged(EDITION.properties["provider"])
     options, _ = EDITION.merged(provider["options"])
-    return options
+    return {
+        slug: EDITION.sample(schema, {"n": index})
+        for index, (slug, schema) in enumerate(options.items())
+    }
 
 
 def test_the_generated_model_keeps_every_property_under_its_name():
@@ -125,8 +127,7 @@ def test_the_generated_model_keeps_every_property_under_its_name():
 
 @needs_provider
 def test_the_generated_models_keep_the_names_of_the_document(client, stub):
-    options = {slug: {"n": index} for index, slug in enumerate(provider_slugs())}
-    whole = BODY | {"provider": {"options": options}}
+    whole = BODY | {"provider": {"options": provider_options()}}
     model = _binding.SpeechRequest.from_dict(whole)
     assert model.to_dict() == whole
     client.audio.speech.create(**HELLO, provider=model.provider)

@@ -1,0 +1,87 @@
+"""Put the paths of a document where this project looks for them, and say what that took."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scripts.binding import METHOD, PATH
+from scripts.document import is_list, is_mapping
+from scripts.references import METHODS, follow, parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scripts.references import Place
+
+
+class Mend(NamedTuple):
+    """What was mended, and where."""
+
+    place: Place
+    what: str
+
+
+def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
+    """Change a document so that ours is at its path, and each operation has a name of its own."""
+    if str(document["openapi"]) in {"3.0", "3.1", "3.2"}:
+        document["openapi"] = f"{document['openapi']}.0"
+        yield Mend(("openapi",), f"this means {document['openapi']}")
+    info = document.get("info")
+    info = document["info"] = info if is_mapping(info) else {}
+    for name in {"title", "version"} - info.keys():
+        info[name] = "unnamed"
+        yield Mend(("info",), f"it has no {name}")
+    paths = document["paths"]
+    for path, item in list(paths.items()):
+        if not is_mapping(item):
+            del paths[path]
+            yield Mend(("paths", path), "it says nothing")
+        elif is_mapping(target := follow(document, str(item.get("$ref", "")))) and "$ref" in item:
+            rest = {key: value for key, value in item.items() if key != "$ref"}
+            paths[path] = {**deepcopy(target), **rest}
+    yield from _move_prefix(document)
+    yield from _name_once(document)
+
+
+def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
+    """Have the server say what the paths begin with, where ours is at none of its own."""
+    paths = document["paths"]
+    found = [path for path, item in paths.items() if path.endswith(PATH) and METHOD in item]
+    if PATH in found or not found:
+        return
+    prefix = min(found, key=len).removesuffix(PATH)
+    yield Mend(("paths",), f"the paths begin with {prefix}, which counts as the server's")
+    for path in list(paths):
+        item = paths.pop(path)
+        if path.startswith(f"{prefix}/"):
+            paths[path.removeprefix(prefix)] = item
+        else:
+            yield Mend(("paths", path), f"left out, for it does not begin with {prefix}")
+    for _, node in parts(document):
+        if is_list(node.get("servers")):
+            for server in node["servers"]:
+                server["url"] = f"{server['url'].rstrip('/')}{prefix}"
+        start = f"#/paths/{prefix.replace('/', '~1')}"
+        if str(node.get("$ref")).startswith(start):
+            node["$ref"] = f"#/paths/{node['$ref'].removeprefix(start)}"
+    document.setdefault("servers", [{"url": prefix}])
+
+
+def _name_once(document: dict[str, Any]) -> Iterator[Mend]:
+    """Take from an operation an id that another has; ours keeps its own."""
+    known: dict[str, str] = {}
+    paths = document["paths"]
+    places = [(path, method) for path in paths for method in METHODS if method in paths[path]]
+    for path, method in sorted(places, key=lambda place: place != (PATH, METHOD)):
+        operation = paths[path][method]
+        if not is_mapping(operation) or "operationId" not in operation:
+            continue
+        name = str(operation["operationId"])
+        if name in known:
+            del operation["operationId"]
+            yield Mend(
+                ("paths", path, method), f"its operationId {name!r} is that of {known[name]}"
+            )
+        else:
+            known[name] = f"{method.upper()} {path}"
