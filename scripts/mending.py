@@ -12,6 +12,8 @@ from scripts.references import keys_of, parts, references
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from scripts.references import Place
+
 
 _BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 # What publishers call a type by the name that their language has for it.
@@ -55,11 +57,23 @@ def _mend(document: dict[str, Any]) -> Iterator[Mend]:
     }
     for place, node in parts(document):
         yield from (Mend(place, what) for what in _mend_schema(node, modern=modern))
+        yield from (Mend(place, what) for what in _mend_recursion(node, place))
         if "allOf" not in {*node, *place} and place[-1:] and place[-1] not in joined:
             yield from (Mend(place, what) for what in _mend_required(node))
         if place[-2:-1] == ("responses",) and not {"description", "$ref"} & node.keys():
             node["description"] = ""
             yield Mend(place, "it has no description")
+
+
+def _mend_recursion(node: dict[str, Any], place: Place) -> Iterator[str]:
+    """Say by `$ref` that a schema holds itself, as JSON Schema of 2019 did not."""
+    if "$recursiveAnchor" in node:
+        del node["$recursiveAnchor"]
+        yield "`$recursiveAnchor` is not a word of OpenAPI"
+    if node.get("$recursiveRef") == "#" and place[:2] == ("components", "schemas"):
+        del node["$recursiveRef"]
+        node["$ref"] = f"#/components/schemas/{place[2]}"
+        yield "`$recursiveRef` is `$ref` in OpenAPI"
 
 
 def _mend_required(node: dict[str, Any]) -> Iterator[str]:
@@ -80,11 +94,11 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
             if len(once) < len(values):
                 node[key] = once
                 yield f"`{key}` has a value twice"
-    if isinstance(node.get("required"), bool) and "in" not in node and "content" not in node:
+    if isinstance(node.get("required"), bool) and not {"in", "content", "schema"} & node.keys():
         del node["required"]
         yield "`required` stands at a property, where it says nothing"
     if modern:
-        yield from _mend_old_words(node)
+        yield from mend_old_words(node)
     kind = node.get("type")
     if isinstance(kind, str) and kind.lower() in _WORDS and "in" not in node:
         node["type"] = _WORDS[kind.lower()]
@@ -100,7 +114,7 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
             yield f"the default {given!r} is not of type {kind}"
 
 
-def _mend_old_words(node: dict[str, Any]) -> Iterator[str]:
+def mend_old_words(node: dict[str, Any]) -> Iterator[str]:
     """Say as OpenAPI 3.1 does what only 3.0 says so."""
     for exclusive, bound in _BOUNDS.items():
         if isinstance(node.get(exclusive), bool):

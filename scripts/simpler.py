@@ -21,6 +21,7 @@ _NAMED_SCHEMAS = {"properties", "patternProperties", "dependentSchemas", "schema
 _LISTED_SCHEMAS = {"allOf", "anyOf", "oneOf", "prefixItems"}
 # What says which properties go together, and nothing of what they are.
 _CONDITION = {"required", "not", "if", "then", "else", "title", "description"}
+_NOT_USED = {"callbacks", "example", "examples", "externalDocs", "links", "xml"}
 # What is said of one of several values.
 _VALUE = {"const", "title", "description", "type", "deprecated"}
 _PLAIN = {"string", "number", "integer", "boolean", "null"}
@@ -41,6 +42,18 @@ def simplify(document: dict[str, Any]) -> None:
                 if all(isinstance(value, str) for value in values):
                     node["type"] = "string"
     _make_one_object(document)
+
+
+def bare(document: dict[str, Any]) -> dict[str, Any]:
+    """Give a copy without what no client is generated from: samples, links, callbacks."""
+    document = deepcopy(document)
+    for _, node in list(parts(document)):
+        for key in _NOT_USED & node.keys():
+            del node[key]
+        if isinstance(node.get("default"), dict | list):
+            # The generator knows none of these, and loses what holds one.
+            del node["default"]
+    return document
 
 
 def write_plainly(document: dict[str, Any]) -> None:

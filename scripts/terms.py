@@ -7,7 +7,6 @@ occur. What is sent and received stays what the document says.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from openapi_python_client.parser.openapi import generate_operation_id
@@ -18,7 +17,7 @@ from openapi_python_client.strings import PythonIdentifier, get_content_type, pa
 from scripts.binding import METHOD, PATH
 from scripts.document import is_list, is_mapping
 from scripts.references import METHODS, follow, parts
-from scripts.simpler import simplify, write_plainly
+from scripts.simpler import bare, simplify, write_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +59,7 @@ class Terms:
     """
 
     def __init__(self, document: dict[str, Any], config: Config) -> None:
-        self.document = deepcopy({key: document[key] for key in _ROOTS & document.keys()})
+        self.document = bare({key: document[key] for key in _ROOTS & document.keys()})
         if str(document.get("openapi", "")).startswith("3.2"):
             self.document["openapi"] = "3.1.1"
         simplify(self.document)
@@ -204,12 +203,16 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
                 yield method, path, item[method]
 
 
+# OpenAPI has parameters of these names ignored: what they hold is said elsewhere.
+_IGNORED = {"accept", "authorization", "content-type"}
+
+
 def is_key(document: dict[str, Any], parameter: dict[str, Any]) -> bool:
-    """Tell whether a parameter is the header that holds the key."""
+    """Tell whether a parameter is a header that is the client's to send, as that with the key."""
     if "$ref" in parameter:
         parameter = follow(document, parameter["$ref"])
     place, name = parameter.get("in"), str(parameter.get("name"))
-    return place == "header" and name.lower() == "authorization"
+    return place == "header" and name.lower() in _IGNORED
 
 
 def _variants(name: str) -> Iterator[str]:

@@ -16,10 +16,11 @@ from ruamel.yaml.error import YAMLError
 from scripts.binding import METHOD, PATH
 from scripts.document import DocumentError, is_list, is_mapping
 from scripts.layout import Mend
-from scripts.mending import mended
+from scripts.mending import mend_old_words, mended
 from scripts.nodes import compose, step_into
 from scripts.references import follow, parts, references
 from scripts.scope import OURS, UNUSED, only
+from scripts.simpler import bare
 from scripts.terms import operations
 
 if TYPE_CHECKING:
@@ -83,21 +84,24 @@ def validate(contents: dict[str, Any], data: bytes) -> Taken:
         reason = f"no {OURS}, which this client is for{there}"
         raise DocumentError(reason, lines.of(("paths",)))
     warnings = [lines.said(mend.place, mend.what) for mend in mends]
-    if fault := _fault(only(document, METHOD, PATH)):
+    used = bare(document)
+    if fault := _fault(only(used, METHOD, PATH)):
         raise DocumentError(fault.what, lines.of(fault.place))
     for place, node in parts(document):
         if others := _NEWER & node.keys() if place[:-1] == ("paths",) else ():
             warnings.append(lines.said(place, f"not generated: {', '.join(others)}"))
-    fault = _fault(document)
+    fault = _fault(used)
     left_out: dict[str, str] = {}
     if fault:
         for method, path, _ in operations(document):
-            if found := _fault(only(document, method, path)):
+            if found := _fault(only(used, method, path)):
                 left_out[f"{method.upper()} {path}"] = lines.said(found.place, found.what)
         if fault.place[:1] == ("components",):
             left_out[UNUSED] = lines.said(fault.place, fault.what)
         elif not left_out:
             warnings.append(lines.said(fault.place, fault.what))
+    elif fault := _fault(document):
+        warnings.append(f"{lines.said(fault.place, fault.what)}, which no code is made from")
     return Taken(document, left_out, warnings)
 
 
@@ -136,8 +140,11 @@ def _fault(document: dict[str, Any]) -> Mend | None:
             return Mend(place, f"$ref to {reference!r}, which is outside of the document")
         if follow(document, reference) is None:
             return Mend(place, f"$ref to {reference!r}, which is not there")
-    version = document["openapi"]
+    version = str(document["openapi"])
     document = _without_patterns(document)
+    if version.startswith("3.0") and _is_valid(_as_newer(document)):
+        # Words of 3.1 in a document that says 3.0 are as common as they are clear.
+        return None
     try:
         errors = _VALIDATORS[version[:3]](document).iter_errors()
         # A word that OpenAPI does not know says nothing; what else is wrong is an error of its own.
@@ -151,6 +158,24 @@ def _fault(document: dict[str, Any]) -> Mend | None:
         return None
     place = _whole_place(document, tuple(error.absolute_path), error.instance)
     return Mend(place, f"not valid OpenAPI {version}: {_short(error.message)}")
+
+
+def _is_valid(document: dict[str, Any]) -> bool:
+    try:
+        return not any(
+            not error.message.startswith("Unevaluated")
+            for error in OpenAPIV31SpecValidator(document).iter_errors()
+        )
+    except (OpenAPIValidationError, RecursionError):
+        return False
+
+
+def _as_newer(document: dict[str, Any]) -> dict[str, Any]:
+    newer = deepcopy({**document, "openapi": "3.1.0"})
+    for _, node in parts(newer):
+        for _ in mend_old_words(node):
+            pass
+    return newer
 
 
 def _without_patterns(document: dict[str, Any]) -> dict[str, Any]:

@@ -110,10 +110,9 @@ class Edition:
         """Give a validator for a schema of the document; another one than the stub's."""
         if not isinstance(schema, Mapping):
             schema = {} if schema else {"not": {}}
-        components = self.document.get("components", {})
+        places = {key: self.document.get(key, {}) for key in ("components", "paths")}
         return jsonschema_rs.Draft202012Validator(
-            {"$defs": {"here": _modern(schema)}, "$ref": "#/$defs/here"}
-            | {"components": _modern(components)},
+            {"$defs": {"here": _modern(schema)}, "$ref": "#/$defs/here"} | _modern(places),
             validate_formats=True,
         )
 
@@ -172,7 +171,7 @@ class Edition:
         return {
             name: _as_text(self.sample(parameter.get("schema", {})))
             for (where, name), parameter in self.parameters.items()
-            if where == place and parameter.get("required") and name.lower() != "authorization"
+            if where == place and parameter.get("required") and name.lower() not in _IGNORED
         }
 
     @functools.cached_property
@@ -252,6 +251,8 @@ class Edition:
         )
 
 
+# OpenAPI has parameters of these names ignored.
+_IGNORED = {"accept", "authorization", "content-type"}
 _FORMATTED = (
     "https://example.com/",
     "2026-11-25",

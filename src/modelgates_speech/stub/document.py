@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
+# OpenAPI has parameters of these names ignored: what they hold is said elsewhere.
+_IGNORED = ("accept", "content-type")
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
@@ -174,7 +176,8 @@ class Document:
                     schema=parameter.get("schema", True),
                 )
                 for parameter in parameters
-                if parameter["in"] != "path" and parameter["name"].lower() not in credentials
+                if parameter["in"] != "path"
+                and parameter["name"].lower() not in {*credentials, *_IGNORED}
             ],
             responses={
                 str(status).upper(): _schemas(self._resolve(response))
