@@ -117,6 +117,7 @@ def render_binding(
             server URL.
     """
     tag, endpoint = find_endpoint(api)
+    _check_audio(document)
     model = _json_model(endpoint)
     schema = _response_format(document)
     formats = tuple(value for value in schema.get("enum", ()) if isinstance(value, str))
@@ -146,6 +147,23 @@ def find_endpoint(api: GeneratorData) -> tuple[str, Endpoint]:
             if (endpoint.method.lower(), path) == (METHOD, PATH):
                 return tag, endpoint
     raise BindingError(f"the document has no {METHOD.upper()} {PATH} that can be generated")
+
+
+def _check_audio(document: dict[str, Any]) -> None:
+    """Check that some success may be audio.
+
+    Raises:
+        BindingError: All are text or JSON.
+    """
+    responses = document["paths"][PATH][METHOD]["responses"]
+    kinds = [
+        kind
+        for status, response in responses.items()
+        if str(status).startswith("2")
+        for kind in resolve(document, response).get("content", {})
+    ]
+    if kinds and all("json" in kind or kind.startswith("text/") for kind in kinds):
+        raise BindingError(f"{METHOD.upper()} {PATH} answers with {', '.join(kinds)}: no audio")
 
 
 def _json_model(endpoint: Endpoint) -> ModelProperty:

@@ -14,7 +14,7 @@ from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.errors import GeneratorError
 
 from scripts.binding import METHOD, PATH, find_endpoint, json_media
-from scripts.references import follow
+from scripts.references import follow, reachable
 from scripts.scope import OURS, only, pruned
 from scripts.terms import operations
 
@@ -68,6 +68,7 @@ def _take_as_anything(document: dict[str, Any], config: Config) -> list[str]:
     if not properties or _is_expressed(document, config):
         return []
     found: list[str] = []
+    needed = reachable(document, document["paths"])
     for name, schema in properties.items():
         alone = deepcopy(document)
         others = _request(alone)["properties"]
@@ -75,6 +76,8 @@ def _take_as_anything(document: dict[str, Any], config: Config) -> list[str]:
         if not _is_expressed(alone, config):
             found.append(name)
             properties[name] = {"description": str(schema.get("description", ""))}
+    for kind, name in needed - reachable(document, document["paths"]):
+        del document["components"][kind][name]
     return [f"{OURS}: the type of `{name}`, which may be anything" for name in found]
 
 

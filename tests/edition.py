@@ -125,12 +125,12 @@ class Edition:
         validator = self.validator(schema)
         if usual is not None and validator.is_valid(usual):
             return usual
-        for value in self._samples(self.resolved(schema)):
+        for value in self._samples(self.resolved(schema), validator.is_valid):
             if validator.is_valid(value):
                 return value
         raise AssertionError(f"no sample of {schema}")
 
-    def _samples(self, schema):
+    def _samples(self, schema, allowed):
         if not isinstance(schema, Mapping):
             yield "sample"
             return
@@ -141,14 +141,20 @@ class Edition:
             yield {name: self.sample(properties.get(name, {})) for name in required}
         for key in ("anyOf", "oneOf", "allOf"):
             for part in schema.get(key, []):
-                yield from self._samples(self.resolved(part))
+                yield from self._samples(self.resolved(part), allowed)
         if "pattern" in schema:
-            yield _smallest(strategies.from_regex(_as_python(schema["pattern"])))
+            yield _smallest(strategies.from_regex(_as_python(schema["pattern"])), allowed)
         least = schema.get("minimum", schema.get("exclusiveMinimum", 0))
+        step = schema.get("multipleOf", 1)
+        yield -(-least // step) * step
         length = schema.get("minLength", 0)
         yield from (f"{'Hello':e<{length}}"[: schema.get("maxLength")], *_FORMATTED)
         yield from (least, least + 1, least + 0.5, 1, 1.0, True, None)
-        yield [self.sample(schema.get("items", {}))] * schema.get("minItems", 1)
+        first = [self.sample(part) for part in schema.get("prefixItems", [])]
+        if schema.get("items", {}) is not False:
+            count = schema.get("minItems", 1) - len(first)
+            yield first + [self.sample(schema.get("items", {})) for _ in range(count)]
+        yield first
         yield {}
 
     @functools.cached_property
@@ -292,14 +298,14 @@ def _as_python(pattern):
     return pattern
 
 
-def _smallest(strategy):
+def _smallest(strategy, allowed):
     quiet = hypothesis.settings(
         database=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
     )
     with warnings.catch_warnings():
         # Of being used before the tests begin, which is when they are told what to send.
         warnings.simplefilter("ignore", HypothesisSideeffectWarning)
-        return hypothesis.find(strategy, lambda _: True, settings=quiet)
+        return hypothesis.find(strategy, allowed, settings=quiet)
 
 
 def _as_text(value):

@@ -358,9 +358,10 @@ def _media_type(content: Mapping[str, Any], response_format: object) -> str | No
     for media_type in ours:
         if media_type in content:
             return media_type
+    if {"audio/*", "*/*"} & content.keys():
+        return ours[0]
     audible = (kind for kind in content if "json" not in kind and not kind.startswith("text/"))
-    first = next(audible, next(iter(content), None))
-    return ours[0] if first in {"audio/*", "*/*"} else first
+    return next(audible, next(iter(content), None))
 
 
 def _speak(asked: Mapping[str, Any], engine: Engine) -> Iterator[bytes]:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from modelgates_speech.stub.schemas import BASE, FORMATS, Validator, absolute, in_json
+from modelgates_speech.stub.schemas import BASE, FORMATS, absolute, in_json
 from modelgates_speech.stub.shapes import Json, fields
 from modelgates_speech.stub.usage import Field
 
@@ -211,7 +212,7 @@ class Document:
         Returns:
             What is wrong, and where (`$.speed`); None when nothing is.
         """
-        validator: Any = Validator(
+        validator: Any = Draft202012Validator(
             {} if schema is None else schema, registry=self._registry, format_checker=FORMATS
         )
         error = next(iter(validator.iter_errors(value)), None)
@@ -226,9 +227,10 @@ class Document:
 
     def fields_of(self, operation: Operation) -> list[Field]:
         """Give what the JSON of a request may hold; nothing where it is not JSON."""
-        schema = fields(self._resolve(_json(operation.bodies)))
-        parts = [schema, *(fields(self._resolve(part)) for part in schema.get("allOf", []))]
-        required = {name for part in parts for name in part.get("required", [])}
+        whole = fields(self._resolve(_json(operation.bodies)))
+        parts = [*self._parts(whole)]
+        sure = [whole, *(fields(self._resolve(part)) for part in whole.get("allOf", []))]
+        required = {name for part in sure for name in part.get("required", [])}
         found: list[Field] = []
         for part in parts:
             for name, value in fields(part.get("properties")).items():
@@ -243,13 +245,21 @@ class Document:
     def with_defaults(self, operation: Operation, body: Json) -> Mapping[str, Json]:
         """Add to the fields of a body those that it left to their defaults."""
         defaults: dict[str, Json] = {}
-        for schema in operation.bodies.values():
-            properties = fields(self._resolve(schema)).get("properties")
-            for name, reference in fields(properties).items():
-                value = fields(self._resolve(reference))
-                if "default" in value:
-                    defaults[name] = value["default"]
+        for whole in operation.bodies.values():
+            for schema in self._parts(whole):
+                for name, value in fields(schema.get("properties")).items():
+                    for part in self._parts(value):
+                        if "default" in part:
+                            defaults.setdefault(name, part["default"])
         return {**defaults, **fields(body)}
+
+    def _parts(self, schema: Json) -> Iterator[Mapping[str, Json]]:
+        """Give a schema and those that it is made of."""
+        schema = fields(self._resolve(schema))
+        yield schema
+        for key in ("allOf", "anyOf", "oneOf"):
+            for part in schema.get(key, []):
+                yield from self._parts(part)
 
     def error(
         self, operation: Operation | None, status: int, **hints: Json

@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-from jsonschema import Draft202012Validator, FormatChecker, validators
+from jsonschema import FormatChecker
 
 from modelgates_speech.stub.shapes import Json, fields
 
@@ -26,17 +26,6 @@ def in_json(message: str, value: Json) -> str:
     )
 
 
-def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> Any:
-    try:
-        return _PATTERN(validator, pattern, instance, schema)
-    except re.error:
-        # Patterns are JavaScript's: what Python cannot read it does not judge.
-        return ()
-
-
-_PATTERN: Any = cast("Any", Draft202012Validator).VALIDATORS["pattern"]
-Validator: Any = cast("Any", validators).extend(Draft202012Validator, {"pattern": _patterned})
-
 FORMATS = FormatChecker(["date", "ipv4", "ipv6", "uuid"])
 
 
@@ -45,6 +34,15 @@ def _is_date_time(value: object) -> bool:
     if isinstance(value, str):
         moment = datetime.fromisoformat(value)
         return moment.tzinfo is not None and value[10:11] in {"T", "t", " "}
+    return True
+
+
+def _is_readable(pattern: str) -> bool:
+    """Tell whether Python reads a pattern, which is JavaScript's; what it cannot is not judged."""
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
     return True
 
 
@@ -59,6 +57,11 @@ def absolute(part: Json) -> Json:
         }
         if made.get("nullable") is True and isinstance(made.get("type"), str):
             made["type"] = [made["type"], "null"]
+        if isinstance(made.get("pattern"), str) and not _is_readable(made["pattern"]):
+            del made["pattern"]
+        if isinstance(made.get("patternProperties"), Mapping):
+            named = fields(made["patternProperties"])
+            made["patternProperties"] = {key: named[key] for key in named if _is_readable(key)}
         for bound, exclusive in _BOUNDS.items():
             if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
                 made[exclusive] = made.pop(bound)
