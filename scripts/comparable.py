@@ -7,6 +7,7 @@ from typing import Any
 
 from scripts.binding import resolve
 from scripts.document import is_list, is_mapping
+from scripts.layout import is_bearer
 from scripts.references import METHODS, follow
 from scripts.simpler import simplify
 from scripts.terms import bodies, is_key, operations
@@ -43,7 +44,7 @@ def _leave_out_the_key(document: dict[str, Any]) -> None:
     for _, _, operation in operations(document):
         security: list[dict[str, Any]] | None = operation.pop("security", whole)
         names = [name for requirement in security or [] for name in requirement]
-        if names and not any(_is_bearer(schemes.get(name, {})) for name in names):
+        if names and not any(is_bearer(schemes.get(name, {})) for name in names):
             operation["security"] = security
     if not any("security" in operation for _, _, operation in operations(document)):
         document.get("components", {}).pop("securitySchemes", None)
@@ -51,13 +52,6 @@ def _leave_out_the_key(document: dict[str, Any]) -> None:
         for level in (item, *(item[method] for method in METHODS if method in item)):
             if is_list(level.get("parameters")):
                 level["parameters"] = [p for p in level["parameters"] if not is_key(document, p)]
-
-
-def _is_bearer(scheme: dict[str, Any]) -> bool:
-    return (
-        scheme.get("type") in {"oauth2", "openIdConnect"}
-        or str(scheme.get("scheme")).lower() == "bearer"
-    )
 
 
 def _modernize(node: Any, document: dict[str, Any]) -> None:

@@ -32,6 +32,9 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
     for name in {"title", "version"} - info.keys():
         info[name] = "unnamed"
         yield Mend(("info",), f"it has no {name}")
+    if isinstance(info["version"], int | float):
+        info["version"] = str(info["version"])
+        yield Mend(("info", "version"), f"this means '{info['version']}'")
     paths = document["paths"]
     for path, item in list(paths.items()):
         if not is_mapping(item):
@@ -42,6 +45,8 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
             paths[path] = {**deepcopy(target), **rest}
     yield from _move_prefix(document)
     yield from _name_once(document)
+    yield from _drop_what_is_wrong_and_unused(document)
+    yield from _add_bearer(document)
 
 
 def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
@@ -85,3 +90,40 @@ def _name_once(document: dict[str, Any]) -> Iterator[Mend]:
             )
         else:
             known[name] = f"{method.upper()} {path}"
+
+
+def _drop_what_is_wrong_and_unused(document: dict[str, Any]) -> Iterator[Mend]:
+    """Drop links, callbacks and samples that lead nowhere: no client is made from them."""
+    for place, node in list(parts(document)):
+        if "schema" in node and not is_mapping(node.get("examples", {})):
+            del node["examples"]
+            yield Mend((*place, "examples"), "not by names, so left aside")
+        for key in {"callbacks", "links", "examples"} & node.keys():
+            named: Any = node[key]
+            for name in list(named) if is_mapping(named) else []:
+                reference = named[name].get("$ref") if is_mapping(named[name]) else None
+                if reference and follow(document, str(reference)) is None:
+                    del named[name]
+                    yield Mend((*place, key, name), "points at nothing, so left aside")
+
+
+def _add_bearer(document: dict[str, Any]) -> Iterator[Mend]:
+    """Let the key be a bearer token, as this client sends it, where only other ways are named."""
+    schemes: dict[str, Any] = document.get("components", {}).get("securitySchemes", {})
+    bearers = {name for name, scheme in schemes.items() if is_bearer(scheme)}
+    for place, node in list(parts(document)):
+        security = node.get("security")
+        if not security or not is_list(security) or not all(security):
+            continue
+        if not any(bearers & requirement.keys() for requirement in security):
+            schemes["bearerKey"] = {"type": "http", "scheme": "bearer"}
+            document.setdefault("components", {})["securitySchemes"] = schemes
+            node["security"] = [*security, {"bearerKey": []}]
+            what = "none of it is a bearer token, as which this client sends the key all the same"
+            yield Mend((*place, "security"), what)
+
+
+def is_bearer(scheme: dict[str, Any]) -> bool:
+    """Tell whether a key is sent as a bearer token."""
+    kind, name = scheme.get("type"), str(scheme.get("scheme")).lower()
+    return kind in {"oauth2", "openIdConnect"} or name == "bearer"

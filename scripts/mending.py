@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,12 @@ _WORDS = {
     **dict.fromkeys(("dict", "map"), "object"),
     "bool": "boolean",
     "list": "array",
+}
+# Groups with names, letters and digits of every script.
+_PATTERNS = {
+    r"\(\?<(?=[A-Za-z])": "(?P<",
+    r"\\p\{L\w?\}": r"[^\\W\\d_]",
+    r"\\p\{N\w?\}": r"\\d",
 }
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -99,6 +106,8 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
         yield "`required` stands at a property, where it says nothing"
     if modern:
         yield from mend_old_words(node)
+    if isinstance(node.get("pattern"), str):
+        yield from _mend_pattern(node)
     kind = node.get("type")
     if isinstance(kind, str) and kind.lower() in _WORDS and "in" not in node:
         node["type"] = _WORDS[kind.lower()]
@@ -112,6 +121,20 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
         if not fits and not (given is None and node.get("nullable")):
             del node["default"]
             yield f"the default {given!r} is not of type {kind}"
+
+
+def _mend_pattern(node: dict[str, Any]) -> Iterator[str]:
+    """Write a pattern, which is JavaScript's, so that Python reads it too."""
+    given = pattern = node["pattern"]
+    for theirs, both in _PATTERNS.items():
+        pattern = re.sub(theirs, both, pattern)
+    try:
+        re.compile(pattern)
+    except re.error:
+        del node["pattern"]
+        yield f"the pattern {given!r} cannot be read here, so nothing checks it"
+    else:
+        node["pattern"] = pattern
 
 
 def mend_old_words(node: dict[str, Any]) -> Iterator[str]:

@@ -52,6 +52,7 @@ class Edition:
         self.media_type = next(kind for kind in content if kind.partition(";")[0].endswith("json"))
         self.schema = content[self.media_type].get("schema", {})
         self.properties, self.required = self.merged(self.schema)
+        self._depth = 0
 
     def resolved(self, node):
         """Follow the references of a part; what stands beside one adds to what it points at."""
@@ -143,7 +144,7 @@ class Edition:
             for part in schema.get(key, []):
                 yield from self._samples(self.resolved(part), allowed)
         if "pattern" in schema:
-            yield _smallest(strategies.from_regex(_as_python(schema["pattern"])), allowed)
+            yield _smallest(strategies.from_regex(schema["pattern"]), allowed)
         least = schema.get("minimum", schema.get("exclusiveMinimum", 0))
         step = schema.get("multipleOf", 1)
         yield -(-least // step) * step
@@ -151,9 +152,12 @@ class Edition:
         yield from (f"{'Hello':e<{length}}"[: schema.get("maxLength")], *_FORMATTED)
         yield from (least, least + 1, least + 0.5, 1, 1.0, True, None)
         first = [self.sample(part) for part in schema.get("prefixItems", [])]
-        if schema.get("items", {}) is not False:
+        if schema.get("items", {}) is not False and self._depth < _DEEP:
             count = schema.get("minItems", 1) - len(first)
-            yield first + [self.sample(schema.get("items", {})) for _ in range(count)]
+            self._depth += 1
+            rest = [self.sample(schema.get("items", {})) for _ in range(count)]
+            self._depth -= 1
+            yield first + rest
         yield first
         yield {}
 
@@ -208,6 +212,10 @@ class Edition:
         media_type = content_type.partition(";")[0]
         return any(fnmatchcase(media_type, documented) for documented in self.audio_types)
 
+    def may_hold(self, content_type):
+        """Tell whether speech may be audio of a type, by its name or as bytes of any type."""
+        return self.is_audio(content_type) or self.is_audio("application/octet-stream")
+
     @functools.cached_property
     def errors(self):
         """Each documented error by its status, with its content."""
@@ -246,6 +254,8 @@ class Edition:
 
     def asks_for_pcm(self):
         """Give the fields of a body that asks for PCM, or None where nobody can."""
+        if not self.may_hold("audio/pcm"):
+            return None
         if self.takes_format("pcm"):
             return {"response_format": "pcm"}
         return {} if self.default_format == "pcm" and not self.formats else None
@@ -259,6 +269,8 @@ class Edition:
 
 # OpenAPI has parameters of these names ignored.
 _IGNORED = {"accept", "authorization", "content-type"}
+# So deep is a sample of a list that may hold itself.
+_DEEP = 3
 _FORMATTED = (
     "https://example.com/",
     "2026-11-25",
@@ -284,18 +296,6 @@ def _modern(node):
 
 def _is_null(schema):
     return isinstance(schema, Mapping) and schema.get("type") == "null"
-
-
-def _as_python(pattern):
-    """Write a pattern of JavaScript as Python's, as far as documents go."""
-    for theirs, ours in (
-        (r"\(\?<(?=[A-Za-z])", "(?P<"),
-        (r"\\p\{Lu\}", "[A-Z]"),
-        (r"\\p\{L[a-z]?\}", "[A-Za-z]"),
-        (r"\\p\{N[a-z]?\}", "[0-9]"),
-    ):
-        pattern = re.sub(theirs, ours, pattern)
-    return pattern
 
 
 def _smallest(strategy, allowed):
@@ -342,11 +342,13 @@ needs_nothing_new = pytest.mark.skipif(
     reason="the OpenAPI document demands more than the pages show: they have to be written anew",
 )
 needs_pcm = pytest.mark.skipif(
-    _binding.DEFAULT_RESPONSE_FORMAT != "pcm" or not EDITION.takes_format("pcm"),
+    _binding.DEFAULT_RESPONSE_FORMAT != "pcm"
+    or not (EDITION.takes_format("pcm") and EDITION.may_hold("audio/pcm")),
     reason="the OpenAPI document does not answer with PCM unless asked otherwise",
 )
 needs_mp3 = pytest.mark.skipif(
-    not (EDITION.takes_format("mp3") and EDITION.takes_format("pcm")),
+    not all(EDITION.takes_format(name) for name in ("mp3", "pcm"))
+    or not all(EDITION.may_hold(kind) for kind in ("audio/mpeg", "audio/pcm")),
     reason="the OpenAPI document does not have both MP3 and PCM",
 )
 needs_format = pytest.mark.skipif(
