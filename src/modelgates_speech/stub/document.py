@@ -333,8 +333,11 @@ class Document:
         for name, value in schema.get("properties", {}).items():
             hinted = [hints[name], str(hints[name])] if name in hints else []
             fitting = [hint for hint in hinted if self.problem(value, hint) is None]
+            known = fields(self._resolve(value))
             if fitting:
                 made[name] = fitting[0]
+            elif name in _LISTING and known.get("type") == "array":
+                made[name] = [self.example(known.get("items"), hints)]
             elif name in schema.get("required", []) or isinstance(begun.get(name), Mapping):
                 inner = {**fields(self._resolve(value))}
                 if name in begun:
@@ -345,7 +348,8 @@ class Document:
 
 
 # Fields in which errors say what happened, in the shapes that are known.
-_SAYING = ("message", "detail", "title", "error", "error_description")
+_SAYING = ("message", "msg", "detail", "title", "error", "error_description")
+_LISTING = ("detail", "errors")
 # One of them fits most formats.
 _TEXTS = ("https://example.com/", "2026-01-01", "2026-01-01T00:00:00Z", "a@example.com")
 
