@@ -223,6 +223,20 @@ def faults(session: nox.Session) -> None:
         session.run("python", "-m", "tests.faults.prove")
 
 
+@nox.session(tags=["check"])
+def browser(session: nox.Session) -> None:
+    """Try the stub's page in Chromium, which root on Debian need not install first."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if chromium is None and shutil.which("apt-get") and os.geteuid() == 0:
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
+            subprocess.run(["apt-get", "--quiet", "--quiet", *command], check=False)
+        chromium = shutil.which("chromium")
+    if chromium is None:
+        session.skip("no Chromium here: install it (on Debian, `chromium`) or name it in CHROMIUM")
+    session.install(".[stub]", *group("browser"))
+    session.run("pytest", "tests/browser", *session.posargs, env={"CHROMIUM": chromium})
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure this client beside its peers: `-- --quick`, `-- --check`, `-- --help`."""

@@ -80,8 +80,17 @@ NARRATION = (
         "ISO 639-1 code of the text, by which the ends of sentences are told.",
     ),
     Option(
+        *("paragraph_pause", "float", "PARAGRAPH_PAUSE"),
+        "Seconds of silence to add after a paragraph, 0 to 60. With 0 one request may speak "
+        "several.",
+    ),
+    Option(
+        *("heading_pause", "float", "HEADING_PAUSE"),
+        "Seconds to add before and after a heading; with 0 it is a paragraph like any other.",
+    ),
+    Option(
         *("on_progress", "Callable[[NarrationProgress], None] | None", "None"),
-        "Called after each piece that was handed out.",
+        "Called after each piece that was handed out, with where in the audio it begins.",
     ),
 )
 DRY_RUN = "Say what would be sent, and send nothing."
@@ -112,7 +121,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from modelgates_speech.arguments import explained_methods
-from modelgates_speech.config import DEFAULT, MAX_CHARS, NARRATE_CONCURRENCY
+from modelgates_speech.config import (
+    DEFAULT,
+    HEADING_PAUSE,
+    MAX_CHARS,
+    NARRATE_CONCURRENCY,
+    PARAGRAPH_PAUSE,
+)
 
 if TYPE_CHECKING:
     import os
@@ -185,8 +200,8 @@ ModelGatesError: Otherwise as `create` does.""",
 NARRATE = (
     "Speak a text of any length, in constant memory (extra ``jobs``).\n\n"
     "The text is cut at the ends of sentences; the pieces are spoken several at once and handed "
-    "out in order as one stream. With ``cache_dir`` every finished piece is kept, so that after "
-    "a failure the same call asks only for what is missing.",
+    "out in order as one stream, with pauses at paragraphs and headings. With ``cache_dir`` every "
+    "finished piece is kept, so that after a failure the same call asks only for what is missing.",
     "The stream, as `stream` does; or the plan.",
     """\
 ConfigurationError: If the call cannot be made; nothing was sent. The stream itself

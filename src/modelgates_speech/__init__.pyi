@@ -24,9 +24,12 @@ from .errors import InvalidResponseError as InvalidResponseError
 from .errors import ModelGatesError as ModelGatesError
 from .errors import NotFoundError as NotFoundError
 from .errors import PaymentRequiredError as PaymentRequiredError
+from .errors import PlaybackError as PlaybackError
 from .errors import RateLimitError as RateLimitError
 from .errors import SaveError as SaveError
 from .errors import ServiceUnavailableError as ServiceUnavailableError
+from .playback import aplay as aplay
+from .playback import play as play
 from .retry import RetryPolicy as RetryPolicy
 from .streams import AsyncAudioStream as AsyncAudioStream
 from .streams import AudioStream as AudioStream

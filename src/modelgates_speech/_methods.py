@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from modelgates_speech.arguments import explained_methods
-from modelgates_speech.config import DEFAULT, MAX_CHARS, NARRATE_CONCURRENCY
+from modelgates_speech.config import (
+    DEFAULT,
+    HEADING_PAUSE,
+    MAX_CHARS,
+    NARRATE_CONCURRENCY,
+    PARAGRAPH_PAUSE,
+)
 
 if TYPE_CHECKING:
     import os
@@ -220,6 +226,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         concurrency: int = NARRATE_CONCURRENCY,
         max_chars: int = MAX_CHARS,
         language: str = "en",
+        paragraph_pause: float = PARAGRAPH_PAUSE,
+        heading_pause: float = HEADING_PAUSE,
         on_progress: Callable[[NarrationProgress], None] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
@@ -246,6 +254,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         concurrency: int = NARRATE_CONCURRENCY,
         max_chars: int = MAX_CHARS,
         language: str = "en",
+        paragraph_pause: float = PARAGRAPH_PAUSE,
+        heading_pause: float = HEADING_PAUSE,
         on_progress: Callable[[NarrationProgress], None] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
@@ -272,6 +282,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         concurrency: int = NARRATE_CONCURRENCY,
         max_chars: int = MAX_CHARS,
         language: str = "en",
+        paragraph_pause: float = PARAGRAPH_PAUSE,
+        heading_pause: float = HEADING_PAUSE,
         on_progress: Callable[[NarrationProgress], None] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
@@ -297,6 +309,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         concurrency: int = NARRATE_CONCURRENCY,
         max_chars: int = MAX_CHARS,
         language: str = "en",
+        paragraph_pause: float = PARAGRAPH_PAUSE,
+        heading_pause: float = HEADING_PAUSE,
         on_progress: Callable[[NarrationProgress], None] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
@@ -311,8 +325,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         """Speak a text of any length, in constant memory (extra ``jobs``).
 
         The text is cut at the ends of sentences; the pieces are spoken several at once and handed
-        out in order as one stream. With ``cache_dir`` every finished piece is kept, so that after a
-        failure the same call asks only for what is missing.
+        out in order as one stream, with pauses at paragraphs and headings. With ``cache_dir`` every
+        finished piece is kept, so that after a failure the same call asks only for what is missing.
 
         Args:
             dry_run: Say what would be sent, and send nothing.
@@ -327,7 +341,12 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             concurrency: How many requests at once, 1 or more.
             max_chars: The most characters of one request, 1 or more.
             language: ISO 639-1 code of the text, by which the ends of sentences are told.
-            on_progress: Called after each piece that was handed out.
+            paragraph_pause: Seconds of silence to add after a paragraph, 0 to 60. With 0 one
+                request may speak several.
+            heading_pause: Seconds to add before and after a heading; with 0 it is a paragraph like
+                any other.
+            on_progress: Called after each piece that was handed out, with where in the audio it
+                begins.
             extra_body: Properties to add to the request's JSON; they win over the arguments above.
             extra_headers: Headers to add to the request; they win over the client's.
             extra_query: Parameters to add to the request's URL.

@@ -21,11 +21,13 @@ from modelgates_speech.config import (
     MAX_CHANNELS,
     MAX_EXCERPT,
     MAX_RATE,
+    MAX_SHOWN,
 )
 from modelgates_speech.errors import ConfigurationError, IncompleteAudioError, InvalidResponseError
 from modelgates_speech.formats import LONGEST_LOOK, format_of, is_text, meter_of
 from modelgates_speech.formats.coding import BOMB_RATIO, CODINGS, Expander
 from modelgates_speech.formats.media_type import named, number
+from modelgates_speech.formats.player import player
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples, header
 
 if TYPE_CHECKING:
@@ -110,6 +112,13 @@ class Audio(AudioMetadata):
         if self.format == "wav":
             return self.content
         return file_header(self, ".wav", len(self.content)) + self.content
+
+    def _repr_html_(self) -> str | None:
+        # What a notebook shows: a player, where its page can take the audio in.
+        pcm = self.format == "pcm"
+        if len(self.content) > MAX_SHOWN or (pcm and not (self.sample_rate and self.channels)):
+            return None
+        return player(self.to_wav() if pcm else self.content, "wav" if pcm else self.format)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the audio to a file that appears whole or not at all.

@@ -45,10 +45,18 @@ MAX_SUMMARY = 200
 # What a failed `save` keeps in memory of audio that was paid for: 22 minutes of 24 kHz mono PCM.
 MAX_RESCUED = 64 * 1024 * 1024
 
+# What a notebook is given to play: 11 minutes of such PCM.
+MAX_SHOWN = 32 * 1024 * 1024
+
 # A narration's requests at once. The most characters of one are below every published limit of a
 # hosted model known to us, and about a minute of speech.
 NARRATE_CONCURRENCY = 4
 MAX_CHARS = 1000
+
+# Seconds of silence that a narration adds after a paragraph and around a heading; the most of each.
+PARAGRAPH_PAUSE = 0.6
+HEADING_PAUSE = 1.5
+MAX_PAUSE = 60
 
 # What a batch or a narration that is cancelled gives to what is under way, for it is paid for.
 GRACE_SECONDS = 5.0

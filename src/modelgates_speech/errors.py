@@ -288,3 +288,16 @@ class SaveError(ModelGatesError):
         self.path = path
         self.errno = errno
         self.partial = partial
+
+
+class PlaybackError(ModelGatesError):
+    """The audio could not be played to its end: the device failed, or its format is unknown.
+
+    Attributes:
+        partial: What was taken off the stream, heard or not, at most its last 64 MiB; the rest can
+            still be read from the stream. None when you hold the audio already.
+    """
+
+    def __init__(self, message: str, *, partial: HeldAudio | None = None) -> None:
+        super().__init__(message)
+        self.partial = partial

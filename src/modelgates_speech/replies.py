@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import ssl
 import time
 from typing import TYPE_CHECKING, Any
@@ -147,20 +148,26 @@ if TYPE_CHECKING:
         stream: Any
 
 
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+
+
 class _ReplyHead:
     """What a sync and an async reply share: all but reading.
 
-    Headers, the bodies of errors, and the start of any other body, by which text is told from
-    audio, are freed of the key, should a server have echoed it. Audio itself is never changed.
+    Headers, the bodies of errors, and the start of any other body that may be text, are freed of
+    the key, should a server have echoed it. Audio itself is never changed.
     """
 
     def __init__(self, response: Response, border: Border) -> None:
         self.status = response.status
         self.headers = _headers(response.headers, border.secret)
-        self.scrub = border.secret.scrub
         self._border = border
         self._at_start = True
         self._closed = False
+
+    def scrub(self, data: bytes) -> bytes:
+        """`data` without the key, unless it is no text: a short key may well be part of audio."""
+        return data if _NO_TEXT.search(data, 0, 1024) else self._border.secret.scrub(data)
 
     def _scrubbed_start(self, data: bytes) -> bytes:
         if not self._at_start:

@@ -1,5 +1,6 @@
 """`modelgates-speech narrate` as its users run it, interrupted and resumed."""
 
+import io
 import json
 import signal
 import subprocess
@@ -51,6 +52,51 @@ def test_a_dry_run_buys_nothing(run, with_key, stub, folder, book):
     }
     stub.assert_not_called()
     assert [path.name for path in folder.iterdir()] == ["book.txt"]
+
+
+def test_a_dry_run_says_requests_characters_time_and_money(run, with_key, stub, folder):
+    (folder / "book.txt").write_text("Chapter 1\n\n" + "The wind slept. " * 20 + "\n\nEnd.")
+    command = ("narrate", "book.txt", "-o", "book.mp3", "--dry-run", "--price-per-million", "15")
+    assert run(*command, env=with_key).out == (
+        "4 pieces, 337 characters; to send: 4 requests, 337 characters, about 22.50 s, "
+        "at a price of 0.0051\n"
+    )
+    without = ("--heading-pause", "0", "--paragraph-pause", "0", "--json")
+    plan = json.loads(run(*command, *without, env=with_key).out)
+    assert plan["pieces_to_buy"] == 2
+    assert plan["expected_seconds"] == 22.5
+    assert plan["expected_cost"] == pytest.approx(0.005055)
+    stub.assert_not_called()
+
+
+def test_a_book_pauses_and_its_report_says_when_what_is_said(run, with_key, folder):
+    (folder / "book.txt").write_text("Chapter 1\n\nIt was dark.\n\nThe wind slept.\n")
+    command = ("narrate", "book.txt", "-o", "book.wav", "--json")
+    report = json.loads(run(*command, env=with_key).out)
+    heading, first, second = report["timeline"]
+    assert [part["text"] for part in report["timeline"]] == [
+        "Chapter 1\n\n",
+        "It was dark.\n\n",
+        "The wind slept.\n",
+    ]
+    assert (heading["begins"], heading["start"], first["start"]) == (0, 0, 11)
+    assert first["begins"] - heading["ends"] == pytest.approx(1.5, abs=0.002)
+    assert second["begins"] - first["ends"] == pytest.approx(0.6, abs=0.002)
+    assert second["ends"] == pytest.approx(report["seconds"], abs=0.001)
+
+    shorter = run(*command, "--paragraph-pause", "0.2", "--heading-pause", "1", env=with_key)
+    assert report["seconds"] - json.loads(shorter.out)["seconds"] == pytest.approx(0.9, abs=0.002)
+
+
+@pytest.mark.parametrize("option", ["--paragraph-pause", "--heading-pause"])
+@pytest.mark.parametrize(("value", "code"), [("-1", 2), ("61", 2), ("nan", 3)])
+def test_a_pause_that_cannot_be_is_refused_by_its_option(
+    run, with_key, stub, book, option, value, code
+):
+    refused = run("narrate", "book.txt", "-o", "a.wav", option, value, env=with_key)
+    assert refused.code == code
+    assert option in refused.err
+    stub.assert_not_called()
 
 
 def test_what_ctrl_c_interrupted_is_resumed_and_nothing_bought_twice(
@@ -134,6 +180,10 @@ def test_the_speech_may_go_to_standard_output_as_it_arrives(run, with_key, stub,
     done = run("narrate", "book.txt", "-o", "-", "--format", "pcm", env=with_key, text=False)
     assert done.code == 0
     assert len(done.out) > 10_000
+    assert not done.raw.startswith(b"RIFF")
+    as_wav = run("narrate", "book.txt", "-o", "-", env=with_key)
+    with wave.open(io.BytesIO(as_wav.raw)) as file:
+        assert file.readframes(len(done.raw)) == done.raw
     assert [path.name for path in folder.iterdir()] == ["book.txt"]
 
 

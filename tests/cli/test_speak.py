@@ -1,13 +1,15 @@
 """`modelgates-speech speak`: every way to give the text, every way to get the speech."""
 
+import io
 import json
 import re
+import subprocess
 import wave
 
 import miniaudio
 import pytest
 
-from tests.edition import EDITION
+from tests.edition import EDITION, needs_pcm
 
 
 def seconds_of_wav(path):
@@ -189,14 +191,37 @@ def test_quiet_says_nothing(speak, folder):
     assert (folder / "a.wav").exists()
 
 
-def test_standard_output_gets_the_audio_and_nothing_else(speak, folder):
+def test_standard_output_gets_the_samples_and_nothing_else_where_they_are_asked_for(speak, folder):
     assert speak("Hello", "-o", "a.pcm").code == 0
+
+    ended = speak("Hello", "-o", "-", "--format", "pcm")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.raw == (folder / "a.pcm").read_bytes()
+
+
+@needs_pcm
+def test_standard_output_gets_a_wav_that_parsers_and_players_take(speak, folder):
+    assert speak("Hello", "-o", "a.pcm").code == 0
+    samples = (folder / "a.pcm").read_bytes()
 
     ended = speak("Hello", "-o", "-")
 
     assert (ended.code, ended.err) == (0, "")
-    assert ended.raw == (folder / "a.pcm").read_bytes()
-    assert not (folder / "-").exists()
+    with wave.open(io.BytesIO(ended.raw)) as file:
+        assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (24_000, 2, 1)
+        assert file.readframes(len(samples)) == samples
+    decoded = miniaudio.decode(ended.raw, nchannels=1, sample_rate=24_000)
+    assert decoded.samples.tobytes() == samples
+
+
+@needs_pcm
+def test_a_player_reads_it_from_a_pipe_while_it_comes(start, with_key, stub, folder):
+    stub.fail_next("stall-midway", after=20_000)
+    process = start("speak", "Hello there.", "-o", "-", env=with_key, stdout=subprocess.PIPE)
+    with wave.open(process.stdout) as file:
+        assert any(file.readframes(10_000))
+        assert process.poll() is None
 
 
 def test_standard_output_takes_mp3_as_well(speak, stub):

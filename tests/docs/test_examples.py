@@ -27,13 +27,16 @@ PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md"] + [
 SHELLS = {"sh": "bash", "shell": "bash", "bash": "bash", "zsh": "zsh", "fish": "fish"}
 SHELLS["powershell"] = "pwsh"
 # What shows something and does nothing, or is not for this machine.
-SHOWN = {"text", "yaml", "dockerfile"}
+SHOWN = {"text", "yaml", "dockerfile", "javascript", "go", "java", "ruby"}
 # They need more than the tests have; `nox -s docs` brings it, and runs them.
 GUIDES = ("docs/guides/browser.md", "docs/guides/notebook.md", "docs/guides/telephony.md")
 # They need a notebook, and an event loop that is there already.
 NOTEBOOKS = {"docs/guides/notebook.md"}
-# Theirs is a session of its own.
-ELSEWHERE = {"docs/guides/clusters.md": "tests/distributed/on_ray.py"}
+# Theirs is a test of its own.
+ELSEWHERE = {
+    "docs/guides/clusters.md": "tests/distributed/on_ray.py",
+    "docs/playing.md": "tests/docs/test_playing.py",
+}
 # They go on until they are stopped.
 SERVERS = ("modelgates-speech stub", "python -m tests.contract.defects", "uvicorn app:app")
 # What a reader does once, and this machine has done already.
@@ -119,7 +122,8 @@ def in_a_shell(page, block, folder):
         elif line.startswith(SERVERS):
             failures.append(served(line, folder))
     left = [line for line in lines if not line.startswith((*PREPARATIONS, *SERVERS))]
-    left = [line for line in left if not re.search(r"\bnox (-s|--list)|^\.ci/run", line)]
+    # A device to play on is in tests/cli/test_play.py.
+    left = [line for line in left if not re.search(r"\bnox (-s|--list)|^\.ci/run| --play", line)]
     shell = SHELLS[block.language]
     if any(left) and shutil.which(shell) and os.name == "posix":
         failures.append(ran([shell, "-ec", "\n".join(left)], folder))

@@ -117,6 +117,17 @@ def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
     assert KEY not in caplog.text
 
 
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_audio_that_happens_to_hold_a_short_key_arrives_as_it_was(client, call, server, tmp_path):
+    server.acts = HEALTHY
+    key = next(chr(byte) for byte in AUDIO if chr(byte).isalnum() and byte < 128)
+    with closing(CALLERS[client](api_key=key, base_url=server.url)) as caller:
+        outcome = caller.make(call, tmp_path)
+    assert outcome.error is None
+    assert outcome.heard == AUDIO
+
+
 @pytest.mark.parametrize("client", CLIENTS)
 def test_refused_arguments_of_a_client_do_not_show_its_key(client):
     for wrong in ({"timeout": -1}, {"base_url": "http://example.com"}, {"headers": {"a b": "c"}}):

@@ -1,7 +1,9 @@
 """The blocking form, for programs in other languages, and what it says."""
 
+import json
 import re
 import signal
+import ssl
 import subprocess
 import sys
 
@@ -68,3 +70,49 @@ def test_the_extra_is_named_when_it_is_missing(environment):
     )
 
     assert ended.stdout == "the stub needs 'uvicorn': pip install 'modelgates-speech[stub]'\n"
+
+
+def run(environment, *options):
+    """The command, until it ends by itself."""
+    command = [sys.executable, "-m", "modelgates_speech", "stub", "--port", "0", *options]
+    return subprocess.run(command, env=environment, capture_output=True, check=False, text=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--record", "tape"], "--upstream"),
+        (["--upstream", "https://example.com"], "--record"),
+        (["--record", "tape", "--upstream", "http://example.com"], "https"),
+        (["--record", "a", "--upstream", "https://example.com", "--replay", "b"], "either"),
+        (["--replay", "nowhere"], "no folder nowhere"),
+        (["--allow-from", "nonsense"], "nonsense"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_in_a_sentence(
+    environment, tmp_path, monkeypatch, options, says
+):
+    pytest.importorskip("click")
+    monkeypatch.chdir(tmp_path)
+    ended = run(environment, *options)
+    assert ended.returncode in {2, 3}
+    assert says in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_options_together_serve(environment, tmp_path):
+    pytest.importorskip("click")
+    (tmp_path / "tape").mkdir()
+    command = [sys.executable, "-m", "modelgates_speech", "stub", "--port", "0", "--json"]
+    command += ["--tls", "--ca-file", f"{tmp_path / 'ca.pem'}", "--allow-from", "10.0.0.0/8"]
+    command += ["--replay", f"{tmp_path / 'tape'}", "--audio", f"{tmp_path}", "--latency", "0.01"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        ready = json.loads(process.stdout.readline())
+        context = ssl.create_default_context(cafile=ready["ca_file"])
+        url = f"{ready['base_url']}/audio/speech"
+        headers = {"Authorization": "Bearer any"}
+        answer = httpx.post(url, json=BODY, headers=headers, verify=context, trust_env=False)
+        process.kill()
+    assert url.startswith("https://")
+    assert "never recorded" in answer.text

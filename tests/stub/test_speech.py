@@ -72,6 +72,113 @@ def test_voices_differ(engine):
     assert len(spoken) == 4
 
 
+def test_no_two_voices_sound_the_same():
+    engine = Espeak()
+    spoken = {say("Hello.", engine, voice=f"voice {number}") for number in range(50)}
+
+    assert len(spoken) == 50
+
+
+def pauses(text, voice="alloy", speed=1.0):
+    """The seconds of each silence longer than what is between words."""
+    samples = array.array("h", say(text, Espeak(), voice=voice, speed=speed))
+    found, quiet = [], 0
+    for sample in [*samples, 10_000]:
+        if abs(sample) < 40:
+            quiet += 1
+            continue
+        if quiet > RATE * 0.13 / speed:
+            found.append(quiet / RATE)
+        quiet = 0
+    return found
+
+
+@pytest.mark.parametrize("speed", [0.5, 1, 2])
+def test_pauses_are_as_people_make_them(speed):
+    made = pauses("It rains. Is it so? He waits; so do I.\n\nA heading\nThe end", speed=speed)
+
+    wanted = [0.3, 0.3, 0.15, 0.7, 0.3, 0.3]
+    assert [pause * speed for pause in made] == pytest.approx(wanted, abs=0.08)
+
+
+def test_an_engine_that_somebody_brings_makes_its_own_pauses():
+    class Echo:
+        name = "echo"
+
+        def say(self, text, *, voice, speed):
+            return text.encode()
+
+    assert say("One. Two.\n\nThree.", Echo()) == b"One.Two.Three."
+
+
+def test_a_sentence_that_is_too_long_has_no_pause_within():
+    assert len(pauses("and on it goes " * 40)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "wanted"),
+    [
+        (
+            "Mr. Smith met Dr. Jones at 5 p.m. on Monday. They spoke.",
+            "en-us",
+            ["Mr. Smith met Dr. Jones at 5 p.m. on Monday.", "They spoke."],
+        ),
+        (
+            "J. R. R. Tolkien wrote it, e.g. there. It is 3.14, No. 5.",
+            "en",
+            ["J. R. R. Tolkien wrote it, e.g. there.", "It is 3.14, No. 5."],
+        ),
+        ("Er kam z.B. am 3. Mai. Gut.", "de", ["Er kam z.B. am 3. Mai.", "Gut."]),
+        (
+            "\u4f60\u597d\u3002\u518d\u89c1\uff01",
+            "cmn",
+            ["\u4f60\u597d\u3002", "\u518d\u89c1\uff01"],
+        ),
+        ("Mr.\u00a0B. is \ud800 here. Yes.", "en", ["Mr.\u00a0B. is \ud800 here.", "Yes."]),
+        ("Hello. Again.", "no-such-language", ["Hello.", "Again."]),
+    ],
+)
+def test_abbreviations_do_not_end_a_sentence(text, language, wanted):
+    assert list(pieces(text, language=language)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("voice", "same_as"),
+    [
+        ("de-anna", "de"),
+        ("de-DE-KatjaNeural", "de"),
+        ("pt-BR-rita", "pt-br"),
+        ("zh-CN-XiaoxiaoNeural", "cmn"),
+        ("no-eva", "nb"),
+        ("en-GB-george", "en"),
+        ("en-nova", "en-us"),
+        ("alloy", "en-us"),
+        ("my-own-voice", "en-us"),
+        ("xx-nobody", "en-us"),
+        ("../en-us", "en-us"),
+        ("de/../x-y", "en-us"),
+    ],
+)
+def test_a_voice_speaks_the_language_that_its_name_begins_with(monkeypatch, voice, same_as):
+    engine = Espeak()
+    library = engine._library._c
+    set_voice, asked = library.espeak_SetVoiceByName, []
+
+    class Heard:
+        def __getattr__(self, name):
+            return getattr(library, name)
+
+        def espeak_SetVoiceByName(self, name):  # noqa: N802 - the library's
+            failed = set_voice(name)
+            asked.extend([] if failed else [name.decode().partition("+")[0]])
+            return failed
+
+    monkeypatch.setattr(engine._library, "_c", Heard())
+    engine.say("Guten Tag", voice=voice, speed=1.0)
+
+    assert asked == [same_as]
+
+
 @pytest.mark.parametrize("text", ["", "   \n", "\x00\x01\x1f", "\u200b"])
 def test_what_cannot_be_spoken_is_a_moment_of_silence(text):
     pcm = say(text, Espeak())

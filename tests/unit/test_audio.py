@@ -1,15 +1,20 @@
 """What the client makes of the bytes it receives, before any network is involved."""
 
+import base64
 import gzip
 import io
+import os
 import pickle
+import re
 import wave
 import zlib
 
 import pytest
 
 from modelgates_speech import Audio, ConfigurationError, IncompleteAudioError, InvalidResponseError
-from modelgates_speech.audio import Receiver, file_header, format_for_file
+from modelgates_speech._binding import DEFAULT_RESPONSE_FORMAT
+from modelgates_speech.audio import FORMAT_BY_SUFFIX, Receiver, file_header, format_for_file
+from modelgates_speech.config import MAX_SHOWN
 
 PCM = {"content-type": "audio/pcm;rate=16000;channels=2"}
 OPAQUE = {"content-type": "application/octet-stream"}
@@ -79,6 +84,12 @@ def test_text_under_an_opaque_type_is_no_audio(text):
 def test_pcm_that_happens_to_start_like_text_is_audio():
     samples = b'{"' + bytes(range(256))
     assert b"".join(received(OPAQUE, samples)) == samples
+
+
+def test_what_is_no_audio_says_what_it_is_and_whose():
+    with pytest.raises(InvalidResponseError) as caught:
+        received({"content-type": "text/html", "x-request-id": "r-1"}, b"<html>")
+    assert (caught.value.content_type, caught.value.request_id) == ("text/html", "r-1")
 
 
 def test_an_empty_body_is_no_audio():
@@ -234,8 +245,23 @@ def test_the_suffix_decides_what_to_ask_for(path, requested, format_):
     ],
 )
 def test_a_suffix_that_contradicts_the_format_or_says_nothing_is_refused(path, requested):
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match=f"suffix of '{path}'") as caught:
         format_for_file(path, requested)
+    said = str(caught.value)
+    if requested is None:
+        known = ", ".join(FORMAT_BY_SUFFIX)
+        assert said.endswith(f"names no known format: use one of {known}, or pass response_format")
+    else:
+        assert said.endswith(f"response_format='{requested}': change one of the two")
+
+
+def test_what_has_no_suffix_and_is_no_file_takes_what_the_api_gives_unasked(tmp_path):
+    assert format_for_file(os.devnull, None) == DEFAULT_RESPONSE_FORMAT
+    assert format_for_file(os.devnull, "newer") == "newer"
+    (tmp_path / "file").touch()
+    for name in ("file", "nothing"):
+        with pytest.raises(ConfigurationError, match="names no known format"):
+            format_for_file(tmp_path / name, None)
 
 
 def test_audio_shows_its_size_and_not_its_bytes_and_can_be_pickled():
@@ -250,3 +276,33 @@ def test_a_rate_that_cannot_be_read_is_not_guessed():
     assert audio.duration is None
     with pytest.raises(ConfigurationError, match="rate=fast"):
         audio.to_wav()
+
+
+def shown(audio):
+    """The kind and the bytes of the player that a notebook shows."""
+    found = re.fullmatch(
+        r'<audio controls src="data:audio/(\S+);base64,(\S+)"></audio>', audio._repr_html_()
+    )
+    return found[1], base64.b64decode(found[2])
+
+
+def test_a_notebook_shows_a_player():
+    assert shown(silence()) == ("wav", silence().to_wav())
+    assert shown(silence(format="mp3", content=b"\xff\xfb")) == ("mpeg", b"\xff\xfb")
+    assert shown(silence(format="flac", content=b"fLaC")) == ("flac", b"fLaC")
+
+
+def test_a_name_that_a_server_made_up_cannot_add_to_the_page():
+    kind, _ = shown(silence(format='x"><script>'))
+    assert kind == "x%22%3E%3Cscript%3E"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"content": bytes(MAX_SHOWN + 2)}, {"sample_rate": None}, {"channels": None}],
+    ids=["too long", "no rate", "no channels"],
+)
+def test_what_no_page_can_play_is_shown_as_text(changes):
+    audio = silence(**changes)
+    assert audio._repr_html_() is None
+    assert repr(audio).startswith("Audio(format='pcm'")

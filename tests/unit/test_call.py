@@ -15,7 +15,9 @@ from tests.faults.table import reply
 
 @pytest.fixture
 def server():
-    with FaultServer((reply(body=b'{"found": 3}', Content_Type="application/json"),)) as server:
+    with FaultServer(
+        (reply(body=b'{"found": 3}', Content_Type="application/json", X_Request_Id="r-1"),)
+    ) as server:
         yield server
 
 
@@ -116,6 +118,20 @@ def test_an_answer_that_the_generated_parser_chokes_on_says_so(server):
     with pytest.raises(InvalidResponseError, match="does not match the OpenAPI document") as caught:
         call(server, operation(lambda: {"method": "get", "url": "/x"}, parse))
     assert caught.value.body == b'{"found": 3}'
+    assert caught.value.content_type == "application/json"
+    assert caught.value.request_id == "r-1"
+
+
+def test_the_generated_parser_is_given_the_answer_as_it_came(server):
+    seen = {}
+
+    def parse(*, client, response):
+        seen.update(status=response.status_code, kind=response.headers["content-type"])
+        return client.raise_on_unexpected_status, response.content
+
+    result, *_ = call(server, operation(lambda: {"method": "get", "url": "/x"}, parse))
+    assert result == (False, b'{"found": 3}')
+    assert seen == {"status": 200, "kind": "application/json"}
 
 
 def test_a_value_that_the_generated_model_refuses_is_for_the_server_to_judge():

@@ -15,6 +15,7 @@ from modelgates_speech import (
     AsyncModelGates,
     BadRequestError,
     ConfigurationError,
+    IncompleteAudioError,
     ModelGates,
     ModelGatesError,
     RateLimitError,
@@ -391,8 +392,62 @@ def test_a_stream_can_be_read_in_parts_and_then_to_its_end(api, stub):
 def test_a_closed_stream_cannot_be_used_again(client):
     with client.audio.speech.stream(**HELLO) as stream:
         next(stream)
-    with pytest.raises(ConfigurationError, match="closed"):
+        assert repr(stream).startswith("<AudioStream open, ")
+    with pytest.raises(ConfigurationError, match=r"^this stream is closed: make another call$"):
         next(stream)
+    assert repr(stream) == f"<AudioStream closed, {stream.bytes_received:,} bytes received>"
+
+
+def test_an_async_stream_that_is_closed_before_it_was_opened_stays_closed(stub):
+    async def main():
+        async with AsyncModelGates() as client:
+            stream = client.audio.speech.stream(**HELLO)
+            assert repr(stream) == "<AsyncAudioStream not yet sent, 0 bytes received>"
+            await stream.aclose()
+            assert repr(stream).startswith("<AsyncAudioStream closed, ")
+            with pytest.raises(ConfigurationError, match="closed"):
+                await anext(stream)
+
+    asyncio.run(main())
+    assert not stub.requests
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_stream_that_breaks_off_says_what_broke_it(stub, kind):
+    stub.fail_next("cut", after=100)
+
+    async def read_async():
+        async with AsyncModelGates() as client, client.audio.speech.stream(**HELLO) as stream:
+            await stream.read()
+
+    def read():
+        with ModelGates() as client, client.audio.speech.stream(**HELLO) as stream:
+            stream.read()
+
+    with pytest.raises(IncompleteAudioError) as caught:
+        read() if kind == "sync" else asyncio.run(read_async())
+    assert str(caught.value.__cause__) in str(caught.value)
+
+
+@needs_pcm
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_stream_is_saved_as_it_arrives(stub, kind, tmp_path):
+    path, seen = tmp_path / "x.wav", []
+
+    async def save_async():
+        async with AsyncModelGates() as client, client.audio.speech.stream(**HELLO) as stream:
+            return await stream.save(path, on_progress=seen.append), stream.bytes_received
+
+    def save():
+        with (
+            ModelGates() as client,
+            client.audio.speech.stream(**HELLO) as stream,
+        ):
+            return stream.save(path, on_progress=seen.append), stream.bytes_received
+
+    saved, received = save() if kind == "sync" else asyncio.run(save_async())
+    assert (saved, seen[-1]) == (path, received)
+    assert path.stat().st_size == received + 44
 
 
 def test_an_exhausted_stream_stays_exhausted(client):

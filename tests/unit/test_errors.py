@@ -33,6 +33,7 @@ EVERY_ERROR = [
     errors.InvalidResponseError("HTML", content_type="text/html", body=b"<html>", audio=AUDIO),
     errors.IncompleteAudioError("cut", bytes_received=2, expected=4, partial=AUDIO),
     errors.SaveError("full", path=Path("x.wav"), errno=28, partial=AUDIO),
+    errors.PlaybackError("unplugged", partial=AUDIO),
 ]
 
 

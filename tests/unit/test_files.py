@@ -1,8 +1,11 @@
 """Files appear whole or not at all, whatever happens in between."""
 
+import contextlib
 import errno
 import os
+import socket
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +71,14 @@ def test_the_start_can_be_rewritten_and_all_be_read_back(tmp_path, kind):
     assert (tmp_path / "x.pcm").read_bytes() == b"HEADdata"
 
 
+def test_any_part_of_what_was_written_can_be_read_back(tmp_path, kind):
+    whole = os.urandom(3 << 20)
+    with AtomicFile(tmp_path / "x.pcm") as file:
+        file.write(whole)
+        for start, size in ((0, len(whole)), (5, 2 << 20), (len(whole) - 3, 100), (7, 1), (7, 0)):
+            assert file.read(start, size) == whole[start : start + size]
+
+
 def test_the_mode_follows_the_umask_for_a_new_file_and_the_old_file_for_a_replaced_one(
     tmp_path, kind
 ):
@@ -92,21 +103,60 @@ def test_a_link_is_written_through_even_when_it_dangles(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    ("target", "number"),
-    [("", errno.EISDIR), ("missing/x.pcm", errno.ENOENT), ("file/x.pcm", errno.ENOTDIR)],
+    ("target", "number", "reason"),
+    [
+        ("", errno.EISDIR, ": it is a folder;"),
+        ("missing/x.pcm", errno.ENOENT, os.strerror(errno.ENOENT)),
+        ("file/x.pcm", errno.ENOTDIR, os.strerror(errno.ENOTDIR)),
+    ],
 )
-def test_what_cannot_be_written_is_refused_at_once(tmp_path, kind, target, number):
+def test_what_cannot_be_written_is_refused_at_once(tmp_path, kind, target, number, reason):
     (tmp_path / "file").touch()
     with pytest.raises(SaveError) as caught:
         AtomicFile(tmp_path / target)
-    assert caught.value.errno == number
-    assert caught.value.path == tmp_path / target
+    path = tmp_path / target
+    assert (caught.value.errno, caught.value.path) == (number, path)
+    said = str(caught.value)
+    assert said.startswith(f"could not write {path}: ")
+    assert said.endswith("; the target is as it was before")
+    assert reason in said
     assert os.listdir(tmp_path) == ["file"]
 
 
 def test_a_name_that_is_no_name_is_refused(kind):
     with pytest.raises(SaveError, match="null"):
         AtomicFile("a\0b.wav")
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="sockets have no names here")
+def test_a_socket_is_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a socket's name is short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("x.pcm")
+        with pytest.raises(SaveError, match=": it is a socket;") as caught:
+            AtomicFile(tmp_path / "x.pcm")
+    assert caught.value.errno == errno.ENXIO
+
+
+def mounted_files():
+    """Files that are mounts by themselves, as containers have a few."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
+            path = Path(os.fsdecode(line.split(b" ")[4]))
+            if path.is_file():
+                yield path
+
+
+@pytest.mark.parametrize("path", [*mounted_files()], ids=str)
+def test_a_file_that_is_a_mount_by_itself_is_refused_at_once(path):
+    with pytest.raises(SaveError, match="it is a mount by itself, which nothing can replace: "):
+        AtomicFile(path)
+
+
+def test_a_file_beside_others_of_its_owner_may_be_replaced_in_a_shared_folder(tmp_path, kind):
+    tmp_path.chmod(0o1777)
+    (tmp_path / "x.pcm").write_bytes(b"old")
+    assert write(tmp_path / "x.pcm").read_bytes() == b"new"
 
 
 def test_a_target_that_becomes_a_folder_is_reported_and_nothing_is_left(tmp_path, kind):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
-from modelgates_speech.cli.exits import CommandError, Exit, example, needs_extra
+from modelgates_speech.cli.exits import CommandError, Exit, example
 from modelgates_speech.cli.forecast import forecast, forecast_in_words
 from modelgates_speech.cli.options import (
     DRY_RUN,
@@ -18,17 +18,15 @@ from modelgates_speech.cli.options import (
     PRICE,
     api_options,
     connection,
-    log_to_standard_error,
     request_of,
     request_options,
 )
 from modelgates_speech.cli.output import clock, counted, write_line
-from modelgates_speech.cli.progress import bar_is_welcome
+from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-    from types import TracebackType
+    from collections.abc import Generator, Mapping
 
     from modelgates_speech.jobs import BatchReport
 
@@ -69,14 +67,9 @@ def command(
     max_characters: int | None,
     dry_run: bool,
     price_per_million: float | None,
-    local: bool,
-    base_url: str | None,
-    timeout: float | None,
-    deadline: float | None,
-    allow_plain_http: bool,
+    api: Mapping[str, Any],
     quiet: bool,
     as_json: bool,
-    debug: bool,
     **options: Any,
 ) -> None:
     """Speak every row of MANIFEST (.jsonl, .csv, .parquet; - is JSONL on standard input).
@@ -89,8 +82,6 @@ def command(
     from modelgates_speech.jobs import run_batch
     from modelgates_speech.jobs.manifest import count_rows
 
-    if debug:
-        log_to_standard_error()
     defaults = request_of(**options)
     if response_format is not None:
         defaults["response_format"] = response_format
@@ -104,13 +95,7 @@ def command(
         raise ConfigurationError(f"cannot read {manifest}: {error.strerror}") from error
     with (
         _hint(out_dir),
-        connection(
-            local=local,
-            base_url=base_url,
-            timeout=timeout,
-            deadline=deadline,
-            allow_plain_http=allow_plain_http,
-        ) as settings,
+        connection(**api) as settings,
         _Bar(total, shown=shown) as bar,
     ):
         report = run_batch(
@@ -182,41 +167,20 @@ def _report_plan(
         )
     else:
         write_line(
-            f"{counted(facts['rows'], 'row')}; to send: {counted(facts['rows_to_send'], 'row')}, "
+            f"{counted(facts['rows'], 'row')}; "
+            f"to send: {counted(facts['rows_to_send'], 'request')}, "
             f"{forecast_in_words(characters, price)}; "
             f"{facts['rows_that_cannot_be_spoken']:,} cannot be spoken"
         )
 
 
-class _Bar:
+class _Bar(Bar):
     """A bar over the rows, called with the report of the batch."""
 
     def __init__(self, total: int | None, *, shown: bool) -> None:
-        with needs_extra("cli"):
-            from tqdm import tqdm
-        self._bar = tqdm(
-            desc="speaking",
-            total=total,
-            unit=" rows",
-            leave=False,
-            dynamic_ncols=True,
-            disable=not shown,
-        )
+        super().__init__(shown=shown, desc="speaking", total=total, unit=" rows")
 
     def __call__(self, report: BatchReport) -> None:
         """Show how far the batch is."""
-        self._bar.set_postfix_str(
-            f"{report.failed:,} failed, {report.concurrency} at once", refresh=False
-        )
-        self._bar.update(report.ok + report.failed + report.skipped - self._bar.n)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.close()
+        done = report.ok + report.failed + report.skipped
+        self.show(done, f"{report.failed:,} failed, {report.concurrency} at once")

@@ -17,6 +17,7 @@ from modelgates_speech.errors import (
     IncompleteAudioError,
     InvalidResponseError,
     ModelGatesError,
+    PlaybackError,
     SaveError,
 )
 
@@ -51,7 +52,7 @@ class Exit(IntEnum):
     REFUSED = 4, "the API answered with an error"
     NETWORK = 5, "the API could not be reached, or not in time"
     INCOMPLETE = 6, "the answer was cut short, or was not audio"
-    NOT_WRITTEN = 7, "the file could not be written"
+    NOT_WRITTEN = 7, "the file could not be written, or the audio not played"
     SOME_FAILED = 8, "some rows of a batch failed"
     STOPPED = 9, "a batch stopped before its last row"
     INTERRUPTED = 130, "interrupted with Ctrl-C"
@@ -65,6 +66,7 @@ _EXITS: tuple[tuple[type[ModelGatesError], Exit], ...] = (
     (InvalidResponseError, Exit.INCOMPLETE),
     (IncompleteAudioError, Exit.INCOMPLETE),
     (SaveError, Exit.NOT_WRITTEN),
+    (PlaybackError, Exit.NOT_WRITTEN),
 )
 
 
@@ -96,8 +98,8 @@ _WORDS = (
     (r"\bresponse_format\b", "--format"),
     (r"\bcreate\(\)|\bcreate\b(?= )", "speak"),
     (
-        r"\b(base_url|cache_dir|concurrency|deadline|language|max_characters|max_chars|max_errors"
-        r"|sample_rate|channels|timeout)(?=[ =(]|$)",
+        r"\b(base_url|cache_dir|concurrency|deadline|heading_pause|language|max_characters"
+        r"|max_chars|max_errors|paragraph_pause|sample_rate|channels|timeout)(?=[ =(]|$)",
         "--\\1",
     ),
     (r"; (it|the audio|what arrived) is in \.(audio|partial)", ""),

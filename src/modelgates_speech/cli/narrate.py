@@ -4,48 +4,47 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from modelgates_speech.audio import format_for_file
-from modelgates_speech.cli.exits import example, needs_extra
+from modelgates_speech.cli.exits import example
 from modelgates_speech.cli.forecast import forecast, forecast_in_words
 from modelgates_speech.cli.options import (
     DRY_RUN,
     FORMAT,
+    PLAY,
     PRICE,
     api_options,
     connection,
-    log_to_standard_error,
     request_of,
     request_options,
 )
 from modelgates_speech.cli.output import (
-    STANDARD_OUTPUT,
     clock,
     counted,
-    standard_output_is_for_people,
+    is_standard_output,
     write_audio,
     write_line,
 )
-from modelgates_speech.cli.progress import bar_is_welcome
+from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
+from modelgates_speech.config import HEADING_PAUSE, MAX_PAUSE, PARAGRAPH_PAUSE
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-    from types import TracebackType
+    from collections.abc import Generator, Iterator, Mapping
 
-    from modelgates_speech import AudioStream, ModelGates
     from modelgates_speech.jobs import NarrationPlan, NarrationProgress
 
 __all__ = ["command"]
 
 _CHUNK = 64 * 1024
+_STANDARD = Path("-")
 
 
 @click.command(epilog=example("modelgates-speech narrate book.txt -o book.mp3 --local"))
@@ -53,10 +52,11 @@ _CHUNK = 64 * 1024
 @click.option(
     "-o",
     "--output",
-    required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write: .wav, .pcm, .raw or .mp3; - is standard output (raw audio).",
+    help="File to write: .wav, .pcm, .raw or .mp3; - is standard output (a WAV, or what --format "
+    "says). Without it, --play.",
 )
+@PLAY
 @FORMAT
 @request_options
 @click.option("--language", default="en", show_default=True, help="ISO 639-1 code of the text.")
@@ -75,6 +75,22 @@ _CHUNK = 64 * 1024
     help="The most characters of one request.",
 )
 @click.option(
+    "--paragraph-pause",
+    type=click.FloatRange(0, MAX_PAUSE),
+    metavar="SECONDS",
+    default=PARAGRAPH_PAUSE,
+    show_default=True,
+    help="Silence to add after a paragraph; 0 lets one request speak several.",
+)
+@click.option(
+    "--heading-pause",
+    type=click.FloatRange(0, MAX_PAUSE),
+    metavar="SECONDS",
+    default=HEADING_PAUSE,
+    show_default=True,
+    help="Silence to add before and after a heading.",
+)
+@click.option(
     "--cache-dir",
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep finished pieces here for good.  [default: beside the output, until it is whole]",
@@ -85,22 +101,15 @@ _CHUNK = 64 * 1024
 def command(
     *,
     book: Path,
-    output: Path,
-    language: str,
-    concurrency: int,
-    max_chars: int,
+    output: Path | None,
+    play: bool,
     cache_dir: Path | None,
     dry_run: bool,
     price_per_million: float | None,
     response_format: str | None,
-    local: bool,
-    base_url: str | None,
-    timeout: float | None,
-    deadline: float | None,
-    allow_plain_http: bool,
+    api: Mapping[str, Any],
     quiet: bool,
     as_json: bool,
-    debug: bool,
     **options: Any,
 ) -> None:
     """Turn the text file BOOK, of any length, into speech. With - it is standard input.
@@ -108,73 +117,68 @@ def command(
     The text is spoken in pieces, several at once. Finished pieces are kept until the file is
     whole: after Ctrl-C or a failure the same command sends only what is missing.
     """
-    if debug:
-        log_to_standard_error()
-    to_standard_output = output == STANDARD_OUTPUT
-    if to_standard_output and as_json:
-        raise click.UsageError("--json and -o - would both write to standard output")
-    if to_standard_output and standard_output_is_for_people():
-        raise click.UsageError("-o - does not write audio to a terminal: pipe or redirect it")
-    if not to_standard_output:
+    to_standard_output = is_standard_output(output, play=play, as_json=as_json)
+    if output is None and not (play or dry_run):
+        raise click.UsageError("say where the speech goes: -o FILE, --play, or both")
+    if output is not None and not to_standard_output:
         response_format = format_for_file(output, response_format)
-    # A folder that does not exist is better found before the speech is paid for than after.
-    if not to_standard_output:
-        AtomicFile(output).discard()
+    if play and not dry_run:
+        from modelgates_speech.cli.listen import check_playable
+
+        check_playable(response_format)
     # A pipe can be read once only: how long its text is shows at the end.
     characters = sum(map(len, _read(book))) if book.is_file() else None
-    beside = "modelgates-speech" if to_standard_output else output.name
-    pieces = cache_dir or output.with_name(f"{beside}.pieces")
+    named = output or Path(book.name)
+    if named == _STANDARD:
+        named = Path("modelgates-speech")
+    pieces = cache_dir or named.with_name(f"{named.name}.pieces")
     request = request_of(**options)
 
-    with connection(
-        local=local,
-        base_url=base_url,
-        timeout=timeout,
-        deadline=deadline,
-        allow_plain_http=allow_plain_http,
-    ) as settings:
+    with connection(**api) as settings:
         from modelgates_speech import ModelGates
 
         # The stub's address changes from run to run, what it says does not.
-        cache = AudioCache(pieces, origin="stub" if local else None)
+        cache = AudioCache(pieces, origin="stub" if api["local"] else None)
         arguments: dict[str, Any] = {
             **request,
             "input": _read(book),
             "response_format": response_format,
-            "language": language,
-            "concurrency": concurrency,
-            "max_chars": max_chars,
             "cache_dir": cache,
         }
-        with ModelGates(**settings) as client, _hint(pieces):
+        with ExitStack() as stack:
+            client = stack.enter_context(ModelGates(**settings))
+            stack.enter_context(_hint(pieces))
+            file = None
+            if output is not None and not to_standard_output:
+                stack.enter_context(rescued(output))
+                # What cannot be written is better found before the speech is paid for than after.
+                file = stack.enter_context(AtomicFile(output))
             if dry_run:
                 plan = client.audio.speech.narrate(dry_run=True, **arguments)
                 _report_plan(plan, price_per_million, as_json)
                 return
             shown = bar_is_welcome() and not (quiet or as_json)
-            with _Bar(characters, shown=shown) as bar, _stream(client, bar, arguments) as stream:
-                if to_standard_output:
-                    for chunk in stream:
-                        write_audio(chunk)
-                else:
-                    with rescued(output):
-                        stream.save(output)
+            bar = stack.enter_context(_Bar(characters, shown=shown, timed=as_json))
+            speech: Any = client.audio.speech
+            stream = stack.enter_context(speech.narrate(on_progress=bar, **arguments))
+            if to_standard_output:
+                write_audio(stream, raw=response_format is not None)
+            elif file is not None and not play:
+                stream.write(file, None)
+            else:
+                from modelgates_speech.cli.listen import listen
+
+                listen(stream, file, None)
     if cache_dir is None:
         cache.clear()
     if not (quiet or to_standard_output):
-        _report(bar.last, output, as_json)
-
-
-def _stream(client: ModelGates, bar: _Bar, arguments: dict[str, Any]) -> AudioStream:
-    speech: Any = client.audio.speech
-    stream: AudioStream = speech.narrate(on_progress=bar, **arguments)
-    return stream
+        _report(bar, output)
 
 
 def _read(book: Path) -> Iterator[str]:
     """The text, part by part."""
     try:
-        if book == Path("-"):
+        if book == _STANDARD:
             if sys.stdin is None:
                 raise click.UsageError("standard input is closed: give a file, or pipe a text in")
             sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")  # type: ignore[union-attr]
@@ -217,41 +221,30 @@ def _hint(pieces: Path) -> Generator[None]:
         raise
 
 
-class _Bar:
+class _Bar(Bar):
     """A bar over the characters of the text, called with the progress of the narration."""
 
-    def __init__(self, characters: int | None, *, shown: bool) -> None:
-        with needs_extra("cli"):
-            from tqdm import tqdm
-        self.last: NarrationProgress | None = None
-        self._bar = tqdm(
-            desc="narrating",
-            total=characters,
-            unit=" chars",
-            unit_scale=True,
-            leave=False,
-            dynamic_ncols=True,
-            disable=not shown,
+    def __init__(self, characters: int | None, *, shown: bool, timed: bool) -> None:
+        super().__init__(
+            shown=shown, desc="narrating", total=characters, unit=" chars", unit_scale=True
         )
+        self.last: NarrationProgress | None = None
+        self.timeline: list[dict[str, Any]] | None = [] if timed else None
 
     def __call__(self, progress: NarrationProgress) -> None:
         """Show how far the narration is."""
         self.last = progress
-        self._bar.set_postfix_str(
-            f"{counted(progress.pieces, 'piece')}, {clock(progress.seconds)} of audio"
-        )
-        self._bar.update(progress.characters - self._bar.n)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.close()
+        if self.timeline is not None:
+            self.timeline.append(
+                {
+                    "begins": round(progress.begins, 3),
+                    "ends": round(progress.seconds, 3),
+                    "start": progress.piece.start,
+                    "text": progress.piece.text,
+                }
+            )
+        note = f"{counted(progress.pieces, 'piece')}, {clock(progress.seconds)} of audio"
+        self.show(progress.characters, note)
 
 
 def _report_plan(
@@ -266,19 +259,22 @@ def _report_plan(
     else:
         write_line(
             f"{counted(plan.pieces, 'piece')}, {counted(plan.characters, 'character')}; "
-            f"to send: {counted(plan.pieces_to_buy, 'piece')}, "
+            f"to send: {counted(plan.pieces_to_buy, 'request')}, "
             f"{forecast_in_words(plan.characters_to_buy, price)}"
         )
 
 
-def _report(progress: NarrationProgress | None, output: Path, as_json: bool) -> None:  # noqa: FBT001
+def _report(bar: _Bar, output: Path | None) -> None:
+    progress = bar.last
     assert progress is not None, "a narration without a piece is refused"
-    size = output.stat().st_size
-    if as_json:
-        facts = {"path": str(output), "bytes": size, "seconds": progress.seconds}
-        write_line(json.dumps({**facts, "pieces": progress.pieces}))
+    size = None if output is None else output.stat().st_size
+    if bar.timeline is not None:
+        facts: dict[str, Any] = {"path": output and str(output), "bytes": size}
+        facts |= {"seconds": progress.seconds, "pieces": progress.pieces}
+        write_line(json.dumps(facts | {"timeline": bar.timeline}))
     else:
-        write_line(
-            f"{click.format_filename(output)}: {clock(progress.seconds)}, {size:,} bytes, "
-            f"{counted(progress.pieces, 'piece')}"
-        )
+        facts_in_words = [clock(progress.seconds), counted(progress.pieces, "piece")]
+        if size is not None:
+            facts_in_words.insert(1, f"{size:,} bytes")
+        what = "played" if output is None else click.format_filename(output)
+        write_line(f"{what}: {', '.join(facts_in_words)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import sys
@@ -24,11 +25,11 @@ __all__ = [
     "DRY_RUN",
     "FORMAT",
     "FORMATS",
+    "PLAY",
     "POSITIVE",
     "PRICE",
     "api_options",
     "connection",
-    "log_to_standard_error",
     "request_of",
     "request_options",
 ]
@@ -60,16 +61,8 @@ _TYPES = {"string": click.STRING, "number": click.FLOAT, "integer": click.INT, "
 # Options that commands have already; an argument of that name has to stand aside.
 _TAKEN = {
     *("base_url", "cache_dir", "concurrency", "deadline", "debug", "dry_run", "file", "format"),
-    *(
-        "allow_plain_http",
-        "help",
-        "json",
-        "language",
-        "local",
-        "max_characters",
-        "max_chars",
-        "max_errors",
-    ),
+    *("allow_plain_http", "heading_pause", "help", "json", "language", "local"),
+    *("max_characters", "max_chars", "max_errors", "paragraph_pause", "play"),
     *("channels", "out_dir", "output", "provider_option", "quiet", "sample_rate", "timeout"),
 }
 _PREFIX = "request_"
@@ -126,6 +119,12 @@ PRICE = click.option(
     help="With --dry-run: what a million characters cost, to say what it would come to.",
 )
 
+PLAY = click.option(
+    "--play",
+    is_flag=True,
+    help="Play it from the first sound on; with -o it is written as well.",
+)
+
 _REQUEST = [
     *(
         _option_for(name, argument)
@@ -177,6 +176,8 @@ _API = (
     ),
 )
 
+_CONNECTION = ("local", "base_url", "allow_plain_http", "timeout", "deadline")
+
 
 def request_options(command: CommandT) -> CommandT:
     """Give a command the options that say how to speak."""
@@ -185,11 +186,21 @@ def request_options(command: CommandT) -> CommandT:
     return command
 
 
-def api_options(command: CommandT) -> CommandT:
-    """Give a command the options that say where to call, and what to print."""
+def api_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say where to call, and what to print.
+
+    Those of the connection reach it together, as `api`, for `connection`.
+    """
+
+    @functools.wraps(command)
+    def gathered(*, debug: bool, **options: Any) -> Any:
+        if debug:
+            _log_to_standard_error()
+        return command(api={name: options.pop(name) for name in _CONNECTION}, **options)
+
     for option in reversed(_API):
-        command = option(command)
-    return command
+        gathered = option(gathered)
+    return gathered
 
 
 def request_of(*, provider_options: tuple[str, ...] = (), **options: Any) -> dict[str, Any]:
@@ -221,7 +232,7 @@ def connection(
         yield settings | {"base_url": stub.base_url, "api_key": stub.api_key}
 
 
-def log_to_standard_error() -> None:
+def _log_to_standard_error() -> None:
     """Show what the client logs."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(name)s: %(levelname)s: %(message)s"))

@@ -1,26 +1,32 @@
 """Standard output: a reader that goes away, or a full disk behind it, ends the command tidily."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from modelgates_speech.cli.exits import CommandError, Exit
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from modelgates_speech import AudioStream
+
 __all__ = [
-    "STANDARD_OUTPUT",
     "clock",
     "counted",
-    "standard_output_is_for_people",
+    "is_standard_output",
     "write_audio",
     "write_line",
 ]
 
 
-STANDARD_OUTPUT = Path("-")
+_STANDARD_OUTPUT = Path("-")
 
 
 def clock(seconds: float) -> str:
@@ -37,9 +43,18 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
-def standard_output_is_for_people() -> bool:
-    """Return whether standard output is a terminal, where bytes of audio would do harm."""
-    return sys.stdout is not None and sys.stdout.isatty()
+def is_standard_output(output: Path | None, *, play: bool, as_json: bool) -> bool:
+    """Return whether audio goes to standard output, where it may go there."""
+    if output != _STANDARD_OUTPUT:
+        return False
+    if as_json:
+        raise click.UsageError("--json and -o - would both write to standard output")
+    if play:
+        raise click.UsageError("--play and -o - exclude each other: a player takes what -o - gives")
+    # There, bytes of audio would do harm.
+    if sys.stdout is not None and sys.stdout.isatty():
+        raise click.UsageError("-o - does not write audio to a terminal: pipe or redirect it")
+    return True
 
 
 def write_line(line: str) -> None:
@@ -48,8 +63,24 @@ def write_line(line: str) -> None:
         click.echo(line)
 
 
-def write_audio(chunk: bytes) -> None:
-    """Write `chunk` to standard output at once: a player at the other end is waiting for it."""
+def write_audio(
+    stream: AudioStream, *, raw: bool, on_progress: Callable[[int], None] | None = None
+) -> None:
+    """Write a stream to standard output as it arrives: a player at the other end waits for it.
+
+    PCM becomes a WAV of unknown length, unless `raw`, for a player cannot tell what it is.
+    """
+    from modelgates_speech.audio import file_header
+
+    if stream.format == "pcm" and stream.sample_rate and not raw:
+        _write(file_header(stream.metadata, ".wav", None))
+    for chunk in stream:
+        _write(chunk)
+        if on_progress:
+            on_progress(stream.bytes_received)
+
+
+def _write(chunk: bytes) -> None:
     with _written_or_explained():
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()

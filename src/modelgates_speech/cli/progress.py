@@ -1,18 +1,16 @@
-"""The progress bar: bytes, seconds of audio and rate, on a terminal's standard error."""
+"""The bars on a terminal's standard error."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from modelgates_speech.cli.exits import needs_extra
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from modelgates_speech import AudioStream
 
-__all__ = ["ProgressBar", "bar_is_welcome"]
+__all__ = ["Bar", "ProgressBar", "bar_is_welcome"]
 
 
 def bar_is_welcome() -> bool:
@@ -20,16 +18,33 @@ def bar_is_welcome() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-class ProgressBar:
+class Bar:
+    """A bar, wiped away at the end; or nothing, unless `shown`."""
+
+    def __init__(self, *, shown: bool, **settings: Any) -> None:
+        with needs_extra("cli"):
+            from tqdm import tqdm
+        self._bar = tqdm(leave=False, dynamic_ncols=True, disable=not shown, **settings)
+
+    def show(self, done: int, note: str | None) -> None:
+        """Show how much is done, and a note beside it."""
+        if note is not None:
+            self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(done - self._bar.n)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+
+class ProgressBar(Bar):
     """A bar that is called with the total of bytes received so far."""
 
     def __init__(self) -> None:
-        with needs_extra("cli"):
-            from tqdm import tqdm
+        super().__init__(shown=True, desc="speaking", unit="B", unit_scale=True)
         self._stream: AudioStream | None = None
-        self._bar = tqdm(
-            desc="speaking", unit="B", unit_scale=True, leave=False, dynamic_ncols=True
-        )
 
     def describe(self, stream: AudioStream) -> None:
         """Show from now on what `stream` says of its audio."""
@@ -38,17 +53,4 @@ class ProgressBar:
     def __call__(self, received: int) -> None:
         """Show that `received` bytes have come so far."""
         seconds = self._stream.duration if self._stream else None
-        if seconds is not None:
-            self._bar.set_postfix_str(f"{seconds:.1f} s of audio", refresh=False)
-        self._bar.update(received - self._bar.n)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.close()
+        self.show(received, None if seconds is None else f"{seconds:.1f} s of audio")

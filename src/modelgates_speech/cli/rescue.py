@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from modelgates_speech.errors import HeldAudio
 
-__all__ = ["rescued"]
+__all__ = ["keep", "rescued"]
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def rescued(output: Path) -> Generator[None]:
         held: HeldAudio | None = getattr(error, "partial", None) or getattr(error, "audio", None)
         if held is None or not held.content:
             raise
-        kept = _keep(held, output)
+        kept = keep(held, output, f"{output.stem}.partial")
         where = f"what arrived is in {kept}" if kept else "what arrived could not be kept anywhere"
         if isinstance(error, ModelGatesError):
             raise CommandError(f"{in_words(error)}; {where}", exit_for(error)) from error
@@ -41,13 +41,18 @@ def rescued(output: Path) -> Generator[None]:
         raise CommandError(message, code if isinstance(code, int) else Exit.UNEXPECTED) from error
 
 
-def _keep(held: HeldAudio, output: Path) -> Path | None:
+def keep(held: HeldAudio, output: Path, stem: str) -> Path | None:
+    """Write audio beside `output`, or else among temporary files, under a name that is free.
+
+    Returns:
+        The path; None where nothing can be written.
+    """
     suffix = {"pcm": ".wav"}.get(held.format, f".{held.format}")
     if held.format == "pcm" and output.suffix.lower() in {".pcm", ".raw"}:
         suffix = output.suffix
     for folder in (output.parent, Path(tempfile.gettempdir())):
         try:
-            return held.save(_free_name(folder, f"{output.stem}.partial", suffix))
+            return held.save(_free_name(folder, stem, suffix))
         except SaveError:
             # A full or read-only disk; another may take it.
             continue

@@ -14,26 +14,21 @@ from modelgates_speech.cli.exits import example
 from modelgates_speech.cli.inputs import read_text
 from modelgates_speech.cli.options import (
     FORMAT,
+    PLAY,
     api_options,
     connection,
-    log_to_standard_error,
     request_of,
     request_options,
 )
-from modelgates_speech.cli.output import (
-    STANDARD_OUTPUT,
-    clock,
-    standard_output_is_for_people,
-    write_audio,
-    write_line,
-)
+from modelgates_speech.cli.output import clock, is_standard_output, write_audio, write_line
 from modelgates_speech.cli.progress import ProgressBar, bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
-from modelgates_speech.errors import ConfigurationError, InvalidResponseError
 from modelgates_speech.files import AtomicFile
 
 if TYPE_CHECKING:
-    from modelgates_speech import AudioStream, ModelGates
+    from collections.abc import Mapping
+
+    from modelgates_speech import AudioStream
 
 __all__ = ["command"]
 
@@ -42,6 +37,7 @@ __all__ = ["command"]
 @click.argument("text", required=False)
 @click.option(
     "--file",
+    "text_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Read the text from this file (UTF-8).",
 )
@@ -50,25 +46,22 @@ __all__ = ["command"]
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="File to write: .wav, .pcm, .raw or .mp3; - is standard output (raw audio). "
-    "[default: speech.wav, or speech.mp3 with --format mp3]",
+    help="File to write: .wav, .pcm, .raw or .mp3; - is standard output (a WAV, or what --format "
+    "says).  [default: speech.wav or .mp3; with --play none]",
 )
+@PLAY
 @request_options
 @api_options
 def command(
     *,
     text: str | None,
-    file: Path | None,
+    text_file: Path | None,
     response_format: str | None,
     output: Path | None,
-    local: bool,
-    base_url: str | None,
-    timeout: float | None,
-    deadline: float | None,
-    allow_plain_http: bool,
+    play: bool,
+    api: Mapping[str, Any],
     as_json: bool,
     quiet: bool,
-    debug: bool,
     **options: Any,
 ) -> None:
     """Turn TEXT into speech. With - the text is read from standard input.
@@ -76,81 +69,54 @@ def command(
     The API key is read from MODELGATES_API_KEY; there is no option for it on purpose, since
     command lines are visible to every user of a machine. Without a key, --local speaks offline.
     """
-    if debug:
-        log_to_standard_error()
-    output = output or Path("speech.mp3" if response_format == "mp3" else "speech.wav")
-    to_standard_output = output == STANDARD_OUTPUT
-    if to_standard_output and as_json:
-        raise click.UsageError("--json and -o - would both write to standard output")
-    if to_standard_output and standard_output_is_for_people():
-        raise click.UsageError("-o - does not write audio to a terminal: pipe or redirect it")
-
-    request = request_of(**options) | {"input": read_text(text, file)}
+    to_standard_output = is_standard_output(output, play=play, as_json=as_json)
+    usual = Path("speech.mp3" if response_format == "mp3" else "speech.wav")
+    if output is None and not play:
+        output = usual
+    request: dict[str, Any] = request_of(**options) | {"input": read_text(text, text_file)}
     if response_format is not None:
         request["response_format"] = response_format
 
     with ExitStack() as stack:
-        settings = stack.enter_context(
-            connection(
-                local=local,
-                base_url=base_url,
-                timeout=timeout,
-                deadline=deadline,
-                allow_plain_http=allow_plain_http,
-            )
-        )
+        if play:
+            from modelgates_speech.cli.listen import check_playable
+
+            check_playable(response_format)
+        settings = stack.enter_context(connection(**api))
         from modelgates_speech import ModelGates
 
         client = stack.enter_context(ModelGates(**settings))
-        bar = None
+        bar = file = None
         if bar_is_welcome() and not (as_json or quiet):
             bar = stack.enter_context(ProgressBar())
+        if not to_standard_output:
+            stack.enter_context(rescued(output or usual))
+            if output is not None:
+                request["response_format"] = format_for_file(output, response_format)
+                # What cannot be written is better found before the speech is paid for than after.
+                file = stack.enter_context(AtomicFile(output))
+        stream = stack.enter_context(client.audio.speech.stream(**request))
+        if bar is not None:
+            bar.describe(stream)
         if to_standard_output:
-            _write_to_standard_output(client, request, bar)
+            write_audio(stream, raw=response_format is not None, on_progress=bar)
             return
-        with rescued(output):
-            stream = _save(client, request, output, bar)
+        if file is not None and not play:
+            stream.write(file, bar)
+        else:
+            from modelgates_speech.cli.listen import listen
+
+            listen(stream, file, usual, bar)
     if as_json:
         write_line(json.dumps(_result(stream, output)))
     elif not quiet:
         write_line(_sentence(stream, output))
 
 
-def _save(
-    client: ModelGates, request: dict[str, Any], output: Path, bar: ProgressBar | None
-) -> AudioStream:
-    request["response_format"] = format_for_file(output, request.get("response_format"))
-    # A folder that does not exist is better found before the speech is paid for than after.
-    AtomicFile(output).discard()
-    with client.audio.speech.stream(**request) as stream:
-        if bar is not None:
-            bar.describe(stream)
-        try:
-            stream.save(output, on_progress=bar)
-        except ConfigurationError as error:
-            # Suffix and request agreed: it is the answer that is in another format.
-            raise InvalidResponseError(
-                error.message, content_type=stream.content_type, request_id=stream.request_id
-            ) from error
-    return stream
-
-
-def _write_to_standard_output(
-    client: ModelGates, request: dict[str, Any], bar: ProgressBar | None
-) -> None:
-    with client.audio.speech.stream(**request) as stream:
-        if bar is not None:
-            bar.describe(stream)
-        for chunk in stream:
-            write_audio(chunk)
-            if bar is not None:
-                bar(stream.bytes_received)
-
-
-def _result(stream: AudioStream, output: Path) -> dict[str, Any]:
+def _result(stream: AudioStream, output: Path | None) -> dict[str, Any]:
     return {
-        "path": str(output),
-        "bytes": output.stat().st_size,
+        "path": output and str(output),
+        "bytes": _size(stream, output),
         "seconds": stream.duration,
         "sample_rate": stream.sample_rate,
         "channels": stream.channels,
@@ -160,16 +126,20 @@ def _result(stream: AudioStream, output: Path) -> dict[str, Any]:
     }
 
 
-def _sentence(stream: AudioStream, output: Path) -> str:
+def _sentence(stream: AudioStream, output: Path | None) -> str:
     kind = _container(stream, output)
     if stream.format == "pcm":
         layout = {1: "mono", 2: "stereo"}.get(stream.channels or 0, f"{stream.channels} channels")
         details = f"pcm s16le, {stream.sample_rate} Hz, {layout}"
         kind = f"{kind} ({details})" if kind != "pcm" else details
     length = [] if stream.duration is None else [clock(stream.duration)]
-    facts = [*length, kind, f"{output.stat().st_size:,} bytes"]
-    return f"{click.format_filename(output)}: {', '.join(facts)}"
+    facts = [*length, kind, f"{_size(stream, output):,} bytes"]
+    return f"{click.format_filename(output) if output else 'played'}: {', '.join(facts)}"
 
 
-def _container(stream: AudioStream, output: Path) -> str:
-    return "wav" if output.suffix.lower() == ".wav" else stream.format
+def _size(stream: AudioStream, output: Path | None) -> int:
+    return output.stat().st_size if output else stream.bytes_received
+
+
+def _container(stream: AudioStream, output: Path | None) -> str:
+    return "wav" if output and output.suffix.lower() == ".wav" else stream.format

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from modelgates_speech.config import DEFAULT_CHANNELS, DEFAULT_RATE
 from modelgates_speech.errors import ConfigurationError, InvalidResponseError
-from modelgates_speech.formats.mp3 import Frames
+from modelgates_speech.formats.mp3 import HEADER, FrameHeader, Frames
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Joiner:
         self._first: AudioMetadata | None = None
         self._current: AudioMetadata | None = None
         self._layout: tuple[int, int] | None = None
+        self._frame = b""
         self._frames = Frames()
         self._samples = Samples()
         self._rest = b""
@@ -96,6 +98,21 @@ class Joiner:
         self.seconds += seconds
         return rest
 
+    def silence(self, seconds: float) -> bytes:
+        """About so many seconds of silence, to stand after a piece."""
+        metadata = self._metadata
+        if metadata.format == "mp3":
+            frame, duration = _silent_frame(self._frame)
+        else:
+            rate = metadata.sample_rate or DEFAULT_RATE
+            frame, duration = (
+                bytes(SAMPLE_WIDTH * (metadata.channels or DEFAULT_CHANNELS)),
+                1 / rate,
+            )
+        count = round(seconds / duration)
+        self.seconds += count * duration
+        return frame * count
+
     @property
     def _metadata(self) -> AudioMetadata:
         assert self._current is not None, "begin comes first"
@@ -115,9 +132,22 @@ class Joiner:
         if frames and header is not None:
             layout = (header.rate, header.channels)
             self._layout = self._layout or layout
+            self._frame = self._frame or frames[:HEADER]
             if layout != self._layout:
                 raise _unfit(self._metadata, f"MP3 at {layout}, after pieces at {self._layout}")
         return frames
+
+
+def _silent_frame(header: bytes) -> tuple[bytes, float]:
+    """A frame of MP3 like those with `header`, but silent, and its seconds.
+
+    Where all that follows the header is zero, there is nothing to be decoded.
+    """
+    # Without a checksum, and without padding.
+    start = bytes((header[0], header[1] | 1, header[2] & ~2, header[3]))
+    frame = FrameHeader.parse(start)
+    assert frame is not None, "it was parsed before"
+    return start.ljust(frame.size, b"\0"), frame.samples / frame.rate
 
 
 def _words(metadata: AudioMetadata) -> str:

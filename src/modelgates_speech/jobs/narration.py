@@ -15,8 +15,11 @@ from modelgates_speech.call import prepare
 from modelgates_speech.config import (
     DEFAULT_CHANNELS,
     DEFAULT_RATE,
+    HEADING_PAUSE,
     MAX_CHARS,
+    MAX_PAUSE,
     NARRATE_CONCURRENCY,
+    PARAGRAPH_PAUSE,
 )
 from modelgates_speech.errors import ConfigurationError, ModelGatesError
 from modelgates_speech.jobs.cache import as_cache
@@ -25,6 +28,8 @@ from modelgates_speech.jobs.splitting import Piece, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from modelgates_speech.jobs.layout import Kind
 
 ChannelT = TypeVar("ChannelT")
 
@@ -40,12 +45,16 @@ class NarrationProgress:
     Attributes:
         pieces: Pieces handed out whole.
         characters: The offset in the text after the last of them.
-        seconds: Seconds of audio in them.
+        seconds: Seconds of audio up to the end of it.
+        begins: Seconds of audio before it: where in the whole it begins.
+        piece: The last piece itself: its ``text``, and where that starts.
     """
 
     pieces: int
     characters: int
     seconds: float
+    begins: float
+    piece: Piece
 
 
 @attrs.frozen
@@ -73,12 +82,14 @@ class Settings:
         pieces: The text in pieces, cut as they are taken.
         request: What each asks for beside its text.
         concurrency: How many requests at once.
+        pauses: Seconds of silence before a piece, by what it follows.
         on_progress: Called after each piece.
     """
 
     pieces: Iterator[Piece]
     request: dict[str, Any]
     concurrency: int
+    pauses: dict[Kind, float]
     on_progress: Callable[[NarrationProgress], None] | None
 
     @property
@@ -110,18 +121,28 @@ def settings_of(
     concurrency: int = NARRATE_CONCURRENCY,
     max_chars: int = MAX_CHARS,
     language: str = "en",
+    paragraph_pause: float = PARAGRAPH_PAUSE,
+    heading_pause: float = HEADING_PAUSE,
     on_progress: Callable[[NarrationProgress], None] | None = None,
     **request: Any,
 ) -> Settings:
     """The arguments of a narration, checked."""
     if concurrency < 1:
         raise ConfigurationError(f"concurrency must be 1 or more, not {concurrency}")
+    asked: dict[Kind, float] = {"paragraph": paragraph_pause, "heading": heading_pause}
+    for kind, seconds in asked.items():
+        if not 0 <= seconds <= MAX_PAUSE:
+            raise ConfigurationError(
+                f"{kind}_pause must be 0 to {MAX_PAUSE} seconds, not {seconds!r}"
+            )
+    pauses: dict[Kind, float] = {kind: seconds for kind, seconds in asked.items() if seconds}
     # What is wrong with a request is wrong with the first already: better said before it is sent.
     check_joinable(prepare(input="", **request).response_format)
     return Settings(
-        pieces=split(input, max_chars=max_chars, language=language),
+        pieces=split(input, max_chars=max_chars, language=language, at=pauses),
         request=request,
         concurrency=concurrency,
+        pauses=pauses,
         on_progress=on_progress,
     )
 
@@ -146,6 +167,7 @@ class Line(Generic[ChannelT]):
         self._channel = channel
         self._joiner = Joiner()
         self._done = 0
+        self._begins = 0.0
 
     def due(self) -> Iterator[Job[ChannelT]]:
         """The jobs to be started now."""
@@ -169,7 +191,10 @@ class Line(Generic[ChannelT]):
             match item:
                 case AudioMetadata():
                     self._joiner.begin(item)
-                    return b""
+                    pause = self._settings.pauses.get(piece.follows, 0) if self._done else 0
+                    silence = self._joiner.silence(pause) if pause else b""
+                    self._begins = self._joiner.seconds
+                    return silence
                 case bytes():
                     return self._joiner.feed(item)
                 case None:
@@ -185,8 +210,9 @@ class Line(Generic[ChannelT]):
         self.pending.popleft()
         self._done += 1
         if self._settings.on_progress:
-            progress = NarrationProgress(self._done, piece.end, self._joiner.seconds)
-            self._settings.on_progress(progress)
+            self._settings.on_progress(
+                NarrationProgress(self._done, piece.end, self._joiner.seconds, self._begins, piece)
+            )
         return rest
 
     def receiver(self, metadata: object) -> Receiver:

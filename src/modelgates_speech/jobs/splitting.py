@@ -15,9 +15,10 @@ import attrs
 
 from modelgates_speech.config import MAX_CHARS
 from modelgates_speech.errors import ConfigurationError
+from modelgates_speech.jobs.layout import Kind, borders, strongest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     Segment = Callable[[str, str], list[str]]
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 # later piece is ready before those ahead of it have been played.
 RAMP = (150, 300, 600)
 
-# What a sentence border is told from, beyond the longest piece: the word that follows it.
+# What a border is told from, beyond the longest piece: the word that follows, or the heading.
 LOOKAHEAD = 100
 
 # In Chinese and Japanese a comma stands where other scripts have a space.
@@ -42,10 +43,13 @@ class Piece:
     Attributes:
         text: The part itself, white space at its ends included.
         start: The offset of its first character in the whole text.
+        follows: What ended before it: a ``sentence`` (or a part of one), a ``paragraph``, or a
+            ``heading``, be it that this piece is one, or that a rule is between the two.
     """
 
     text: str
     start: int
+    follows: Kind = "sentence"
 
     @property
     def end(self) -> int:
@@ -67,9 +71,17 @@ class _Tools:
 
 
 def split(
-    text: str | Iterable[str], *, max_chars: int = MAX_CHARS, language: str = "en"
+    text: str | Iterable[str],
+    *,
+    max_chars: int = MAX_CHARS,
+    language: str = "en",
+    at: Collection[Kind] = ("paragraph", "heading"),
 ) -> Iterator[Piece]:
     """Cut a text at the ends of sentences into pieces that joined are the text again.
+
+    No piece goes on after the end of a paragraph, or after or into a heading: a short paragraph
+    that does not end as a sentence does, or begins with ``#``. A paragraph ends with a blank line,
+    or with its line in a text that has no blank lines and lines longer than anybody wraps them.
 
     A sentence too long for a piece is cut at commas where those end words (Chinese, Japanese), else
     between words, and a word too long between grapheme clusters: never between a letter and its
@@ -81,6 +93,7 @@ def split(
         text: The text, whole or in parts of any size.
         max_chars: The most characters of a piece, 1 or more.
         language: ISO 639-1 code, for abbreviations and punctuation.
+        at: What always ends a piece.
 
     Raises:
         ConfigurationError: If `max_chars` is below 1, a part is not a string, or ``sentencex``
@@ -88,13 +101,15 @@ def split(
     """
     if max_chars < 1:
         raise ConfigurationError(f"max_chars must be 1 or more, not {max_chars}")
-    return _pieces(iter((text,) if isinstance(text, str) else text), max_chars, language, _load())
+    parts = iter((text,) if isinstance(text, str) else text)
+    return _pieces(parts, max_chars, language, at, _load())
 
 
 def _pieces(
-    parts: Iterator[object], max_chars: int, language: str, tools: _Tools
+    parts: Iterator[object], max_chars: int, language: str, at: Collection[Kind], tools: _Tools
 ) -> Iterator[Piece]:
     buffer, start, used = "", 0, 0
+    follows: Kind = "sentence"
     for preferred in chain(RAMP, repeat(max_chars)):
         while len(buffer) - used < max_chars + LOOKAHEAD:
             part = next(parts, None)
@@ -106,10 +121,26 @@ def _pieces(
         window = buffer[used : used + max_chars + LOOKAHEAD]
         if not window:
             return
+        ending: Kind = "sentence"
+        for border in borders(window, at, whole=len(window) < max_chars + LOOKAHEAD):
+            if border.stop == 0:
+                follows = strongest(follows, border.kind)
+                if border.cut <= max_chars // 2:
+                    continue
+                # Blank pages: with them no whole word would fit.
+                window = window[: min(border.cut, max_chars)]
+            elif border.stop <= max_chars:
+                ending = border.kind
+                window = window[: border.cut if border.cut <= max_chars else border.stop]
+            break
         size = _length(window, min(preferred, max_chars), max_chars, language, tools)
-        yield Piece(window[:size], start)
+        piece = Piece(window[:size], start, follows)
+        yield piece
         start += size
         used += size
+        # What lies between two pieces may be too long for one, and is then a silent one itself.
+        ending = ending if size == len(window) else "sentence"
+        follows = strongest(ending, follows if piece.silent else "sentence")
 
 
 def _length(window: str, preferred: int, max_chars: int, language: str, tools: _Tools) -> int:

@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from modelgates_speech.stub.audio import ENCODINGS, MEDIA_TYPES
+from modelgates_speech.stub.answers import in_thread, media_type, speak
+from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS
 from modelgates_speech.stub.control import Stub
 from modelgates_speech.stub.document import Document, Operation, RefusedError, load
-from modelgates_speech.stub.exchange import Exchange
-from modelgates_speech.stub.faults import describe, from_preference
-from modelgates_speech.stub.misbehave import Later, play
-from modelgates_speech.stub.records import RecordedRequest, redact
-from modelgates_speech.stub.remote import SCOPE_HEADER
-from modelgates_speech.stub.remote import routes as control_routes
-from modelgates_speech.stub.requests import authorize, check_encoding, check_parameters, parse_body
-from modelgates_speech.stub.seen import Seen
-from modelgates_speech.stub.shapes import fields
-from modelgates_speech.stub.speech import default_engine, synthesize
+from modelgates_speech.stub.faults import Fault, describe, from_preference
+from modelgates_speech.stub.misbehave import Exchange, later, play
+from modelgates_speech.stub.records import RecordedRequest, Seen, redact
+from modelgates_speech.stub.remote import SCOPE_HEADER, routes
+from modelgates_speech.stub.requests import authorize, parse_json, validate
+from modelgates_speech.stub.shapes import Json, fields
+from modelgates_speech.stub.speech import default_engine
+from modelgates_speech.stub.tape import Call, Recording, Replay
 from modelgates_speech.stub.usage import usage
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import Mapping
 
     from anyio import CancelScope
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from modelgates_speech.stub.engine import Engine
-    from modelgates_speech.stub.faults import Fault
-    from modelgates_speech.stub.shapes import Json
 
 # Several times what a million characters take; a runaway loop must not fill the machine.
 LARGEST_BODY = 16 * 1024 * 1024
-# Of PCM; what is encoded is paced a little fast by it.
-BYTES_PER_SECOND = 48_000
 
 
 def create_app(
@@ -55,6 +51,8 @@ def create_app(
     *,
     stub: Stub | None = None,
     engine: Engine | None = None,
+    audio: str | os.PathLike[str] | None = None,
+    tape: Recording | Replay | None = None,
 ) -> Starlette:
     """Make the stub as an ASGI application, for use in process.
 
@@ -63,6 +61,8 @@ def create_app(
             default the one that this release was generated from.
         stub: the control: faults, requests, key. A new one by default; it is `app.state.stub`.
         engine: what speaks; by default espeak-ng, or tones where that is not installed.
+        audio: a folder of audio to answer with: `acme/voice-1.wav` or `.mp3` for that model.
+        tape: what answers in place of the stub's own speech: a `Recording` or a `Replay`.
 
     Returns:
         A Starlette application. Faults that end a connection need a real one: `StubServer`.
@@ -72,7 +72,8 @@ def create_app(
         OSError: the OpenAPI document cannot be read.
     """
     stub = stub or Stub()
-    service = _Service(stub, load(document), engine or default_engine())
+    folder = None if audio is None else Path(audio)
+    service = _Service(stub, load(document), engine or default_engine(), folder, tape)
     paths: dict[str, dict[str, Operation]] = {}
     for operation in service.document.operations:
         paths.setdefault(operation.path, {})[operation.method] = operation
@@ -80,7 +81,7 @@ def create_app(
         routes=[
             *(Route(path, _Path(service, operations)) for path, operations in paths.items()),
             Route("/", functools.partial(_root, service.document)),
-            *control_routes(stub, service.document),
+            *routes(stub, service.document),
         ],
         exception_handlers={HTTPException: service.refuse_unrouted},
         middleware=[
@@ -102,33 +103,21 @@ def create_app(
 _THIS_MACHINE = r"null|https?://([\w-]+\.)*localhost(:\d+)?|https?://127(\.\d+){3}(:\d+)?|https?://\[::1\](:\d+)?"
 
 
-def introduce(document: Document, url: str, key: str = "KEY") -> str:
-    """Say what the stub answers and how to ask.
-
-    Arguments:
-        document: what it follows.
-        url: where it is, without a path.
-        key: a key that is accepted.
-    """
-    operations = "\n".join(f"  {each.method} {each.path}" for each in document.operations)
-    return (
-        "This is the ModelGates stub: a local double of the API that speaks.\n\n"
-        f"Operations:\n{operations}\n\n"
-        f"{_how_to_ask(document, url, key)}"
-        f"Models that misbehave:\n{describe()}\n\n"
-        "Every other model speaks.\n"
-    )
-
-
-def _how_to_ask(document: Document, url: str, key: str) -> str:
-    asked = [each for each in document.operations if document.fields_of(each)]
-    if not asked:
-        return ""
-    return usage(url + asked[0].path, document.fields_of(asked[0]), key=key) + "\n\n"
-
-
 async def _root(document: Document, request: Request) -> Response:
-    return PlainTextResponse(introduce(document, str(request.base_url).rstrip("/")))
+    # Either answer depends on what the client would rather read.
+    varies = {"Vary": "Accept"}
+    if "text/html" in request.headers.get("accept", "").lower():
+        return FileResponse(Path(__file__).with_name("page.html"), headers=varies)
+    url = str(request.base_url).rstrip("/")
+    known = [(each, document.fields_of(each)) for each in document.operations]
+    parts = [
+        "This is the ModelGates stub: a local double of the API that speaks.",
+        "\n  ".join(["Operations:", *(f"{each.method} {each.path}" for each, _ in known)]),
+        *[usage(url + each.path, asked) for each, asked in known if asked][:1],
+        f"Models that misbehave:\n{describe()}",
+        "Every other model speaks.\n",
+    ]
+    return PlainTextResponse("\n\n".join(parts), headers=varies)
 
 
 @dataclass(frozen=True)
@@ -144,31 +133,28 @@ class _Path:
         began, sent = time.perf_counter(), _Sent(send)
         try:
             if operation is None:
-                response = self._refuse_method(request)
+                allow = ", ".join(self.operations)
+                message = f"{request.method} is not allowed here, only {allow}"
+                refusal = RefusedError(405, message, headers={"Allow": allow})
+                first = next(iter(self.operations.values()))
+                response: ASGIApp = self.service.refuse(request, refusal, first)
             else:
                 response = await self.service.answer(request, operation)
             await _while_somebody_listens(response, scope, receive, sent)
         except ClientDisconnect:
             pass
         finally:
+            heard = sent.status == 200 and scope.get("modelgates.pcm")
             self.service.stub.on_answer(
                 Seen(
                     method=request.method,
                     path=request.url.path,
                     status=sent.status,
                     characters=scope.get("modelgates.characters", 0),
-                    seconds=sent.size / BYTES_PER_SECOND
-                    if sent.status == 200 and scope.get("modelgates.pcm")
-                    else None,
+                    seconds=sent.size / BYTES_PER_SECOND if heard else None,
                     milliseconds=(time.perf_counter() - began) * 1000,
                 )
             )
-
-    def _refuse_method(self, request: Request) -> ASGIApp:
-        allow = ", ".join(self.operations)
-        message = f"{request.method} is not allowed here, only {allow}"
-        refusal = RefusedError(405, message, headers={"Allow": allow})
-        return self.service.refuse(request, refusal, next(iter(self.operations.values())))
 
 
 @dataclass
@@ -193,6 +179,8 @@ class _Service:
     stub: Stub
     document: Document
     engine: Engine
+    audio: Path | None
+    tape: Recording | Replay | None
 
     async def answer(self, request: Request, operation: Operation) -> ASGIApp:
         """Answer a request for an operation of the OpenAPI document."""
@@ -203,21 +191,31 @@ class _Service:
             for name in operation.credentials:
                 if len(request.headers.getlist(name)) > 1:
                     raise RefusedError(401, f"The header {name} comes more than once")
-            authorize(operation, headers, api_key=self.stub.api_key, any_key=self.stub.any_key)
-            body = await _read(request)
-            request.scope["modelgates.received"] = len(body)
-            check_encoding(headers.get("content-encoding"))
-            body = parse_body(self.document, operation, headers.get("content-type"), body)
-            check_parameters(self.document, operation, headers, request.url.query)
+            if not isinstance(self.tape, Recording):  # there the API judges
+                authorize(operation, headers, api_key=self.stub.api_key, any_key=self.stub.any_key)
+            body = raw = await _read(request)
+            request.scope["modelgates.received"] = len(raw)
+            if self.tape is None:
+                body = validate(self.document, operation, headers, request.url.query, raw)
+            else:
+                with contextlib.suppress(RefusedError):
+                    body = parse_json(raw)
             fault = self._take_fault(request, body)
+            if self.tape and not fault:
+                path = request.url.path.removeprefix(self.document.prefix)
+                keys = [headers.get(name, "").rpartition(" ")[2] for name in operation.credentials]
+                call = Call(request, path, raw, body, keys)
+                response: ASGIApp = await self.tape.answer(call)
+                answered: Mapping[str, str] = self._headers()
+            else:
+                exchange = self._exchange(request, operation, body)
+                response = play(fault, exchange) if fault else exchange.answer()
+                answered = exchange.headers
         except RefusedError as refusal:
             return self.refuse(request, refusal, operation, body)
-        profile = self._stub(request).profile
-        exchange = self._exchange(request, operation, body, profile.pace)
-        response = await play(fault, exchange) if fault else exchange.answer()
-        if profile.latency:
-            response = Later(profile.latency, response)
-        self._record(request, operation, body, exchange.headers, response, fault)
+        if latency := self._stub(request).profile.latency:
+            response = later(latency, response)
+        self._record(request, operation, body, answered, response, fault)
         return response
 
     def refuse(
@@ -267,23 +265,22 @@ class _Service:
             raise RefusedError(404, str(error)) from error
         return met or stub.course.meet(request.scope["modelgates.characters"])
 
-    def _exchange(
-        self, request: Request, operation: Operation, body: Json, pace: float
-    ) -> Exchange:
+    def _exchange(self, request: Request, operation: Operation, body: Json) -> Exchange:
         asked = self.document.with_defaults(operation, body)
         status, content = operation.success
-        media_type = _media_type(content, asked.get("response_format"))
-        if media_type and "json" in media_type:
-            example = self.document.example(content[media_type], {})
-            chunks = iter([json.dumps(example).encode()])
+        kind = media_type(content, asked.get("response_format"))
+        if kind and "json" in kind:
+            example = self.document.example(content[kind], {})
+            chunks, pace = iter([json.dumps(example).encode()]), 0.0
         else:
-            chunks = _speak(asked, self.engine)
+            chunks = speak(asked, self.engine, self.audio)
+            pace = self._stub(request).profile.pace
             wanted = str(asked.get("response_format"))
             request.scope["modelgates.pcm"] = wanted not in ENCODINGS or wanted == "pcm"
         return Exchange(
             status=status,
-            content_type=media_type,
-            content=_in_thread(chunks, pace if media_type and "json" not in media_type else 0),
+            content_type=kind,
+            content=in_thread(chunks, pace),
             headers=self._headers(),
             error=functools.partial(self.document.error, operation),
             hang_up=functools.partial(self.stub.hang_up, request.scope),
@@ -340,53 +337,11 @@ async def _while_somebody_listens(
 
 
 async def _read(request: Request) -> bytes:
-    received = bytearray()
-    too_large = False
+    received, size = bytearray(), 0
     async for chunk in request.stream():
         # A body too large is still read to its end, as a client that is writing does not listen.
-        too_large = too_large or len(received) + len(chunk) > LARGEST_BODY
-        if not too_large:
-            received += chunk
-    if too_large:
+        size += len(chunk)
+        received += chunk if size <= LARGEST_BODY else b""
+    if size > LARGEST_BODY:
         raise RefusedError(400, f"The body is larger than {LARGEST_BODY} bytes")
     return bytes(received)
-
-
-def _media_type(content: Mapping[str, Any], response_format: object) -> str | None:
-    """Choose the documented media type that fits the format best, or the first."""
-    ours = MEDIA_TYPES.get(str(response_format), MEDIA_TYPES["pcm"])
-    for media_type in ours:
-        if media_type in content:
-            return media_type
-    if {"audio/*", "*/*"} & content.keys():
-        return ours[0]
-    audible = (kind for kind in content if "json" not in kind and not kind.startswith("text/"))
-    return next(audible, next(iter(content), None))
-
-
-def _speak(asked: Mapping[str, Any], engine: Engine) -> Iterator[bytes]:
-    speed = asked.get("speed")
-    speech = synthesize(
-        str(asked.get("input", "")),
-        voice=str(asked.get("voice", "")),
-        # Another edition of the OpenAPI document may say it in words.
-        speed=speed if isinstance(speed, int | float) else 1,
-        engine=engine,
-    )
-    # A format that the OpenAPI document has and the stub has not comes as PCM: accepting what the
-    # document allows is worth more to a test than its encoding.
-    encode = ENCODINGS.get(str(asked.get("response_format")), ENCODINGS["pcm"])
-    return encode(speech)
-
-
-async def _in_thread(chunks: Iterator[bytes], pace: float) -> AsyncIterator[bytes]:
-    """Take what is synthesized, sent no faster than `pace` times as fast as it is heard."""
-
-    def take() -> bytes | None:
-        return next(chunks, None)
-
-    # Nothing waits for the rest of a sentence that nobody will hear.
-    while (chunk := await anyio.to_thread.run_sync(take, abandon_on_cancel=True)) is not None:
-        yield chunk
-        if pace:
-            await anyio.sleep(len(chunk) / BYTES_PER_SECOND / pace)

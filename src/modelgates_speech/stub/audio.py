@@ -4,39 +4,34 @@ from __future__ import annotations
 
 import importlib
 import struct
-import sys
+import warnings
+import wave
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
 # It has no types; imported here all the same, to be missed at once.
 lameenc: Any = importlib.import_module("lameenc")
+with warnings.catch_warnings():
+    # Python 3.13 has it no more; there the package audioop-lts brings it back.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    audioop: Any = importlib.import_module("audioop")
 
 SAMPLE_RATE = 24_000
 SAMPLE_WIDTH = 2
-
-
-def little_endian(samples: array[int]) -> bytes:
-    """Turn 16-bit samples into PCM bytes, on any machine."""
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return samples.tobytes()
-
-
-def _pcm(speech: Iterable[bytes]) -> Iterator[bytes]:
-    yield from speech
+# Of PCM; what is encoded is paced a little fast by it.
+BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH
 
 
 def _wav(speech: Iterable[bytes]) -> Iterator[bytes]:
     # The length is unknown while streaming: the largest is what readers take for "to the end".
     unknown = 0xFFFFFFFF
-    byte_rate = SAMPLE_RATE * SAMPLE_WIDTH
     yield struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         *(b"RIFF", unknown, b"WAVE", b"fmt ", 16, 1, 1),
-        *(SAMPLE_RATE, byte_rate, SAMPLE_WIDTH, 8 * SAMPLE_WIDTH, b"data", unknown),
+        *(SAMPLE_RATE, BYTES_PER_SECOND, SAMPLE_WIDTH, 8 * SAMPLE_WIDTH, b"data", unknown),
     )
     yield from speech
 
@@ -54,11 +49,29 @@ def _mp3(speech: Iterable[bytes]) -> Iterator[bytes]:
     yield bytes(encoder.flush())
 
 
-ENCODINGS: dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]] = {
-    "pcm": _pcm,
-    "wav": _wav,
-    "mp3": _mp3,
-}
+def read_wav(path: Path) -> Iterator[bytes]:
+    """Open a WAV file, and read it as PCM of the stub's own shape."""
+    audio = wave.open(str(path))  # noqa: SIM115 - closed when it has been read
+    if audio.getnchannels() > 2:
+        raise wave.Error(f"it has {audio.getnchannels()} channels, more than 2")
+    return _samples(audio)
+
+
+def _samples(audio: wave.Wave_read) -> Iterator[bytes]:
+    width, channels, rate = audio.getsampwidth(), audio.getnchannels(), audio.getframerate()
+    state = None
+    with audio:
+        while chunk := audio.readframes(rate):
+            if width == 1:
+                chunk = audioop.bias(chunk, 1, 128)  # a WAV file has bytes without a sign
+            chunk = audioop.lin2lin(chunk, width, SAMPLE_WIDTH)
+            if channels > 1:
+                chunk = audioop.tomono(chunk, SAMPLE_WIDTH, 0.5, 0.5)
+            chunk, state = audioop.ratecv(chunk, SAMPLE_WIDTH, 1, rate, SAMPLE_RATE, state)
+            yield chunk
+
+
+ENCODINGS: dict[str, Callable[..., Iterator[bytes]]] = {"pcm": iter, "wav": _wav, "mp3": _mp3}
 MEDIA_TYPES = {
     "pcm": ("audio/pcm;rate=24000;channels=1", "audio/pcm", "audio/l16"),
     "wav": ("audio/wav", "audio/x-wav", "audio/wave"),

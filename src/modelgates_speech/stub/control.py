@@ -12,11 +12,9 @@ from modelgates_speech.stub.profile import Course, Profile
 from modelgates_speech.stub.shapes import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Callable, MutableMapping
 
-    from modelgates_speech.stub.records import RecordedRequest
-    from modelgates_speech.stub.seen import Seen
-    from modelgates_speech.stub.shapes import Json
+    from modelgates_speech.stub.records import RecordedRequest, Seen
 
 DEFAULT_API_KEY = "stub-key"
 
@@ -118,20 +116,13 @@ class Stub:
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
-        """What was received, refused requests included, oldest first.
-
-        The last 1,000 are kept, or fewer where their bodies are more than 32 MiB together.
-        """
+        """What was received, oldest first: the last 1,000, of at most 32 MiB together."""
         with self._lock:
             return tuple(self._requests)
 
     @property
     def last_request(self) -> RecordedRequest:
-        """The newest request.
-
-        Raises:
-            AssertionError: there was none.
-        """
+        """The newest request; an AssertionError where there was none."""
         if not self.requests:
             raise AssertionError("the stub received no request")
         return self.requests[-1]
@@ -163,7 +154,8 @@ class Stub:
         found = [
             request
             for request in self.requests
-            if (status is None or request.status == status) and _has(request.body, body)
+            if (status is None or request.status == status)
+            and body.items() <= fields(request.body).items()
         ]
         if len(found) == times or (times is None and found):
             return
@@ -177,21 +169,13 @@ class Stub:
         )
 
     def assert_not_called(self) -> None:
-        """Check that no request came at all.
-
-        Raises:
-            AssertionError: one did; the message lists them.
-        """
-        if self.requests:
-            self.assert_called(times=0)
-
-    # What follows is the application's side.
+        """Check that no request came at all; an AssertionError lists those that did."""
+        self.assert_called(times=0)
 
     def take_fault(self, model: object) -> Fault | None:
         """Take the fault for a valid request: an injected one first, else its magic model's.
 
-        Raises:
-            ValueError: the model starts like a magic name and is none.
+        A model that starts like a magic name and is none is a ValueError.
         """
         with self._lock:
             if self._faults:
@@ -223,20 +207,7 @@ class Stub:
             return f"stub-{self._answered}"
 
     def hang_up(self, scope: MutableMapping[str, Any], *, reset: bool) -> None:
-        """End a request's connection under it.
-
-        Arguments:
-            scope: the ASGI scope of the request.
-            reset: drop what is still to be sent and send RST, instead of closing after it.
-
-        Raises:
-            ConnectionResetError: this stub runs in process, without a connection to end.
-        """
+        """End the connection of an ASGI scope: by RST at once, or after what was sent."""
         raise ConnectionResetError(
             "an application called in process has no connection to cut: use StubServer"
         )
-
-
-def _has(body: Json, wanted: Mapping[str, object]) -> bool:
-    known = fields(body)
-    return all(name in known and known[name] == value for name, value in wanted.items())

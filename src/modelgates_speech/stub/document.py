@@ -1,8 +1,4 @@
-"""The OpenAPI document as the stub reads it: paths, what a request must be, what answers look like.
-
-Everything that the stub demands or answers comes from here, so that a changed document changes
-the stub.
-"""
+"""The OpenAPI document as the stub reads it, and all that the stub demands or answers by it."""
 
 from __future__ import annotations
 
@@ -10,16 +6,15 @@ import importlib
 import importlib.resources
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from modelgates_speech.stub.schemas import BASE, FORMATS, absolute, in_json
+from modelgates_speech.stub.schemas import BASE, FORMATS, Validator, absolute, in_json
 from modelgates_speech.stub.shapes import Json, fields
 from modelgates_speech.stub.usage import Field
 
@@ -27,20 +22,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-# OpenAPI has parameters of these names ignored: what they hold is said elsewhere.
-_IGNORED = ("accept", "content-type")
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 class RefusedError(Exception):
-    """A request that the OpenAPI document does not allow.
-
-    Arguments:
-        status: the HTTP status that says so.
-        message: what is wrong and what would be right, for people.
-        metadata: the same for programs.
-        headers: added to the answer.
-    """
+    """A request that is not allowed: the status that says so, and why, for people and programs."""
 
     def __init__(
         self,
@@ -58,37 +44,21 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A parameter in the query, a header or a cookie."""
-
-    name: str
-    place: str
-    required: bool
-    schema: Json
-
-
-@dataclass(frozen=True)
 class Operation:
     """One operation of the OpenAPI document, references resolved.
 
-    Arguments:
-        bodies: the schema of each media type that a request may have; empty without a body.
-        responses: per status, the schema of each media type that an answer may have.
-        credentials: the headers that may carry the key, lower case, with whether it is a bearer
-            token.
-        anonymous: whether a call may do without.
+    Bodies and responses have the schema of each media type; `credentials` are the headers that may
+    carry the key, in lower case, with whether it is a bearer token; an `anonymous` call needs none.
     """
 
     method: str
     path: str
-    bodies: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    body_required: bool = False
-    parameters: Sequence[Parameter] = ()
-    responses: Mapping[str, Mapping[str, Json]] = field(
-        default_factory=dict[str, Mapping[str, Json]]
-    )
-    credentials: Mapping[str, bool] = field(default_factory=dict[str, bool])
-    anonymous: bool = False
+    bodies: Mapping[str, Json]
+    body_required: bool
+    parameters: Sequence[Mapping[str, Json]]
+    responses: Mapping[str, Mapping[str, Json]]
+    credentials: Mapping[str, bool]
+    anonymous: bool
 
     @property
     def success(self) -> tuple[int, Mapping[str, Json]]:
@@ -100,30 +70,25 @@ class Operation:
 
 
 class Document:
-    """An OpenAPI 3.1 document.
-
-    Arguments:
-        contents: the parsed document.
-
-    Raises:
-        ValueError: it has no paths, so it is not an OpenAPI document.
-    """
+    """An OpenAPI 3.1 document, parsed; without paths, it is a `ValueError`."""
 
     def __init__(self, contents: Mapping[str, Json]) -> None:
         if not isinstance(fields(contents).get("paths"), Mapping):
             raise ValueError("this is not an OpenAPI document: it has no paths")
-        self._given = contents
+        self.contents = contents  # as it was given
         # References made absolute, any part of the OpenAPI document can be handed to a validator.
         self._contents = cast("dict[str, Json]", absolute(contents))
         resource = DRAFT202012.create_resource(self._contents)
         registry: Registry[Json] = Registry()
         self._registry = registry.with_resource(BASE, resource)
-        self.operations = list(self._read_operations())
-
-    @property
-    def contents(self) -> Json:
-        """The OpenAPI document as it was given."""
-        return self._given
+        paths = self._contents["paths"].items()
+        items = [(path, self._resolve(reference)) for path, reference in paths]
+        self.operations = [
+            self._read_operation(path, method, item)
+            for path, item in items
+            for method in _METHODS
+            if method in item
+        ]
 
     @property
     def prefix(self) -> str:
@@ -147,15 +112,6 @@ class Document:
             url = url.replace(f"{{{name}}}", variable["default"])
         return urlsplit(url).path.rstrip("/")
 
-    def _read_operations(self) -> Sequence[Operation]:
-        found: list[Operation] = []
-        for path, reference in self._contents["paths"].items():
-            item = self._resolve(reference)
-            for method in _METHODS:
-                if method in item:
-                    found.append(self._read_operation(path, method, item))  # noqa: PERF401
-        return found
-
     def _read_operation(self, path: str, method: str, item: Json) -> Operation:
         operation = item[method]
         declared = [*item.get("parameters", []), *operation.get("parameters", [])]
@@ -164,21 +120,16 @@ class Document:
         security: Json = operation.get("security", self._contents.get("security"))
         # Whatever else an edition of the document names: a bearer token is what the API knows.
         credentials = self._schemes(security or []) | {"authorization": True}
+        sent_anyway = {*credentials, "accept", "content-type"}
         return Operation(
             method=method.upper(),
             path=self._server_path(self._servers(item, method)) + path,
             bodies=_schemas(body),
             body_required=body.get("required", False),
             parameters=[
-                Parameter(
-                    name=parameter["name"],
-                    place=parameter["in"],
-                    required=parameter.get("required", False),
-                    schema=parameter.get("schema", True),
-                )
+                parameter
                 for parameter in parameters
-                if parameter["in"] != "path"
-                and parameter["name"].lower() not in {*credentials, *_IGNORED}
+                if parameter["in"] != "path" and parameter["name"].lower() not in sent_anyway
             ],
             responses={
                 str(status).upper(): _schemas(self._resolve(response))
@@ -207,12 +158,8 @@ class Document:
         return part
 
     def problem(self, schema: Json, value: Json) -> tuple[str, str] | None:
-        """Check a value against a schema of this document.
-
-        Returns:
-            What is wrong, and where (`$.speed`); None when nothing is.
-        """
-        validator: Any = Draft202012Validator(
+        """Check a value against a schema: what is wrong, and where (`$.speed`), or None."""
+        validator: Any = Validator(
             {} if schema is None else schema, registry=self._registry, format_checker=FORMATS
         )
         error = next(iter(validator.iter_errors(value)), None)
@@ -225,64 +172,63 @@ class Document:
             message = in_json(message, cast("Json", allowed))
         return message if len(message) < 300 else f"{message[:300]}...", error.json_path
 
+    def _parts(self, schema: Json, *keys: str) -> list[Mapping[str, Json]]:
+        known = fields(self._resolve(schema))
+        inner = (each for key in keys for each in known.get(key, []))
+        return [known, *(part for each in inner for part in self._parts(each, *keys))]
+
+    def _properties(self, schema: Json) -> dict[str, Mapping[str, Json]]:
+        found = [fields(part.get("properties")) for part in self._parts(schema, *_JOINED)]
+        return {
+            name: fields(self._resolve(value)) for part in found for name, value in part.items()
+        }
+
     def fields_of(self, operation: Operation) -> list[Field]:
         """Give what the JSON of a request may hold; nothing where it is not JSON."""
-        whole = fields(self._resolve(_json(operation.bodies)))
-        parts = [*self._parts(whole)]
-        sure = [whole, *(fields(self._resolve(part)) for part in whole.get("allOf", []))]
-        required = {name for part in sure for name in part.get("required", [])}
-        found: list[Field] = []
-        for part in parts:
-            for name, value in fields(part.get("properties")).items():
-                known = fields(self._resolve(value))
-                values = [str(each) for each in known.get("enum", [])]
-                text = str(known.get("description", ""))
-                found.append(
-                    Field(name, str(known.get("type", "any")), name in required, values, text)
-                )
-        return found
+        schema = _json(operation.bodies)
+        required = {
+            name for part in self._parts(schema, "allOf") for name in part.get("required", [])
+        }
+        return [
+            Field(
+                name=name,
+                type=str(known.get("type", "any")),
+                required=name in required,
+                values=[str(each) for each in known.get("enum", [])],
+                text=str(known.get("description", "")),
+            )
+            for name, known in self._properties(schema).items()
+        ]
 
     def with_defaults(self, operation: Operation, body: Json) -> Mapping[str, Json]:
         """Add to the fields of a body those that it left to their defaults."""
-        defaults: dict[str, Json] = {}
-        for whole in operation.bodies.values():
-            for schema in self._parts(whole):
-                for name, value in fields(schema.get("properties")).items():
-                    for part in self._parts(value):
-                        if "default" in part:
-                            defaults.setdefault(name, part["default"])
+        known = [self._properties(schema) for schema in operation.bodies.values()]
+        defaults = {
+            name: part["default"]
+            for properties in known
+            for name, value in properties.items()
+            for part in reversed(self._parts(value, *_JOINED))
+            if "default" in part
+        }
         return {**defaults, **fields(body)}
-
-    def _parts(self, schema: Json) -> Iterator[Mapping[str, Json]]:
-        """Give a schema and those that it is made of."""
-        schema = fields(self._resolve(schema))
-        yield schema
-        for key in ("allOf", "anyOf", "oneOf"):
-            for part in schema.get(key, []):
-                yield from self._parts(part)
 
     def error(
         self, operation: Operation | None, status: int, **hints: Json
     ) -> tuple[str | None, bytes]:
-        """Build an error's content as the OpenAPI document wants it.
+        """Build the content type and content of an error as the OpenAPI document wants it.
 
-        Arguments:
-            operation: where; None for a path that the OpenAPI document does not know.
-            status: the HTTP status; one that is not documented gets the shape of one that is.
-            hints: values for fields by name, wherever the schema has one that allows it.
-
-        Returns:
-            The content type, None for no content, and the content.
+        A status that is not documented gets the shape of one that is. `hints` are values for
+        fields by name, wherever the schema has one that allows it.
         """
         message = hints.get("message", "")
         hints = {"code": status, "status": status} | dict.fromkeys(_SAYING, message) | hints
         operation = operation or next(iter(self.operations), None)
         responses: Mapping[str, Mapping[str, Json]] = operation.responses if operation else {}
-        documented = [str(status), f"{status // 100}XX", "DEFAULT"]
-        content = next((responses[key] for key in documented if key in responses), None)
-        if content is None:
-            others = (responses[key] for key in sorted(responses, reverse=True) if key[0] in "45")
-            content = next((other for other in others if _json(other)), {"application/json": None})
+        keys = [str(status), f"{status // 100}XX", "DEFAULT"]
+        found = [responses[key] for key in keys if key in responses]
+        others = (responses[key] for key in sorted(responses, reverse=True) if key[0] in "45")
+        found += [other for other in others if _json(other)]
+        content = found[0] if found else {"application/json": None}
         for media_type, schema in content.items():
             if "json" in media_type:
                 if schema is None:
@@ -350,6 +296,8 @@ class Document:
 # Fields in which errors say what happened, in the shapes that are known.
 _SAYING = ("message", "msg", "detail", "title", "error", "error_description")
 _LISTING = ("detail", "errors")
+# How schemas are made of others.
+_JOINED = ("allOf", "anyOf", "oneOf")
 # One of them fits most formats.
 _TEXTS = ("https://example.com/", "2026-01-01", "2026-01-01T00:00:00Z", "a@example.com")
 
@@ -357,11 +305,7 @@ _TEXTS = ("https://example.com/", "2026-01-01", "2026-01-01T00:00:00Z", "a@examp
 def load(
     document: Document | Mapping[str, Json] | str | os.PathLike[str] | None = None,
 ) -> Document:
-    """Read a document.
-
-    Arguments:
-        document: parsed, or the path of a JSON or YAML file; by default the one
-            that this release was generated from.
+    """Read an OpenAPI document: parsed, of a JSON or YAML file, or the one of this release.
 
     Raises:
         ValueError: it is not an OpenAPI document.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 
@@ -25,6 +26,22 @@ class Engine(Protocol):
             Raw PCM: signed 16-bit little-endian, 24 kHz, mono.
         """
         ...
+
+
+# What people say where the engine says it in another way.
+_ALIASES = {"en": "en-us", "en-gb": "en", "my": "en-us", "no": "nb", "zh": "cmn"}
+
+
+def languages(voice: str) -> list[str]:
+    """Give the languages that a voice may speak by its name, the likeliest first.
+
+    `pt-BR-anna` is Brazilian, else Portuguese, else English as all voices are.
+    """
+    first, _, rest = voice.lower().partition("-")
+    asked = [f"{first}-{rest.partition('-')[0]}", first] if rest else []
+    # A code is two or three letters; `my-voice` is not Burmese, but `my-mm-voice` is.
+    known = [code for code in asked if re.fullmatch("[a-z]{2,3}(-[a-z0-9]+)?", code)]
+    return [*(_ALIASES.get(code, code) for code in known), "en-us"]
 
 
 class EngineUnavailableError(Exception):

@@ -10,23 +10,23 @@ import atexit
 import ctypes
 import functools
 import importlib
-import math
 import os
 import re
 import shutil
+import sys
 import tempfile
 import threading
 import zlib
-from array import array
 from pathlib import Path
 
-from modelgates_speech.stub.audio import SAMPLE_RATE, little_endian
-from modelgates_speech.stub.engine import EngineUnavailableError
+from modelgates_speech.stub.audio import SAMPLE_RATE, SAMPLE_WIDTH, audioop
+from modelgates_speech.stub.engine import EngineUnavailableError, languages
 
 _OUTPUT_SYNCHRONOUS = 2
 _DONT_EXIT = 0x8000  # without it the library ends the process over bad data
 _UTF8 = 1
-_RATE, _PITCH, _WORD_GAP = 1, 3, 7
+_BUFFER = 2000  # milliseconds of speech that it hands over at a time: each takes the GIL
+_RATE, _PITCH, _RANGE, _WORD_GAP = 1, 3, 4, 7
 
 _NORMAL_WPM = 175
 _SLOWEST_WPM = 80  # the library's own limit; slower than that is made with gaps between words
@@ -36,42 +36,52 @@ _LONGEST_DATA_PATH = 120
 
 # The voices whose speech is the same every time; the library's default ones add noise at random.
 _REPEATABLE = ("adam", "benjamin", "david", "edward2", "klatt6", "mike2")
+# How high a voice is, and how lively, of 0 to 99.
+_LOWEST, _PITCHES = 15, 65
+_FLATTEST, _RANGES = 35, 45
 
 # NUL ends a C string, and \x01 begins a command to the library.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+# How many pieces are kept, and of how many characters at most: about 16 MiB, at a usual speed.
+_REMEMBERED, _SHORT = 64, 80
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
 
 class Espeak:
-    """Speaks with espeak-ng. All instances share the one library of the process, in turn.
-
-    Raises:
-        EngineUnavailableError: the library is not installed or does not start; says why.
-    """
+    """Speaks with espeak-ng; all instances share the one library of the process, in turn."""
 
     name = "espeak-ng"
 
     def __init__(self) -> None:
         self._library = _library()
+        # Tests say the same few things over and over.
+        self._say_again = functools.lru_cache(maxsize=_REMEMBERED)(self._say)
 
     def say(self, text: str, *, voice: str, speed: float) -> bytes:
         """Speak one piece of text; see `Engine.say`."""
+        say = self._say_again if len(text) <= _SHORT else self._say
+        return say(text, voice, speed)
+
+    def _say(self, text: str, voice: str, speed: float) -> bytes:
         wpm = round(_NORMAL_WPM * speed)
         if wpm >= _SLOWEST_WPM:
             samples = self._library.say(text, voice, wpm=wpm)
         else:
             samples = self._say_slowly(text, voice, speed)
-        return little_endian(_resample(samples, self._library.rate))
+        if not any(samples):
+            return b""  # It had nothing to say.
+        pcm: bytes
+        pcm, _ = audioop.ratecv(samples, SAMPLE_WIDTH, 1, self._library.rate, SAMPLE_RATE, None)
+        return pcm if sys.byteorder == "little" else bytes(audioop.byteswap(pcm, SAMPLE_WIDTH))
 
-    def _say_slowly(self, text: str, voice: str, speed: float) -> array[int]:
+    def _say_slowly(self, text: str, voice: str, speed: float) -> bytes:
         say = functools.partial(self._library.say, text, voice)
-        length = round(len(say(wpm=_NORMAL_WPM)) / speed)
+        length = round(len(say(wpm=_NORMAL_WPM)) / SAMPLE_WIDTH / speed) * SAMPLE_WIDTH
         without, trial = len(say(wpm=_SLOWEST_WPM)), len(say(wpm=_SLOWEST_WPM, gap=10))
         gap = 10 * (length - without) // (trial - without) if trial > without else 0
-        samples = say(wpm=_SLOWEST_WPM, gap=max(gap, 0))
-        samples.extend(array("h", bytes(2 * max(length - len(samples), 0))))
-        return samples
+        return say(wpm=_SLOWEST_WPM, gap=max(gap, 0)).ljust(length, b"\0")
 
 
 class _Library:
@@ -83,37 +93,39 @@ class _Library:
         except OSError as error:
             raise EngineUnavailableError(f"espeak-ng does not load: {error}") from error
         self.rate: int = self._c.espeak_Initialize(
-            _OUTPUT_SYNCHRONOUS, 0, os.fsencode(data), _DONT_EXIT
+            _OUTPUT_SYNCHRONOUS, _BUFFER, os.fsencode(data), _DONT_EXIT
         )
         if self.rate <= 0:
             raise EngineUnavailableError(f"espeak-ng does not start with the data in {data}")
         self._lock = threading.Lock()
-        self._heard = array("h")
+        self._heard = bytearray()
         self._callback = _Callback(self._hear)  # kept: the library does not hold on to it
         self._c.espeak_SetSynthCallback(self._callback)
 
     def _hear(self, samples: int | None, count: int, _: object) -> int:
         if samples and count > 0:
-            self._heard.frombytes(ctypes.string_at(samples, 2 * count))
+            self._heard += ctypes.string_at(samples, SAMPLE_WIDTH * count)
         return 0
 
-    def say(self, text: str, voice: str, *, wpm: int, gap: int = 0) -> array[int]:
+    def say(self, text: str, voice: str, *, wpm: int, gap: int = 0) -> bytes:
         number = zlib.crc32(voice.encode())
-        variant = _REPEATABLE[number % len(_REPEATABLE)]
-        pitch = 35 + number // len(_REPEATABLE) % 30
+        number, variant = divmod(number, len(_REPEATABLE))
+        number, pitch = divmod(number, _PITCHES)
         encoded = _CONTROL.sub(" ", text).encode() + b"\0"
         with self._lock:
-            self._heard = array("h")
-            failed = self._c.espeak_SetVoiceByName(f"en-us+{variant}".encode())
+            self._heard.clear()
+            names = (f"{language}+{_REPEATABLE[variant]}" for language in languages(voice))
+            failed = all(self._c.espeak_SetVoiceByName(name.encode()) for name in names)
             self._c.espeak_SetParameter(_RATE, wpm, 0)
-            self._c.espeak_SetParameter(_PITCH, pitch, 0)
+            self._c.espeak_SetParameter(_PITCH, _LOWEST + pitch, 0)
+            self._c.espeak_SetParameter(_RANGE, _FLATTEST + number % _RANGES, 0)
             self._c.espeak_SetParameter(_WORD_GAP, gap, 0)
             failed = failed or self._c.espeak_Synth(
                 encoded, ctypes.c_size_t(len(encoded)), 0, 0, 0, _UTF8, None, None
             )
             if failed:
                 raise RuntimeError(f"espeak-ng failed with code {failed} on {text!r}")
-            return self._heard
+            return bytes(self._heard)
 
 
 @functools.cache
@@ -134,37 +146,10 @@ def _nearer(data: Path) -> Path:
     atexit.register(shutil.rmtree, near, ignore_errors=True)
     link = near / data.name
     if len(os.fsencode(link)) > _LONGEST_DATA_PATH:
-        raise EngineUnavailableError(
-            f"the paths {data} and {link} are too long for espeak-ng: shorten TMPDIR"
-        )
+        message = f"the paths {data} and {link} are too long for espeak-ng: shorten TMPDIR"
+        raise EngineUnavailableError(message)
     try:
         link.symlink_to(data, target_is_directory=True)
     except OSError:  # Windows lets only some users make links
         shutil.copytree(data, link)
     return link
-
-
-def _resample(samples: array[int], rate: int) -> array[int]:
-    """Bring samples to 24 kHz by linear interpolation, in whole numbers: the same everywhere."""
-    if rate == SAMPLE_RATE or not samples:
-        return samples
-    gcd = math.gcd(rate, SAMPLE_RATE)
-    period, taken = SAMPLE_RATE // gcd, rate // gcd
-    length = len(samples) * SAMPLE_RATE // rate
-    padded = samples + array("h", [samples[-1]]) * (taken + 1)
-    resampled = array("h", bytes(2 * length))
-    # Output n lies between inputs n * taken / period; for one n in each period that is the
-    # same fraction, so that each fraction is worked off with two slices.
-    for phase in range(min(period, length)):
-        index, fraction = divmod(phase * taken, period)
-        count = len(range(phase, length, period))
-        before = padded[index::taken]
-        after = padded[index + 1 :: taken]
-        resampled[phase::period] = array(
-            "h",
-            [
-                a + (b - a) * fraction // period
-                for a, b, _ in zip(before, after, range(count), strict=False)
-            ],
-        )
-    return resampled

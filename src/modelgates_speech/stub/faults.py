@@ -1,61 +1,42 @@
-"""The ways in which the stub can misbehave, in one table.
-
-The table drives the code, `modelgates-speech stub --help` and the stub's root page. It imports
-nothing of the web framework, so that printing the help stays cheap.
-"""
+"""The ways in which the stub can misbehave, in one table; without the web framework."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 MAGIC_PREFIX = "stub/"
 
-_STATUS_OPTIONS = ("retry_after", "message", "metadata", "body", "content_type", "headers")
 
-
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """A row of the table: what a fault is called, what it does, and what can be set about it."""
 
     name: str
     does: str
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...]
 
 
-STATUS = Kind(
-    "400 ... 599",
-    "that HTTP status; documented ones with the OpenAPI document's error body",
-    _STATUS_OPTIONS,
-)
-KINDS = {
-    kind.name: kind
-    for kind in (
-        Kind("stall", "read the request, never answer"),
-        Kind("stall-midway", "send `after` bytes of audio, then nothing more", ("after",)),
-        Kind("slow", "wait `delay` seconds, then answer as usual", ("delay",)),
-        Kind("drip", "send the audio one byte every `interval` seconds", ("interval",)),
-        Kind("reset", "reset the connection before any answer"),
-        Kind("cut", "send `after` bytes, fewer than Content-Length, and hang up", ("after",)),
-        Kind("cut-chunked", "send `after` bytes, chunked, and hang up", ("after",)),
-        Kind("odd", "end the audio in the middle of a 16-bit sample, as if whole"),
-        Kind("empty", "200 and not one byte of audio"),
-        Kind("html", "200 and an HTML page, as a captive portal sends"),
-        Kind("html-502", "502 and an HTML page, as a proxy sends"),
-        Kind("json", "200 and a JSON error instead of audio"),
-        Kind("wrong-content-type", "the audio, labelled text/plain"),
-        Kind("not-json", "500, labelled JSON, that does not parse"),
-        Kind("other-shape", "500 and JSON that is not the documented error"),
-        Kind("redirect", "307 to `to`", ("to",)),
-    )
-}
+def _kinds() -> Iterator[Kind]:
+    """Read the table where programs in other languages read it as well."""
+    control = json.loads(Path(__file__).with_name("control.json").read_text("utf-8"))
+    body = control["paths"]["/_stub/faults"]["post"]["requestBody"]
+    for kind in body["content"]["application/json"]["schema"]["oneOf"]:
+        fault, _, *options = kind["properties"]
+        name = kind["properties"][fault].get("const", "400 ... 599")
+        yield Kind(name, kind["description"], tuple(options))
+
+
+STATUS, *_others = _kinds()
+KINDS = {kind.name: kind for kind in _others}
 
 
 class FaultOptions(TypedDict, total=False):
@@ -110,26 +91,22 @@ class Fault:
     def __post_init__(self) -> None:
         kind = STATUS if self.status else KINDS.get(self.name)
         if kind is None:
-            raise ValueError(
-                f"no fault is called {self.name!r}: use a status from 400 to 599, or one of "
-                f"{', '.join(KINDS)}"
-            )
-        for name, least in _NUMBERS.items():
+            known = f"use a status from 400 to 599, or one of {', '.join(KINDS)}"
+            raise ValueError(f"no fault is called {self.name!r}: {known}")
+        for name in ("after", "delay", "interval"):
             value = getattr(self, name)
-            if not (isinstance(value, int | float) and least <= value < math.inf):
-                raise ValueError(f"{name} is a number, {least:g} or more, not {value!r}")
+            if not (isinstance(value, int | float) and 0 <= value < math.inf):
+                raise ValueError(f"{name} is a number, 0 or more, not {value!r}")
         if self.after != int(self.after):
             raise ValueError(f"after is a whole number of bytes, not {self.after!r}")
         if isinstance(self.retry_after, int | float) and not 0 <= self.retry_after < math.inf:
             raise ValueError(f"retry_after is 0 or more seconds, not {self.retry_after!r}")
-        texts = [("retry_after", self.retry_after), ("to", self.to)]
-        texts += [("content_type", self.content_type)]
+        texts = [(name, getattr(self, name)) for name in ("retry_after", "to", "content_type")]
         texts += [(f"headers[{name!r}]", value) for name, value in self.headers.items()]
         for name, value in texts:
             if not _HEADER.fullmatch(str(value)):
                 raise ValueError(f"{name} must be what a header can hold, not {value!r}")
-        given = {option.name for option in dataclasses.fields(self) if _is_set(self, option)}
-        if stray := given - {"name", *kind.options}:
+        if stray := [name for name in self._given() if name not in kind.options]:
             takes = ", ".join(kind.options) or "nothing"
             raise ValueError(f"the fault {self.name!r} takes {takes}, not {', '.join(stray)}")
 
@@ -140,47 +117,29 @@ class Fault:
         return int(self.name) if known else None
 
     def __str__(self) -> str:
-        given = [
-            f"{option.name}={getattr(self, option.name)!r}"
-            for option in dataclasses.fields(self)
-            if option.name != "name" and _is_set(self, option)
-        ]
+        given = [f"{name}={getattr(self, name)!r}" for name in self._given()]
         return f"{self.name} ({', '.join(given)})" if given else self.name
 
+    def _given(self) -> list[str]:
+        names = FaultOptions.__annotations__
+        return [name for name in names if getattr(self, name) != getattr(Fault, name, {})]
 
-_NUMBERS = {"after": 0, "delay": 0, "interval": 0}
+
 _HEADER = re.compile(r"[\x20-\x7e]*")
-
-
-def _is_set(fault: Fault, option: dataclasses.Field[Any]) -> bool:
-    value = getattr(fault, option.name)
-    if option.default_factory is not dataclasses.MISSING:
-        return bool(value)
-    return bool(value != option.default)
 
 
 def from_model(model: str) -> tuple[Fault, int | None] | None:
     """Read a magic model name such as `stub/429?retry-after=1&times=2`.
 
-    Arguments:
-        model: the `model` of a request.
-
-    Returns:
-        The fault, and after how many times the model answers normally once (None: never);
-        None altogether for a model that is not magic.
-
-    Raises:
-        ValueError: it starts like a magic name and is none; the message lists them.
+    Gives the fault, and after how many times the model answers normally once (None: never). What
+    starts like a magic name and is none is a ValueError that says what there is.
     """
     if not model.startswith(MAGIC_PREFIX):
         return None
     name, _, query = model.removeprefix(MAGIC_PREFIX).partition("?")
-    settings: dict[str, Any] = {}
     try:
-        for key, text in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)):
-            if key not in _IN_MODEL_NAMES:
-                raise ValueError(f"it may say {', '.join(_IN_MODEL_NAMES)}, not {key!r}")
-            settings[key.replace("-", "_")] = _read(key, text)
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+        settings = _read(pairs, _IN_MODEL_NAMES)
         times: int | None = settings.pop("times", None)
         if times is not None and times < 1:
             raise ValueError(f"times must be 1 or more, not {times}")
@@ -190,37 +149,26 @@ def from_model(model: str) -> tuple[Fault, int | None] | None:
 
 
 def from_preference(headers: Iterable[str]) -> Fault | None:
-    """Read the fault that a `Prefer` header asks for (RFC 7240), as Prism's.
-
-    Arguments:
-        headers: the headers as received: `code=429`, or `fault=cut; after=5000`.
-
-    Returns:
-        The fault; None where none is asked for.
-
-    Raises:
-        ValueError: there is no such fault, or it does not take one of the settings.
-    """
+    """Read the fault that a `Prefer` header asks for, as Prism's: `fault=cut; after=9`."""
     for preference in (part for header in headers for part in header.split(",")):
-        pairs = [part.strip().partition("=") for part in preference.split(";")]
-        (first, _, name), rest = pairs[0], pairs[1:]
-        if first.strip().lower() not in {"code", "fault"}:
-            continue
-        settings: dict[str, Any] = {}
-        for key, _, text in rest:
-            if key.strip() not in _IN_MODEL_NAMES or key.strip() == "times":
-                raise ValueError(f"a fault has no {key.strip()!r}")
-            settings[key.strip().replace("-", "_")] = _read(key.strip(), text.strip().strip('"'))
-        return Fault(name.strip().strip('"'), **settings)
+        pairs = (part.partition("=") for part in preference.split(";"))
+        (first, name), *rest = [(key.strip(), text.strip(' \t"')) for key, _, text in pairs]
+        if first.lower() in {"code", "fault"}:
+            return Fault(name, **_read(rest, _IN_MODEL_NAMES.keys() - {"times"}))
     return None
 
 
-def _read(key: str, text: str) -> object:
-    try:
-        return _IN_MODEL_NAMES[key](text)
-    except ValueError:
-        kind = "a whole number" if _IN_MODEL_NAMES[key] is int else "a number"
-        raise ValueError(f"{key} is {kind}, not {text!r}") from None
+def _read(pairs: Iterable[tuple[str, str]], allowed: Iterable[str]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for key, text in pairs:
+        if key not in allowed:
+            raise ValueError(f"it may say {', '.join(sorted(allowed))}, not {key!r}")
+        try:
+            settings[key.replace("-", "_")] = _IN_MODEL_NAMES[key](text)
+        except ValueError:
+            kind = "a whole number" if _IN_MODEL_NAMES[key] is int else "a number"
+            raise ValueError(f"{key} is {kind}, not {text!r}") from None
+    return settings
 
 
 _IN_MODEL_NAMES: dict[str, Callable[[str], object]] = {

@@ -1,30 +1,83 @@
-"""How each fault of the table is played."""
+"""A valid request's answer, and how each fault of the table spoils it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
+from starlette.responses import Response, StreamingResponse
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from modelgates_speech.stub.exchange import Exchange
     from modelgates_speech.stub.faults import Fault
 
+Play: TypeAlias = "Callable[[Fault, Exchange], ASGIApp]"
+
 _JSON = "application/json"
-_HTML = "<!doctype html><title>{0}</title><h1>{0}</h1><p>This is not the API.</p>"
 
 
-async def play(fault: Fault, exchange: Exchange) -> ASGIApp:
+@dataclass(frozen=True)
+class Exchange:
+    """The normal answer, and what a fault has to spoil it with; `error` takes hints for it."""
+
+    status: int
+    content_type: str | None
+    content: AsyncIterator[bytes]
+    headers: Mapping[str, str]
+    error: Callable[..., tuple[str | None, bytes]]
+    hang_up: Callable[..., None]
+
+    def answer(self) -> Response:
+        """Answer as the API does."""
+        if self.content_type is None:
+            return Response(None, self.status, self.headers)
+        return self.stream(self.content)
+
+    def stream(
+        self,
+        content: AsyncIterator[bytes],
+        *,
+        content_type: str | None = None,
+        length: int | None = None,
+    ) -> Response:
+        """Answer with the status of a success and a stream, which may promise a length."""
+        kind = content_type or self.content_type or "application/octet-stream"
+        headers = {**self.headers, "Content-Type": kind}
+        if length is not None:
+            headers["Content-Length"] = str(length)
+        return StreamingResponse(content, self.status, headers)
+
+    def respond(
+        self,
+        content: bytes | str,
+        *,
+        status: int,
+        content_type: str | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Answer with something else altogether."""
+        kind = {"Content-Type": content_type} if content_type else {}
+        return Response(content, status, {**self.headers, **kind, **(headers or {})})
+
+    async def head(self, length: int) -> bytes:
+        """Take the first bytes of the content, or all of it if it is shorter."""
+        taken = bytearray()
+        async for chunk in self.content:
+            taken += chunk
+            if len(taken) >= length:
+                break
+        return bytes(taken[:length])
+
+
+def play(fault: Fault, exchange: Exchange) -> ASGIApp:
     """Answer as the fault wants it."""
     if fault.status:
         return _error_status(fault, exchange, fault.status)
-    return await PLAYS[fault.name](fault, exchange)
+    return PLAYS[fault.name](fault, exchange)
 
 
 def _error_status(fault: Fault, exchange: Exchange, status: int) -> Response:
@@ -48,55 +101,28 @@ def _error_status(fault: Fault, exchange: Exchange, status: int) -> Response:
     return response
 
 
-class _Silence:
-    """An answer that never comes."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await anyio.sleep_forever()
+async def _silence(scope: Scope, receive: Receive, send: Send) -> None:
+    await anyio.sleep_forever()
 
 
-@dataclass(frozen=True)
-class Later:
-    """An answer that comes after some seconds."""
+def later(delay: float, answer: ASGIApp) -> ASGIApp:
+    """Answer after some seconds."""
 
-    delay: float
-    answer: ASGIApp
+    async def wait(scope: Scope, receive: Receive, send: Send) -> None:
+        await anyio.sleep(delay)
+        await answer(scope, receive, send)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait, then answer."""
-        await anyio.sleep(self.delay)
-        await self.answer(scope, receive, send)
+    return wait
 
 
-async def _stall(fault: Fault, exchange: Exchange) -> ASGIApp:
-    return _Silence()
-
-
-async def _stall_midway(fault: Fault, exchange: Exchange) -> ASGIApp:
-    async def content() -> AsyncIterator[bytes]:
-        yield await exchange.head(fault.after)
-        await anyio.sleep_forever()
-
-    return exchange.stream(content())
-
-
-async def _slow(fault: Fault, exchange: Exchange) -> ASGIApp:
-    return Later(fault.delay, exchange.answer())
-
-
-async def _drip(fault: Fault, exchange: Exchange) -> ASGIApp:
-    async def content() -> AsyncIterator[bytes]:
-        async for chunk in exchange.content:
-            for value in chunk:
-                yield bytes([value])
-                await anyio.sleep(fault.interval)
-
-    return exchange.stream(content())
-
-
-async def _reset(fault: Fault, exchange: Exchange) -> ASGIApp:
+def _reset(fault: Fault, exchange: Exchange) -> ASGIApp:
     exchange.hang_up(reset=True)
-    return _Silence()
+    return _silence
+
+
+async def _until_stalled(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
+    yield await exchange.head(fault.after)
+    await anyio.sleep_forever()
 
 
 async def _until_cut(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
@@ -105,76 +131,57 @@ async def _until_cut(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
     await anyio.sleep_forever()
 
 
-async def _cut(fault: Fault, exchange: Exchange) -> ASGIApp:
-    promised = fault.after + 48_000
-    return exchange.stream(_until_cut(fault, exchange), length=promised)
+async def _dripping(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
+    async for chunk in exchange.content:
+        for value in chunk:
+            yield bytes([value])
+            await anyio.sleep(fault.interval)
 
 
-async def _cut_chunked(fault: Fault, exchange: Exchange) -> ASGIApp:
-    return exchange.stream(_until_cut(fault, exchange))
+async def _odd(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
+    last = b""
+    async for chunk in exchange.content:
+        yield last
+        last = chunk
+    yield last[:-1] if len(last) % 2 == 0 else last
 
 
-async def _odd(fault: Fault, exchange: Exchange) -> ASGIApp:
-    async def content() -> AsyncIterator[bytes]:
-        last = b""
-        async for chunk in exchange.content:
-            yield last
-            last = chunk
-        yield last[:-1] if len(last) % 2 == 0 else last
-
-    return exchange.stream(content())
+def _streamed(content: Callable[[Fault, Exchange], AsyncIterator[bytes]]) -> Play:
+    return lambda fault, exchange: exchange.stream(content(fault, exchange))
 
 
-async def _empty(fault: Fault, exchange: Exchange) -> ASGIApp:
-    return exchange.respond(b"", status=exchange.status, content_type=exchange.content_type)
+def _always(status: int, content_type: str, body: str) -> Play:
+    return lambda _, exchange: exchange.respond(body, status=status, content_type=content_type)
 
 
-async def _html(fault: Fault, exchange: Exchange) -> ASGIApp:
-    return exchange.respond(_HTML.format("Log in"), status=200, content_type="text/html")
+def _page(title: str) -> str:
+    return f"<!doctype html><title>{title}</title><h1>{title}</h1><p>This is not the API.</p>"
 
 
-async def _html_502(fault: Fault, exchange: Exchange) -> ASGIApp:
-    return exchange.respond(_HTML.format("502 Bad Gateway"), status=502, content_type="text/html")
-
-
-async def _json(fault: Fault, exchange: Exchange) -> ASGIApp:
-    body = {"error": {"code": 502, "message": "An error with the status of a success"}}
-    return exchange.respond(json.dumps(body), status=200, content_type=_JSON)
-
-
-async def _wrong_content_type(fault: Fault, exchange: Exchange) -> ASGIApp:
-    return exchange.stream(exchange.content, content_type="text/plain; charset=utf-8")
-
-
-async def _not_json(fault: Fault, exchange: Exchange) -> ASGIApp:
-    return exchange.respond('{"error": {"code": 500, "mess', status=500, content_type=_JSON)
-
-
-async def _other_shape(fault: Fault, exchange: Exchange) -> ASGIApp:
-    return exchange.respond('[{"detail": "another shape"}]', status=500, content_type=_JSON)
-
-
-async def _redirect(fault: Fault, exchange: Exchange) -> ASGIApp:
-    response = exchange.respond(b"", status=307, content_type="text/plain")
-    response.headers["Location"] = fault.to
-    return response
-
-
-PLAYS: Mapping[str, Callable[[Fault, Exchange], Awaitable[ASGIApp]]] = {
-    "stall": _stall,
-    "stall-midway": _stall_midway,
-    "slow": _slow,
-    "drip": _drip,
+_FAILED = {"error": {"code": 502, "message": "An error with the status of a success"}}
+PLAYS: Mapping[str, Play] = {
+    "stall": lambda fault, exchange: _silence,
+    "stall-midway": _streamed(_until_stalled),
+    "slow": lambda fault, exchange: later(fault.delay, exchange.answer()),
+    "drip": _streamed(_dripping),
     "reset": _reset,
-    "cut": _cut,
-    "cut-chunked": _cut_chunked,
-    "odd": _odd,
-    "empty": _empty,
-    "html": _html,
-    "html-502": _html_502,
-    "json": _json,
-    "wrong-content-type": _wrong_content_type,
-    "not-json": _not_json,
-    "other-shape": _other_shape,
-    "redirect": _redirect,
+    "cut": lambda fault, exchange: exchange.stream(
+        _until_cut(fault, exchange), length=fault.after + 48_000
+    ),
+    "cut-chunked": _streamed(_until_cut),
+    "odd": _streamed(_odd),
+    "empty": lambda fault, exchange: exchange.respond(
+        b"", status=exchange.status, content_type=exchange.content_type
+    ),
+    "html": _always(200, "text/html", _page("Log in")),
+    "html-502": _always(502, "text/html", _page("502 Bad Gateway")),
+    "json": _always(200, _JSON, json.dumps(_FAILED)),
+    "wrong-content-type": lambda fault, exchange: exchange.stream(
+        exchange.content, content_type="text/plain; charset=utf-8"
+    ),
+    "not-json": _always(500, _JSON, '{"error": {"code": 500, "mess'),
+    "other-shape": _always(500, _JSON, '[{"detail": "another shape"}]'),
+    "redirect": lambda fault, exchange: exchange.respond(
+        b"", status=307, content_type="text/plain", headers={"Location": fault.to}
+    ),
 }

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
 
 from modelgates_speech.stub.faults import Fault
 
@@ -39,17 +37,16 @@ class Profile:
     credits: int | None = None
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value: Any = getattr(self, field.name)
-            most = 1 if field.name == "failures" else math.inf
-            whole = field.name in {"rate_limit", "credits"}
-            if value is None and field.name == "credits":
+        for name, value in vars(self).items():
+            most = 1 if name == "failures" else math.inf
+            whole = name in {"rate_limit", "credits"}
+            if value is None and name == "credits":
                 continue
             number = float(value) if isinstance(value, int if whole else int | float) else -1.0
             if isinstance(value, bool) or not 0 <= number <= most or number == math.inf:
                 kind = "a whole number" if whole else "a number"
                 upto = " to 1" if most == 1 else " or more"
-                raise ValueError(f"{field.name} is {kind}, 0{upto}, not {value!r}")
+                raise ValueError(f"{name} is {kind}, 0{upto}, not {value!r}")
 
 
 class Course:
@@ -63,20 +60,14 @@ class Course:
         self._spent = 0
 
     def meet(self, characters: int) -> Fault | None:
-        """Give the fault that a request meets, or None where it is answered.
-
-        Arguments:
-            characters: how many it asks to be spoken.
-        """
+        """Give the fault that a request of so many characters meets, if any."""
         profile = self.profile
         with self._lock:
             if profile.rate_limit and (wait := self._wait(profile.rate_limit)):
                 return Fault("429", retry_after=wait, message="The stub's rate limit is reached")
             if profile.credits is not None and self._spent + characters > profile.credits:
                 left = profile.credits - self._spent
-                return Fault(
-                    "402", message=f"The stub's credits are used up: {left} characters left"
-                )
+                return Fault("402", message=f"The stub's credits are used up: {left} are left")
             self._owed += profile.failures
             if self._owed >= 1:
                 self._owed -= 1

@@ -1,11 +1,8 @@
-"""The pytest fixture `modelgates_stub`: a ModelGates API of the test's own.
-
-Every pytest run of a machine that has this package imports this module, so it imports nothing of
-the stub until a test asks for the fixture.
-"""
+"""The pytest fixture `modelgates_stub`; every run of pytest imports it, so it imports nothing."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,8 +42,6 @@ def modelgates_stub(
     monkeypatch.setenv("MODELGATES_API_KEY", stub.api_key)
     failed = request.session.testsfailed
     yield stub
-    from collections import Counter
-
     unmet, received = stub.pending_faults, stub.requests
     stub.reset()
     # A test that failed has said already that it went another way.

@@ -47,12 +47,7 @@ class RecordedRequest:
 
 
 def redact(headers: Iterable[tuple[str, str]], secret: frozenset[str]) -> Mapping[str, str]:
-    """Keep headers for the record, with credentials taken out.
-
-    Arguments:
-        headers: names and values as received.
-        secret: lower-case names of the headers that carry credentials.
-    """
+    """Keep headers for the record, without the values of those that are secret."""
     kept: dict[str, str] = {}
     for name, value in headers:
         shown = value
@@ -62,3 +57,22 @@ def redact(headers: Iterable[tuple[str, str]], secret: frozenset[str]) -> Mappin
         known = kept.get(name.lower())
         kept[name.lower()] = shown if known is None else f"{known}, {shown}"
     return MappingProxyType(kept)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is said of an answer on the terminal, seconds of audio if PCM; no key, no text."""
+
+    method: str
+    path: str
+    status: int | None
+    characters: int
+    seconds: float | None
+    milliseconds: float
+
+    def __str__(self) -> str:
+        audio = "" if self.seconds is None else f", {self.seconds:.2f} s of audio"
+        return (
+            f"{self.method} {self.path} {self.status or 'no answer'} "
+            f"{self.characters} characters{audio}, {self.milliseconds:.0f} ms"
+        )

@@ -1,8 +1,4 @@
-"""Control of the stub over HTTP, for programs in any language: `/_stub/...`.
-
-The words are those of `Stub`: what `fail_next` takes is what `POST /_stub/faults` takes. The
-OpenAPI document of this control is at `/_stub/openapi.json`.
-"""
+"""Control of the stub over HTTP, in the words of `Stub`; described by `/_stub/openapi.json`."""
 
 from __future__ import annotations
 
@@ -10,15 +6,18 @@ import asyncio
 import base64
 import dataclasses
 import importlib
-import importlib.resources
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from modelgates_speech.stub.faults import Fault
+from modelgates_speech.stub.control import KEPT_REQUESTS, Stub
+from modelgates_speech.stub.document import Document, RefusedError
 from modelgates_speech.stub.profile import Profile
+from modelgates_speech.stub.requests import parse_json
 from modelgates_speech.stub.shapes import fields
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from modelgates_speech.stub.control import Stub
-    from modelgates_speech.stub.document import Document
     from modelgates_speech.stub.records import RecordedRequest
 
 SCOPE_HEADER = "X-Stub-Scope"
@@ -42,7 +39,7 @@ def routes(stub: Stub, document: Document) -> list[Route]:
             scope = request.headers.get(SCOPE_HEADER)
             try:
                 return await handle(stub.scope(scope) if scope else stub, request)
-            except (TypeError, ValueError) as error:
+            except (RefusedError, TypeError, ValueError) as error:
                 return JSONResponse({"error": {"message": str(error)}}, 400)
 
         return endpoint
@@ -56,10 +53,7 @@ def routes(stub: Stub, document: Document) -> list[Route]:
         return Response(text, media_type="application/yaml")
 
     async def described(_: Request) -> Response:
-        package = importlib.resources.files("modelgates_speech.stub")
-        return Response(
-            package.joinpath("control.json").read_bytes(), media_type="application/json"
-        )
+        return FileResponse(Path(__file__).with_name("control.json"))
 
     return [
         Route("/openapi.json", followed),
@@ -79,12 +73,16 @@ async def _health(_: Stub, __: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-async def _requests(stub: Stub, _: Request) -> Response:
-    return JSONResponse({"requests": [as_json(request) for request in stub.requests]})
+async def _requests(stub: Stub, request: Request) -> Response:
+    last = request.query_params.get("last", str(KEPT_REQUESTS))
+    if not re.fullmatch("[0-9]+", last) or not int(last):
+        raise ValueError(f"last is a whole number, 1 or more, not {last!r}")
+    wanted = stub.requests[-int(last) :]
+    return JSONResponse({"requests": [as_json(request) for request in wanted]})
 
 
-async def _pending(stub: Stub, _: Request) -> Response:
-    return JSONResponse({"faults": [str(fault) for fault in stub.pending_faults]})
+async def _pending(stub: Stub, _: Request, status: int = 200) -> Response:
+    return JSONResponse({"faults": [str(fault) for fault in stub.pending_faults]}, status)
 
 
 async def _inject(stub: Stub, request: Request) -> Response:
@@ -94,15 +92,10 @@ async def _inject(stub: Stub, request: Request) -> Response:
     name, times = asked.pop("fault"), asked.pop("times", 1)
     if isinstance(name, bool) or not isinstance(name, int | str):
         raise ValueError(f"fault is a status or a name, not {json.dumps(name)}")
-    known = {option.name for option in dataclasses.fields(Fault)} - {"name"}
-    if stray := sorted(asked.keys() - known):
-        raise ValueError(
-            f"a fault has no {', '.join(stray)}; there are times, {', '.join(sorted(known))}"
-        )
     if isinstance(times, bool) or not isinstance(times, int) or not 1 <= times <= 1000:
         raise ValueError(f"times is a whole number from 1 to 1000, not {json.dumps(times)}")
     stub.fail_next(name, times=times, **asked)
-    return JSONResponse({"faults": [str(fault) for fault in stub.pending_faults]}, 201)
+    return await _pending(stub, request, 201)
 
 
 async def _profile(stub: Stub, _: Request) -> Response:
@@ -110,21 +103,15 @@ async def _profile(stub: Stub, _: Request) -> Response:
 
 
 async def _set_profile(stub: Stub, request: Request) -> Response:
-    asked = await _object(request)
-    known = {option.name for option in dataclasses.fields(Profile)}
+    asked, known = await _object(request), Profile.__dataclass_fields__
     if stray := sorted(asked.keys() - known):
-        raise ValueError(
-            f"a profile has no {', '.join(stray)}; there are {', '.join(sorted(known))}"
-        )
+        raise ValueError(f"a profile has no {', '.join(stray)}; there are {', '.join(known)}")
     stub.profile = Profile(**asked)
-    return JSONResponse(dataclasses.asdict(stub.profile))
+    return await _profile(stub, request)
 
 
 async def everything_read() -> None:
-    """Wait until the event loop has read, and recorded, all requests that have arrived by now.
-
-    They may be of clients that have hung up since: whoever forgets them later is not surprised.
-    """
+    """Wait until all requests are recorded that arrived by now, of clients that are gone too."""
     # A connection is accepted, read, parsed and handed on in a turn each, and some are to spare.
     for _ in range(50):
         await asyncio.sleep(0)
@@ -140,21 +127,10 @@ async def _object(request: Request) -> dict[str, Any]:
     raw = await request.body()
     if len(raw) > LARGEST:
         raise ValueError(f"the body is larger than {LARGEST} bytes")
-    try:
-        found = json.loads(raw, parse_float=_number)
-    except RecursionError:
-        raise ValueError("the body is nested too deeply") from None
-    except ValueError as error:
-        raise ValueError(f"the body is not JSON: {error}") from None
+    found = parse_json(raw)
     if not isinstance(found, dict):
         raise ValueError("the body is not a JSON object")
     return dict(fields(found))
-
-
-def _number(digits: str) -> float | int:
-    # 3.0 is a whole number to JSON.
-    number = float(digits)
-    return int(number) if number.is_integer() else number
 
 
 def as_json(request: RecordedRequest) -> dict[str, Any]:

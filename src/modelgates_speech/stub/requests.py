@@ -8,39 +8,23 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from modelgates_speech.stub.document import RefusedError
+from modelgates_speech.stub.document import Document, Operation, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelgates_speech.stub.document import Document, Operation, Parameter
     from modelgates_speech.stub.shapes import Json
 
 # Stricter clients send a token of fewer characters; keys of real APIs have others.
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
-# int() refuses more digits than this (and is slow on that many).
-_LONGEST_INTEGER = 4000
-
 
 def authorize(
     operation: Operation, headers: Mapping[str, str], *, api_key: str, any_key: bool
 ) -> None:
-    """Check the credentials of a request.
-
-    Arguments:
-        operation: what is called.
-        headers: by lower-case name.
-        api_key: the key that is accepted.
-        any_key: accept any well-formed one.
-
-    Raises:
-        RefusedError: 401, credentials are missing, malformed or wrong.
-    """
+    """Check the credentials of a request: 401 where they are missing, malformed or wrong."""
     given = {name: headers[name] for name in operation.credentials if name in headers}
-    if not given and operation.anonymous:
-        return
-    if not given:
+    if not given and not operation.anonymous:
         names = " or ".join(operation.credentials)
         raise _unauthorized(f"No credentials: the header {names} is missing")
     for name, value in given.items():
@@ -51,44 +35,31 @@ def authorize(
                 raise _unauthorized(f"The header {name} must be `Bearer`, a space and the key")
             key = bearer[1]
         if not (any_key or hmac.compare_digest(key.encode(), api_key.encode())):
-            raise _unauthorized(
-                "Invalid API key: the stub accepts only the one it was started with"
-            )
+            raise _unauthorized("Invalid API key: the stub accepts only the one it started with")
 
 
 def _unauthorized(message: str) -> RefusedError:
     return RefusedError(401, message, headers={"WWW-Authenticate": "Bearer"})
 
 
-def check_encoding(encoding: str | None) -> None:
-    """Check that a body is not compressed.
-
-    Raises:
-        RefusedError: 400, it is.
-    """
+def validate(
+    document: Document, operation: Operation, headers: Mapping[str, str], query: str, raw: bytes
+) -> Json:
+    """Give what a request says: 400 where it is not what the OpenAPI document asks for."""
+    encoding = headers.get("content-encoding")
     if (encoding or "identity").strip().lower() != "identity":
         raise RefusedError(
             400, f"Content-Encoding is {encoding}: the body must be sent as it is, not compressed"
         )
+    body = _parse_body(document, operation, headers.get("content-type"), raw)
+    _check_parameters(document, operation, headers, query)
+    return body
 
 
-def parse_body(
+def _parse_body(
     document: Document, operation: Operation, content_type: str | None, raw: bytes
 ) -> Json:
-    """Read and validate the body of a request.
-
-    Arguments:
-        document: where the schemas are.
-        operation: what is called.
-        content_type: the header as received.
-        raw: the bytes as received.
-
-    Returns:
-        The parsed JSON; None for no body where the OpenAPI document lets it be left out.
-
-    Raises:
-        RefusedError: 400, it is not what the OpenAPI document asks for.
-    """
+    """Read and validate a body; None for none, where the OpenAPI document lets it be left out."""
     if not operation.bodies or (not raw and content_type is None and not operation.body_required):
         return None
     media_type, charset = _media_type(content_type)
@@ -111,26 +82,20 @@ def parse_body(
 
 
 def _media_type(content_type: str | None) -> tuple[str, str | None]:
-    kind, *parameters = (part.strip() for part in (content_type or "").lower().split(";"))
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name == "charset":
-            return kind, value.strip('"')
-    return kind, None
+    kind, _, parameters = (content_type or "").lower().partition(";")
+    charset = re.search(r'(?:^|[\s;])charset="?([^\s";]+)', parameters)
+    return kind.strip(), charset[1] if charset else None
 
 
 def parse_json(raw: bytes) -> Json:
-    """Parse JSON and nothing but JSON: no duplicate keys, NaN, BOM or half characters.
-
-    Raises:
-        RefusedError: 400, with what is wrong and where.
-    """
+    """Parse JSON and nothing but JSON: 400 for duplicate keys, NaN, a BOM or half a character."""
     try:
         value = json.loads(
             raw.decode("utf-8"),
             object_pairs_hook=_object,
             parse_constant=_constant,
             parse_int=_integer,
+            parse_float=_number,
         )
         # A lone surrogate gets through the parser and cannot be written as UTF-8.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -158,50 +123,49 @@ def _constant(name: str) -> Json:
     raise ValueError(f"{name} is not a JSON number")
 
 
+def _number(digits: str) -> int | float:
+    # 3.0 is a whole number to JSON.
+    number = float(digits)
+    return int(number) if number.is_integer() else number
+
+
 def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) < _LONGEST_INTEGER else float(digits)
+    # int() refuses many digits, and is slow on nearly as many.
+    return int(digits) if len(digits) < 4000 else float(digits)
 
 
-def check_parameters(
+def _check_parameters(
     document: Document, operation: Operation, headers: Mapping[str, str], query: str
 ) -> None:
-    """Check the query, header and cookie parameters of a request.
-
-    Raises:
-        RefusedError: 400, a required one is missing or one does not fit its schema.
-    """
+    """Check query, headers and cookies."""
     for parameter in operation.parameters:
+        what = f"{parameter['in']} {parameter['name']}"
         values = _values(parameter, headers, query)
         if not values:
-            if parameter.required:
-                raise RefusedError(400, f"The {parameter.place} {parameter.name} is missing")
+            if parameter.get("required"):
+                raise RefusedError(400, f"The {what} is missing")
             continue
-        problems = [
-            document.problem(parameter.schema, value) for value in _readings(parameter, values)
-        ]
+        schema = parameter.get("schema", True)
+        problems = [document.problem(schema, value) for value in _readings(values)]
         if all(problems):
             message = problems[0][0] if problems[0] else ""
-            raise RefusedError(400, f"Invalid {parameter.place} {parameter.name}: {message}")
+            raise RefusedError(400, f"Invalid {what}: {message}")
 
 
-def _values(parameter: Parameter, headers: Mapping[str, str], query: str) -> list[str]:
-    match parameter.place:
+def _values(parameter: Mapping[str, Json], headers: Mapping[str, str], query: str) -> list[str]:
+    match parameter["in"]:
         case "query":
             pairs = parse_qsl(query, keep_blank_values=True)
         case "header":
-            value = headers.get(parameter.name.lower())
-            pairs = [] if value is None else [(parameter.name, value)]
+            value = headers.get(parameter["name"].lower())
+            return [] if value is None else [value]
         case _:
-            pairs = [
-                (name.strip(), value)
-                for name, _, value in (
-                    crumb.partition("=") for crumb in headers.get("cookie", "").split(";")
-                )
-            ]
-    return [value for name, value in pairs if name == parameter.name]
+            crumbs = (crumb.partition("=") for crumb in headers.get("cookie", "").split(";"))
+            pairs = [(name.strip(), value) for name, _, value in crumbs]
+    return [value for name, value in pairs if name == parameter["name"]]
 
 
-def _readings(parameter: Parameter, values: Sequence[str]) -> list[Json]:
+def _readings(values: Sequence[str]) -> list[Json]:
     """Every value that the text may stand for: a parameter carries no type of its own."""
     listed = [part for value in values for part in value.split(",")]
     return [values[0], _scalar(values[0]), listed, [_scalar(part) for part in listed], [*values]]

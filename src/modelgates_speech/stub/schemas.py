@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import Any, cast
 
-from jsonschema import FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker, validators
 
 from modelgates_speech.stub.shapes import Json, fields
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 BASE = "urn:modelgates:openapi"
 
 
 def in_json(message: str, value: Json) -> str:
     """Write a value in a message as JSON has it, where the library writes it as Python does."""
-    shown = repr(value)
-    return (
-        message.replace(shown, json.dumps(value, ensure_ascii=False)) if len(shown) > 1 else message
-    )
+    shown, meant = repr(value), json.dumps(value, ensure_ascii=False)
+    return message.replace(shown, meant) if len(shown) > 1 else message
 
+
+def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> Any:
+    try:
+        return list(_PATTERN(validator, pattern, instance, schema))
+    except re.error:
+        # Patterns are JavaScript's: what Python cannot read it does not judge.
+        return ()
+
+
+_PATTERN: Any = cast("Any", Draft202012Validator).VALIDATORS["pattern"]
+Validator: Any = cast("Any", validators).extend(Draft202012Validator, {"pattern": _patterned})
 
 FORMATS = FormatChecker(["date", "ipv4", "ipv6", "uuid"])
 
@@ -34,15 +40,6 @@ def _is_date_time(value: object) -> bool:
     if isinstance(value, str):
         moment = datetime.fromisoformat(value)
         return moment.tzinfo is not None and value[10:11] in {"T", "t", " "}
-    return True
-
-
-def _is_readable(pattern: str) -> bool:
-    """Tell whether Python reads a pattern, which is JavaScript's; what it cannot is not judged."""
-    try:
-        re.compile(pattern)
-    except re.error:
-        return False
     return True
 
 
@@ -57,18 +54,11 @@ def absolute(part: Json) -> Json:
         }
         if made.get("nullable") is True and isinstance(made.get("type"), str):
             made["type"] = [made["type"], "null"]
-        if isinstance(made.get("pattern"), str) and not _is_readable(made["pattern"]):
-            del made["pattern"]
-        if isinstance(made.get("patternProperties"), Mapping):
-            named = fields(made["patternProperties"])
-            made["patternProperties"] = {key: named[key] for key in named if _is_readable(key)}
-        for bound, exclusive in _BOUNDS.items():
+        for bound in ("minimum", "maximum"):
+            exclusive = f"exclusive{bound.capitalize()}"
             if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
                 made[exclusive] = made.pop(bound)
         return made
     if isinstance(part, list):
         return [absolute(value) for value in cast("Sequence[Json]", part)]
     return part
-
-
-_BOUNDS = {"minimum": "exclusiveMinimum", "maximum": "exclusiveMaximum"}

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modelgates_speech.stub.audio import SAMPLE_RATE, SAMPLE_WIDTH
-from modelgates_speech.stub.engine import EngineUnavailableError
+from modelgates_speech.stub.engine import Engine, EngineUnavailableError, languages
 from modelgates_speech.stub.espeak import Espeak
 from modelgates_speech.stub.tones import Tones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from modelgates_speech.stub.engine import Engine
+
+# It has no types.
+sentencex: Any = importlib.import_module("sentencex")
 
 LONGEST_PIECE = 240
 SLOWEST, FASTEST = 0.25, 4.0
 
-_SENTENCE_END = re.compile(r"(?<=[.!?;:\u2026])\s+|(?<=[\u3002\uff01\uff1f\uff1b])|\n+")
-_WORD_END = re.compile(r"[\s,]")
+# Seconds, at the usual speed.
+AFTER_SENTENCE, AFTER_CLAUSE, BETWEEN_PARAGRAPHS = 0.3, 0.15, 0.4
+# Somebody's own engine makes its own pauses.
+_OURS = (Espeak, Tones)
 
-log = logging.getLogger("modelgates_speech.stub")
+_PARAGRAPH = re.compile(r"\n\s*\n")
+# What divides a text beside the ends of its sentences.
+_MARK = re.compile(r"(?<=[;:])\s+|(?<=\uff1b)|\n+")
+_WORD_END = re.compile(r"[\s,]")
+_WHITE = re.compile(r"[^\S\n]")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @functools.cache
@@ -32,7 +42,7 @@ def default_engine() -> Engine:
     try:
         return Espeak()
     except EngineUnavailableError as error:
-        log.warning(
+        logging.getLogger("modelgates_speech.stub").warning(
             "no speech engine, so the stub plays tones instead of speaking: %s; "
             "pip install 'modelgates-speech[stub]' brings one",
             error,
@@ -41,38 +51,53 @@ def default_engine() -> Engine:
 
 
 def synthesize(text: str, *, voice: str, speed: float, engine: Engine) -> Iterator[bytes]:
-    """Speak a text of any length, holding one sentence at a time.
+    """Speak a text of any length, holding one sentence at a time, with pauses as people make them.
 
-    Arguments:
-        text: any text; what cannot be spoken is silence.
-        voice: any name.
-        speed: clamped to 0.25 ... 4.
-        engine: what speaks.
-
-    Returns:
-        PCM chunks as `Engine.say` returns them; at least a tenth of a second in all.
+    What cannot be spoken is silence; the speed is clamped to 0.25 ... 4; a voice that begins with a
+    language, such as `de-anna`, speaks it. The chunks are at least a tenth of a second in all.
     """
     clamped = float(min(max(speed, SLOWEST), FASTEST))
-    silent = True
-    for piece in pieces(text):
-        if spoken := engine.say(piece, voice=voice, speed=clamped):
-            silent = False
-            yield spoken
+    ours, silent = isinstance(engine, _OURS), True
+    for paragraph in _PARAGRAPH.split(text):
+        if ours and not silent:
+            yield _silence(BETWEEN_PARAGRAPHS / clamped)
+        for piece in pieces(paragraph, language=languages(voice)[0]):
+            if spoken := engine.say(piece, voice=voice, speed=clamped):
+                silent = False
+                yield spoken + _silence(_pause(piece) / clamped if ours else 0)
     if silent:
-        yield bytes(SAMPLE_RATE // 10 * SAMPLE_WIDTH)
+        yield _silence(0.1)
 
 
-def pieces(text: str) -> Iterator[str]:
-    """Cut a text into sentences, and longer ones into at most 240 characters; drop no word."""
+def _silence(seconds: float) -> bytes:
+    return bytes(round(seconds * SAMPLE_RATE) * SAMPLE_WIDTH)
+
+
+def _pause(piece: str) -> float:
+    """Give the seconds of silence after a piece."""
+    last = piece.rstrip("\"')]\u00bb\u201d\u2019")[-1:]
+    if last.isalnum() or last == ",":
+        # A heading ends as a sentence does; what was cut for its length does not end at all.
+        return AFTER_SENTENCE if len(piece) < LONGEST_PIECE // 2 else 0
+    return AFTER_CLAUSE if last in {";", ":"} else AFTER_SENTENCE
+
+
+def pieces(text: str, *, language: str = "en") -> Iterator[str]:
+    """Cut a text into sentences, and longer ones into at most 240 characters; drop no word.
+
+    The abbreviations of the language, a code such as `de` or `pt-br`, do not end a sentence.
+    """
     start = 0
     while start < len(text):
         window = text[start : start + LONGEST_PIECE]
-        if end := _SENTENCE_END.search(window):
-            length = end.end()
-        elif start + LONGEST_PIECE >= len(text):
-            length = len(window)
-        else:
-            length = max((space.end() for space in _WORD_END.finditer(window)), default=len(window))
+        # A white space of one byte: sentencex 1.0 panics at some others, and at half characters.
+        plain = _HALF.sub("?", _WHITE.sub(" ", window))
+        sentence, *more = sentencex.segment(language.partition("-")[0], plain)
+        ends = [len(sentence)] if more else []
+        ends += [mark.end() for mark in _MARK.finditer(window)][:1]
+        if not ends and start + LONGEST_PIECE < len(text):
+            ends = [max((space.end() for space in _WORD_END.finditer(window)), default=0)]
+        length = min(ends, default=0) or len(window)
         if piece := window[:length].strip():
             yield piece
-        start += max(length, 1)
+        start += length

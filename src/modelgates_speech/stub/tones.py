@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 import zlib
 from array import array
 
-from modelgates_speech.stub.audio import SAMPLE_RATE, little_endian
+from modelgates_speech.stub.audio import SAMPLE_RATE
 
 _SECONDS_PER_CHARACTER = 0.065
 _PITCHES = (200, 240, 300, 320, 375, 400)  # whole periods at 24 kHz, so that cycles just repeat
@@ -22,14 +23,12 @@ class Tones:
         samples = array("h")
         for word in text.split():
             pitch = _PITCHES[zlib.crc32(f"{voice} {word}".encode()) % len(_PITCHES)]
+            around = range(SAMPLE_RATE // pitch)
+            period = [round(6000 * math.sin(math.tau * i / len(around))) for i in around]
             length = round((len(word) + 1) * _SECONDS_PER_CHARACTER / speed * SAMPLE_RATE)
-            period = _period(pitch)
-            gap = length // 8
-            samples.extend((period * (length // len(period) + 1))[: length - gap])
-            samples.extend(array("h", bytes(2 * gap)))
-        return little_endian(samples)
-
-
-def _period(pitch: int) -> array[int]:
-    length = SAMPLE_RATE // pitch
-    return array("h", [round(6000 * math.sin(math.tau * i / length)) for i in range(length)])
+            heard = length - length // 8
+            samples.extend(array("h", period) * (heard // len(period)))
+            samples.extend(array("h", bytes(2 * (length - heard))))
+        if sys.byteorder == "big":
+            samples.byteswap()
+        return samples.tobytes()

@@ -1,7 +1,4 @@
-"""How to call the API by hand, for people who write a client in any language.
-
-It imports nothing of the web framework, so that printing the help stays cheap.
-"""
+"""How to call the API by hand, for people; without the web framework, for the help."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_EMPTY = {"number": 1, "integer": 1, "boolean": True, "object": dict[str, object](), "array": ()}
 SAMPLES = {"input": "Hello world.", "model": "any/model", "voice": "alloy"}
 
 
@@ -27,13 +25,7 @@ class Field(NamedTuple):
 
 
 def usage(url: str, fields: Iterable[Field], *, key: str = "KEY") -> str:
-    """Say what a request is, and give one to paste into a shell.
-
-    Arguments:
-        url: the URL of the operation.
-        fields: what the JSON of a request may hold.
-        key: a key that is accepted.
-    """
+    """Say what a request to `url` is, and give one to paste into a shell."""
     known = list(fields)
     width = max((len(field.name) for field in known), default=0)
     lines = [
@@ -65,11 +57,4 @@ def _line(field: Field, width: int) -> str:
 def _sample(field: Field) -> object:
     if field.values:
         return field.values[0]
-    empty: dict[str, object] = {
-        "number": 1,
-        "integer": 1,
-        "boolean": True,
-        "object": {},
-        "array": [],
-    }
-    return SAMPLES.get(field.name, empty.get(field.type, "text"))
+    return SAMPLES.get(field.name, _EMPTY.get(field.type, "text"))

@@ -1,0 +1,65 @@
+"""Who may reach the stub, and how they know that it is the stub."""
+
+from __future__ import annotations
+
+import importlib
+import ipaddress
+import shutil
+import socket
+import ssl
+import tempfile
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class Guard:
+    """Lets in this machine and some networks; a `ValueError` where one of them is none."""
+
+    def __init__(self, app: ASGIApp, networks: Iterable[str]) -> None:
+        self._app = app
+        self._networks = [ipaddress.ip_network(each, strict=False) for each in networks]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the application, or refuse to."""
+        host = scope["client"][0] if scope.get("client") else "127.0.0.1"
+        address = ipaddress.ip_address(host.partition("%")[0])
+        # On a socket of both families an IPv4 address comes as an IPv6 one.
+        address = getattr(address, "ipv4_mapped", None) or address
+        app = self._app
+        if not (address.is_loopback or any(address in each for each in self._networks)):
+            message = f"{address} may not call this stub: --allow-from says who may"
+            app = JSONResponse({"error": {"code": 403, "message": message}}, 403)
+        await app(scope, receive, send)
+
+
+class Authority:
+    """An authority made on the spot, with a certificate for this machine and a host.
+
+    Its own certificate is written to a file, by default a temporary one.
+    """
+
+    def __init__(self, host: str, file: str | os.PathLike[str] | None) -> None:
+        try:
+            trustme: Any = importlib.import_module("trustme")
+        except ModuleNotFoundError as error:
+            message = "TLS needs 'trustme': pip install 'modelgates-speech[tls]'"
+            raise ModuleNotFoundError(message, name="trustme") from error
+        authority = trustme.CA()
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # Other containers know this one by its name.
+        names = {"localhost", "127.0.0.1", "::1", host, socket.gethostname()}
+        authority.issue_cert(*sorted(names)).configure_cert(self.context)
+        if file is None:
+            file = Path(tempfile.mkdtemp(prefix="modelgates-stub-"), "ca.pem")
+            weakref.finalize(self, shutil.rmtree, file.parent, ignore_errors=True)
+        self.file = Path(file)
+        self.file.write_bytes(authority.cert_pem.bytes())

@@ -1,0 +1,160 @@
+"""Real answers: passed on from the API and kept, and given again without it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from starlette.responses import Response, StreamingResponse
+
+from modelgates_speech.errors import SaveError
+from modelgates_speech.files import AtomicFile
+from modelgates_speech.stub.document import RefusedError
+from modelgates_speech.stub.records import REDACTED
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+
+    from modelgates_speech.stub.shapes import Json
+
+# What concerns one connection, or the stub itself.
+_NOT_PASSED_ON = {
+    *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
+    *("transfer-encoding", "upgrade", "host", "accept-encoding", "prefer", "x-stub-scope"),
+}
+_NOT_KEPT = _NOT_PASSED_ON | {"content-length", "set-cookie"}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request, with its path below the base URL, its body as sent and parsed, and its keys."""
+
+    request: Request
+    path: str
+    raw: bytes
+    body: Json
+    keys: list[str]
+
+    def told(self) -> dict[str, Json]:
+        """Say what tells it from other requests: no header, for one of them is the key."""
+        body = self.body.decode("latin-1") if isinstance(self.body, bytes) else self.body
+        query = self.request.url.query
+        return {"method": self.request.method, "path": self.path, "query": query, "body": body}
+
+    def files(self, folder: Path) -> tuple[Path, Path]:
+        """Give where its answer is kept: what is told of it, and its content."""
+        name = hashlib.sha256(json.dumps(self.told(), sort_keys=True).encode()).hexdigest()[:24]
+        return folder / f"{name}.json", folder / f"{name}.body"
+
+    def redact(self, text: bytes) -> bytes:
+        """Take its keys out of a text."""
+        for key in filter(None, self.keys):
+            text = text.replace(key.encode(), REDACTED.encode())
+        return text
+
+
+class Replay:
+    """Answers from a folder that a `Recording` filled, byte for byte, without a network.
+
+    Arguments:
+        folder: where the answers are.
+
+    Raises:
+        NotADirectoryError: there is no such folder.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._folder = Path(folder)
+        if not self._folder.is_dir():
+            raise NotADirectoryError(f"there is no folder {self._folder} to replay from")
+
+    async def answer(self, call: Call) -> Response:
+        """Answer as was recorded, or raise `RefusedError`."""
+        told, kept = call.files(self._folder)
+        if not told.exists():
+            message = f"This request was never recorded in {self._folder}: make it with --record"
+            raise RefusedError(404, message)
+        known = json.loads(told.read_text("utf-8"))
+        return Response(kept.read_bytes(), known["status"], dict(known["headers"]))
+
+
+class Recording:
+    """Passes requests on to the real API, with the caller's key, and keeps what came.
+
+    An answer that breaks off, or whose client goes away, is not kept. Keys never are.
+
+    Arguments:
+        folder: where to keep the answers; made if it is not there.
+        upstream: the base URL of the API, such as `https://modelgates.ai/api/v1`.
+
+    Raises:
+        ValueError: `upstream` is not a URL, or would send the key over the network in the clear.
+        OSError: the folder cannot be made.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, upstream: str) -> None:
+        url = urlsplit(upstream)
+        near = url.scheme == "http" and url.hostname in {"localhost", "127.0.0.1", "::1"}
+        if not url.hostname or not (url.scheme == "https" or near):
+            raise ValueError(f"upstream must be an https URL, not {upstream!r}")
+        self._upstream = upstream.rstrip("/")
+        self._folder = Path(folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    async def answer(self, call: Call) -> Response:
+        """Answer as the API does, or raise `RefusedError` where it cannot be reached."""
+        httpx: Any = importlib.import_module("httpx")  # only here: most stubs call nobody
+        client = httpx.AsyncClient(timeout=60)
+        request, query = call.request, call.request.url.query
+        passed_on = [pair for pair in request.headers.items() if pair[0] not in _NOT_PASSED_ON]
+        try:
+            asked = client.build_request(
+                request.method,
+                f"{self._upstream}{call.path}" + (f"?{query}" if query else ""),
+                headers=[*passed_on, ("Accept-Encoding", "identity")],
+                content=call.raw,
+            )
+            answer = await client.send(asked, stream=True)
+        except httpx.HTTPError as error:
+            await client.aclose()
+            raise RefusedError(502, f"No answer from {self._upstream}: {error!r}") from error
+        passed = {key: answer.headers[key] for key in answer.headers.keys() - _NOT_PASSED_ON}
+        return StreamingResponse(self._kept(call, client, answer), answer.status_code, passed)
+
+    async def _kept(self, call: Call, client: Any, answer: Any) -> AsyncIterator[bytes]:
+        received = bytearray()
+        try:
+            async for chunk in answer.aiter_raw():
+                received += chunk
+                yield chunk
+        finally:
+            await answer.aclose()
+            await client.aclose()
+        try:
+            self._keep(call, answer, bytes(received))
+        except SaveError as error:
+            # The client has its answer all the same.
+            logging.getLogger("modelgates_speech.stub").error("an answer was not kept: %s", error)
+
+    def _keep(self, call: Call, answer: Any, body: bytes) -> None:
+        shown = [pair for pair in answer.headers.items() if pair[0].lower() not in _NOT_KEPT]
+        known = {"request": call.told(), "status": answer.status_code, "headers": shown}
+        kind = answer.headers.get("content-type", "")
+        if "json" in kind or kind.startswith("text/"):
+            body = call.redact(body)
+        told, kept = call.files(self._folder)
+        # What is told is there last: what is not there was not recorded.
+        text = json.dumps(known, indent=1, ensure_ascii=False).encode()
+        for path, content in ((kept, body), (told, call.redact(text))):
+            with AtomicFile(path) as file:
+                file.write(content)
+                file.commit()

@@ -1,0 +1,115 @@
+"""Who may reach the stub, and how they know that it is the stub."""
+
+import ssl
+import sys
+
+import httpx
+import pytest
+
+from modelgates_speech.stub import StubServer, create_app
+from modelgates_speech.stub.reach import Guard
+from modelgates_speech.stub.tones import Tones
+
+from .conftest import BODY, REFERENCE
+
+
+def client(stub):
+    context = ssl.create_default_context(cafile=stub.ca_file)
+    headers = {"Authorization": f"Bearer {stub.api_key}"}
+    return httpx.Client(base_url=stub.base_url, headers=headers, verify=context, trust_env=False)
+
+
+def test_https_is_trusted_through_the_file_that_it_names(no_thread_left):
+    with StubServer(document=REFERENCE, tls=True) as stub, client(stub) as http:
+        assert stub.base_url.startswith("https://127.0.0.1:")
+        assert http.post("/audio/speech", json=BODY).status_code == 200
+        by_name = stub.url.replace("127.0.0.1", "localhost")
+        assert http.get(f"{by_name}/_stub/health").status_code == 200
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            httpx.get(stub.url)
+
+
+def test_faults_end_encrypted_connections_too():
+    with StubServer(document=REFERENCE, tls=True) as stub, client(stub) as http:
+        for fault in ("reset", "cut", "cut-chunked"):
+            stub.fail_next(fault)
+            with pytest.raises(httpx.TransportError):
+                http.post("/audio/speech", json=BODY)
+        assert http.post("/audio/speech", json=BODY).status_code == 200
+
+
+def test_the_certificate_can_be_written_where_others_find_it(tmp_path):
+    path = tmp_path / "ca.pem"
+    with StubServer(document=REFERENCE, ca_file=path) as stub, client(stub) as http:
+        assert stub.ca_file == path
+        assert b"PRIVATE" not in path.read_bytes()
+        assert http.get(f"{stub.url}/_stub/health").status_code == 200
+
+
+def test_without_the_extra_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "trustme", None)
+    with pytest.raises(ModuleNotFoundError, match=r"modelgates-speech\[tls\]"):
+        StubServer(document=REFERENCE, tls=True)
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("127.9.9.9", 200),
+        ("::1", 200),
+        ("::ffff:127.0.0.1", 200),
+        ("10.1.2.3", 200),
+        ("::ffff:10.1.2.3", 200),
+        ("fd00::7", 200),
+        ("192.168.0.9", 200),
+        ("192.168.0.8", 403),
+        ("11.0.0.1", 403),
+        ("fe80::1%eth0", 403),
+        ("::ffff:11.0.0.1", 403),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/_stub/requests"])
+def test_only_this_machine_and_the_networks_named_may_call(address, status, path):
+    app = create_app(REFERENCE, engine=Tones())
+    guarded = Guard(app, ["10.0.0.0/8", "fd00::/8", "192.168.0.9"])
+    sent = []
+
+    async def call():
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [],
+            "scheme": "http",
+            "server": ("127.0.0.1", 80),
+            "client": (address, 1),
+            "root_path": "",
+        }
+        await guarded(scope, receive, send)
+
+    import anyio
+
+    anyio.run(call)
+    assert sent[0]["status"] == status
+    if status == 403:
+        assert address.rpartition(":ffff:")[2].partition("%")[0].encode() in sent[1]["body"]
+
+
+def test_a_network_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="nonsense"):
+        StubServer(document=REFERENCE, allow_from=["nonsense"])
+
+
+def test_this_machine_may_always_call():
+    with StubServer(document=REFERENCE, allow_from=[]) as stub:
+        assert httpx.get(f"{stub.url}/_stub/health").status_code == 200
