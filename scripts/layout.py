@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scripts.references import Place
+
+
+# A parameter of a path as frameworks write it, with its kind.
+_CONVERTED = re.compile(r"\{(\w+):\w+\}")
 
 
 class Mend(NamedTuple):
@@ -43,10 +48,16 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
         elif is_mapping(target := follow(document, str(item.get("$ref", "")))) and "$ref" in item:
             rest = {key: value for key, value in item.items() if key != "$ref"}
             paths[path] = {**deepcopy(target), **rest}
+    for path in [path for path in paths if _CONVERTED.search(path)]:
+        paths[_CONVERTED.sub(r"{\1}", path)] = paths.pop(path)
+        yield Mend(("paths", path), "its parameters have kinds, which OpenAPI says elsewhere")
     yield from _move_prefix(document)
     yield from _name_once(document)
     yield from _drop_what_is_wrong_and_unused(document)
     yield from _add_bearer(document)
+    for _, node in parts(document):
+        if is_list(node.get("parameters")):
+            node["parameters"] = [p for p in node["parameters"] if not _is_ignored(document, p)]
 
 
 def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
@@ -110,6 +121,7 @@ def _drop_what_is_wrong_and_unused(document: dict[str, Any]) -> Iterator[Mend]:
 def _add_bearer(document: dict[str, Any]) -> Iterator[Mend]:
     """Let the key be a bearer token, as this client sends it, where only other ways are named."""
     schemes: dict[str, Any] = document.get("components", {}).get("securitySchemes", {})
+    told = False
     bearers = {name for name, scheme in schemes.items() if is_bearer(scheme)}
     for place, node in list(parts(document)):
         security = node.get("security")
@@ -119,11 +131,20 @@ def _add_bearer(document: dict[str, Any]) -> Iterator[Mend]:
             schemes["bearerKey"] = {"type": "http", "scheme": "bearer"}
             document.setdefault("components", {})["securitySchemes"] = schemes
             node["security"] = [*security, {"bearerKey": []}]
-            what = "none of it is a bearer token, as which this client sends the key all the same"
-            yield Mend((*place, "security"), what)
+            if not told:
+                what = "no bearer token, as which this client sends the key all the same"
+                yield Mend((*place, "security"), what)
+            told = True
 
 
 def is_bearer(scheme: dict[str, Any]) -> bool:
     """Tell whether a key is sent as a bearer token."""
     kind, name = scheme.get("type"), str(scheme.get("scheme")).lower()
     return kind in {"oauth2", "openIdConnect"} or name == "bearer"
+
+
+def _is_ignored(document: dict[str, Any], parameter: dict[str, Any]) -> bool:
+    """Tell whether OpenAPI has a parameter ignored, for what it holds is said elsewhere."""
+    found = follow(document, parameter["$ref"]) if "$ref" in parameter else parameter
+    name = str(found.get("name")).lower() if is_mapping(found) else ""
+    return name in {"accept", "content-type"} and found.get("in") == "header"
