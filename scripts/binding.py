@@ -117,6 +117,7 @@ def render_binding(
             server URL.
     """
     tag, endpoint = find_endpoint(api)
+    _check_audio(document)
     model = _json_model(endpoint)
     schema = _response_format(document)
     formats = tuple(value for value in schema.get("enum", ()) if isinstance(value, str))
@@ -148,6 +149,23 @@ def find_endpoint(api: GeneratorData) -> tuple[str, Endpoint]:
     raise BindingError(f"the document has no {METHOD.upper()} {PATH} that can be generated")
 
 
+def _check_audio(document: dict[str, Any]) -> None:
+    """Check that some success may be audio.
+
+    Raises:
+        BindingError: All are text or JSON.
+    """
+    responses = document["paths"][PATH][METHOD]["responses"]
+    kinds = [
+        kind
+        for status, response in responses.items()
+        if str(status).startswith("2")
+        for kind in resolve(document, response).get("content", {})
+    ]
+    if kinds and all("json" in kind or kind.startswith("text/") for kind in kinds):
+        raise BindingError(f"{METHOD.upper()} {PATH} answers with {', '.join(kinds)}: no audio")
+
+
 def _json_model(endpoint: Endpoint) -> ModelProperty:
     for body in endpoint.bodies:
         if body.body_type == BodyType.JSON and isinstance(body.prop, ModelProperty):
@@ -161,23 +179,62 @@ def _response_format(document: dict[str, Any]) -> dict[str, Any]:
     return properties.get("response_format", {})
 
 
+def json_media(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
+    """Give the content of an operation's body that is JSON; empty where none is."""
+    content = resolve(document, operation.get("requestBody", {})).get("content", {})
+    found: list[dict[str, Any]] = [
+        media for kind, media in content.items() if kind.split(";")[0].endswith("json")
+    ]
+    return found[0] if found else {}
+
+
 def request_properties(document: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], set[str]]:
     """Give the schemas of the request's properties by name, and the names of those required."""
-    item = _resolve(document, document["paths"][PATH])
-    body = _resolve(document, item[METHOD]["requestBody"])
-    media = next(
-        media for kind, media in body["content"].items() if kind.split(";")[0].endswith("json")
-    )
-    properties: dict[str, dict[str, Any]] = {}
-    required: set[str] = set()
-    parts = [media.get("schema", {})]
-    while parts:
-        schema = _resolve(document, parts.pop(0))
-        parts += schema.get("allOf", [])
-        required |= set(schema.get("required", []))
-        for name, value in schema.get("properties", {}).items():
-            properties[name] = _resolve(document, value) if is_mapping(value) else {}
-    return properties, required
+    item = resolve(document, document["paths"][PATH])
+    properties, required = merged(document, json_media(document, item[METHOD]).get("schema", {}))
+    return {name: _told(document, value) for name, value in properties.items()}, required
+
+
+def _told(document: dict[str, Any], schema: Any) -> dict[str, Any]:
+    """Give a property's schema without detours: null aside, what can only be of one type is."""
+    if not is_mapping(schema):
+        return {}
+    told: dict[str, Any] = resolve(document, schema)
+    if "const" in told:
+        told = {"enum": [told["const"]], **told}
+    for key in ("allOf", "anyOf", "oneOf"):
+        parts = [_told(document, part) for part in told.get(key, [])]
+        parts = [part for part in parts if part.get("type") != "null"]
+        kinds = {_type_of(part) for part in parts}
+        if len(parts) == 1 or (kinds == {"string"} and key != "allOf"):
+            values = [value for part in parts for value in part.get("enum", [])]
+            rest = {name: told[name] for name in told if name != key}
+            return {**parts[0], **({"enum": values} if values else {}), **rest}
+    return told
+
+
+def merged(document: dict[str, Any], schema: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """Give the properties of an object and the names of those required.
+
+    What is said by parts of it counts; of several objects that it may be, what any of them has and
+    what all of them require.
+    """
+    schema = resolve(document, schema)
+    properties: dict[str, Any] = {}
+    required: set[str] = set(schema.get("required", []))
+    for part in schema.get("allOf", []):
+        inner, demanded = merged(document, part)
+        properties |= inner
+        required |= demanded
+    for key in ("anyOf", "oneOf"):
+        branches = [merged(document, branch) for branch in schema.get(key, [])]
+        for inner, _ in branches:
+            for name, value in inner.items():
+                known = properties.get(name, value)
+                properties[name] = known if known == value else {"anyOf": [known, value]}
+        if branches:
+            required |= set.intersection(*(demanded for _, demanded in branches))
+    return properties | schema.get("properties", {}), required
 
 
 def arguments_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -218,13 +275,13 @@ def _type_of(schema: dict[str, Any]) -> str:
     return "string" if values and all(isinstance(value, str) for value in values) else "any"
 
 
-def _resolve(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+def resolve(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     """Follow a `$ref` within the document; what stands beside it adds to what it points at."""
     reference = node.get("$ref")
     if reference is None:
         return node
     target = follow(document, str(reference))
-    return {**_resolve(document, target), **{k: v for k, v in node.items() if k != "$ref"}}
+    return {**resolve(document, target), **{k: v for k, v in node.items() if k != "$ref"}}
 
 
 def base_url(document: dict[str, Any], otherwise: str | None = None) -> str:

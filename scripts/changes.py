@@ -58,6 +58,7 @@ _ADVICE = {
     "removed the enum value": "ask for one of the other values",
     "removed the request property": "leave it out of your calls",
     "required request property": "give it with each call",
+    "request body became required": "nothing to do: the client always sends one",
     "became required": "give it with each call",
     "required `header` request parameter": "give it in extra_headers",
     "required `query` request parameter": "give it in extra_query",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+from scripts.binding import resolve
 from scripts.document import is_list, is_mapping
-from scripts.references import follow
-from scripts.terms import METHODS, bodies, is_key, operations
-
-_ONE_SCHEMA = {"schema", "items", "not", "contains", "propertyNames", "if", "then", "else"}
-_NAMED_SCHEMAS = {"properties", "patternProperties", "dependentSchemas", "schemas"}
+from scripts.layout import is_bearer
+from scripts.references import METHODS, follow
+from scripts.simpler import simplify
+from scripts.terms import bodies, is_key, operations
 
 
 def comparable(document: dict[str, Any]) -> dict[str, Any]:
@@ -20,6 +20,7 @@ def comparable(document: dict[str, Any]) -> dict[str, Any]:
     the latter is a bearer token whichever way the document says it.
     """
     document = deepcopy(document) | {"openapi": "3.1.0"}
+    simplify(document)
     document.pop("servers", None)
     _leave_out_the_key(document)
     for item in document["paths"].values():
@@ -43,7 +44,7 @@ def _leave_out_the_key(document: dict[str, Any]) -> None:
     for _, _, operation in operations(document):
         security: list[dict[str, Any]] | None = operation.pop("security", whole)
         names = [name for requirement in security or [] for name in requirement]
-        if names and not any(_is_bearer(schemes.get(name, {})) for name in names):
+        if names and not any(is_bearer(schemes.get(name, {})) for name in names):
             operation["security"] = security
     if not any("security" in operation for _, _, operation in operations(document)):
         document.get("components", {}).pop("securitySchemes", None)
@@ -53,17 +54,8 @@ def _leave_out_the_key(document: dict[str, Any]) -> None:
                 level["parameters"] = [p for p in level["parameters"] if not is_key(document, p)]
 
 
-def _is_bearer(scheme: dict[str, Any]) -> bool:
-    return scheme.get("type") in {"oauth2", "openIdConnect"} or scheme.get("scheme") == "bearer"
-
-
 def _modernize(node: Any, document: dict[str, Any]) -> None:
     if is_mapping(node):
-        # oasdiff does not know that `true` and `false` are schemas, too.
-        _spell_out(node, _ONE_SCHEMA & node.keys())
-        for key in _NAMED_SCHEMAS & node.keys():
-            if is_mapping(node[key]):
-                _spell_out(node[key], set(node[key]))
         if node.get("nullable") is True and isinstance(node.get("type"), str):
             node["type"] = [node["type"], "null"]
             del node["nullable"]
@@ -71,7 +63,12 @@ def _modernize(node: Any, document: dict[str, Any]) -> None:
             _merge_parts(node, document)
         for key in ("anyOf", "oneOf"):
             if is_list(node.get(key)):
+                _allow_null(node, key, document)
+            if is_list(node.get(key)):
                 _widen(node, key)
+        if node.get("format") in {"float", "double"}:
+            # In JSON a number is a number.
+            del node["format"]
         for value in node.values():
             _modernize(value, document)
     elif is_list(node):
@@ -107,15 +104,18 @@ def _merge_parts(node: dict[str, Any], document: dict[str, Any]) -> None:
         node["required"] = required
 
 
+def _allow_null(node: dict[str, Any], key: str, document: dict[str, Any]) -> None:
+    """Write something or null as something that may be null."""
+    given = [resolve(document, part) for part in node[key]]
+    others = [part for part in given if part.get("type") != "null"]
+    if len(others) == 1 and len(given) > 1 and isinstance(others[0].get("type"), str):
+        del node[key]
+        node |= {**deepcopy(others[0]), **node, "type": [others[0]["type"], "null"]}
+
+
 def _widen(node: dict[str, Any], key: str) -> None:
     """Write any text, or one of these texts, as any text."""
     free = [part for part in node[key] if is_mapping(part) and part.get("type") == "string"]
     if len(free) == len(node[key]) and any(set(part) <= {"type", "title"} for part in free):
         del node[key]
         node["type"] = "string"
-
-
-def _spell_out(node: dict[str, Any], keys: set[str]) -> None:
-    for key in keys:
-        if isinstance(node[key], bool):
-            node[key] = {} if node[key] else {"not": {}}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ruamel.yaml import YAML
@@ -76,7 +77,8 @@ def parse(data: bytes) -> dict[str, Any]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DocumentError(f"not UTF-8: {error}") from error
+        place, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
+        raise DocumentError(f"not UTF-8: a byte 0x{byte:02x}; save it as UTF-8", place) from error
     try:
         contents = _json(text) if _is_json(text) else _yaml(text)
         contents = _as_json(contents)
@@ -151,7 +153,8 @@ def _as_json(value: Any, depth: int = 0) -> Any:
         return [_as_json(inner, depth + 1) for inner in value]
     if isinstance(value, dt.date):
         return value.isoformat()
-    if not isinstance(value, str | int | float | None):
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if not isinstance(value, str | int | float | None) or not finite:
         raise DocumentError(f"{value!r} is a value that JSON does not have")
     return value
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from scripts.document import is_list, is_mapping
-from scripts.references import SAMPLES
+from scripts.layout import Mend, lay_out
+from scripts.references import keys_of, parts, references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,14 +16,22 @@ if TYPE_CHECKING:
     from scripts.references import Place
 
 
-class Mend(NamedTuple):
-    """What was mended, and where."""
-
-    place: Place
-    what: str
-
-
 _BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
+# What publishers call a type by the name that their language has for it.
+_WORDS = {
+    **dict.fromkeys(("float", "double", "decimal"), "number"),
+    **dict.fromkeys(("int", "long"), "integer"),
+    **dict.fromkeys(("str", "text"), "string"),
+    **dict.fromkeys(("dict", "map"), "object"),
+    "bool": "boolean",
+    "list": "array",
+}
+# Groups with names, letters and digits of every script.
+_PATTERNS = {
+    r"\(\?<(?=[A-Za-z])": "(?P<",
+    r"\\p\{L\w?\}": r"[^\\W\\d_]",
+    r"\\p\{N\w?\}": r"\\d",
+}
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -39,25 +49,48 @@ def mended(document: dict[str, Any]) -> tuple[dict[str, Any], list[Mend]]:
         document: A document, parsed; it stays as it is.
 
     Returns:
-        The mended copy, or the document itself where there was nothing to mend, and the mends.
+        The mended copy, and the mends.
     """
     copy = deepcopy(document)
-    mends = list(_mend(copy, (), modern=str(document.get("openapi", "")).startswith("3.1")))
-    return (copy if mends else document), mends
+    mends = [*lay_out(copy), *_mend(copy)]
+    return copy, mends
 
 
-def _mend(node: Any, place: Place, *, modern: bool) -> Iterator[Mend]:
-    if is_mapping(node):
-        names = place[-1:] == ("properties",)
-        if not names:
-            yield from (Mend(place, what) for what in _mend_schema(node, modern=modern))
-        for key, value in node.items():
-            # A property may be called `default`: only outside of `properties` is it a sample.
-            if names or key not in SAMPLES:
-                yield from _mend(value, (*place, key), modern=modern)
-    elif is_list(node):
-        for index, value in enumerate(node):
-            yield from _mend(value, (*place, index), modern=modern)
+def _mend(document: dict[str, Any]) -> Iterator[Mend]:
+    modern = not str(document["openapi"]).startswith("3.0")
+    # What `required` names may be a property of another part of the whole.
+    joined = {
+        keys_of(target)[-1] for place, target in references(document) if "allOf" in place[-3:]
+    }
+    for place, node in parts(document):
+        yield from (Mend(place, what) for what in _mend_schema(node, modern=modern))
+        yield from (Mend(place, what) for what in _mend_recursion(node, place))
+        if "allOf" not in {*node, *place} and place[-1:] and place[-1] not in joined:
+            yield from (Mend(place, what) for what in _mend_required(node))
+        if place[-2:-1] == ("responses",) and not {"description", "$ref"} & node.keys():
+            node["description"] = ""
+            yield Mend(place, "it has no description")
+
+
+def _mend_recursion(node: dict[str, Any], place: Place) -> Iterator[str]:
+    """Say by `$ref` that a schema holds itself, as JSON Schema of 2019 did not."""
+    if "$recursiveAnchor" in node:
+        del node["$recursiveAnchor"]
+        yield "`$recursiveAnchor` is not a word of OpenAPI"
+    if node.get("$recursiveRef") == "#" and place[:2] == ("components", "schemas"):
+        del node["$recursiveRef"]
+        node["$ref"] = f"#/components/schemas/{place[2]}"
+        yield "`$recursiveRef` is `$ref` in OpenAPI"
+
+
+def _mend_required(node: dict[str, Any]) -> Iterator[str]:
+    """Take a property that is required and not described as one of any type."""
+    properties, required = node.get("properties"), node.get("required")
+    if is_mapping(properties) and is_list(required) and not {"anyOf", "oneOf"} & node.keys():
+        for name in required:
+            if isinstance(name, str) and name not in properties:
+                properties[name] = {}
+                yield f"`required` names {name!r}, which is not described: it may be anything"
 
 
 def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
@@ -68,12 +101,18 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
             if len(once) < len(values):
                 node[key] = once
                 yield f"`{key}` has a value twice"
-    if isinstance(node.get("required"), bool) and "in" not in node and "content" not in node:
+    if isinstance(node.get("required"), bool) and not {"in", "content", "schema"} & node.keys():
         del node["required"]
         yield "`required` stands at a property, where it says nothing"
     if modern:
-        yield from _mend_old_words(node)
+        yield from mend_old_words(node)
+    if isinstance(node.get("pattern"), str):
+        yield from _mend_pattern(node)
     kind = node.get("type")
+    if isinstance(kind, str) and kind.lower() in _WORDS and "in" not in node:
+        node["type"] = _WORDS[kind.lower()]
+        yield f"the type {kind!r} means {node['type']!r}"
+        kind = node["type"]
     if "default" in node and isinstance(kind, str) and kind in _TYPES:
         given = node["default"]
         fits = isinstance(given, _TYPES[kind]) and (
@@ -84,7 +123,21 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
             yield f"the default {given!r} is not of type {kind}"
 
 
-def _mend_old_words(node: dict[str, Any]) -> Iterator[str]:
+def _mend_pattern(node: dict[str, Any]) -> Iterator[str]:
+    """Write a pattern, which is JavaScript's, so that Python reads it too."""
+    given = pattern = node["pattern"]
+    for theirs, both in _PATTERNS.items():
+        pattern = re.sub(theirs, both, pattern)
+    try:
+        re.compile(pattern)
+    except re.error:
+        del node["pattern"]
+        yield f"the pattern {given!r} cannot be read here, so nothing checks it"
+    else:
+        node["pattern"] = pattern
+
+
+def mend_old_words(node: dict[str, Any]) -> Iterator[str]:
     """Say as OpenAPI 3.1 does what only 3.0 says so."""
     for exclusive, bound in _BOUNDS.items():
         if isinstance(node.get(exclusive), bool):

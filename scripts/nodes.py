@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +55,8 @@ def line_of(node: Node) -> int:
 
 def explain(error: YAMLError) -> tuple[str, int | None]:
     """Give the reason and the line of a parser's error."""
+    if isinstance(error, ReaderError):
+        return f"a character U+{int(error.character):04X}, which no text has", None
     if not isinstance(error, MarkedYAMLError):
         return str(error), None
     mark = error.problem_mark or error.context_mark

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.errors import GeneratorError
 
-from scripts.binding import METHOD, PATH, find_endpoint
-from scripts.scope import only, pruned
+from scripts.binding import METHOD, PATH, find_endpoint, json_media
+from scripts.references import follow, reachable
+from scripts.scope import OURS, only, pruned
 from scripts.terms import operations
 
 if TYPE_CHECKING:
@@ -43,14 +44,15 @@ def parse_for_generator(
         ParsingError: Something of our operation would be missing.
         BindingError: The document does not have it.
     """
+    missing = _take_as_anything(document, config)
     ours = _parse_all(only(document, METHOD, PATH), config)
     if isinstance(ours, str) or _complaints(ours):
         raise ParsingError(ours if isinstance(ours, str) else "\n".join(_complaints(ours)))
     whole = _parse_all(document, config)
-    missing: list[str] = []
     if isinstance(whole, str):
         # One part that the generator chokes on hides all others: look at each by itself.
-        document, missing = _without_what_fails(document, config)
+        document, failing = _without_what_fails(document, config)
+        missing += failing
         whole = _parse_all(document, config)
     if isinstance(whole, str):
         raise ParsingError(whole)
@@ -58,6 +60,40 @@ def parse_for_generator(
         complaints = "\n".join(_complaints(whole))
         raise ParsingError(f"another part of the document spoils {PATH}:\n{complaints}")
     return whole, missing + _complaints(whole)
+
+
+def _take_as_anything(document: dict[str, Any], config: Config) -> list[str]:
+    """Let what the generator cannot express of our request hold any value, and name it."""
+    properties = _request(document).get("properties", {})
+    if not properties or _is_expressed(document, config):
+        return []
+    found: list[str] = []
+    needed = reachable(document, document["paths"])
+    for name, schema in properties.items():
+        alone = deepcopy(document)
+        others = _request(alone)["properties"]
+        others.update({other: {} for other in others if other != name})
+        if not _is_expressed(alone, config):
+            found.append(name)
+            properties[name] = {"description": str(schema.get("description", ""))}
+    for kind, name in needed - reachable(document, document["paths"]):
+        del document["components"][kind][name]
+    return [f"{OURS}: the type of `{name}`, which may be anything" for name in found]
+
+
+def _is_expressed(document: dict[str, Any], config: Config) -> bool:
+    ours = _parse_all(only(document, METHOD, PATH), config)
+    return not isinstance(ours, str) and not _complaints(ours)
+
+
+def _request(document: dict[str, Any]) -> dict[str, Any]:
+    """Give the schema of our request's JSON, to be changed."""
+    schema: dict[str, Any] = json_media(
+        document, document["paths"].get(PATH, {}).get(METHOD, {})
+    ).get("schema", {})
+    if "$ref" in schema:
+        schema = follow(document, schema["$ref"])
+    return schema
 
 
 def _parse_all(document: dict[str, Any], config: Config) -> GeneratorData | str:

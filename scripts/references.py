@@ -11,22 +11,43 @@ if TYPE_CHECKING:
 
 Place = tuple[str | int, ...]
 
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+
 # What stands below these is a sample of data, not a part of the description.
-SAMPLES = {"const", "default", "enum", "example", "examples"}
+_SAMPLES = {"const", "default", "enum", "example", "examples"}
+# What is below these has names that the publisher chose: `default` may be one of them.
+_NAMED = {
+    *("properties", "patternProperties", "dependentSchemas", "$defs", "responses", "schemas"),
+    *("parameters", "requestBodies", "headers", "callbacks", "links", "pathItems", "content"),
+    *("paths", "webhooks", "securitySchemes", "encoding"),
+}
 
 
-def references(node: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
-    """Give the place and the target of each `$ref` at or below `node`, which is at `place`."""
+def parts(node: Any, place: Place = (), *, named: bool = False) -> Iterator[tuple[Place, Any]]:
+    """Give each mapping of the description at or below `node`, with its place; no sample of data.
+
+    Args:
+        node: A part of a document.
+        place: Where it is.
+        named: Whether its keys are names that the publisher chose.
+    """
     if is_mapping(node):
+        if not named:
+            yield place, node
         for key, value in node.items():
-            if key == "$ref" and isinstance(value, str):
-                yield (*place, key), value
-            # A property may be called `default`: only outside of `properties` is it a sample.
-            elif key not in SAMPLES or place[-1:] == ("properties",):
-                yield from references(value, (*place, key))
+            if named or key not in _SAMPLES:
+                inner = not named and key in _NAMED
+                yield from parts(value, (*place, key), named=inner)
     elif is_list(node):
         for index, value in enumerate(node):
-            yield from references(value, (*place, index))
+            yield from parts(value, (*place, index))
+
+
+def references(node: Any) -> Iterator[tuple[Place, str]]:
+    """Give the place and the target of each `$ref` at or below `node`."""
+    for place, part in parts(node):
+        if isinstance(part.get("$ref"), str):
+            yield (*place, "$ref"), part["$ref"]
 
 
 def reachable(document: dict[str, Any], start: Any) -> set[tuple[str, str]]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from scripts.binding import METHOD, PATH, BindingError
-from scripts.references import reachable
-from scripts.terms import METHODS, operations
+from scripts.references import METHODS, reachable
+from scripts.terms import operations
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,6 @@ occur. What is sent and received stays what the document says.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from openapi_python_client.parser.openapi import generate_operation_id
@@ -17,7 +16,8 @@ from openapi_python_client.strings import PythonIdentifier, get_content_type, pa
 
 from scripts.binding import METHOD, PATH
 from scripts.document import is_list, is_mapping
-from scripts.references import follow
+from scripts.references import METHODS, follow, parts
+from scripts.simpler import bare, simplify, write_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from openapi_python_client.config import Config
     from openapi_python_client.parser import GeneratorData
 
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-
+# What the generator reads of a document.
+_ROOTS = {"openapi", "info", "servers", "paths", "components", "security"}
 _BINARY = {"type": "string", "format": "binary"}
 _TEXT = {"type": "string"}
 _STRUCTURED = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -59,18 +59,25 @@ class Terms:
     """
 
     def __init__(self, document: dict[str, Any], config: Config) -> None:
-        self.document = deepcopy(document)
+        self.document = bare({key: document[key] for key in _ROOTS & document.keys()})
         if str(document.get("openapi", "")).startswith("3.2"):
             self.document["openapi"] = "3.1.1"
+        simplify(self.document)
+        write_plainly(self.document)
         self._config = config
         self._wire_names: dict[str, str] = {}
         self._names: dict[int, str] = {}
-        self._properties = {name for schema in _schemas(document) for name in schema["properties"]}
+        self._properties = {
+            name for _, node in parts(self.document) for name in node.get("properties", {})
+        }
         self._classes = set(_TAKEN_CLASSES)
         for _, _, operation in operations(self.document):
             self._leave_the_key_to_the_client(operation)
         for item in self.document["paths"].values():
             self._leave_the_key_to_the_client(item)
+            if len(operation.get("requestBody", {}).get("content", {})) > 1:
+                # The generator forgets to import what it writes for several that are required.
+                operation["requestBody"]["required"] = False
         for body in bodies(self.document):
             self._name_content(body["content"])
         self._tell_operations_apart()
@@ -196,12 +203,16 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
                 yield method, path, item[method]
 
 
+# OpenAPI has parameters of these names ignored: what they hold is said elsewhere.
+_IGNORED = {"accept", "authorization", "content-type"}
+
+
 def is_key(document: dict[str, Any], parameter: dict[str, Any]) -> bool:
-    """Tell whether a parameter is the header that holds the key."""
+    """Tell whether a parameter is a header that is the client's to send, as that with the key."""
     if "$ref" in parameter:
         parameter = follow(document, parameter["$ref"])
     place, name = parameter.get("in"), str(parameter.get("name"))
-    return place == "header" and name.lower() == "authorization"
+    return place == "header" and name.lower() in _IGNORED
 
 
 def _variants(name: str) -> Iterator[str]:
@@ -227,15 +238,3 @@ def bodies(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for _, _, operation in operations(document):
         candidates += [operation.get("requestBody", {}), *operation.get("responses", {}).values()]
     return (candidate for candidate in candidates if "content" in candidate)
-
-
-def _schemas(node: Any) -> Iterator[dict[str, Any]]:
-    """Give each schema with properties, and at worst a sample that looks like one."""
-    if is_mapping(node):
-        if is_mapping(node.get("properties")):
-            yield node
-        for value in node.values():
-            yield from _schemas(value)
-    elif isinstance(node, list):
-        for value in node:  # pyright: ignore[reportUnknownVariableType]
-            yield from _schemas(value)

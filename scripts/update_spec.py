@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.binding import BindingError, base_url
 from scripts.blame import blame
-from scripts.changes import Rating
+from scripts.changes import Change, Rating
 from scripts.document import DocumentError, parse, read
 from scripts.fetch import FetchError, fetch, is_url
 from scripts.generate import (
@@ -45,11 +45,12 @@ from scripts.generate import (
 )
 from scripts.mending import mended
 from scripts.oasdiff import OasdiffError
+from scripts.parsing import ParsingError
 from scripts.python_api import python_changes
 from scripts.report import Outcome, Report, add_to_changelog
 from scripts.scope import Scope, ScopeError
 from scripts.validation import validate
-from scripts.wire import wire_changes
+from scripts.wire import UNSEEN, wire_changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,6 +131,7 @@ def update(options: argparse.Namespace, report: Report) -> Outcome:
             report.changes = wire.result() + python_changes(
                 [ROOT / "src", OUTPUT], [tree / "src", _at(tree, OUTPUT)]
             )
+            report.changes = report.changes or [Change(Rating.DOCUMENTATION, "wire", UNSEEN)]
             _say(f"comparing: {report.rating}")
             _try(tree, report, pool)
         if report.rating is Rating.BREAKING and not options.accept_breaking:
@@ -155,7 +157,13 @@ def _server(document: dict[str, Any], scope: Scope, report: Report) -> str | Non
 
 def _generate(tree: Path, scope: Scope, report: Report) -> None:
     scope.write(_at(tree, SCOPE))
-    missing = generate(_at(tree, DOCUMENT), _at(tree, OUTPUT), _at(tree, BINDING), _at(tree, SCOPE))
+    places = (_at(tree, place) for place in (DOCUMENT, OUTPUT, BINDING, SCOPE))
+    try:
+        missing = generate(*places)
+    except GenerationError as error:
+        if isinstance(error.__cause__, BindingError | ParsingError):
+            raise CheckError(f"the client cannot express this document: {error}") from error
+        raise
     report.checks["generates"] = True
     report.left_out = [f"{part}: {reason}" for part, reason in scope.left_out.items()] + missing
 

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
+from openapi_spec_validator import (
+    OpenAPIV30SpecValidator,
+    OpenAPIV31SpecValidator,
+    OpenAPIV32SpecValidator,
+)
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 from ruamel.yaml.error import YAMLError
 
 from scripts.binding import METHOD, PATH
 from scripts.document import DocumentError, is_list, is_mapping
-from scripts.mending import Mend, mended
+from scripts.layout import Mend
+from scripts.mending import mend_old_words, mended
 from scripts.nodes import compose, step_into
-from scripts.references import follow, references
-from scripts.scope import UNUSED, only
+from scripts.references import follow, parts, references
+from scripts.scope import OURS, UNUSED, only
+from scripts.simpler import bare
 from scripts.terms import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scripts.references import Place
+
+
+_VALIDATORS: dict[str, type[Any]] = {
+    "3.0": OpenAPIV30SpecValidator,
+    "3.1": OpenAPIV31SpecValidator,
+    "3.2": OpenAPIV32SpecValidator,
+}
+# Operations that OpenAPI 3.2 has and the generator has not.
+_NEWER = {"query", "additionalOperations"}
 
 
 class Taken(NamedTuple):
@@ -51,27 +67,41 @@ def validate(contents: dict[str, Any], data: bytes) -> Taken:
     version = str(contents.get("openapi", contents.get("swagger", "none")))
     if version.startswith("2"):
         raise DocumentError(
-            f"OpenAPI 3.0 or 3.1 is needed; this says Swagger {version}, which "
+            f"OpenAPI 3.0, 3.1 or 3.2 is needed; this says Swagger {version}, which "
             "https://converter.swagger.io or `npx swagger2openapi FILE` converts",
             lines.of(("swagger",)),
         )
-    if not version.startswith(("3.0.", "3.1.", "3.2.")):
+    if ".".join(version.split(".")[:2]) not in _VALIDATORS:
         raise DocumentError(
-            f"OpenAPI 3.0 or 3.1 is needed; this says {version}", lines.of(("openapi",))
+            f"OpenAPI 3.0, 3.1 or 3.2 is needed; this says {version}", lines.of(("openapi",))
         )
-    if not is_mapping(contents.get("paths")) or METHOD not in (contents["paths"].get(PATH) or {}):
-        reason = f"no {METHOD.upper()} {PATH}, which this client is for"
-        raise DocumentError(reason, lines.of(("paths",)))
+    if not is_mapping(contents.get("paths")):
+        raise DocumentError(f"no {OURS}, which this client is for", lines.of(("paths",)))
     document, mends = mended(contents)
+    if METHOD not in document["paths"].get(PATH, {}):
+        near = [path for path in contents["paths"] if path.strip("/").endswith(PATH.strip("/"))]
+        there = f"; there is {near[0]}" if near else ""
+        reason = f"no {OURS}, which this client is for{there}"
+        raise DocumentError(reason, lines.of(("paths",)))
     warnings = [lines.said(mend.place, mend.what) for mend in mends]
-    if fault := _fault(only(document, METHOD, PATH)):
+    used = bare(document)
+    if fault := _fault(only(used, METHOD, PATH)):
         raise DocumentError(fault.what, lines.of(fault.place))
-    if _fault(document) is None:
-        return Taken(document, {}, warnings)
-    left_out: dict[str, str] = {UNUSED: "some are not valid OpenAPI"}
-    for method, path, _ in operations(document):
-        if fault := _fault(only(document, method, path)):
-            left_out[f"{method.upper()} {path}"] = lines.said(fault.place, fault.what)
+    for place, node in parts(document):
+        if others := _NEWER & node.keys() if place[:-1] == ("paths",) else ():
+            warnings.append(lines.said(place, f"not generated: {', '.join(others)}"))
+    fault = _fault(used)
+    left_out: dict[str, str] = {}
+    if fault:
+        for method, path, _ in operations(document):
+            if found := _fault(only(used, method, path)):
+                left_out[f"{method.upper()} {path}"] = lines.said(found.place, found.what)
+        if fault.place[:1] == ("components",):
+            left_out[UNUSED] = lines.said(fault.place, fault.what)
+        elif not left_out:
+            warnings.append(lines.said(fault.place, fault.what))
+    elif fault := _fault(document):
+        warnings.append(f"{lines.said(fault.place, fault.what)}, which no code is made from")
     return Taken(document, left_out, warnings)
 
 
@@ -98,8 +128,8 @@ class Lines:
     def said(self, place: Place, what: str) -> str:
         """Say something about a place."""
         line = self.of(place)
-        where = ".".join(map(str, place[-3:]))
-        return f"line {line}: {where}: {what}" if line else f"{where}: {what}"
+        where = f"{'.'.join(map(str, place[-3:]))}: " if place else ""
+        return f"line {line}: {where}{what}" if line else f"{where}{what}"
 
 
 def _fault(document: dict[str, Any]) -> Mend | None:
@@ -110,13 +140,16 @@ def _fault(document: dict[str, Any]) -> Mend | None:
             return Mend(place, f"$ref to {reference!r}, which is outside of the document")
         if follow(document, reference) is None:
             return Mend(place, f"$ref to {reference!r}, which is not there")
-    version = document["openapi"]
-    validator = OpenAPIV30SpecValidator if version.startswith("3.0") else OpenAPIV31SpecValidator
-    if version.startswith("3.2"):
-        # What 3.2 adds is new words; what they say of ours is judged where it is used.
-        document = {**document, "openapi": "3.1.1"}
+    version = str(document["openapi"])
+    document = _without_patterns(document)
+    if version.startswith("3.0") and _is_valid(_as_newer(document)):
+        # Words of 3.1 in a document that says 3.0 are as common as they are clear.
+        return None
     try:
-        error = next(iter(validator(document).iter_errors()), None)
+        errors = _VALIDATORS[version[:3]](document).iter_errors()
+        # A word that OpenAPI does not know says nothing; what else is wrong is an error of its own.
+        known = (found for found in errors if not found.message.startswith("Unevaluated"))
+        error = next(known, None)
     except OpenAPIValidationError as raised:
         error = raised
     except RecursionError:
@@ -125,6 +158,36 @@ def _fault(document: dict[str, Any]) -> Mend | None:
         return None
     place = _whole_place(document, tuple(error.absolute_path), error.instance)
     return Mend(place, f"not valid OpenAPI {version}: {_short(error.message)}")
+
+
+def _is_valid(document: dict[str, Any]) -> bool:
+    try:
+        return not any(
+            not error.message.startswith("Unevaluated")
+            for error in OpenAPIV31SpecValidator(document).iter_errors()
+        )
+    except (OpenAPIValidationError, RecursionError):
+        return False
+
+
+def _as_newer(document: dict[str, Any]) -> dict[str, Any]:
+    newer = deepcopy({**document, "openapi": "3.1.0"})
+    for _, node in parts(newer):
+        for _ in mend_old_words(node):
+            pass
+    return newer
+
+
+def _without_patterns(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave out regular expressions, which are JavaScript's and would be judged as Python's."""
+    document = deepcopy(document)
+    for _, node in parts(document):
+        if isinstance(node.get("pattern"), str):
+            del node["pattern"]
+        if is_mapping(node.get("patternProperties")):
+            values = node["patternProperties"].values()
+            node["patternProperties"] = {str(n): value for n, value in enumerate(values)}
+    return document
 
 
 def _whole_place(contents: Any, place: Place, instance: Any) -> Place:

@@ -11,21 +11,30 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from scripts.binding import server_urls
+from scripts.binding import METHOD, PATH, json_media, merged, resolve, server_urls
 from scripts.changes import Change, Rating, grouped
 from scripts.comparable import comparable
 from scripts.document import is_mapping
-from scripts.oasdiff import changelog, differences
+from scripts.oasdiff import OasdiffError, changelog, differences
+from scripts.simpler import bare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+UNSEEN = "nothing but how it is written"
+# So many places of other words are named.
+_SHOWN = 3
+# So deep are objects within objects looked at.
+_DEEP = 4
+_CLOSED = {"id": "request-closed", "operation": METHOD.upper(), "path": PATH}
 _LEVELS = {1: Rating.COMPATIBLE, 2: Rating.BREAKING, 3: Rating.BREAKING}
 # What the tool rates otherwise than those see it who use the client.
 _RATINGS = {
     # Whoever leaves the property out gets something else.
     "request-property-default-value-changed": Rating.BREAKING,
     "request-parameter-default-value-changed": Rating.BREAKING,
+    # What other schemes ask for, the client does not send by itself.
+    "api-security-added": Rating.BREAKING,
     # It must be given, default or not.
     "new-required-request-property-with-default": Rating.BREAKING,
     "request-property-became-required-with-default": Rating.BREAKING,
@@ -71,17 +80,61 @@ def wire_changes(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
         return []
     with TemporaryDirectory(prefix="modelgates-wire-") as folder:
         before, after = Path(folder, "old.json"), Path(folder, "new.json")
-        before.write_text(json.dumps(comparable(old)), encoding="utf-8")
-        after.write_text(json.dumps(comparable(new)), encoding="utf-8")
-        entries = [e for e in changelog(before, after) if e["id"] not in _NOT_ON_THE_WIRE]
-        tree = differences(before, after)
-        changes = {_rated(entry, tree) for entry in entries} | set(_unrated(entries, tree))
+        try:
+            found, tree = _compared(comparable(old), comparable(new), before, after)
+        except OasdiffError:
+            # Of samples and links that are wrong it reads nothing at all.
+            found, tree = _compared(bare(comparable(old)), bare(comparable(new)), before, after)
+        entries = [entry for entry in found if entry["id"] not in _NOT_ON_THE_WIRE]
+        closed = [*_closed(old, new, _request(old), _request(new))]
+        if closed:
+            # What nothing else rates of the request is rated here.
+            entries.append(_CLOSED)
+        changes = {_rated(entry, tree) for entry in entries if entry is not _CLOSED}
+        changes |= {*closed, *_unrated(entries, tree)}
         changes |= set(_servers(old, new))
         if not changes:
             texts = sorted(set(_texts(differences(before, after, texts=True))))
-            what = "; ".join(texts) or "nothing but how it is written"
-            changes.add(Change(Rating.DOCUMENTATION, "wire", what))
+            more = f"; and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+            what = "; ".join(texts[:_SHOWN]) + more or UNSEEN
+            details = tuple(texts) if more else ()
+            changes.add(Change(Rating.DOCUMENTATION, "wire", what, details))
     return grouped(sorted(changes, reverse=True))
+
+
+def _request(document: dict[str, Any]) -> dict[str, Any]:
+    operation = document["paths"].get(PATH, {}).get(METHOD, {})
+    schema: dict[str, Any] = json_media(document, operation).get("schema", {})
+    return schema
+
+
+def _closed(
+    old: dict[str, Any],
+    new: dict[str, Any],
+    before: dict[str, Any],
+    after: dict[str, Any],
+    place: tuple[str, ...] = (),
+) -> Iterator[Change]:
+    """Give the objects of our request that no longer take what the document does not name."""
+    before, after = resolve(old, before), resolve(new, after)
+    was_open = before.get("additionalProperties") is not False
+    if was_open and after.get("additionalProperties") is False:
+        name = f"the request property `{'/'.join(place)}`" if place else "the request"
+        text = f"{METHOD.upper()} {PATH}: {name} takes no properties but those that it names"
+        yield Change(Rating.BREAKING, "wire", text)
+    if len(place) < _DEEP:
+        known, _ = merged(old, before)
+        for name, schema in merged(new, after)[0].items():
+            if is_mapping(schema) and is_mapping(known.get(name)):
+                yield from _closed(old, new, known[name], schema, (*place, name))
+
+
+def _compared(
+    old: dict[str, Any], new: dict[str, Any], before: Path, after: Path
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    before.write_text(json.dumps(old), encoding="utf-8")
+    after.write_text(json.dumps(new), encoding="utf-8")
+    return changelog(before, after), differences(before, after)
 
 
 def _servers(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:

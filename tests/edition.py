@@ -52,6 +52,7 @@ class Edition:
         self.media_type = next(kind for kind in content if kind.partition(";")[0].endswith("json"))
         self.schema = content[self.media_type].get("schema", {})
         self.properties, self.required = self.merged(self.schema)
+        self._depth = 0
 
     def resolved(self, node):
         """Follow the references of a part; what stands beside one adds to what it points at."""
@@ -64,15 +65,42 @@ class Edition:
         return node
 
     def merged(self, schema):
-        """Give the properties of an object and the names of those required, `allOf` included."""
+        """Give the properties of an object and the names of those required.
+
+        Parts of it count; of several that it may be, what any has and what all require.
+        """
         schema = self.resolved(schema)
         properties, required = {}, list(schema.get("required", []))
         for part in schema.get("allOf", []):
             inner, demanded = self.merged(part)
             properties |= inner
             required += demanded
+        for key in ("anyOf", "oneOf"):
+            branches = [self.merged(part) for part in schema.get(key, []) if not _is_null(part)]
+            for inner, _ in branches:
+                properties = inner | properties
+            first = branches[0][1] if branches else []
+            required += [name for name in first if all(name in b for _, b in branches)]
         properties |= schema.get("properties", {})
         return properties, list(dict.fromkeys(required))
+
+    def told(self, schema):
+        """Give a schema that is one thing or null, or a part of one, as that one thing."""
+        schema = self.resolved(schema)
+        for key in ("allOf", "anyOf", "oneOf"):
+            others = [part for part in schema.get(key, []) if not _is_null(part)]
+            if len(others) == 1:
+                return {**self.told(others[0]), **schema}
+        return schema
+
+    def values(self, schema):
+        """Give the values that a schema lists, in parts of it too."""
+        schema = self.resolved(schema)
+        found = [*schema.get("enum", []), *([schema["const"]] if "const" in schema else [])]
+        for key in ("allOf", "anyOf", "oneOf"):
+            for part in schema.get(key, []):
+                found += self.values(part)
+        return found
 
     @property
     def is_open(self):
@@ -83,10 +111,9 @@ class Edition:
         """Give a validator for a schema of the document; another one than the stub's."""
         if not isinstance(schema, Mapping):
             schema = {} if schema else {"not": {}}
-        components = self.document.get("components", {})
+        places = {key: self.document.get(key, {}) for key in ("components", "paths")}
         return jsonschema_rs.Draft202012Validator(
-            {"$defs": {"here": _modern(schema)}, "$ref": "#/$defs/here"}
-            | {"components": _modern(components)},
+            {"$defs": {"here": _modern(schema)}, "$ref": "#/$defs/here"} | _modern(places),
             validate_formats=True,
         )
 
@@ -99,12 +126,12 @@ class Edition:
         validator = self.validator(schema)
         if usual is not None and validator.is_valid(usual):
             return usual
-        for value in self._samples(self.resolved(schema)):
+        for value in self._samples(self.resolved(schema), validator.is_valid):
             if validator.is_valid(value):
                 return value
         raise AssertionError(f"no sample of {schema}")
 
-    def _samples(self, schema):
+    def _samples(self, schema, allowed):
         if not isinstance(schema, Mapping):
             yield "sample"
             return
@@ -115,31 +142,46 @@ class Edition:
             yield {name: self.sample(properties.get(name, {})) for name in required}
         for key in ("anyOf", "oneOf", "allOf"):
             for part in schema.get(key, []):
-                yield from self._samples(self.resolved(part))
+                yield from self._samples(self.resolved(part), allowed)
         if "pattern" in schema:
-            yield _smallest(strategies.from_regex(schema["pattern"]))
+            yield _smallest(strategies.from_regex(schema["pattern"]), allowed)
         least = schema.get("minimum", schema.get("exclusiveMinimum", 0))
+        step = schema.get("multipleOf", 1)
+        yield -(-least // step) * step
         length = schema.get("minLength", 0)
         yield from (f"{'Hello':e<{length}}"[: schema.get("maxLength")], *_FORMATTED)
         yield from (least, least + 1, least + 0.5, 1, 1.0, True, None)
-        yield [self.sample(schema.get("items", {}))] * schema.get("minItems", 1)
+        first = [self.sample(part) for part in schema.get("prefixItems", [])]
+        if schema.get("items", {}) is not False and self._depth < _DEEP:
+            count = schema.get("minItems", 1) - len(first)
+            self._depth += 1
+            rest = [self.sample(schema.get("items", {})) for _ in range(count)]
+            self._depth -= 1
+            yield first + rest
+        yield first
         yield {}
 
     @functools.cached_property
     def body(self):
         """The smallest body of a request, which says what was always said where it may."""
         usual = {name: value for name, value in USUAL.items() if name in self.properties}
-        wanted = dict.fromkeys([*self.required, *usual])
-        return {
-            name: self.sample(self.properties.get(name, {}), USUAL.get(name)) for name in wanted
-        }
+        whole = self.resolved(self.schema)
+        either = [self.merged(part)[1] for key in ("anyOf", "oneOf") for part in whole.get(key, [])]
+        bodies = []
+        for more in ([], *either):
+            wanted = dict.fromkeys([*self.required, *more, *([] if bodies else usual)])
+            bodies.append({name: self._usual(name) for name in wanted})
+        return next((body for body in bodies if self.allows(self.schema, body)), bodies[0])
+
+    def _usual(self, name):
+        return self.sample(self.properties.get(name, {}), USUAL.get(name))
 
     def demanded(self, place):
         """Give the required parameters at a place, `header` or `query`, but for the key."""
         return {
             name: _as_text(self.sample(parameter.get("schema", {})))
             for (where, name), parameter in self.parameters.items()
-            if where == place and parameter.get("required") and name.lower() != "authorization"
+            if where == place and parameter.get("required") and name.lower() not in _IGNORED
         }
 
     @functools.cached_property
@@ -170,6 +212,10 @@ class Edition:
         media_type = content_type.partition(";")[0]
         return any(fnmatchcase(media_type, documented) for documented in self.audio_types)
 
+    def may_hold(self, content_type):
+        """Tell whether speech may be audio of a type, by its name or as bytes of any type."""
+        return self.is_audio(content_type) or self.is_audio("application/octet-stream")
+
     @functools.cached_property
     def errors(self):
         """Each documented error by its status, with its content."""
@@ -197,17 +243,19 @@ class Edition:
     @functools.cached_property
     def formats(self):
         """The formats that `response_format` names; empty where it names none."""
-        named = self.resolved(self.properties.get("response_format", {})).get("enum", [])
+        named = self.values(self.properties.get("response_format", {}))
         return [name for name in named if isinstance(name, str)]
 
     @functools.cached_property
     def default_format(self):
         """The format that comes where none was asked for, which has been PCM since ever."""
-        schema = self.resolved(self.properties.get("response_format", {}))
+        schema = self.told(self.properties.get("response_format", {}))
         return schema.get("default", "pcm")
 
     def asks_for_pcm(self):
         """Give the fields of a body that asks for PCM, or None where nobody can."""
+        if not self.may_hold("audio/pcm"):
+            return None
         if self.takes_format("pcm"):
             return {"response_format": "pcm"}
         return {} if self.default_format == "pcm" and not self.formats else None
@@ -219,6 +267,10 @@ class Edition:
         )
 
 
+# OpenAPI has parameters of these names ignored.
+_IGNORED = {"accept", "authorization", "content-type"}
+# So deep is a sample of a list that may hold itself.
+_DEEP = 3
 _FORMATTED = (
     "https://example.com/",
     "2026-11-25",
@@ -242,14 +294,18 @@ def _modern(node):
     return node
 
 
-def _smallest(strategy):
+def _is_null(schema):
+    return isinstance(schema, Mapping) and schema.get("type") == "null"
+
+
+def _smallest(strategy, allowed):
     quiet = hypothesis.settings(
         database=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
     )
     with warnings.catch_warnings():
         # Of being used before the tests begin, which is when they are told what to send.
         warnings.simplefilter("ignore", HypothesisSideeffectWarning)
-        return hypothesis.find(strategy, lambda _: True, settings=quiet)
+        return hypothesis.find(strategy, allowed, settings=quiet)
 
 
 def _as_text(value):
@@ -286,11 +342,13 @@ needs_nothing_new = pytest.mark.skipif(
     reason="the OpenAPI document demands more than the pages show: they have to be written anew",
 )
 needs_pcm = pytest.mark.skipif(
-    _binding.DEFAULT_RESPONSE_FORMAT != "pcm" or not EDITION.takes_format("pcm"),
+    _binding.DEFAULT_RESPONSE_FORMAT != "pcm"
+    or not (EDITION.takes_format("pcm") and EDITION.may_hold("audio/pcm")),
     reason="the OpenAPI document does not answer with PCM unless asked otherwise",
 )
 needs_mp3 = pytest.mark.skipif(
-    not (EDITION.takes_format("mp3") and EDITION.takes_format("pcm")),
+    not all(EDITION.takes_format(name) for name in ("mp3", "pcm"))
+    or not all(EDITION.may_hold(kind) for kind in ("audio/mpeg", "audio/pcm")),
     reason="the OpenAPI document does not have both MP3 and PCM",
 )
 needs_format = pytest.mark.skipif(

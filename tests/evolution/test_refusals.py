@@ -44,7 +44,7 @@ def refusal(write, capsys):
         (b"a: " + b"[" * 5000, None, "nested more than"),
         (b'{"a": ' + b"[" * 100_000, None, "nested more than"),
         (b"#" * (MAX_BYTES + 1), None, "larger than 8 MiB"),
-        (b"\xff\xfe", None, "not UTF-8"),
+        (b"\n\xff\xfe", 2, "not UTF-8"),
         (b"- a\n- b\n", 1, "not a mapping"),
         (b"", 1, "not a mapping"),
         (b"a: !!python/object:os.system {}", 1, "not YAML"),

@@ -26,9 +26,10 @@ def media_type(content: Mapping[str, Any], response_format: object) -> str | Non
     for known in ours:
         if known in content:
             return known
+    if {"audio/*", "*/*"} & content.keys():
+        return ours[0]
     audible = (kind for kind in content if "json" not in kind and not kind.startswith("text/"))
-    first = next(audible, next(iter(content), None))
-    return ours[0] if first in {"audio/*", "*/*"} else first
+    return next(audible, next(iter(content), None))
 
 
 def speak(asked: Mapping[str, Any], engine: Engine, folder: Path | None) -> Iterator[bytes]:

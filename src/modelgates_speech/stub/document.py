@@ -120,6 +120,7 @@ class Document:
         security: Json = operation.get("security", self._contents.get("security"))
         # Whatever else an edition of the document names: a bearer token is what the API knows.
         credentials = self._schemes(security or []) | {"authorization": True}
+        sent_anyway = {*credentials, "accept", "content-type"}
         return Operation(
             method=method.upper(),
             path=self._server_path(self._servers(item, method)) + path,
@@ -128,7 +129,7 @@ class Document:
             parameters=[
                 parameter
                 for parameter in parameters
-                if parameter["in"] != "path" and parameter["name"].lower() not in credentials
+                if parameter["in"] != "path" and parameter["name"].lower() not in sent_anyway
             ],
             responses={
                 str(status).upper(): _schemas(self._resolve(response))
@@ -171,12 +172,13 @@ class Document:
             message = in_json(message, cast("Json", allowed))
         return message if len(message) < 300 else f"{message[:300]}...", error.json_path
 
-    def _parts(self, schema: Json) -> list[Mapping[str, Json]]:
+    def _parts(self, schema: Json, *keys: str) -> list[Mapping[str, Json]]:
         known = fields(self._resolve(schema))
-        return [known, *(part for each in known.get("allOf", []) for part in self._parts(each))]
+        inner = (each for key in keys for each in known.get(key, []))
+        return [known, *(part for each in inner for part in self._parts(each, *keys))]
 
     def _properties(self, schema: Json) -> dict[str, Mapping[str, Json]]:
-        found = [fields(part.get("properties")) for part in self._parts(schema)]
+        found = [fields(part.get("properties")) for part in self._parts(schema, *_JOINED)]
         return {
             name: fields(self._resolve(value)) for part in found for name, value in part.items()
         }
@@ -184,7 +186,9 @@ class Document:
     def fields_of(self, operation: Operation) -> list[Field]:
         """Give what the JSON of a request may hold; nothing where it is not JSON."""
         schema = _json(operation.bodies)
-        required = {name for part in self._parts(schema) for name in part.get("required", [])}
+        required = {
+            name for part in self._parts(schema, "allOf") for name in part.get("required", [])
+        }
         return [
             Field(
                 name=name,
@@ -200,10 +204,11 @@ class Document:
         """Add to the fields of a body those that it left to their defaults."""
         known = [self._properties(schema) for schema in operation.bodies.values()]
         defaults = {
-            name: value["default"]
+            name: part["default"]
             for properties in known
             for name, value in properties.items()
-            if "default" in value
+            for part in reversed(self._parts(value, *_JOINED))
+            if "default" in part
         }
         return {**defaults, **fields(body)}
 
@@ -274,8 +279,11 @@ class Document:
         for name, value in schema.get("properties", {}).items():
             hinted = [hints[name], str(hints[name])] if name in hints else []
             fitting = [hint for hint in hinted if self.problem(value, hint) is None]
+            known = fields(self._resolve(value))
             if fitting:
                 made[name] = fitting[0]
+            elif name in _LISTING and known.get("type") == "array":
+                made[name] = [self.example(known.get("items"), hints)]
             elif name in schema.get("required", []) or isinstance(begun.get(name), Mapping):
                 inner = {**fields(self._resolve(value))}
                 if name in begun:
@@ -286,7 +294,10 @@ class Document:
 
 
 # Fields in which errors say what happened, in the shapes that are known.
-_SAYING = ("message", "detail", "title", "error", "error_description")
+_SAYING = ("message", "msg", "detail", "title", "error", "error_description")
+_LISTING = ("detail", "errors")
+# How schemas are made of others.
+_JOINED = ("allOf", "anyOf", "oneOf")
 # One of them fits most formats.
 _TEXTS = ("https://example.com/", "2026-01-01", "2026-01-01T00:00:00Z", "a@example.com")
 

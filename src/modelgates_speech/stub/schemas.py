@@ -23,7 +23,7 @@ def in_json(message: str, value: Json) -> str:
 
 def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> Any:
     try:
-        return _PATTERN(validator, pattern, instance, schema)
+        return list(_PATTERN(validator, pattern, instance, schema))
     except re.error:
         # Patterns are JavaScript's: what Python cannot read it does not judge.
         return ()

@@ -1,0 +1,150 @@
+"""Put the paths of a document where this project looks for them, and say what that took."""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scripts.binding import METHOD, PATH
+from scripts.document import is_list, is_mapping
+from scripts.references import METHODS, follow, parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scripts.references import Place
+
+
+# A parameter of a path as frameworks write it, with its kind.
+_CONVERTED = re.compile(r"\{(\w+):\w+\}")
+
+
+class Mend(NamedTuple):
+    """What was mended, and where."""
+
+    place: Place
+    what: str
+
+
+def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
+    """Change a document so that ours is at its path, and each operation has a name of its own."""
+    if str(document["openapi"]) in {"3.0", "3.1", "3.2"}:
+        document["openapi"] = f"{document['openapi']}.0"
+        yield Mend(("openapi",), f"this means {document['openapi']}")
+    info = document.get("info")
+    info = document["info"] = info if is_mapping(info) else {}
+    for name in {"title", "version"} - info.keys():
+        info[name] = "unnamed"
+        yield Mend(("info",), f"it has no {name}")
+    if isinstance(info["version"], int | float):
+        info["version"] = str(info["version"])
+        yield Mend(("info", "version"), f"this means '{info['version']}'")
+    paths = document["paths"]
+    for path, item in list(paths.items()):
+        if not is_mapping(item):
+            del paths[path]
+            yield Mend(("paths", path), "it says nothing")
+        elif is_mapping(target := follow(document, str(item.get("$ref", "")))) and "$ref" in item:
+            rest = {key: value for key, value in item.items() if key != "$ref"}
+            paths[path] = {**deepcopy(target), **rest}
+    for path in [path for path in paths if _CONVERTED.search(path)]:
+        paths[_CONVERTED.sub(r"{\1}", path)] = paths.pop(path)
+        yield Mend(("paths", path), "its parameters have kinds, which OpenAPI says elsewhere")
+    yield from _move_prefix(document)
+    yield from _name_once(document)
+    yield from _drop_what_is_wrong_and_unused(document)
+    yield from _add_bearer(document)
+    for _, node in parts(document):
+        if is_list(node.get("parameters")):
+            node["parameters"] = [p for p in node["parameters"] if not _is_ignored(document, p)]
+
+
+def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
+    """Have the server say what the paths begin with, where ours is at none of its own."""
+    paths = document["paths"]
+    found = [path for path, item in paths.items() if path.endswith(PATH) and METHOD in item]
+    if PATH in found or not found:
+        return
+    prefix = min(found, key=len).removesuffix(PATH)
+    yield Mend(("paths",), f"the paths begin with {prefix}, which counts as the server's")
+    for path in list(paths):
+        item = paths.pop(path)
+        if path.startswith(f"{prefix}/"):
+            paths[path.removeprefix(prefix)] = item
+        else:
+            yield Mend(("paths", path), f"left out, for it does not begin with {prefix}")
+    for _, node in parts(document):
+        if is_list(node.get("servers")):
+            for server in node["servers"]:
+                server["url"] = f"{server['url'].rstrip('/')}{prefix}"
+        start = f"#/paths/{prefix.replace('/', '~1')}"
+        if str(node.get("$ref")).startswith(start):
+            node["$ref"] = f"#/paths/{node['$ref'].removeprefix(start)}"
+    document.setdefault("servers", [{"url": prefix}])
+
+
+def _name_once(document: dict[str, Any]) -> Iterator[Mend]:
+    """Take from an operation an id that another has; ours keeps its own."""
+    known: dict[str, str] = {}
+    paths = document["paths"]
+    places = [(path, method) for path in paths for method in METHODS if method in paths[path]]
+    for path, method in sorted(places, key=lambda place: place != (PATH, METHOD)):
+        operation = paths[path][method]
+        if not is_mapping(operation) or "operationId" not in operation:
+            continue
+        name = str(operation["operationId"])
+        if name in known:
+            del operation["operationId"]
+            yield Mend(
+                ("paths", path, method), f"its operationId {name!r} is that of {known[name]}"
+            )
+        else:
+            known[name] = f"{method.upper()} {path}"
+
+
+def _drop_what_is_wrong_and_unused(document: dict[str, Any]) -> Iterator[Mend]:
+    """Drop links, callbacks and samples that lead nowhere: no client is made from them."""
+    for place, node in list(parts(document)):
+        if "schema" in node and not is_mapping(node.get("examples", {})):
+            del node["examples"]
+            yield Mend((*place, "examples"), "not by names, so left aside")
+        for key in {"callbacks", "links", "examples"} & node.keys():
+            named: Any = node[key]
+            for name in list(named) if is_mapping(named) else []:
+                reference = named[name].get("$ref") if is_mapping(named[name]) else None
+                if reference and follow(document, str(reference)) is None:
+                    del named[name]
+                    yield Mend((*place, key, name), "points at nothing, so left aside")
+
+
+def _add_bearer(document: dict[str, Any]) -> Iterator[Mend]:
+    """Let the key be a bearer token, as this client sends it, where only other ways are named."""
+    schemes: dict[str, Any] = document.get("components", {}).get("securitySchemes", {})
+    told = False
+    bearers = {name for name, scheme in schemes.items() if is_bearer(scheme)}
+    for place, node in list(parts(document)):
+        security = node.get("security")
+        if not security or not is_list(security) or not all(security):
+            continue
+        if not any(bearers & requirement.keys() for requirement in security):
+            schemes["bearerKey"] = {"type": "http", "scheme": "bearer"}
+            document.setdefault("components", {})["securitySchemes"] = schemes
+            node["security"] = [*security, {"bearerKey": []}]
+            if not told:
+                what = "no bearer token, as which this client sends the key all the same"
+                yield Mend((*place, "security"), what)
+            told = True
+
+
+def is_bearer(scheme: dict[str, Any]) -> bool:
+    """Tell whether a key is sent as a bearer token."""
+    kind, name = scheme.get("type"), str(scheme.get("scheme")).lower()
+    return kind in {"oauth2", "openIdConnect"} or name == "bearer"
+
+
+def _is_ignored(document: dict[str, Any], parameter: dict[str, Any]) -> bool:
+    """Tell whether OpenAPI has a parameter ignored, for what it holds is said elsewhere."""
+    found = follow(document, parameter["$ref"]) if "$ref" in parameter else parameter
+    name = str(found.get("name")).lower() if is_mapping(found) else ""
+    return name in {"accept", "content-type"} and found.get("in") == "header"

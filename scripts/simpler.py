@@ -1,0 +1,171 @@
+"""Say the schemas of a document in shapes that the generator has.
+
+It knows references to components and to nothing else, no schema that is `true` or `false`, no
+conditions beside properties, no request that is one of several objects, no lists in headers.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from scripts.binding import METHOD, PATH, json_media, merged, resolve
+from scripts.document import is_list, is_mapping
+from scripts.references import follow, keys_of, parts, references
+
+if TYPE_CHECKING:
+    from scripts.references import Place
+
+_ONE_SCHEMA = {"schema", "items", "not", "contains", "propertyNames", "if", "then", "else"}
+_NAMED_SCHEMAS = {"properties", "patternProperties", "dependentSchemas", "schemas", "$defs"}
+_LISTED_SCHEMAS = {"allOf", "anyOf", "oneOf", "prefixItems"}
+# What says which properties go together, and nothing of what they are.
+_CONDITION = {"required", "not", "if", "then", "else", "title", "description"}
+_NOT_USED = {"callbacks", "example", "examples", "externalDocs", "links", "xml"}
+# What is said of one of several values.
+_VALUE = {"const", "title", "description", "type", "deprecated"}
+_PLAIN = {"string", "number", "integer", "boolean", "null"}
+_ONCE = {"parameters", "requestBodies", "responses", "headers"}
+
+
+def simplify(document: dict[str, Any]) -> None:
+    """Change a document so that it means the same in fewer words of OpenAPI."""
+    _write_where_it_is_used(document)
+    _name_what_is_pointed_at(document)
+    spell_out(document)
+    for _, node in parts(document):
+        for key in {"anyOf", "oneOf"} & node.keys():
+            if "properties" in node and all(set(part) <= _CONDITION for part in node[key]):
+                del node[key]
+            elif all("const" in part and set(part) <= _VALUE for part in node[key]):
+                values = node["enum"] = [part["const"] for part in node.pop(key)]
+                if all(isinstance(value, str) for value in values):
+                    node["type"] = "string"
+    _make_one_object(document)
+
+
+def bare(document: dict[str, Any]) -> dict[str, Any]:
+    """Give a copy without what no client is generated from: samples, links, callbacks."""
+    document = deepcopy(document)
+    for _, node in list(parts(document)):
+        for key in _NOT_USED & node.keys():
+            del node[key]
+        if isinstance(node.get("default"), dict | list):
+            # The generator knows none of these, and loses what holds one.
+            del node["default"]
+    return document
+
+
+def write_plainly(document: dict[str, Any]) -> None:
+    """Have parameters that the generator cannot write given as the text that is sent."""
+    for _, node in parts(document):
+        if "in" in node and "name" in node:
+            is_text = node["in"] == "query" and "content" not in node
+            if not is_text and not _is_plain(document, node.get("schema", {"type": None})):
+                node.pop("content", None)
+                node["schema"] = {"type": "string"}
+
+
+def spell_out(document: dict[str, Any]) -> None:
+    """Write the schemas `true` and `false` as the objects that they stand for."""
+    for _, node in parts(document):
+        for key in _ONE_SCHEMA & node.keys():
+            node[key] = _spelled_out(node[key])
+        for key in _NAMED_SCHEMAS & node.keys():
+            if is_mapping(node[key]):
+                node[key] = {name: _spelled_out(part) for name, part in node[key].items()}
+        for key in _LISTED_SCHEMAS & node.keys():
+            if is_list(node[key]):
+                node[key] = [_spelled_out(part) for part in node[key]]
+
+
+def _spelled_out(schema: Any) -> Any:
+    if isinstance(schema, bool):
+        return {} if schema else {"not": {}}
+    return schema
+
+
+def _write_where_it_is_used(document: dict[str, Any]) -> None:
+    """Write what one component says by another in both."""
+    components = document.get("components", {})
+    for named in (components.get(kind, {}) for kind in _ONCE):
+        for name, part in named.items():
+            if is_mapping(part) and "$ref" in part:
+                named[name] = deepcopy(resolve(document, part))
+
+
+def _name_what_is_pointed_at(document: dict[str, Any]) -> None:
+    """Make a component of each part of a schema that is pointed at where it stands."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    names: dict[str, str] = {}
+    for place, reference in list(references(document)):
+        last = _last(document, reference)
+        match keys_of(last):
+            case ["components", _, _]:
+                _point(document, place, last)
+                continue
+            case keys if "schema" not in place[-4:] and "schemas" not in place:
+                del keys
+                continue
+            case [*_, name]:
+                names.setdefault(last, _free(name, schemas))
+            case _:
+                continue
+        if names[last] not in schemas:
+            schemas[names[last]] = deepcopy(follow(document, last))
+        _point(document, place, f"#/components/schemas/{names[last]}")
+    for name in [name for name, schema in schemas.items() if "$ref" in _mapping(schema)]:
+        del schemas[name]
+
+
+def _mapping(node: Any) -> dict[str, Any]:
+    return node if is_mapping(node) else {}
+
+
+def _last(document: dict[str, Any], reference: str) -> str:
+    """Follow what is nothing but a reference."""
+    seen = {reference}
+    while True:
+        target = follow(document, reference)
+        if not is_mapping(target) or target.get("$ref", reference) in seen:
+            return reference
+        reference = target["$ref"]
+        seen.add(reference)
+
+
+def _free(name: str, taken: dict[str, Any]) -> str:
+    number = 1
+    free = name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
+
+
+def _point(document: Any, place: Place, reference: str) -> None:
+    for step in place[:-1]:
+        document = document[step]
+    document[place[-1]] = reference
+
+
+def _is_plain(document: dict[str, Any], schema: dict[str, Any]) -> bool:
+    schema = resolve(document, schema)
+    either = [*schema.get("anyOf", []), *schema.get("oneOf", [])]
+    if either:
+        return all(_is_plain(document, part) for part in either)
+    kind = schema.get("type", "string" if {"enum", "const"} & schema.keys() else None)
+    return {*(kind if is_list(kind) else [kind])} <= _PLAIN
+
+
+def _make_one_object(document: dict[str, Any]) -> None:
+    """Write a request that is one of several objects as one that has what any of them has."""
+    media = json_media(document, document["paths"].get(PATH, {}).get(METHOD, {}))
+    schema: dict[str, Any] = media.get("schema", {})
+    if "$ref" in schema:
+        schema = follow(document, schema["$ref"])
+    if {"anyOf", "oneOf"} & schema.keys():
+        properties, required = merged(document, schema)
+        kept = {key: value for key, value in schema.items() if key in {"title", "description"}}
+        schema.clear()
+        schema |= {"type": "object", **kept, "properties": deepcopy(properties)}
+        schema["required"] = [name for name in properties if name in required]
