@@ -283,7 +283,8 @@ class Document:
             if fitting:
                 made[name] = fitting[0]
             elif name in _LISTING and known.get("type") == "array":
-                made[name] = [self.example(known.get("items"), hints)]
+                at_least = max(1, known.get("minItems", 0))
+                made[name] = [self.example(known.get("items"), hints)] * at_least
             elif name in schema.get("required", []) or isinstance(begun.get(name), Mapping):
                 inner = {**fields(self._resolve(value))}
                 if name in begun:
