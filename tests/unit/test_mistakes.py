@@ -10,7 +10,7 @@ import pytest
 
 from modelgates_speech import Audio, ConfigurationError, ModelGates, RetryPolicy, SaveError
 from modelgates_speech.files import AtomicFile
-from tests.edition import HELLO
+from tests.edition import HELLO, SAVED, needs_pcm, needs_text
 
 URL = "http://127.0.0.1:9"
 SPEAKER = {name: value for name, value in HELLO.items() if name != "input"}
@@ -60,6 +60,8 @@ def test_a_call_is_not_made_of_them_either(options, told):
         speaker.audio.speech.create(**HELLO, **options)
 
 
+@needs_pcm
+@needs_text
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -141,6 +143,7 @@ def test_audio_goes_into_sets_and_to_other_processes():
     assert pickle.loads(pickle.dumps(audio)) in {audio, copy.deepcopy(audio)}
 
 
+@needs_pcm
 def test_a_file_that_is_write_protected_is_refused_before_anything_is_paid_for(
     tmp_path, monkeypatch
 ):
@@ -151,5 +154,5 @@ def test_a_file_that_is_write_protected_is_refused_before_anything_is_paid_for(
     with pytest.raises(SaveError, match=r"a\.wav: it is write-protected"):
         AtomicFile(path)
     with client() as speaker, pytest.raises(SaveError, match="write-protected"):
-        speaker.audio.speech.save(path, response_format="pcm", **SPEAKER, input="Hello.")
+        speaker.audio.speech.save(path, **SAVED)
     assert path.read_bytes() == b"mine"

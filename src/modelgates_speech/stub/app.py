@@ -226,7 +226,7 @@ class _Service:
         body: object = b"",
     ) -> Response:
         """Answer a request that the OpenAPI document does not allow."""
-        headers = {**self._headers(), **refusal.headers}
+        headers = {**self._headers(operation, refusal.status), **refusal.headers}
         kind, content = self.document.error(
             operation, refusal.status, message=refusal.message, metadata=refusal.metadata
         )
@@ -281,13 +281,14 @@ class _Service:
             status=status,
             content_type=kind,
             content=in_thread(chunks, pace),
-            headers=self._headers(),
+            headers=self._headers(operation, status),
             error=functools.partial(self.document.error, operation),
             hang_up=functools.partial(self.stub.hang_up, request.scope),
         )
 
-    def _headers(self) -> Mapping[str, str]:
-        return {"X-Request-Id": self.stub.next_request_id(), "X-Stub-Engine": self.engine.name}
+    def _headers(self, operation: Operation | None = None, status: int = 0) -> Mapping[str, str]:
+        ours = {"X-Request-Id": self.stub.next_request_id(), "X-Stub-Engine": self.engine.name}
+        return self.document.headers(operation, status) | ours
 
     def _record(
         self,

@@ -49,6 +49,7 @@ class Operation:
 
     Bodies and responses have the schema of each media type; `credentials` are the headers that may
     carry the key, in lower case, with whether it is a bearer token; an `anonymous` call needs none.
+    `promised` are the headers that each response must have.
     """
 
     method: str
@@ -57,6 +58,7 @@ class Operation:
     body_required: bool
     parameters: Sequence[Mapping[str, Json]]
     responses: Mapping[str, Mapping[str, Json]]
+    promised: Mapping[str, Mapping[str, Json]]
     credentials: Mapping[str, bool]
     anonymous: bool
 
@@ -121,6 +123,10 @@ class Document:
         # Whatever else an edition of the document names: a bearer token is what the API knows.
         credentials = self._schemes(security or []) | {"authorization": True}
         sent_anyway = {*credentials, "accept", "content-type"}
+        responses = {
+            str(status).upper(): self._resolve(response)
+            for status, response in operation.get("responses", {}).items()
+        }
         return Operation(
             method=method.upper(),
             path=self._server_path(self._servers(item, method)) + path,
@@ -131,9 +137,17 @@ class Document:
                 for parameter in parameters
                 if parameter["in"] != "path" and parameter["name"].lower() not in sent_anyway
             ],
-            responses={
-                str(status).upper(): _schemas(self._resolve(response))
-                for status, response in operation.get("responses", {}).items()
+            responses={status: _schemas(response) for status, response in responses.items()},
+            promised={
+                status: {
+                    name: header.get("schema", True)
+                    for name, header in (
+                        (name, self._resolve(header))
+                        for name, header in fields(response.get("headers")).items()
+                    )
+                    if header.get("required")
+                }
+                for status, response in responses.items()
             },
             credentials=credentials,
             anonymous=security is not None and (not security or {} in security),
@@ -211,6 +225,13 @@ class Document:
             if "default" in part
         }
         return {**defaults, **fields(body)}
+
+    def headers(self, operation: Operation | None, status: int) -> dict[str, str]:
+        """Make the headers that the response of a status must have."""
+        known = operation.promised if operation else {}
+        keys = (str(status), f"{status // 100}XX", "DEFAULT")
+        wanted = next((known[key] for key in keys if key in known), {})
+        return {name: _plain(self.example(schema, {})) for name, schema in wanted.items()}
 
     def error(
         self, operation: Operation | None, status: int, **hints: Json
@@ -338,6 +359,10 @@ def _schemas(part: Mapping[str, Json]) -> dict[str, Json]:
             schema = {**fields(schema), "example": content["example"]}
         found[media_type.partition(";")[0].strip().lower()] = schema
     return found
+
+
+def _plain(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _json(content: Mapping[str, Json]) -> Json:

@@ -243,8 +243,9 @@ class _Server(uvicorn.Server):
 
 def _end(transport: asyncio.Transport, *, reset: bool) -> None:
     if reset:
-        raw: socket.socket = transport.get_extra_info("socket")
-        if raw.fileno() >= 0:
+        # With TLS, one that is ending has none any more.
+        raw: socket.socket | None = transport.get_extra_info("socket")
+        if raw is not None and raw.fileno() >= 0:
             linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         transport.abort()

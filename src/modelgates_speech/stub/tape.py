@@ -131,19 +131,23 @@ class Recording:
         return StreamingResponse(self._kept(call, client, answer), answer.status_code, passed)
 
     async def _kept(self, call: Call, client: Any, answer: Any) -> AsyncIterator[bytes]:
-        received = bytearray()
+        received, last = bytearray(), b""
         try:
             async for chunk in answer.aiter_raw():
                 received += chunk
-                yield chunk
+                if last:
+                    yield last
+                last = chunk
         finally:
             await answer.aclose()
             await client.aclose()
         try:
+            # Before the end is passed on: whoever has it may replay it at once.
             self._keep(call, answer, bytes(received))
         except SaveError as error:
             # The client has its answer all the same.
             logging.getLogger("modelgates_speech.stub").error("an answer was not kept: %s", error)
+        yield last
 
     def _keep(self, call: Call, answer: Any, body: bytes) -> None:
         shown = [pair for pair in answer.headers.items() if pair[0].lower() not in _NOT_KEPT]
