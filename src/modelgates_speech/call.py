@@ -297,12 +297,18 @@ def _request(simple: dict[str, Any], others: Mapping[str, Any]) -> Any:
             [name] = error.args
             if name in others and name not in fields:
                 fields[name] = others[name]
-            elif name in fields:
+            elif name in fields or name not in _arguments():
+                # Of a part of the request, or given and refused.
                 return _as_given(fields)
             else:
                 raise ConfigurationError(f"missing argument {name!r}") from None
         except (AttributeError, TypeError, ValueError):
             return _as_given(fields)
+
+
+@cache
+def _arguments() -> frozenset[str]:
+    return frozenset(argument["name"] for argument in _binding.ARGUMENTS.values())
 
 
 def _as_given(fields: dict[str, Any]) -> Any:
