@@ -297,8 +297,7 @@ def _request(simple: dict[str, Any], others: Mapping[str, Any]) -> Any:
             [name] = error.args
             if name in others and name not in fields:
                 fields[name] = others[name]
-            elif name in fields or name not in _arguments():
-                # Of a part of the request, or given and refused.
+            elif name in fields or name not in {a["name"] for a in _binding.ARGUMENTS.values()}:
                 return _as_given(fields)
             else:
                 raise ConfigurationError(f"missing argument {name!r}") from None
@@ -306,13 +305,8 @@ def _request(simple: dict[str, Any], others: Mapping[str, Any]) -> Any:
             return _as_given(fields)
 
 
-@cache
-def _arguments() -> frozenset[str]:
-    return frozenset(argument["name"] for argument in _binding.ARGUMENTS.values())
-
-
 def _as_given(fields: dict[str, Any]) -> Any:
-    """A request that the generated model refuses: it is for the server to judge."""
+    """A request that the generated model, or that of a part, refuses: for the server to judge."""
     model: Any = _binding.SpeechRequest
 
     def to_dict(_request: object) -> dict[str, Any]:
