@@ -232,8 +232,9 @@ def merged(document: dict[str, Any], schema: dict[str, Any]) -> tuple[dict[str, 
             for name, value in inner.items():
                 known = properties.get(name, value)
                 properties[name] = known if known == value else {"anyOf": [known, value]}
-        if branches:
-            required |= set.intersection(*(demanded for _, demanded in branches))
+        demands = [demanded for _, demanded in branches]
+        if demands:
+            required |= demands[0].intersection(*demands[1:])
     return properties | schema.get("properties", {}), required
 
 

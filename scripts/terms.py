@@ -73,11 +73,11 @@ class Terms:
         self._classes = set(_TAKEN_CLASSES)
         for _, _, operation in operations(self.document):
             self._leave_the_key_to_the_client(operation)
-        for item in self.document["paths"].values():
-            self._leave_the_key_to_the_client(item)
             if len(operation.get("requestBody", {}).get("content", {})) > 1:
                 # The generator forgets to import what it writes for several that are required.
                 operation["requestBody"]["required"] = False
+        for item in self.document["paths"].values():
+            self._leave_the_key_to_the_client(item)
         for body in bodies(self.document):
             self._name_content(body["content"])
         self._tell_operations_apart()

@@ -300,6 +300,7 @@ def _request(simple: dict[str, Any], others: Mapping[str, Any]) -> Any:
             elif name in fields or name not in {a["name"] for a in _binding.ARGUMENTS.values()}:
                 return _as_given(fields)
             else:
+                [name] = (each for each, a in _binding.ARGUMENTS.items() if a["name"] == name)
                 raise ConfigurationError(f"missing argument {name!r}") from None
         except (AttributeError, TypeError, ValueError):
             return _as_given(fields)

@@ -57,7 +57,7 @@ def test_a_client_is_not_made_of_what_it_cannot_use(options, told):
 )
 def test_a_call_is_not_made_of_them_either(options, told):
     with client() as speaker, pytest.raises(ConfigurationError, match=told):
-        speaker.audio.speech.create(**HELLO, **options)
+        speaker.audio.speech.create(**HELLO | options)
 
 
 @needs_pcm

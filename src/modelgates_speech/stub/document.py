@@ -228,10 +228,11 @@ class Document:
 
     def headers(self, operation: Operation | None, status: int) -> dict[str, str]:
         """Make the headers that the response of a status must have."""
-        known = operation.promised if operation else {}
-        keys = (str(status), f"{status // 100}XX", "DEFAULT")
-        wanted = next((known[key] for key in keys if key in known), {})
-        return {name: _plain(self.example(schema, {})) for name, schema in wanted.items()}
+        for key in (str(status), f"{status // 100}XX", "DEFAULT"):
+            if operation and key in operation.promised:
+                wanted = operation.promised[key]
+                return {name: _plain(self.example(schema, {})) for name, schema in wanted.items()}
+        return {}
 
     def error(
         self, operation: Operation | None, status: int, **hints: Json
