@@ -24,7 +24,7 @@ from modelgates_speech import (
 )
 from modelgates_speech.stub import StubServer
 from tests.ears import Ears
-from tests.edition import HELLO, needs_mp3, needs_pcm
+from tests.edition import HELLO, needs_mp3, needs_pcm, needs_text
 
 SPEAKER = {name: value for name, value in HELLO.items() if name != "input"}
 ONE = HELLO | {"input": "One."}
@@ -163,6 +163,7 @@ def test_a_stream_of_mp3_is_heard_too(both, ears, stub):
 
 
 @needs_mp3
+@needs_text
 @needs_pcm
 @pytest.mark.parametrize("kind", ["pcm", "mp3"])
 def test_the_beginning_is_heard_while_the_rest_is_not_there(ears, stub, kind):
@@ -241,6 +242,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
 
 
 @needs_pcm
+@needs_text
 def test_a_device_that_stops_leaves_what_was_taken_and_the_rest(both, ears, stub, monkeypatch):
     monkeypatch.setattr(playback, "STALL_SECONDS", 0.5)
     monkeypatch.setattr(playback, "AHEAD_SECONDS", 1)
