@@ -191,6 +191,14 @@ class Edition:
         return self.demanded("header") | ({"Cookie": "; ".join(cookies)} if cookies else {})
 
     @property
+    def key_headers(self):
+        """The headers that carry the key as it is, for whoever does not take a bearer token."""
+        schemes = self.document.get("components", {}).get("securitySchemes", {})
+        found = map(self.resolved, schemes.values())
+        names = [each["name"] for each in found if each.get("in") == "header"]
+        return [name for name in names if name.lower() != "authorization"]
+
+    @property
     def is_public(self):
         """Whether a request may do without a key."""
         security = self.speech.get("security", self.document.get("security"))

@@ -191,7 +191,7 @@ def schema(
     """Read a document as Schemathesis does, configured for this run."""
     given = tomllib.loads((ROOT / "schemathesis.toml").read_text("utf-8"))
     given["seed"] = SETTINGS.seed
-    given["headers"] = BEARER
+    given["headers"] = BEARER | dict.fromkeys(edition().key_headers, KEY)
     given["generation"] |= {"max-examples": SETTINGS.examples, "no-shrink": not SETTINGS.shrink}
     given["phases"]["coverage"] = {"enabled": coverage}
     load_all_checks()
