@@ -316,7 +316,7 @@ DEFECTS = [
         "    async with anyio.create_task_group() as tasks:\n        tasks.start_soon(run)",
         "    await run()",
         "test_lifetimes.py::test_a_cancelled_save_waits_for_the_disk_before_it_drops_the_file",
-        r"\['drop', 'written'\]",
+        r"\['drop'(, 'written')?\]",  # on a slow machine the thread is at it still
     ),
     Defect(
         "a cancelled call keeps its place in the queue",
