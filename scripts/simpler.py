@@ -104,8 +104,7 @@ def _name_what_is_pointed_at(document: dict[str, Any]) -> None:
             case ["components", _, _]:
                 _point(document, place, last)
                 continue
-            case keys if "schema" not in place[-4:] and "schemas" not in place:
-                del keys
+            case _ if "schema" not in place[-4:] and "schemas" not in place:
                 continue
             case [*_, name]:
                 names.setdefault(last, _free(name, schemas))

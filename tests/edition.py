@@ -369,6 +369,9 @@ needs_provider = pytest.mark.skipif(
     ),
     reason="the OpenAPI document has no options of providers by their slugs",
 )
+# Who speaks, and how: a request without its text.
+SPEAKER = {name: value for name, value in HELLO.items() if name != "input"}
+
 needs_text = pytest.mark.skipif(
     not EDITION.allows(EDITION.properties.get("input", {}), "One. Two. Three. " * 200),
     reason="the OpenAPI document does not take texts of a few thousand characters",

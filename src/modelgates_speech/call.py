@@ -290,18 +290,17 @@ def as_json(value: Any) -> Any:
 def _request(simple: dict[str, Any], others: Mapping[str, Any]) -> Any:
     """The generated model of a request; what it requires beyond `simple` comes from `others`."""
     fields = dict(simple)
+    names = {argument["name"]: name for name, argument in _binding.ARGUMENTS.items()}
     while True:
         try:
             return _binding.SpeechRequest.from_dict(fields)
         except KeyError as error:
             [name] = error.args
-            if name in others and name not in fields:
-                fields[name] = others[name]
-            elif name in fields or name not in {a["name"] for a in _binding.ARGUMENTS.values()}:
+            if name in fields or name not in names:
                 return _as_given(fields)
-            else:
-                [name] = (each for each, a in _binding.ARGUMENTS.items() if a["name"] == name)
-                raise ConfigurationError(f"missing argument {name!r}") from None
+            if name not in others:
+                raise ConfigurationError(f"missing argument {names[name]!r}") from None
+            fields[name] = others[name]
         except (AttributeError, TypeError, ValueError):
             return _as_given(fields)
 

@@ -60,6 +60,7 @@ MAX_CHARS = 1000
 PARAGRAPH_PAUSE = 0.6
 HEADING_PAUSE = 1.5
 MAX_PAUSE = 60
+RESULTS = "results.jsonl"  # of a batch, in its folder
 
 # What a batch or a narration that is cancelled gives to what is under way, for it is paid for.
 GRACE_SECONDS = 5.0

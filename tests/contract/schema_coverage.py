@@ -41,6 +41,11 @@ def name_of(gap: dict[str, Any]) -> str:
     )
 
 
+def gaps() -> set[str]:
+    """Give what the run has not asked, by name."""
+    return {name_of(dict(gap)) for gap in COVERAGE.coverage_gaps()}
+
+
 def pytest_configure() -> None:
     """Have what enters the ledger counted too."""
     LEDGER.followers.append(record)
@@ -67,8 +72,7 @@ def record(request: requests.PreparedRequest, response: requests.Response) -> No
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run for what it did not ask."""
-    gaps = {name_of(dict(gap)) for gap in COVERAGE.coverage_gaps()}
-    if session.exitstatus == 0 and gaps != REASONS.keys():
+    if session.exitstatus == 0 and gaps() != REASONS.keys():
         session.exitstatus = 1
 
 
@@ -79,10 +83,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for what, found in dict[str, Any](COVERAGE.statistic()).items():
         done = found.get("full", found.get("seen", found.get("reached")))
         told.write_line(f"{what.replace('_', ' '):<20}{done} of {found['total']}")
-    gaps = {name_of(dict(gap)) for gap in COVERAGE.coverage_gaps()}
-    for gap in sorted(gaps):
+    missing = gaps()
+    for gap in sorted(missing):
         told.write_line(f"not covered: {gap}: {REASONS.get(gap, 'NO REASON IS GIVEN')}")
-    for gap in sorted(REASONS.keys() - gaps):
+    for gap in sorted(REASONS.keys() - missing):
         told.write_line(f"covered after all, so take its reason away: {gap}")
     REPORT.parent.mkdir(exist_ok=True)
     COVERAGE.save_report(output_file=f"{REPORT}")

@@ -7,9 +7,7 @@ import pytest
 
 from modelgates_speech import AsyncModelGates, ModelGates
 from modelgates_speech.stub import StubServer
-from tests.edition import HELLO
-
-SPEAKER = {name: value for name, value in HELLO.items() if name != "input"}
+from tests.edition import SPEAKER
 
 
 class Speller:

@@ -22,7 +22,8 @@ from modelgates_speech import AsyncModelGates, ConfigurationError, RetryPolicy, 
 from modelgates_speech.jobs import run_batch, run_batch_async
 from modelgates_speech.jobs.aimd import START
 from modelgates_speech.jobs.manifest import BadRow, count_rows, file_name, read_rows
-from tests.jobs.conftest import SPEAKER, spelled
+from tests.edition import SPEAKER
+from tests.jobs.conftest import spelled
 from tests.systems import HAS_UNNAMED_FILES
 
 QUICK = RetryPolicy(initial_delay=0)

@@ -9,7 +9,8 @@ import pytest
 
 from modelgates_speech import APIStatusError, ConfigurationError, IncompleteAudioError, ModelGates
 from modelgates_speech.jobs import AudioCache
-from tests.jobs.conftest import SPEAKER, Both, spelled, story
+from tests.edition import SPEAKER
+from tests.jobs.conftest import Both, spelled, story
 
 TEXT = story(100)
 SAID = "".join(TEXT.split())

@@ -8,9 +8,10 @@ import wave
 import pytest
 
 from modelgates_speech import AsyncModelGates, InvalidResponseError, ModelGates
+from tests.edition import SPEAKER
 from tests.faults.server import FaultServer, Later
 from tests.faults.table import reply
-from tests.jobs.conftest import SPEAKER, story
+from tests.jobs.conftest import story
 from tests.unit.test_formats import MP3, wav
 
 TEXT = story(12)

@@ -18,7 +18,8 @@ from modelgates_speech import (
 )
 from modelgates_speech.jobs import NarrationPlan
 from modelgates_speech.jobs.narration import READ_AHEAD, Line, settings_of
-from tests.jobs.conftest import SPEAKER, spelled, story
+from tests.edition import SPEAKER
+from tests.jobs.conftest import spelled, story
 
 TEXT = story(100)
 SAID = "".join(TEXT.split())

@@ -9,7 +9,7 @@ import pytest
 
 from modelgates_speech import ConfigurationError, SaveError
 from modelgates_speech.jobs import AudioCache, run_batch
-from tests.jobs.conftest import SPEAKER
+from tests.edition import SPEAKER
 from tests.jobs.test_batch import batch, out, results, rows  # noqa: F401 - two are fixtures
 
 TWO = '{"id":"a","input":"One."}\n{"id":"b","input":"Two."}\n'

@@ -12,8 +12,8 @@ from modelgates_speech import AudioMetadata, ConfigurationError, ModelGates
 from modelgates_speech.jobs import NarrationProgress
 from modelgates_speech.jobs.joining import Joiner
 from modelgates_speech.stub import StubServer
-from tests.edition import needs_mp3, needs_pcm, needs_text
-from tests.jobs.conftest import SPEAKER, spelled
+from tests.edition import SPEAKER, needs_mp3, needs_pcm, needs_text
+from tests.jobs.conftest import spelled
 
 pytestmark = needs_text
 

@@ -7,7 +7,8 @@ import pytest
 
 from modelgates_speech import AsyncModelGates, ModelGates
 from modelgates_speech.jobs import workers
-from tests.jobs.conftest import SPEAKER, spelled, story
+from tests.edition import SPEAKER
+from tests.jobs.conftest import spelled, story
 
 TEXT = story(100)
 

@@ -10,10 +10,9 @@ import pytest
 
 from modelgates_speech import Audio, ConfigurationError, ModelGates, RetryPolicy, SaveError
 from modelgates_speech.files import AtomicFile
-from tests.edition import HELLO, SAVED, needs_pcm, needs_text
+from tests.edition import HELLO, SAVED, SPEAKER, needs_pcm, needs_text
 
 URL = "http://127.0.0.1:9"
-SPEAKER = {name: value for name, value in HELLO.items() if name != "input"}
 
 
 def client(**options):

@@ -24,9 +24,8 @@ from modelgates_speech import (
 )
 from modelgates_speech.stub import StubServer
 from tests.ears import Ears
-from tests.edition import HELLO, needs_mp3, needs_pcm, needs_text
+from tests.edition import HELLO, SPEAKER, needs_mp3, needs_pcm, needs_text
 
-SPEAKER = {name: value for name, value in HELLO.items() if name != "input"}
 ONE = HELLO | {"input": "One."}
 SAMPLES = bytes(range(1, 251)) * 96  # half a second
 

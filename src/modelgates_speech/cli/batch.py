@@ -23,6 +23,7 @@ from modelgates_speech.cli.options import (
 )
 from modelgates_speech.cli.output import clock, counted, write_line
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
+from modelgates_speech.config import RESULTS
 from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def command(
     if report.stopped is not None:
         raise CommandError(f"stopped before the end: {report.stopped}", Exit.STOPPED)
     if report.failed:
-        where = click.format_filename(out_dir / "results.jsonl")
+        where = click.format_filename(out_dir / RESULTS)
         message = f"{counted(report.failed, 'row')} failed: {where} says why"
         raise CommandError(message, Exit.SOME_FAILED)
 
@@ -146,10 +147,10 @@ def _report_plan(
 ) -> None:
     """Say what the batch would send."""
     from modelgates_speech.jobs.manifest import BadRow, read_rows
-    from modelgates_speech.jobs.results import NAME, Results
+    from modelgates_speech.jobs.results import Results
 
     # A folder that is not there is not made for a look.
-    results = Results(out_dir) if (out_dir / NAME).exists() else None
+    results = Results(out_dir) if (out_dir / RESULTS).exists() else None
     facts = dict.fromkeys(("rows", "rows_to_send", "rows_that_cannot_be_spoken"), 0)
     characters = 0
     for row in read_rows(manifest, defaults):

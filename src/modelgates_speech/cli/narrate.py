@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modelgates_speech import config
 from modelgates_speech.audio import format_for_file
 from modelgates_speech.cli.exits import example
 from modelgates_speech.cli.forecast import forecast, forecast_in_words
@@ -32,7 +33,6 @@ from modelgates_speech.cli.output import (
 )
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
-from modelgates_speech.config import HEADING_PAUSE, MAX_PAUSE, PARAGRAPH_PAUSE
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache
 
@@ -63,30 +63,30 @@ _STANDARD = Path("-")
 @click.option(
     "--concurrency",
     type=click.IntRange(1),
-    default=4,
+    default=config.NARRATE_CONCURRENCY,
     show_default=True,
     help="How many requests at once.",
 )
 @click.option(
     "--max-chars",
     type=click.IntRange(1),
-    default=1000,
+    default=config.MAX_CHARS,
     show_default=True,
     help="The most characters of one request.",
 )
 @click.option(
     "--paragraph-pause",
-    type=click.FloatRange(0, MAX_PAUSE),
+    type=click.FloatRange(0, config.MAX_PAUSE),
     metavar="SECONDS",
-    default=PARAGRAPH_PAUSE,
+    default=config.PARAGRAPH_PAUSE,
     show_default=True,
     help="Silence to add after a paragraph; 0 lets one request speak several.",
 )
 @click.option(
     "--heading-pause",
-    type=click.FloatRange(0, MAX_PAUSE),
+    type=click.FloatRange(0, config.MAX_PAUSE),
     metavar="SECONDS",
-    default=HEADING_PAUSE,
+    default=config.HEADING_PAUSE,
     show_default=True,
     help="Silence to add before and after a heading.",
 )

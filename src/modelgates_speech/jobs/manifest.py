@@ -18,6 +18,7 @@ import attrs
 
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.call import prepare
+from modelgates_speech.config import RESULTS
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.jobs.cache import request_key
 
@@ -34,7 +35,6 @@ FIELDS = (*(name for name in ARGUMENTS if name != "input"), *_OURS)
 # In bytes, suffix included, of the 255 that file systems take.
 _LONGEST_NAME = 200
 _BATCH = 256
-_RESULTS = "results.jsonl"
 
 
 @attrs.frozen
@@ -297,8 +297,8 @@ def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -
         return BadRow(number, shown, str(error))
     asked = call.response_format
     suffix = ".wav" if asked == "pcm" else f".{file_name(asked)}"
-    if (name + suffix).lower() == _RESULTS:
-        return BadRow(number, shown, f"its file would be {_RESULTS}, which is the batch's own")
+    if (name + suffix).lower() == RESULTS:
+        return BadRow(number, shown, f"its file would be {RESULTS}, which is the batch's own")
     if (size := len(name + suffix)) > _LONGEST_NAME:
         return BadRow(number, shown, f"id is too long for a file name: {size} bytes")
     return Row(number, shown, name, suffix, request, request_key(call, ""))

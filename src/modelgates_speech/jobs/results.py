@@ -19,6 +19,7 @@ import time
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any, Literal
 
+from modelgates_speech.config import RESULTS
 from modelgates_speech.errors import ConfigurationError, SaveError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.forks import survive_forks
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("modelgates_speech")
 
-NAME = "results.jsonl"
 SYNC_SECONDS = 1.0
 # How each of its lines begins.
 _OURS = b'{"id": '
@@ -52,7 +52,7 @@ class Results:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / NAME
+        self.path = folder / RESULTS
         self._folder = folder
         self._lock = threading.Lock()
         self._stale = False

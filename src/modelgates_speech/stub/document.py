@@ -228,7 +228,7 @@ class Document:
 
     def headers(self, operation: Operation | None, status: int) -> dict[str, str]:
         """Make the headers that the response of a status must have."""
-        for key in (str(status), f"{status // 100}XX", "DEFAULT"):
+        for key in _keys(status):
             if operation and key in operation.promised:
                 wanted = operation.promised[key]
                 return {name: _plain(self.example(schema, {})) for name, schema in wanted.items()}
@@ -246,8 +246,7 @@ class Document:
         hints = {"code": status, "status": status} | dict.fromkeys(_SAYING, message) | hints
         operation = operation or next(iter(self.operations), None)
         responses: Mapping[str, Mapping[str, Json]] = operation.responses if operation else {}
-        keys = [str(status), f"{status // 100}XX", "DEFAULT"]
-        found = [responses[key] for key in keys if key in responses]
+        found = [responses[key] for key in _keys(status) if key in responses]
         others = (responses[key] for key in sorted(responses, reverse=True) if key[0] in "45")
         found += [other for other in others if _json(other)]
         content = found[0] if found else {"application/json": None}
@@ -360,6 +359,11 @@ def _schemas(part: Mapping[str, Json]) -> dict[str, Json]:
             schema = {**fields(schema), "example": content["example"]}
         found[media_type.partition(";")[0].strip().lower()] = schema
     return found
+
+
+def _keys(status: int) -> tuple[str, ...]:
+    """What the response of a status may stand under, the most particular first."""
+    return str(status), f"{status // 100}XX", "DEFAULT"
 
 
 def _plain(value: Json) -> str:
