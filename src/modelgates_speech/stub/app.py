@@ -56,20 +56,20 @@ def create_app(
 ) -> Starlette:
     """Make the stub as an ASGI application, for use in process.
 
-    Arguments:
-        document: the OpenAPI document to follow: parsed, or a path of a JSON or YAML file; by
+    Args:
+        document: The OpenAPI document to follow: parsed, or a path of a JSON or YAML file; by
             default the one that this release was generated from.
-        stub: the control: faults, requests, key. A new one by default; it is `app.state.stub`.
-        engine: what speaks; by default espeak-ng, or tones where that is not installed.
-        audio: a folder of audio to answer with: `acme/voice-1.wav` or `.mp3` for that model.
-        tape: what answers in place of the stub's own speech: a `Recording` or a `Replay`.
+        stub: The control: faults, requests, key. A new one by default; it is `app.state.stub`.
+        engine: What speaks; by default espeak-ng, or tones where that is not installed.
+        audio: A folder of audio to answer with: `acme/voice-1.wav` or `.mp3` for that model.
+        tape: What answers in place of the stub's own speech: a `Recording` or a `Replay`.
 
     Returns:
         A Starlette application. Faults that end a connection need a real one: `StubServer`.
 
     Raises:
-        ValueError: the OpenAPI document is not an OpenAPI document.
-        OSError: the OpenAPI document cannot be read.
+        ValueError: The OpenAPI document is not an OpenAPI document.
+        OSError: The OpenAPI document cannot be read.
     """
     stub = stub or Stub()
     folder = None if audio is None else Path(audio)

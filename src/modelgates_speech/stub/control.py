@@ -31,10 +31,10 @@ class UnknownOptionError(TypeError, ValueError):
 class Stub:
     """The state of one stub: the faults that wait and the requests that came. Thread-safe.
 
-    Arguments:
-        api_key: the one key that is accepted; any other is answered 401.
-        any_key: accept every well-formed bearer token instead.
-        profile: how requests are answered that meet no fault.
+    Args:
+        api_key: The one key that is accepted; any other is answered 401.
+        any_key: Accept every well-formed bearer token instead.
+        profile: How requests are answered that meet no fault.
     """
 
     def __init__(
@@ -86,13 +86,13 @@ class Stub:
 
         Requests that are refused by themselves (no key, malformed) do not use a fault up.
 
-        Arguments:
-            fault: a status (`503`), a name from the table (`"cut"`), or a `Fault`.
-            times: for how many requests.
-            options: settings of the fault, see `Fault`; for example `retry_after=1`.
+        Args:
+            fault: A status (`503`), a name from the table (`"cut"`), or a `Fault`.
+            times: For how many requests.
+            options: Settings of the fault, see `Fault`; for example `retry_after=1`.
 
         Raises:
-            ValueError: there is no such fault, or it does not take one of the settings; of a
+            ValueError: There is no such fault, or it does not take one of the settings; of a
                 setting that no fault has, a TypeError too.
         """
         if times < 1:
@@ -142,14 +142,14 @@ class Stub:
     ) -> None:
         """Check that the requests were made that should have been.
 
-        Arguments:
-            times: exactly how many; by default at least one.
-            status: count only requests that were answered so.
-            body: count only requests whose JSON body has these fields, for example
+        Args:
+            times: Exactly how many; by default at least one.
+            status: Count only requests that were answered so.
+            body: Count only requests whose JSON body has these fields, for example
                 `voice="alloy"`.
 
         Raises:
-            AssertionError: the count differs; the message lists what was received.
+            AssertionError: The count differs; the message lists what was received.
         """
         found = [
             request

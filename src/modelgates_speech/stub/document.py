@@ -330,8 +330,8 @@ def load(
     """Read an OpenAPI document: parsed, of a JSON or YAML file, or the one of this release.
 
     Raises:
-        ValueError: it is not an OpenAPI document.
-        OSError: the file cannot be read.
+        ValueError: It is not an OpenAPI document.
+        OSError: The file cannot be read.
     """
     if isinstance(document, Document):
         return document

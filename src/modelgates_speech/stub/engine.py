@@ -17,9 +17,9 @@ class Engine(Protocol):
     def say(self, text: str, *, voice: str, speed: float) -> bytes:
         """Speak one piece of text.
 
-        Arguments:
-            text: at most 240 characters.
-            voice: any name; the same name always sounds the same.
+        Args:
+            text: At most 240 characters.
+            voice: Any name; the same name always sounds the same.
             speed: 0.25 to 4, 1 being normal.
 
         Returns:

@@ -58,21 +58,21 @@ class FaultOptions(TypedDict, total=False):
 class Fault:
     """One misbehaviour: a status such as `"503"` or a name from the table, and its settings.
 
-    Arguments:
-        name: a status between 400 and 599, or a name from `KINDS`.
-        retry_after: what the `Retry-After` header says: seconds, or an HTTP date.
-        message: the error's message.
-        metadata: the error's `metadata` (documented errors only).
-        body: sent in place of the documented error body; a mapping is sent as JSON.
-        content_type: the content type of the answer.
-        headers: added to the answer.
-        after: bytes of audio sent before the fault, 1000 unless said.
-        delay: seconds, 1 unless said.
-        interval: seconds between two bytes, 0.1 unless said.
-        to: where a redirect points.
+    Args:
+        name: A status between 400 and 599, or a name from `KINDS`.
+        retry_after: What the `Retry-After` header says: seconds, or an HTTP date.
+        message: The error's message.
+        metadata: The error's `metadata` (documented errors only).
+        body: Sent in place of the documented error body; a mapping is sent as JSON.
+        content_type: The content type of the answer.
+        headers: Added to the answer.
+        after: Bytes of audio sent before the fault, 1000 unless said.
+        delay: Seconds, 1 unless said.
+        interval: Seconds between two bytes, 0.1 unless said.
+        to: Where a redirect points.
 
     Raises:
-        ValueError: there is no such fault, or it does not take one of the settings.
+        ValueError: There is no such fault, or it does not take one of the settings.
     """
 
     name: str

@@ -18,16 +18,16 @@ WINDOW = 60.0
 class Profile:
     """How all valid requests are answered that meet no fault.
 
-    Arguments:
-        latency: seconds until the first byte of an answer.
-        pace: how many times as fast as it is heard the audio is sent; 0 sends it at once.
-        failures: the share of requests that are answered 503, from 0 to 1, spread evenly.
-        rate_limit: how many requests a minute are answered; others get 429 and the seconds to wait.
+    Args:
+        latency: Seconds until the first byte of an answer.
+        pace: How many times as fast as it is heard the audio is sent; 0 sends it at once.
+        failures: The share of requests that are answered 503, from 0 to 1, spread evenly.
+        rate_limit: How many requests a minute are answered; others get 429 and the seconds to wait.
             0 for no limit.
-        credits: how many characters are spoken before 402; None for any number.
+        credits: How many characters are spoken before 402; None for any number.
 
     Raises:
-        ValueError: one of them is out of its range.
+        ValueError: One of them is out of its range.
     """
 
     latency: float = 0

@@ -16,16 +16,16 @@ REDACTED = "[redacted]"
 class RecordedRequest:
     """One request that the stub received, and how it was answered.
 
-    Arguments:
-        method: the HTTP method.
-        path: the path of the URL, without the query.
-        query: the query of the URL, as sent.
-        headers: by lower-case name; credentials are redacted.
-        body: the parsed JSON, or the raw bytes where they are not JSON.
-        status: the status answered; None when the connection was left without one.
-        fault: the injected fault that it met, as text, if any.
-        request_id: the `X-Request-Id` of the answer.
-        size: how many bytes the body was.
+    Args:
+        method: The HTTP method.
+        path: The path of the URL, without the query.
+        query: The query of the URL, as sent.
+        headers: By lower-case name; credentials are redacted.
+        body: The parsed JSON, or the raw bytes where they are not JSON.
+        status: The status answered; None when the connection was left without one.
+        fault: The injected fault that it met, as text, if any.
+        request_id: The `X-Request-Id` of the answer.
+        size: How many bytes the body was.
     """
 
     method: str

@@ -47,25 +47,25 @@ class StubServer(Stub):
         ...         client.audio.speech.create(model="any/model", voice="alloy", input="Hi").format
         'pcm'
 
-    Arguments:
-        host: the address to listen on.
-        port: the port; 0 takes a free one.
-        api_key: the one key that is accepted.
-        any_key: accept every well-formed bearer token instead.
-        document: the OpenAPI document to follow, see `create_app`.
-        engine: what speaks, see `create_app`.
-        profile: how requests are answered that meet no fault, see `Profile`.
-        audio: a folder of audio to answer with, see `create_app`.
-        tape: a `Recording` or a `Replay` to answer with, see `create_app`.
-        tls: serve https, with a certificate made on the spot; needs the extra `tls`.
-        ca_file: where to write the certificate that clients are to trust; by default a temporary
+    Args:
+        host: The address to listen on.
+        port: The port; 0 takes a free one.
+        api_key: The one key that is accepted.
+        any_key: Accept every well-formed bearer token instead.
+        document: The OpenAPI document to follow, see `create_app`.
+        engine: What speaks, see `create_app`.
+        profile: How requests are answered that meet no fault, see `Profile`.
+        audio: A folder of audio to answer with, see `create_app`.
+        tape: A `Recording` or a `Replay` to answer with, see `create_app`.
+        tls: Serve https, with a certificate made on the spot; needs the extra `tls`.
+        ca_file: Where to write the certificate that clients are to trust; by default a temporary
             file. `stub.ca_file` is its path.
-        allow_from: the addresses and networks, such as `10.0.0.0/8`, that may call, beside this
+        allow_from: The addresses and networks, such as `10.0.0.0/8`, that may call, beside this
             machine; by default all that can reach the address it listens on.
 
     Raises:
-        OSError: on start, the port is taken.
-        ValueError: one of `allow_from` is not a network.
+        OSError: On start, the port is taken.
+        ValueError: One of `allow_from` is not a network.
         ModuleNotFoundError: `tls` needs a package that is not installed.
     """
 
@@ -283,16 +283,16 @@ def serve(
 ) -> None:
     """Run the stub until interrupted (Ctrl-C), for programs in any language.
 
-    Arguments:
-        host: the address to listen on.
-        port: the port; 0 takes a free one.
-        output: where it says how to use it, and a line for each request; by default standard
+    Args:
+        host: The address to listen on.
+        port: The port; 0 takes a free one.
+        output: Where it says how to use it, and a line for each request; by default standard
             output.
-        quiet: say nothing.
-        as_json: say it as JSON, a line for each thing; the first has `base_url` and `api_key`.
-        ready_file: a file to write the base URL into once connections are accepted, for harnesses
+        quiet: Say nothing.
+        as_json: Say it as JSON, a line for each thing; the first has `base_url` and `api_key`.
+        ready_file: A file to write the base URL into once connections are accepted, for harnesses
             that wait for it.
-        options: as for `StubServer`, which also says what is raised.
+        options: As for `StubServer`, which also says what is raised.
     """
     stub = StubServer(host, port, **options)
 

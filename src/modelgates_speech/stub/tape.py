@@ -65,11 +65,11 @@ class Call:
 class Replay:
     """Answers from a folder that a `Recording` filled, byte for byte, without a network.
 
-    Arguments:
-        folder: where the answers are.
+    Args:
+        folder: Where the answers are.
 
     Raises:
-        NotADirectoryError: there is no such folder.
+        NotADirectoryError: There is no such folder.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -92,13 +92,13 @@ class Recording:
 
     An answer that breaks off, or whose client goes away, is not kept. Keys never are.
 
-    Arguments:
-        folder: where to keep the answers; made if it is not there.
-        upstream: the base URL of the API, such as `https://modelgates.ai/api/v1`.
+    Args:
+        folder: Where to keep the answers; made if it is not there.
+        upstream: The base URL of the API, such as `https://modelgates.ai/api/v1`.
 
     Raises:
         ValueError: `upstream` is not a URL, or would send the key over the network in the clear.
-        OSError: the folder cannot be made.
+        OSError: The folder cannot be made.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, upstream: str) -> None:
