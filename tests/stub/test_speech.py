@@ -79,6 +79,17 @@ def test_no_two_voices_sound_the_same():
     assert len(spoken) == 50
 
 
+def test_a_text_does_not_wait_for_another_to_end():
+    engine = Espeak()
+    if engine._libraries.qsize() < 2:
+        pytest.skip("one processor speaks one text at a time")
+    busy = engine._libraries.get()
+    try:
+        assert engine.say("Nobody said this before.", voice="alloy", speed=1.0)
+    finally:
+        engine._libraries.put(busy)
+
+
 def pauses(text, voice="alloy", speed=1.0):
     """The seconds of each silence longer than what is between words."""
     samples = array.array("h", say(text, Espeak(), voice=voice, speed=speed))
@@ -161,7 +172,9 @@ def test_abbreviations_do_not_end_a_sentence(text, language, wanted):
 )
 def test_a_voice_speaks_the_language_that_its_name_begins_with(monkeypatch, voice, same_as):
     engine = Espeak()
-    library = engine._library._c
+    first = engine._libraries.get()
+    engine._libraries.put(first)
+    library = first._c
     set_voice, asked = library.espeak_SetVoiceByName, []
 
     class Heard:
@@ -173,7 +186,7 @@ def test_a_voice_speaks_the_language_that_its_name_begins_with(monkeypatch, voic
             asked.extend([] if failed else [name.decode().partition("+")[0]])
             return failed
 
-    monkeypatch.setattr(engine._library, "_c", Heard())
+    monkeypatch.setattr(first, "_c", Heard())
     engine.say("Guten Tag", voice=voice, speed=1.0)
 
     assert asked == [same_as]

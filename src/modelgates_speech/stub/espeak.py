@@ -7,20 +7,25 @@ machine that runs the stub, not to this package.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import functools
 import importlib
 import os
+import queue
 import re
 import shutil
 import sys
 import tempfile
-import threading
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelgates_speech.stub.audio import SAMPLE_RATE, SAMPLE_WIDTH, audioop
 from modelgates_speech.stub.engine import EngineUnavailableError, languages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _OUTPUT_SYNCHRONOUS = 2
 _DONT_EXIT = 0x8000  # without it the library ends the process over bad data
@@ -43,6 +48,9 @@ _FLATTEST, _RANGES = 35, 45
 # NUL ends a C string, and \x01 begins a command to the library.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
+# How many texts can be spoken at once.
+_MOST = 8
+
 # How many pieces are kept, and of how many characters at most: about 16 MiB, at a usual speed.
 _REMEMBERED, _SHORT = 64, 80
 
@@ -50,12 +58,12 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes
 
 
 class Espeak:
-    """Speaks with espeak-ng; all instances share the one library of the process, in turn."""
+    """Speaks with espeak-ng; all instances share the libraries of the process, in turn."""
 
     name = "espeak-ng"
 
     def __init__(self) -> None:
-        self._library = _library()
+        self._libraries = _libraries()
         # Tests say the same few things over and over.
         self._say_again = functools.lru_cache(maxsize=_REMEMBERED)(self._say)
 
@@ -65,19 +73,21 @@ class Espeak:
         return say(text, voice, speed)
 
     def _say(self, text: str, voice: str, speed: float) -> bytes:
-        wpm = round(_NORMAL_WPM * speed)
-        if wpm >= _SLOWEST_WPM:
-            samples = self._library.say(text, voice, wpm=wpm)
-        else:
-            samples = self._say_slowly(text, voice, speed)
+        library = self._libraries.get()
+        try:
+            wpm = round(_NORMAL_WPM * speed)
+            say = functools.partial(library.say, text, voice)
+            samples = say(wpm=wpm) if wpm >= _SLOWEST_WPM else self._say_slowly(say, speed)
+        finally:
+            self._libraries.put(library)
         if not any(samples):
             return b""  # It had nothing to say.
         pcm: bytes
-        pcm, _ = audioop.ratecv(samples, SAMPLE_WIDTH, 1, self._library.rate, SAMPLE_RATE, None)
+        pcm, _ = audioop.ratecv(samples, SAMPLE_WIDTH, 1, library.rate, SAMPLE_RATE, None)
         return pcm if sys.byteorder == "little" else bytes(audioop.byteswap(pcm, SAMPLE_WIDTH))
 
-    def _say_slowly(self, text: str, voice: str, speed: float) -> bytes:
-        say = functools.partial(self._library.say, text, voice)
+    @staticmethod
+    def _say_slowly(say: Callable[..., bytes], speed: float) -> bytes:
         length = round(len(say(wpm=_NORMAL_WPM)) / SAMPLE_WIDTH / speed) * SAMPLE_WIDTH
         without, trial = len(say(wpm=_SLOWEST_WPM)), len(say(wpm=_SLOWEST_WPM, gap=10))
         gap = 10 * (length - without) // (trial - without) if trial > without else 0
@@ -97,7 +107,6 @@ class _Library:
         )
         if self.rate <= 0:
             raise EngineUnavailableError(f"espeak-ng does not start with the data in {data}")
-        self._lock = threading.Lock()
         self._heard = bytearray()
         self._callback = _Callback(self._hear)  # kept: the library does not hold on to it
         self._c.espeak_SetSynthCallback(self._callback)
@@ -112,32 +121,43 @@ class _Library:
         number, variant = divmod(number, len(_REPEATABLE))
         number, pitch = divmod(number, _PITCHES)
         encoded = _CONTROL.sub(" ", text).encode() + b"\0"
-        with self._lock:
-            self._heard.clear()
-            names = (f"{language}+{_REPEATABLE[variant]}" for language in languages(voice))
-            failed = all(self._c.espeak_SetVoiceByName(name.encode()) for name in names)
-            self._c.espeak_SetParameter(_RATE, wpm, 0)
-            self._c.espeak_SetParameter(_PITCH, _LOWEST + pitch, 0)
-            self._c.espeak_SetParameter(_RANGE, _FLATTEST + number % _RANGES, 0)
-            self._c.espeak_SetParameter(_WORD_GAP, gap, 0)
-            failed = failed or self._c.espeak_Synth(
-                encoded, ctypes.c_size_t(len(encoded)), 0, 0, 0, _UTF8, None, None
-            )
-            if failed:
-                raise RuntimeError(f"espeak-ng failed with code {failed} on {text!r}")
-            return bytes(self._heard)
+        self._heard.clear()
+        names = (f"{language}+{_REPEATABLE[variant]}" for language in languages(voice))
+        failed = all(self._c.espeak_SetVoiceByName(name.encode()) for name in names)
+        self._c.espeak_SetParameter(_RATE, wpm, 0)
+        self._c.espeak_SetParameter(_PITCH, _LOWEST + pitch, 0)
+        self._c.espeak_SetParameter(_RANGE, _FLATTEST + number % _RANGES, 0)
+        self._c.espeak_SetParameter(_WORD_GAP, gap, 0)
+        failed = failed or self._c.espeak_Synth(
+            encoded, ctypes.c_size_t(len(encoded)), 0, 0, 0, _UTF8, None, None
+        )
+        if failed:
+            raise RuntimeError(f"espeak-ng failed with code {failed} on {text!r}")
+        return bytes(self._heard)
 
 
 @functools.cache
-def _library() -> _Library:
+def _libraries() -> queue.LifoQueue[_Library]:
+    """Load the library once for each processor, as each copy of its file has a state of its own."""
     try:
         loader = importlib.import_module("espeakng_loader")
     except ModuleNotFoundError as error:
         raise EngineUnavailableError("the package espeakng-loader is not installed") from error
-    data = Path(loader.get_data_path())
+    path, data = Path(loader.get_library_path()), Path(loader.get_data_path())
     if len(os.fsencode(data)) > _LONGEST_DATA_PATH:
         data = _nearer(data)
-    return _Library(str(loader.get_library_path()), data)
+    loaded: queue.LifoQueue[_Library] = queue.LifoQueue()
+    loaded.put(_Library(str(path), data))
+    # Where a copy cannot be made or loaded, one has to do; Windows cannot remove what is loaded.
+    copies = 0 if sys.platform == "win32" else min(os.cpu_count() or 1, _MOST) - 1
+    with (
+        contextlib.suppress(EngineUnavailableError, OSError),
+        tempfile.TemporaryDirectory() as near,
+    ):
+        for number in range(copies):
+            copy = shutil.copy(path, Path(near, f"{number}{path.suffix}"))
+            loaded.put(_Library(str(copy), data))
+    return loaded
 
 
 def _nearer(data: Path) -> Path:
