@@ -15,7 +15,7 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 from playwright.sync_api import expect  # noqa: E402
 
 from modelgates_speech.stub import StubServer  # noqa: E402
-from modelgates_speech.stub.faults import KINDS  # noqa: E402
+from modelgates_speech.stub.usage import KINDS  # noqa: E402
 from tests.stub.conftest import BODY, REFERENCE  # noqa: E402
 
 RATE = 24_000

@@ -44,6 +44,20 @@ def test_a_fault_is_injected_met_and_seen(control, http):
         ({"fault": 429, "retry_afte": 5}, "retry_after"),
         ({"fault": 429, "times": 0}, "times"),
         ({"fault": "slow", "delay": -1}, "delay"),
+        ({"fault": "slow", "delay": 10**400}, "delay"),
+        ({"fault": "cut", "after": True}, "after"),
+        ({"fault": "empty", "delay": 1}, "delay"),
+        ({"fault": 429, "retry_after": [1]}, "retry_after"),
+        ({"fault": 429, "message": None}, "message"),
+        ({"fault": 500, "metadata": [1]}, "metadata"),
+        ({"fault": 500, "body": 5}, "body"),
+        ({"fault": 500, "headers": []}, "headers"),
+        ({"fault": 500, "headers": {"X-A": 5}}, "headers"),
+        ({"fault": 500, "headers": {"X A": "b"}}, "headers"),
+        ({"fault": 500, "headers": {"Content-Length": "3"}}, "headers"),
+        ({"fault": 500, "content_type": 5}, "content_type"),
+        ({"fault": "redirect", "to": 5}, "to"),
+        ({"fault": 503, "self": 1}, "self"),
         ([], "object"),
     ],
 )
@@ -52,6 +66,21 @@ def test_what_cannot_be_injected_is_400_with_the_reason(control, stub, asked, sa
     assert answer.status_code == 400
     assert says in answer.json()["error"]["message"]
     assert not stub.pending_faults
+
+
+def test_what_is_not_there_says_what_is(control):
+    refused = control.delete("/_stub/faults")
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, POST")
+    assert "/_stub/faults" in refused.json()["error"]["message"]
+    assert control.get("/_stub/nothing").status_code == 404
+
+
+def test_a_number_that_no_machine_holds_can_be_seen(control, http):
+    content = json.dumps(BODY).replace("{", '{"speed": 1e999, ', 1)
+    kind = {"Content-Type": "application/json"}
+    assert http.post("/audio/speech", content=content, headers=kind).status_code == 200
+    [request] = control.get("/_stub/requests").json()["requests"]
+    assert request["body"] == BODY | {"speed": "Infinity"}
 
 
 def test_the_document_that_it_follows_is_there_to_read(control):
@@ -74,13 +103,21 @@ def test_scopes_do_not_see_each_other(control, http, stub):
 
 @pytest.mark.parametrize(
     ("prefer", "status"),
-    [("code=429", 429), ("respond-async, code=503; retry-after=2", 503), ("fault=empty", 200)],
+    [
+        ("code=429", 429),
+        ("respond-async, code=503; retry-after=2", 503),
+        ("fault=empty", 200),
+        ("code=200", 200),
+        ('code=503; message="wait; or, come back"', 503),
+    ],
 )
 def test_a_header_asks_for_a_fault_where_the_model_is_fixed(http, prefer, status):
     answer = http.post("/audio/speech", json=BODY, headers={"Prefer": prefer})
     assert answer.status_code == status
     if "retry-after" in prefer:
         assert answer.headers["Retry-After"] == "2"
+    if "message" in prefer:
+        assert answer.json()["error"]["message"] == "wait; or, come back"
 
 
 def test_a_cut_is_asked_for_by_a_header(http):
@@ -88,7 +125,10 @@ def test_a_cut_is_asked_for_by_a_header(http):
         http.post("/audio/speech", json=BODY, headers={"Prefer": "fault=cut; after=5000"})
 
 
-@pytest.mark.parametrize("prefer", ["code=nonsense", "fault=cut; after=x", "fault=cut; delay=2"])
+@pytest.mark.parametrize(
+    "prefer",
+    ["code=nonsense", "fault=cut; after=x", "fault=cut; delay=2", "code=429; retry-after=-1"],
+)
 def test_a_preference_that_cannot_be_met_is_400(http, prefer):
     assert http.post("/audio/speech", json=BODY, headers={"Prefer": prefer}).status_code == 400
 
@@ -142,6 +182,9 @@ def test_audio_comes_late_and_no_faster_than_it_is_paced():
         {"rate_limit": 1.5},
         {"credits": -1},
         {"latency": "a"},
+        {"latency": 10**400},
+        {"latency": float("nan")},
+        {"rate_limit": True},
     ],
 )
 def test_a_profile_that_cannot_be_is_refused(settings):

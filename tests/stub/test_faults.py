@@ -7,7 +7,8 @@ import jsonschema_rs
 import pytest
 
 from modelgates_speech.stub import Fault, StubServer, faults, misbehave
-from modelgates_speech.stub.faults import KINDS, describe, from_model
+from modelgates_speech.stub.faults import from_model
+from modelgates_speech.stub.usage import KINDS, STATUS, describe
 
 from .conftest import BODY, REFERENCE, connect
 
@@ -229,14 +230,14 @@ def test_a_request_refused_by_itself_leaves_the_fault_for_the_next(stub, speak):
         ("stub/600", "no fault is called '600'"),
         ("stub/\u0664\u0660\u0660", "no fault is called"),
         ("stub/cut?after=some", "after is a whole number"),
-        ("stub/slow?delay=-1", "delay is a number, 0 or more"),
-        ("stub/slow?delay=nan", "delay is a number, 0 or more"),
-        ("stub/slow?delay=inf", "delay is a number, 0 or more"),
-        ("stub/drip?interval=-1", "interval is a number, 0 or more"),
-        ("stub/cut?after=-5", "after is a number, 0 or more"),
-        ("stub/429?retry-after=\u20ac", "what a header can hold"),
-        ("stub/503?times=0", "times must be 1 or more"),
-        ("stub/503?times=-1", "times must be 1 or more"),
+        ("stub/slow?delay=-1", "delay: "),
+        ("stub/slow?delay=nan", "delay: "),
+        ("stub/slow?delay=inf", "delay: "),
+        ("stub/drip?interval=-1", "interval: "),
+        ("stub/cut?after=-5", "after: "),
+        ("stub/429?retry-after=\u20ac", "retry_after: "),
+        ("stub/503?times=0", "times: "),
+        ("stub/503?times=-1", "times: "),
         ("stub/cut?delay=2", "takes after, not delay"),
         ("stub/cut?colour=red", "not 'colour'"),
         ("stub/cut?after", "bad query field"),
@@ -276,11 +277,10 @@ def test_every_fault_of_the_table_can_be_played_and_is_told():
         assert re.search(rf"^  stub/{name} +\S", describe(), re.MULTILINE)
 
 
-def test_every_setting_of_a_fault_is_one_of_its_fields():
-    settings = {option for kind in (faults.STATUS, *KINDS.values()) for option in kind.options}
+def test_every_setting_of_a_fault_is_one_that_the_type_checker_knows():
+    settings = {option for kind in (STATUS, *KINDS.values()) for option in kind.options}
 
     assert settings == set(faults.FaultOptions.__annotations__)
-    assert settings < set(Fault.__dataclass_fields__)
 
 
 def test_the_root_page_lists_operations_and_magic_models(stub, http):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modelgates_speech.stub.faults import KINDS, STATUS
+from modelgates_speech.stub.usage import KINDS, STATUS
 
 pytest_plugins = "pytester"
 
@@ -47,4 +47,5 @@ def test_the_table_has_every_fault_and_what_can_be_set_about_it():
     rows = re.findall(r'^\| `"?([\w-]+)"?`.* \| .* \| (.*?) ?\|$', GUIDE, re.MULTILINE)
     told = {name: tuple(re.findall(r"`(\w+)`", settings)) for name, settings in rows}
 
-    assert told == {"400": STATUS.options} | {kind.name: kind.options for kind in KINDS.values()}
+    kinds = {"400": STATUS} | KINDS
+    assert told == {name: tuple(kind.options) for name, kind in kinds.items()}

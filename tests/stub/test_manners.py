@@ -182,3 +182,38 @@ def test_a_fault_that_cannot_be_played_is_refused_with_what_is_allowed(stub, fau
     with pytest.raises(ValueError, match=next(iter(settings))):
         stub.fail_next(fault, **settings)
     assert not stub.pending_faults
+
+
+def exchange(stub, request):
+    """Send bytes, and give all that comes until the connection ends."""
+    url = httpx.URL(stub.base_url)
+    with socket.create_connection((url.host, url.port), timeout=60) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def written(target, *headers):
+    body = json.dumps(BODY)
+    lines = [f"POST {target} HTTP/1.1", "Host: api.example", "Authorization: Bearer stub-key"]
+    lines += ["Content-Type: application/json", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "Connection: close", "", body]).encode()
+
+
+def test_a_client_that_takes_it_for_a_proxy_is_answered(stub):
+    path = httpx.URL(stub.base_url).path
+    answer = exchange(stub, written(f"http://api.example{path}/audio/speech"))
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert stub.last_request.path == f"{path}/audio/speech"
+
+
+def test_a_connection_is_cut_whatever_a_proxy_says_of_it(stub):
+    target = f"{httpx.URL(stub.base_url).path}/audio/speech"
+    cut = exchange(stub, written(target, "X-Forwarded-For: 192.0.2.1", "Prefer: fault=cut"))
+    assert cut.startswith(b"HTTP/1.1 200")
+    assert cut.count(b"\r\n\r\n") == 1
+
+
+def test_a_content_type_that_is_missing_is_said_to_be(http):
+    content = json.dumps(BODY).encode()
+    refused = http.post("/audio/speech", content=content)
+    assert "Content-Type is missing" in refused.json()["error"]["message"]

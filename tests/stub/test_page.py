@@ -7,7 +7,7 @@ from importlib.resources import files
 import httpx
 import pytest
 
-from modelgates_speech.stub.faults import KINDS, STATUS
+from modelgates_speech.stub.usage import KINDS, STATUS
 
 PAGE = files("modelgates_speech.stub").joinpath("page.html").read_text("utf-8")
 
@@ -45,7 +45,7 @@ def test_the_controls_document_has_every_fault_and_what_can_be_set_about_it(stub
         del options["times"]
         told[name] = (kind["description"].lower(), tuple(options))
     kinds = (STATUS, *KINDS.values())
-    assert told == {kind.name: (kind.does.lower(), kind.options) for kind in kinds}
+    assert told == {kind.name: (kind.does.lower(), tuple(kind.options)) for kind in kinds}
 
 
 def test_the_newest_requests_can_be_asked_for(stub, speak):

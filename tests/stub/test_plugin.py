@@ -148,6 +148,17 @@ def test_fails(modelgates_stub):
     result.stdout.no_fnmatch_line("*no request met*")
 
 
+def test_a_test_that_skips_itself_owes_nothing(project):
+    project(
+        """
+import pytest
+def test_skips(modelgates_stub):
+    modelgates_stub.fail_next(503)
+    pytest.skip("not here")
+"""
+    ).assert_outcomes(skipped=1)
+
+
 def test_a_failed_assertion_reads_well(project):
     result = project(
         """

@@ -10,7 +10,7 @@ import sys
 import httpx
 import pytest
 
-from modelgates_speech.stub.faults import describe
+from modelgates_speech.stub.usage import describe
 
 from .conftest import BODY
 
@@ -56,6 +56,29 @@ def test_says_how_to_use_it_and_ends_cleanly_on_ctrl_c(serving):
     assert (process.returncode, errors) == (0, "")
 
 
+def test_says_a_line_for_each_request_one_for_another_path_too(serving):
+    process, said = serving
+    base_url = re.search(r"export MODELGATES_BASE_URL=(\S+)", said)[1]
+    httpx.get(f"{base_url}/caf\u00e9%1B[31m", trust_env=False)
+    path = httpx.URL(base_url).path
+    line = next(line for line in process.stdout if line.strip())
+    assert line.startswith(f"GET {path}/caf%C3%A9%1B%5B31m 404 ")
+
+
+def test_serves_in_silence_when_nobody_reads_what_it_says(serving):
+    process, said = serving
+    base_url = re.search(r"export MODELGATES_BASE_URL=(\S+)", said)[1]
+    process.stdout.close()
+    headers = {"Authorization": "Bearer mine"}
+    for _ in range(2):
+        answer = httpx.post(
+            f"{base_url}/audio/speech", json=BODY, headers=headers, timeout=60, trust_env=False
+        )
+        assert answer.status_code == 200
+    process.kill()
+    assert process.stderr.read() == ""
+
+
 def test_the_extra_is_named_when_it_is_missing(environment):
     program = """if True:
         import sys
@@ -87,6 +110,8 @@ def run(environment, *options):
         (["--record", "a", "--upstream", "https://example.com", "--replay", "b"], "either"),
         (["--replay", "nowhere"], "no folder nowhere"),
         (["--allow-from", "nonsense"], "nonsense"),
+        (["--audio", "nowhere"], "no folder nowhere"),
+        (["--document", __file__], f"{__file__} is not JSON"),
     ],
 )
 def test_options_that_cannot_be_are_refused_in_a_sentence(

@@ -135,7 +135,7 @@ def test_records_say_what_came_and_how_it_was_answered(stub, http, speak, send):
     ] == [
         ("POST", "/api/v1/audio/speech", "", 200, None),
         ("POST", "/api/v1/audio/speech", "", 200, "cut-chunked (after=10)"),
-        ("POST", "/api/v1/audio/speech", "", 429, "429 (retry_after='1')"),
+        ("POST", "/api/v1/audio/speech", "", 429, "429 (retry_after=1)"),
         ("POST", "/api/v1/audio/speech", "", 400, None),
         ("GET", "/api/v1/models", "page=2", 404, None),
     ]

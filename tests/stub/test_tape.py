@@ -72,6 +72,36 @@ def test_errors_are_kept_as_well(upstream, recording, tmp_path):
         assert again.json()["error"]["message"] == "Slow down"
 
 
+def test_a_failure_does_not_replace_an_answer_that_was_kept(upstream, recording, tmp_path):
+    spoken = post(recording)
+    upstream.fail_next(503)
+    assert post(recording).status_code == 503
+    assert post(recording, key="sk-wrong").status_code == 401
+
+    with replaying(tmp_path) as stub:
+        assert post(stub).content == spoken.content
+
+
+def test_an_answer_is_passed_on_as_it_arrives(upstream, recording):
+    upstream.fail_next("stall-midway", after=500)
+    with connect(recording) as http:
+        http.headers["Authorization"] = f"Bearer {KEY}"
+        with http.stream("POST", "/audio/speech", json=BODY) as answer:
+            assert len(next(answer.iter_raw())) == 500
+            assert len(answer.headers.get_list("Date")) == 1
+
+
+def test_a_recording_that_cannot_be_read_is_named(recording, tmp_path):
+    post(recording)
+    for file in (tmp_path / "tape").glob("*.json"):
+        file.write_text("[]")
+
+    with replaying(tmp_path) as stub:
+        refused = post(stub)
+        assert refused.status_code == 500
+        assert f"{file} is not a recording" in refused.json()["error"]["message"]
+
+
 def test_the_callers_key_goes_to_the_api_and_is_never_written(upstream, recording, tmp_path):
     assert post(recording).status_code == 200
     upstream.fail_next(401, message=f"Invalid API key: {KEY}")
@@ -225,3 +255,29 @@ def test_a_file_that_cannot_be_read_is_named(own, tmp_path, channels):
     answer = post(own, own.api_key, model="broken")
     assert answer.status_code == 500
     assert "broken.wav" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("response_format", ["pcm", "mp3"])
+@pytest.mark.parametrize("kept", [44, 44 + 999])
+def test_a_file_that_ends_early_is_heard_as_far_as_it_goes(own, tmp_path, kept, response_format):
+    with wave.open(str(tmp_path / "own.wav"), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(b"\1\2" * 2000)
+    whole = (tmp_path / "own.wav").read_bytes()
+    (tmp_path / "own.wav").write_bytes(whole[:kept])
+    answer = post(own, own.api_key, model="own", response_format=response_format)
+    assert answer.status_code == 200
+    if response_format == "pcm":
+        assert answer.content == whole[44 : kept - kept % 2]
+
+
+def test_a_folder_that_is_not_there_is_said_at_once(tmp_path):
+    with pytest.raises(NotADirectoryError, match="nowhere"):
+        StubServer(audio=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("upstream", ["https://me:secret@example.com", "https://example.com/?a=1"])
+def test_an_upstream_is_a_base_url_and_no_more(tmp_path, upstream):
+    with pytest.raises(ValueError, match="upstream") as refused:
+        Recording(tmp_path / "tape", upstream=upstream)
+    assert "secret" not in str(refused.value)

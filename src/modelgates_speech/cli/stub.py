@@ -26,8 +26,7 @@ class _StubCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from modelgates_speech._binding import ARGUMENTS, BASE_URL
-        from modelgates_speech.stub.faults import describe
-        from modelgates_speech.stub.usage import Field, usage
+        from modelgates_speech.stub.usage import Field, describe, usage
 
         fields = [
             Field(each["name"], each["type"], each["required"], each["values"], each["description"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import wave
 from typing import TYPE_CHECKING, Any
 
@@ -45,12 +46,13 @@ def speak(asked: Mapping[str, Any], engine: Engine, folder: Path | None) -> Iter
         # Another edition of the OpenAPI document may say the speed in words.
         speed = speed if isinstance(speed, int | float) else 1
         return encode(synthesize(text, voice=voice, speed=speed, engine=engine))
-    if own.suffix == f".{wanted}":
-        return iter([own.read_bytes()])
     try:
-        return encode(read_wav(own))
-    except (wave.Error, EOFError) as error:
-        raise RefusedError(500, f"{own} is not a WAV file that can be read: {error}") from error
+        # The first of it, that a file which cannot be read is told of before the answer begins.
+        audio = encode(read_wav(own)) if own.suffix != f".{wanted}" else iter([own.read_bytes()])
+        return itertools.chain([next(audio, b"")], audio)
+    except (wave.Error, EOFError, OSError) as error:
+        reason = str(error) or "it ends too early"
+        raise RefusedError(500, f"{own} is not a file that can be read: {reason}") from error
 
 
 def _own(folder: Path, model: str, wanted: str) -> Path | None:

@@ -6,32 +6,32 @@ import contextlib
 import functools
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import anyio
+import attrs
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from modelgates_speech.stub.answers import in_thread, media_type, speak
 from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS
 from modelgates_speech.stub.control import Stub
 from modelgates_speech.stub.document import Document, Operation, RefusedError, load
-from modelgates_speech.stub.faults import Fault, describe, from_preference
+from modelgates_speech.stub.faults import Fault, from_preference
 from modelgates_speech.stub.misbehave import Exchange, later, play
 from modelgates_speech.stub.records import RecordedRequest, Seen, redact
 from modelgates_speech.stub.remote import SCOPE_HEADER, routes
 from modelgates_speech.stub.requests import authorize, parse_json, validate
-from modelgates_speech.stub.shapes import Json, fields
+from modelgates_speech.stub.schemas import Json, fields
 from modelgates_speech.stub.speech import default_engine
 from modelgates_speech.stub.tape import Call, Recording, Replay
-from modelgates_speech.stub.usage import usage
+from modelgates_speech.stub.usage import describe, usage
 
 if TYPE_CHECKING:
     import os
@@ -69,10 +69,12 @@ def create_app(
 
     Raises:
         ValueError: The OpenAPI document is not an OpenAPI document.
-        OSError: The OpenAPI document cannot be read.
+        OSError: The OpenAPI document cannot be read, or `audio` is not a folder.
     """
     stub = stub or Stub()
     folder = None if audio is None else Path(audio)
+    if folder and not folder.is_dir():
+        raise NotADirectoryError(f"there is no folder {folder} to answer from")
     service = _Service(stub, load(document), engine or default_engine(), folder, tape)
     paths: dict[str, dict[str, Operation]] = {}
     for operation in service.document.operations:
@@ -82,16 +84,18 @@ def create_app(
             *(Route(path, _Path(service, operations)) for path, operations in paths.items()),
             Route("/", functools.partial(_root, service.document)),
             *routes(stub, service.document),
+            Route("/{elsewhere:path}", _Path(service, {})),
         ],
-        exception_handlers={HTTPException: service.refuse_unrouted},
         middleware=[
+            Middleware(_OriginForm),
             Middleware(
                 CORSMiddleware,
                 allow_origin_regex=_THIS_MACHINE,
                 allow_methods=["*"],
                 allow_headers=["*"],
                 expose_headers=["*"],
-            )
+                allow_private_network=True,
+            ),
         ],
     )
     app.router.redirect_slashes = False
@@ -120,9 +124,21 @@ async def _root(document: Document, request: Request) -> Response:
     return PlainTextResponse("\n\n".join(parts), headers=varies)
 
 
-@dataclass(frozen=True)
+@attrs.frozen
+class _OriginForm:
+    """Takes a target as clients of a proxy send it: `POST http://host/path`, not `POST /path`."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not scope.get("path", "/").startswith("/"):
+            scope["path"] = "/" + scope["path"].partition("://")[2].partition("/")[2]
+        await self.app(scope, receive, send)
+
+
+@attrs.frozen
 class _Path:
-    """The operations at one path, as an ASGI application that sees every method."""
+    """The operations at one path, or none, as an ASGI application that sees every method."""
 
     service: _Service
     operations: Mapping[str, Operation]
@@ -130,49 +146,40 @@ class _Path:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         operation = self.operations.get(request.method)
-        began, sent = time.perf_counter(), _Sent(send)
+        began = time.perf_counter()
+        sent: dict[str, int] = {}
+
+        async def counted(message: Message) -> None:
+            if "status" in message:
+                sent["status"] = message["status"]
+            sent["size"] = sent.get("size", 0) + len(message.get("body", b""))
+            await send(message)
+
         try:
             if operation is None:
-                allow = ", ".join(self.operations)
-                message = f"{request.method} is not allowed here, only {allow}"
-                refusal = RefusedError(405, message, headers={"Allow": allow})
-                first = next(iter(self.operations.values()))
+                first = next(iter(self.operations.values()), None)
+                refusal = self.service.no_such(request, self.operations)
                 response: ASGIApp = self.service.refuse(request, refusal, first)
             else:
                 response = await self.service.answer(request, operation)
-            await _while_somebody_listens(response, scope, receive, sent)
+            await _while_somebody_listens(response, scope, receive, counted)
         except ClientDisconnect:
             pass
         finally:
-            heard = sent.status == 200 and scope.get("modelgates.pcm")
+            heard = sent.get("status") == 200 and scope.get("modelgates.pcm")
             self.service.stub.on_answer(
                 Seen(
                     method=request.method,
-                    path=request.url.path,
-                    status=sent.status,
+                    path=quote(request.url.path),
+                    status=sent.get("status"),
                     characters=scope.get("modelgates.characters", 0),
-                    seconds=sent.size / BYTES_PER_SECOND if heard else None,
+                    seconds=sent["size"] / BYTES_PER_SECOND if heard else None,
                     milliseconds=(time.perf_counter() - began) * 1000,
                 )
             )
 
 
-@dataclass
-class _Sent:
-    """Sends, and counts what is sent."""
-
-    send: Send
-    status: int | None = None
-    size: int = 0
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-        self.size += len(message.get("body", b""))
-        await self.send(message)
-
-
-@dataclass(frozen=True)
+@attrs.frozen
 class _Service:
     """Answers requests: what it demands and what it answers is the OpenAPI document's."""
 
@@ -234,16 +241,14 @@ class _Service:
         self._record(request, operation, body, headers, response, None)
         return response
 
-    async def refuse_unrouted(self, request: Request, error: Exception) -> Response:
-        """Answer a request for a path that the OpenAPI document does not have."""
-        assert isinstance(error, HTTPException)
-        if request.url.path.startswith("/_stub/"):
-            message = f"the control has no {request.method} {request.url.path}"
-            refusal = {"error": {"message": message}}
-            return JSONResponse(refusal, error.status_code, error.headers)
+    def no_such(self, request: Request, allowed: Mapping[str, Operation]) -> RefusedError:
+        """Say that the OpenAPI document has no such method of a path, or no such path."""
+        if allow := ", ".join(allowed):
+            message = f"{request.method} is not allowed here, only {allow}"
+            return RefusedError(405, message, headers={"Allow": allow})
         known = ", ".join(dict.fromkeys(each.path for each in self.document.operations))
         message = f"There is no {request.method} {request.url.path}; the paths are {known}"
-        return self.refuse(request, RefusedError(error.status_code, message, headers=error.headers))
+        return RefusedError(404, message)
 
     def _stub(self, request: Request) -> Stub:
         scope = request.headers.get(SCOPE_HEADER)
@@ -266,7 +271,7 @@ class _Service:
         return met or stub.course.meet(request.scope["modelgates.characters"])
 
     def _exchange(self, request: Request, operation: Operation, body: Json) -> Exchange:
-        asked = self.document.with_defaults(operation, body)
+        asked = {**operation.defaults, **fields(body)}
         status, content = operation.success
         kind = media_type(content, asked.get("response_format"))
         if kind and "json" in kind:
@@ -329,7 +334,9 @@ async def _while_somebody_listens(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watch, tasks.cancel_scope)
         try:
-            await response(scope, receive, send)
+            # With this version Starlette leaves it to the server, here to us, to listen as well.
+            asgi = {**scope["asgi"], "spec_version": "2.4"}
+            await response({**scope, "asgi": asgi}, receive, send)
         except Exception as error:  # noqa: BLE001 - raised below, outside of the group
             failure = error
         tasks.cancel_scope.cancel()

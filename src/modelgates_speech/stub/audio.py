@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import struct
 import warnings
 import wave
 from typing import TYPE_CHECKING, Any
+
+from modelgates_speech.formats.wav import header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,13 +27,7 @@ BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH
 
 
 def _wav(speech: Iterable[bytes]) -> Iterator[bytes]:
-    # The length is unknown while streaming: the largest is what readers take for "to the end".
-    unknown = 0xFFFFFFFF
-    yield struct.pack(
-        "<4sI4s4sIHHIIHH4sI",
-        *(b"RIFF", unknown, b"WAVE", b"fmt ", 16, 1, 1),
-        *(SAMPLE_RATE, BYTES_PER_SECOND, SAMPLE_WIDTH, 8 * SAMPLE_WIDTH, b"data", unknown),
-    )
+    yield header(SAMPLE_RATE, 1, None)  # its length is unknown while it is spoken
     yield from speech
 
 
@@ -43,6 +38,7 @@ def _mp3(speech: Iterable[bytes]) -> Iterator[bytes]:
     encoder.set_channels(1)
     encoder.set_bit_rate(64)
     encoder.set_quality(7)  # the fastest; nobody masters a record with a stub
+    encoder.encode(b"")  # it does not end what it has not begun
     for chunk in speech:
         if encoded := bytes(encoder.encode(chunk)):
             yield encoded
@@ -51,17 +47,14 @@ def _mp3(speech: Iterable[bytes]) -> Iterator[bytes]:
 
 def read_wav(path: Path) -> Iterator[bytes]:
     """Open a WAV file, and read it as PCM of the stub's own shape."""
-    audio = wave.open(str(path))  # noqa: SIM115 - closed when it has been read
-    if audio.getnchannels() > 2:
-        raise wave.Error(f"it has {audio.getnchannels()} channels, more than 2")
-    return _samples(audio)
-
-
-def _samples(audio: wave.Wave_read) -> Iterator[bytes]:
-    width, channels, rate = audio.getsampwidth(), audio.getnchannels(), audio.getframerate()
-    state = None
-    with audio:
+    with wave.open(str(path)) as audio:
+        width, channels, rate = audio.getsampwidth(), audio.getnchannels(), audio.getframerate()
+        if channels > 2:
+            raise wave.Error(f"it has {channels} channels, more than 2")
+        state = None
         while chunk := audio.readframes(rate):
+            # A file that was cut may end within a frame.
+            chunk = chunk[: len(chunk) - len(chunk) % (width * channels)]
             if width == 1:
                 chunk = audioop.bias(chunk, 1, 128)  # a WAV file has bytes without a sign
             chunk = audioop.lin2lin(chunk, width, SAMPLE_WIDTH)

@@ -6,10 +6,10 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Unpack
 
-from modelgates_speech.arguments import unexpected
 from modelgates_speech.stub.faults import Fault, FaultOptions, from_model
 from modelgates_speech.stub.profile import Course, Profile
-from modelgates_speech.stub.shapes import fields
+from modelgates_speech.stub.schemas import check, fields
+from modelgates_speech.stub.usage import TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -22,10 +22,6 @@ DEFAULT_API_KEY = "stub-key"
 KEPT_REQUESTS = 1000
 KEPT_BYTES = 32 * 1024 * 1024
 KEPT_SCOPES = 100
-
-
-class UnknownOptionError(TypeError, ValueError):
-    """A setting that no fault has."""
 
 
 class Stub:
@@ -80,7 +76,7 @@ class Stub:
             return found
 
     def fail_next(
-        self, fault: int | str | Fault = 503, *, times: int = 1, **options: Unpack[FaultOptions]
+        self, /, fault: int | str | Fault = 503, *, times: int = 1, **options: Unpack[FaultOptions]
     ) -> None:
         """Make the next valid requests meet a fault. Faults are met in the order injected.
 
@@ -92,18 +88,15 @@ class Stub:
             options: Settings of the fault, see `Fault`; for example `retry_after=1`.
 
         Raises:
-            ValueError: There is no such fault, or it does not take one of the settings; of a
-                setting that no fault has, a TypeError too.
+            ValueError: There is no such fault, or it does not take one of the settings.
         """
-        if times < 1:
-            raise ValueError(f"times must be 1 or more, not {times}")
+        check("times", times, TIMES)
         if isinstance(fault, Fault):
             if options:
                 raise ValueError("give the settings to Fault(...) itself, or the fault by its name")
+        elif isinstance(fault, bool) or not isinstance(fault, int | str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"fault is a status or a name, not {fault!r}")
         else:
-            known = {"times", *FaultOptions.__annotations__}
-            for name in options.keys() - known:
-                raise UnknownOptionError(f"fail_next(): {unexpected(name, known)}")
             fault = Fault(str(fault), **options)
         with self._lock:
             self._faults.extend([fault] * times)

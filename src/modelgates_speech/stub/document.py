@@ -6,16 +6,15 @@ import importlib
 import importlib.resources
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+import attrs
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from modelgates_speech.stub.schemas import BASE, FORMATS, Validator, absolute, in_json
-from modelgates_speech.stub.shapes import Json, fields
+from modelgates_speech.stub.schemas import BASE, FORMATS, Json, Validator, absolute, fields, in_json
 from modelgates_speech.stub.usage import Field
 
 if TYPE_CHECKING:
@@ -43,19 +42,20 @@ class RefusedError(Exception):
         self.headers = headers or {}
 
 
-@dataclass(frozen=True)
+@attrs.frozen
 class Operation:
     """One operation of the OpenAPI document, references resolved.
 
     Bodies and responses have the schema of each media type; `credentials` are the headers that may
     carry the key, in lower case, with whether it is a bearer token; an `anonymous` call needs none.
-    `promised` are the headers that each response must have.
+    `defaults` are those of a body's fields, `promised` the headers that each response must have.
     """
 
     method: str
     path: str
     bodies: Mapping[str, Json]
     body_required: bool
+    defaults: Mapping[str, Json]
     parameters: Sequence[Mapping[str, Json]]
     responses: Mapping[str, Mapping[str, Json]]
     promised: Mapping[str, Mapping[str, Json]]
@@ -132,6 +132,13 @@ class Document:
             path=self._server_path(self._servers(item, method)) + path,
             bodies=_schemas(body),
             body_required=body.get("required", False),
+            defaults={
+                name: part["default"]
+                for schema in _schemas(body).values()
+                for name, value in self._properties(schema).items()
+                for part in reversed(self._parts(value, *_JOINED))
+                if "default" in part
+            },
             parameters=[
                 parameter
                 for parameter in parameters
@@ -213,18 +220,6 @@ class Document:
             )
             for name, known in self._properties(schema).items()
         ]
-
-    def with_defaults(self, operation: Operation, body: Json) -> Mapping[str, Json]:
-        """Add to the fields of a body those that it left to their defaults."""
-        known = [self._properties(schema) for schema in operation.bodies.values()]
-        defaults = {
-            name: part["default"]
-            for properties in known
-            for name, value in properties.items()
-            for part in reversed(self._parts(value, *_JOINED))
-            if "default" in part
-        }
-        return {**defaults, **fields(body)}
 
     def headers(self, operation: Operation | None, status: int) -> dict[str, str]:
         """Make the headers that the response of a status must have."""
@@ -342,13 +337,14 @@ def load(
         return Document(json.loads(source.read_text("utf-8")))
     path = Path(document)
     text = path.read_text("utf-8")
-    if path.suffix not in {".yaml", ".yml"}:
-        return Document(json.loads(text))
-    yaml: Any = importlib.import_module("yaml")  # only here: parsing JSON takes no YAML
+    kind = "YAML" if path.suffix in {".yaml", ".yml"} else "JSON"
+    # Only here: parsing JSON takes no YAML.
+    library: Any = importlib.import_module(kind.lower())
     try:
-        return Document(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {error}") from error
+        parsed = library.safe_load(text) if kind == "YAML" else library.loads(text)
+    except Exception as error:
+        raise ValueError(f"{path} is not {kind}: {error}") from error
+    return Document(parsed)
 
 
 def _schemas(part: Mapping[str, Json]) -> dict[str, Json]:

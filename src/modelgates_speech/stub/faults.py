@@ -1,42 +1,18 @@
-"""The ways in which the stub can misbehave, in one table; without the web framework."""
+"""A fault as one request meets it, and how requests ask for one; without the web framework."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
 import re
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from urllib.parse import parse_qsl
 
+import attrs
+
+from modelgates_speech.stub.schemas import check
+from modelgates_speech.stub.usage import KINDS, MAGIC_PREFIX, SETTINGS, STATUS, TIMES
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-MAGIC_PREFIX = "stub/"
-
-
-class Kind(NamedTuple):
-    """A row of the table: what a fault is called, what it does, and what can be set about it."""
-
-    name: str
-    does: str
-    options: tuple[str, ...]
-
-
-def _kinds() -> Iterator[Kind]:
-    """Read the table where programs in other languages read it as well."""
-    control = json.loads(Path(__file__).with_name("control.json").read_text("utf-8"))
-    body = control["paths"]["/_stub/faults"]["post"]["requestBody"]
-    for kind in body["content"]["application/json"]["schema"]["oneOf"]:
-        fault, _, *options = kind["properties"]
-        name = kind["properties"][fault].get("const", "400 ... 599")
-        yield Kind(name, kind["description"], tuple(options))
-
-
-STATUS, *_others = _kinds()
-KINDS = {kind.name: kind for kind in _others}
+    from collections.abc import Iterable, Mapping
 
 
 class FaultOptions(TypedDict, total=False):
@@ -54,7 +30,7 @@ class FaultOptions(TypedDict, total=False):
     to: str
 
 
-@dataclass(frozen=True)
+@attrs.define(init=False)
 class Fault:
     """One misbehaviour: a status such as `"503"` or a name from the table, and its settings.
 
@@ -76,56 +52,37 @@ class Fault:
     """
 
     name: str
-    _: dataclasses.KW_ONLY
-    retry_after: float | str | None = None
-    message: str | None = None
-    metadata: Mapping[str, Any] | None = None
-    body: bytes | str | Mapping[str, Any] | None = None
-    content_type: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    after: int = 1000
-    delay: float = 1.0
-    interval: float = 0.1
-    to: str = "https://elsewhere.invalid/"
+    given: FaultOptions
 
-    def __post_init__(self) -> None:
-        kind = STATUS if self.status else KINDS.get(self.name)
-        if kind is None:
+    def __init__(self, name: str, /, **given: Unpack[FaultOptions]) -> None:
+        self.name, self.given = name, given
+        if self.status is None and name not in KINDS:
             known = f"use a status from 400 to 599, or one of {', '.join(KINDS)}"
-            raise ValueError(f"no fault is called {self.name!r}: {known}")
-        for name in ("after", "delay", "interval"):
-            value = getattr(self, name)
-            if not (isinstance(value, int | float) and 0 <= value < math.inf):
-                raise ValueError(f"{name} is a number, 0 or more, not {value!r}")
-        if self.after != int(self.after):
-            raise ValueError(f"after is a whole number of bytes, not {self.after!r}")
-        if isinstance(self.retry_after, int | float) and not 0 <= self.retry_after < math.inf:
-            raise ValueError(f"retry_after is 0 or more seconds, not {self.retry_after!r}")
-        texts = [(name, getattr(self, name)) for name in ("retry_after", "to", "content_type")]
-        texts += [(f"headers[{name!r}]", value) for name, value in self.headers.items()]
-        for name, value in texts:
-            if not _HEADER.fullmatch(str(value)):
-                raise ValueError(f"{name} must be what a header can hold, not {value!r}")
-        if stray := [name for name in self._given() if name not in kind.options]:
-            takes = ", ".join(kind.options) or "nothing"
-            raise ValueError(f"the fault {self.name!r} takes {takes}, not {', '.join(stray)}")
+            raise ValueError(f"no fault is called {name!r}: {known}")
+        takes = self._takes
+        if stray := [option for option in given if option not in takes]:
+            allowed = ", ".join(takes) or "nothing"
+            raise ValueError(f"the fault {name!r} takes {allowed}, not {', '.join(stray)}")
+        for option, value in given.items():
+            if not (option == "body" and isinstance(value, bytes)):
+                check(option, value, takes[option])
 
     @property
     def status(self) -> int | None:
         """The HTTP status, for a fault that is one."""
-        known = self.name.isascii() and self.name.isdigit() and 400 <= int(self.name) <= 599
-        return int(self.name) if known else None
+        return int(self.name) if re.fullmatch("[45][0-9][0-9]", self.name) else None
+
+    @property
+    def _takes(self) -> Mapping[str, Mapping[str, Any]]:
+        return (STATUS if self.status else KINDS[self.name]).options
+
+    def __getitem__(self, option: str) -> Any:
+        """What is set, or what the table has for it, or None."""
+        return self.given.get(option, self._takes.get(option, {}).get("default"))
 
     def __str__(self) -> str:
-        given = [f"{name}={getattr(self, name)!r}" for name in self._given()]
+        given = [f"{option}={value!r}" for option, value in self.given.items()]
         return f"{self.name} ({', '.join(given)})" if given else self.name
-
-    def _given(self) -> list[str]:
-        names = FaultOptions.__annotations__
-        return [name for name in names if getattr(self, name) != getattr(Fault, name, {})]
-
-
-_HEADER = re.compile(r"[\x20-\x7e]*")
 
 
 def from_model(model: str) -> tuple[Fault, int | None] | None:
@@ -139,10 +96,10 @@ def from_model(model: str) -> tuple[Fault, int | None] | None:
     name, _, query = model.removeprefix(MAGIC_PREFIX).partition("?")
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-        settings = _read(pairs, _IN_MODEL_NAMES)
+        settings = _read(pairs, SETTINGS)
         times: int | None = settings.pop("times", None)
-        if times is not None and times < 1:
-            raise ValueError(f"times must be 1 or more, not {times}")
+        if times is not None:
+            check("times", times, TIMES)
         return Fault(name, **settings), times
     except ValueError as error:
         raise ValueError(f"{model!r} is not a magic model of this stub: {error}") from error
@@ -150,12 +107,17 @@ def from_model(model: str) -> tuple[Fault, int | None] | None:
 
 def from_preference(headers: Iterable[str]) -> Fault | None:
     """Read the fault that a `Prefer` header asks for, as Prism's: `fault=cut; after=9`."""
-    for preference in (part for header in headers for part in header.split(",")):
-        pairs = (part.partition("=") for part in preference.split(";"))
+    for preference in _split(",", ",".join(headers)):
+        pairs = (part.partition("=") for part in _split(";", preference))
         (first, name), *rest = [(key.strip(), text.strip(' \t"')) for key, _, text in pairs]
-        if first.lower() in {"code", "fault"}:
-            return Fault(name, **_read(rest, _IN_MODEL_NAMES.keys() - {"times"}))
+        if first.lower() in {"code", "fault"} and not re.fullmatch("2[0-9][0-9]", name):
+            return Fault(name, **_read(rest, SETTINGS.keys() - {"times"}))
     return None
+
+
+def _split(separator: str, text: str) -> list[str]:
+    """Split a header; what stands in quotes may hold the separator."""
+    return re.findall(rf'(?:[^{separator}"]|"[^"]*"?)+', text)
 
 
 def _read(pairs: Iterable[tuple[str, str]], allowed: Iterable[str]) -> dict[str, Any]:
@@ -164,33 +126,8 @@ def _read(pairs: Iterable[tuple[str, str]], allowed: Iterable[str]) -> dict[str,
         if key not in allowed:
             raise ValueError(f"it may say {', '.join(sorted(allowed))}, not {key!r}")
         try:
-            settings[key.replace("-", "_")] = _IN_MODEL_NAMES[key](text)
+            settings[key.replace("-", "_")] = SETTINGS[key](text)
         except ValueError:
-            kind = "a whole number" if _IN_MODEL_NAMES[key] is int else "a number"
+            kind = "a number" if SETTINGS[key] is float else "a whole number"
             raise ValueError(f"{key} is {kind}, not {text!r}") from None
     return settings
-
-
-_IN_MODEL_NAMES: dict[str, Callable[[str], object]] = {
-    "times": int,
-    "retry-after": str,
-    "message": str,
-    "after": int,
-    "delay": float,
-    "interval": float,
-    "to": str,
-}
-
-
-def describe() -> str:
-    """Say every magic model name and what it does, a line each, for people."""
-    rows = [(f"{MAGIC_PREFIX}{kind.name}", kind.does) for kind in (STATUS, *KINDS.values())]
-    width = max(len(name) for name, _ in rows)
-    lines = [f"  {name:<{width}}  {does}" for name, does in rows]
-    lines += [
-        "",
-        "Settings follow a question mark: stub/429?retry-after=1, stub/cut?after=5000. There are",
-        f"{', '.join(_IN_MODEL_NAMES)}; a fault takes those that concern it.",
-        "stub/503?times=2 fails twice, then answers once as usual, then begins again.",
-    ]
-    return "\n".join(lines)

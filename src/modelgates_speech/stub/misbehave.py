@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
+import attrs
 from starlette.responses import Response, StreamingResponse
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Play: TypeAlias = "Callable[[Fault, Exchange], ASGIApp]"
 _JSON = "application/json"
 
 
-@dataclass(frozen=True)
+@attrs.frozen
 class Exchange:
     """The normal answer, and what a fault has to spoil it with; `error` takes hints for it."""
 
@@ -33,35 +33,22 @@ class Exchange:
 
     def answer(self) -> Response:
         """Answer as the API does."""
-        if self.content_type is None:
-            return Response(None, self.status, self.headers)
-        return self.stream(self.content)
+        return self.reply(b"" if self.content_type is None else self.content, self.content_type)
 
-    def stream(
+    def reply(
         self,
-        content: AsyncIterator[bytes],
-        *,
-        content_type: str | None = None,
-        length: int | None = None,
-    ) -> Response:
-        """Answer with the status of a success and a stream, which may promise a length."""
-        kind = content_type or self.content_type or "application/octet-stream"
-        headers = {**self.headers, "Content-Type": kind}
-        if length is not None:
-            headers["Content-Length"] = str(length)
-        return StreamingResponse(content, self.status, headers)
-
-    def respond(
-        self,
-        content: bytes | str,
-        *,
-        status: int,
+        content: bytes | str | AsyncIterator[bytes],
         content_type: str | None,
+        *,
+        status: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Answer with something else altogether."""
+        """Answer with something else, or otherwise."""
         kind = {"Content-Type": content_type} if content_type else {}
-        return Response(content, status, {**self.headers, **kind, **(headers or {})})
+        told = status or self.status, {**self.headers, **kind, **(headers or {})}
+        if isinstance(content, bytes | str):
+            return Response(content, *told)
+        return StreamingResponse(content, *told)
 
     async def head(self, length: int) -> bytes:
         """Take the first bytes of the content, or all of it if it is shorter."""
@@ -82,22 +69,21 @@ def play(fault: Fault, exchange: Exchange) -> ASGIApp:
 
 def _error_status(fault: Fault, exchange: Exchange, status: int) -> Response:
     kind: str | None = _JSON
-    body = fault.body
+    body = fault["body"]
     if body is None:
         kind, body = exchange.error(
             status,
-            message=fault.message or f"The stub was told to answer {status}",
-            metadata=dict(fault.metadata or {"provider_name": "stub"}),
+            message=fault["message"] or f"The stub was told to answer {status}",
+            metadata=dict(fault["metadata"] or {"provider_name": "stub"}),
             user_id="stub-user",
         )
     if isinstance(body, Mapping):
         body = json.dumps(body)
-    response = exchange.respond(body, status=status, content_type=fault.content_type or kind)
-    if fault.retry_after is not None:
-        response.headers["Retry-After"] = str(fault.retry_after)
-    if status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    response.headers.update(fault.headers)
+    headers: dict[str, str] = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if fault["retry_after"] is not None:
+        headers["Retry-After"] = str(fault["retry_after"])
+    response = exchange.reply(body, fault["content_type"] or kind, status=status, headers=headers)
+    response.headers.update(fault["headers"] or {})
     return response
 
 
@@ -121,12 +107,12 @@ def _reset(fault: Fault, exchange: Exchange) -> ASGIApp:
 
 
 async def _until_stalled(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
-    yield await exchange.head(fault.after)
+    yield await exchange.head(fault["after"])
     await anyio.sleep_forever()
 
 
 async def _until_cut(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
-    yield await exchange.head(fault.after)
+    yield await exchange.head(fault["after"])
     exchange.hang_up(reset=False)
     await anyio.sleep_forever()
 
@@ -135,7 +121,7 @@ async def _dripping(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
     async for chunk in exchange.content:
         for value in chunk:
             yield bytes([value])
-            await anyio.sleep(fault.interval)
+            await anyio.sleep(fault["interval"])
 
 
 async def _odd(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
@@ -147,11 +133,11 @@ async def _odd(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
 
 
 def _streamed(content: Callable[[Fault, Exchange], AsyncIterator[bytes]]) -> Play:
-    return lambda fault, exchange: exchange.stream(content(fault, exchange))
+    return lambda fault, exchange: exchange.reply(content(fault, exchange), exchange.content_type)
 
 
 def _always(status: int, content_type: str, body: str) -> Play:
-    return lambda _, exchange: exchange.respond(body, status=status, content_type=content_type)
+    return lambda _, exchange: exchange.reply(body, content_type, status=status)
 
 
 def _page(title: str) -> str:
@@ -162,26 +148,26 @@ _FAILED = {"error": {"code": 502, "message": "An error with the status of a succ
 PLAYS: Mapping[str, Play] = {
     "stall": lambda fault, exchange: _silence,
     "stall-midway": _streamed(_until_stalled),
-    "slow": lambda fault, exchange: later(fault.delay, exchange.answer()),
+    "slow": lambda fault, exchange: later(fault["delay"], exchange.answer()),
     "drip": _streamed(_dripping),
     "reset": _reset,
-    "cut": lambda fault, exchange: exchange.stream(
-        _until_cut(fault, exchange), length=fault.after + 48_000
+    "cut": lambda fault, exchange: exchange.reply(
+        _until_cut(fault, exchange),
+        exchange.content_type,
+        headers={"Content-Length": str(fault["after"] + 48_000)},
     ),
     "cut-chunked": _streamed(_until_cut),
     "odd": _streamed(_odd),
-    "empty": lambda fault, exchange: exchange.respond(
-        b"", status=exchange.status, content_type=exchange.content_type
-    ),
+    "empty": lambda fault, exchange: exchange.reply(b"", exchange.content_type),
     "html": _always(200, "text/html", _page("Log in")),
     "html-502": _always(502, "text/html", _page("502 Bad Gateway")),
     "json": _always(200, _JSON, json.dumps(_FAILED)),
-    "wrong-content-type": lambda fault, exchange: exchange.stream(
-        exchange.content, content_type="text/plain; charset=utf-8"
+    "wrong-content-type": lambda fault, exchange: exchange.reply(
+        exchange.content, "text/plain; charset=utf-8"
     ),
     "not-json": _always(500, _JSON, '{"error": {"code": 500, "mess'),
     "other-shape": _always(500, _JSON, '[{"detail": "another shape"}]'),
-    "redirect": lambda fault, exchange: exchange.respond(
-        b"", status=307, content_type="text/plain", headers={"Location": fault.to}
+    "redirect": lambda fault, exchange: exchange.reply(
+        b"", "text/plain", status=307, headers={"Location": fault["to"]}
     ),
 }

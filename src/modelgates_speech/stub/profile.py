@@ -6,15 +6,18 @@ import math
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+
+import attrs
 
 from modelgates_speech.stub.faults import Fault
+from modelgates_speech.stub.schemas import check
+from modelgates_speech.stub.usage import body_schema
 
 # In seconds: what a rate limit counts in.
 WINDOW = 60.0
 
 
-@dataclass(frozen=True)
+@attrs.frozen
 class Profile:
     """How all valid requests are answered that meet no fault.
 
@@ -36,17 +39,10 @@ class Profile:
     rate_limit: int = 0
     credits: int | None = None
 
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            most = 1 if name == "failures" else math.inf
-            whole = name in {"rate_limit", "credits"}
-            if value is None and name == "credits":
-                continue
-            number = float(value) if isinstance(value, int if whole else int | float) else -1.0
-            if isinstance(value, bool) or not 0 <= number <= most or number == math.inf:
-                kind = "a whole number" if whole else "a number"
-                upto = " to 1" if most == 1 else " or more"
-                raise ValueError(f"{name} is {kind}, 0{upto}, not {value!r}")
+    def __attrs_post_init__(self) -> None:
+        schema = body_schema("/_stub/profile", "put")
+        for name, value in attrs.asdict(self).items():
+            check(name, value, schema["properties"][name])
 
 
 class Course:

@@ -8,9 +8,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from modelgates_speech.stub.server import StubServer
+
+
+_passed = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember for the fixture whether the test itself has passed."""
+    report = yield
+    if call.when == "call":
+        item.stash[_passed] = report.passed
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -40,12 +54,11 @@ def modelgates_stub(
     stub.reset()
     monkeypatch.setenv("MODELGATES_BASE_URL", stub.base_url)
     monkeypatch.setenv("MODELGATES_API_KEY", stub.api_key)
-    failed = request.session.testsfailed
     yield stub
     unmet, received = stub.pending_faults, stub.requests
     stub.reset()
-    # A test that failed has said already that it went another way.
-    if unmet and request.session.testsfailed == failed:
+    # A test that failed, or skipped itself, has said already that it went another way.
+    if unmet and request.node.stash.get(_passed, False):
         times = Counter(map(str, unmet))
         faults = "\n".join(f"  {fault}{f', {n} times' * (n > 1)}" for fault, n in times.items())
         came = "\n".join(f"  {request}" for request in received) or "  (no request)"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 REDACTED = "[redacted]"
 
 
-@dataclass(frozen=True)
+@attrs.frozen
 class RecordedRequest:
     """One request that the stub received, and how it was answered.
 
@@ -59,7 +60,7 @@ def redact(headers: Iterable[tuple[str, str]], secret: frozenset[str]) -> Mappin
     return MappingProxyType(kept)
 
 
-@dataclass(frozen=True)
+@attrs.frozen
 class Seen:
     """What is said of an answer on the terminal, seconds of audio if PCM; no key, no text."""
 

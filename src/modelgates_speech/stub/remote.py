@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import dataclasses
 import importlib
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
+import attrs
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, request_response
 
 from modelgates_speech.stub.control import KEPT_REQUESTS, Stub
 from modelgates_speech.stub.document import Document, RefusedError
 from modelgates_speech.stub.profile import Profile
 from modelgates_speech.stub.requests import parse_json
-from modelgates_speech.stub.shapes import fields
+from modelgates_speech.stub.schemas import fields
+from modelgates_speech.stub.usage import CONTROL
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
 
@@ -31,18 +31,22 @@ SCOPE_HEADER = "X-Stub-Scope"
 LARGEST = 1024 * 1024
 
 
-def routes(stub: Stub, document: Document) -> list[Route]:
+def routes(stub: Stub, document: Document) -> list[BaseRoute]:
     """Give the routes of the control."""
 
-    def controlled(handle: Callable[[Stub, Request], Awaitable[Response]]) -> Any:
-        async def endpoint(request: Request) -> Response:
-            scope = request.headers.get(SCOPE_HEADER)
-            try:
-                return await handle(stub.scope(scope) if scope else stub, request)
-            except (RefusedError, TypeError, ValueError) as error:
-                return JSONResponse({"error": {"message": str(error)}}, 400)
-
-        return endpoint
+    async def controlled(request: Request) -> Response:
+        path = request.url.path.removeprefix(request.scope["root_path"] + "/")
+        scope = request.headers.get(SCOPE_HEADER)
+        handlers = _HANDLERS.get(path, {})
+        handle = handlers.get("GET" if request.method == "HEAD" else request.method)
+        if handle is None:
+            allow = {"Allow": ", ".join(handlers)} if handlers else None
+            message = f"the control has no {request.method} /_stub/{path}"
+            return JSONResponse({"error": {"message": message}}, 405 if allow else 404, allow)
+        try:
+            return await handle(stub.scope(scope) if scope else stub, request)
+        except (RefusedError, ValueError) as error:
+            return JSONResponse({"error": {"message": str(error)}}, 400)
 
     async def followed(_: Request) -> Response:
         return JSONResponse(document.contents)
@@ -52,21 +56,15 @@ def routes(stub: Stub, document: Document) -> list[Route]:
         text = yaml.safe_dump(document.contents, sort_keys=False, allow_unicode=True)
         return Response(text, media_type="application/yaml")
 
-    async def described(_: Request) -> Response:
-        return FileResponse(Path(__file__).with_name("control.json"))
-
     return [
         Route("/openapi.json", followed),
         Route("/openapi.yaml", followed_as_yaml),
-        Route("/_stub/openapi.json", described),
-        Route("/_stub/health", controlled(_health)),
-        Route("/_stub/requests", controlled(_requests)),
-        Route("/_stub/faults", controlled(_pending)),
-        Route("/_stub/faults", controlled(_inject), methods=["POST"]),
-        Route("/_stub/profile", controlled(_profile)),
-        Route("/_stub/profile", controlled(_set_profile), methods=["PUT"]),
-        Route("/_stub/reset", controlled(_reset), methods=["POST"]),
+        Mount("/_stub", request_response(controlled)),
     ]
+
+
+async def _described(_: Stub, __: Request) -> Response:
+    return JSONResponse(CONTROL)
 
 
 async def _health(_: Stub, __: Request) -> Response:
@@ -75,9 +73,9 @@ async def _health(_: Stub, __: Request) -> Response:
 
 async def _requests(stub: Stub, request: Request) -> Response:
     last = request.query_params.get("last", str(KEPT_REQUESTS))
-    if not re.fullmatch("[0-9]+", last) or not int(last):
+    if not re.fullmatch("0*[1-9][0-9]*", last):
         raise ValueError(f"last is a whole number, 1 or more, not {last!r}")
-    wanted = stub.requests[-int(last) :]
+    wanted = stub.requests[-int(last.lstrip("0")[:9]) :]  # Python reads no number of any length
     return JSONResponse({"requests": [as_json(request) for request in wanted]})
 
 
@@ -89,21 +87,16 @@ async def _inject(stub: Stub, request: Request) -> Response:
     asked = await _object(request)
     if "fault" not in asked:
         raise ValueError("fault is missing: a status such as 429, or a name such as cut")
-    name, times = asked.pop("fault"), asked.pop("times", 1)
-    if isinstance(name, bool) or not isinstance(name, int | str):
-        raise ValueError(f"fault is a status or a name, not {json.dumps(name)}")
-    if isinstance(times, bool) or not isinstance(times, int) or not 1 <= times <= 1000:
-        raise ValueError(f"times is a whole number from 1 to 1000, not {json.dumps(times)}")
-    stub.fail_next(name, times=times, **asked)
+    stub.fail_next(asked.pop("fault"), **asked)
     return await _pending(stub, request, 201)
 
 
 async def _profile(stub: Stub, _: Request) -> Response:
-    return JSONResponse(dataclasses.asdict(stub.profile))
+    return JSONResponse(attrs.asdict(stub.profile))
 
 
 async def _set_profile(stub: Stub, request: Request) -> Response:
-    asked, known = await _object(request), Profile.__dataclass_fields__
+    asked, known = await _object(request), attrs.fields_dict(Profile)
     if stray := sorted(asked.keys() - known):
         raise ValueError(f"a profile has no {', '.join(stray)}; there are {', '.join(known)}")
     stub.profile = Profile(**asked)
@@ -133,12 +126,25 @@ async def _object(request: Request) -> dict[str, Any]:
     return dict(fields(found))
 
 
+_HANDLERS: Mapping[str, Mapping[str, Callable[[Stub, Request], Awaitable[Response]]]] = {
+    "openapi.json": {"GET": _described},
+    "health": {"GET": _health},
+    "requests": {"GET": _requests},
+    "faults": {"GET": _pending, "POST": _inject},
+    "profile": {"GET": _profile, "PUT": _set_profile},
+    "reset": {"POST": _reset},
+}
+
+
 def as_json(request: RecordedRequest) -> dict[str, Any]:
     """Give a recorded request as JSON; a body that is neither JSON nor text in base64."""
-    found = {**vars(request), "headers": dict(request.headers)}
+    found = attrs.asdict(request, recurse=False) | {"headers": dict(request.headers)}
     if isinstance(request.body, bytes):
         try:
             found["body"] = request.body.decode("utf-8")
         except UnicodeDecodeError:
             found["body"] = {"base64": base64.b64encode(request.body).decode()}
+    else:
+        # A number may be larger than a machine holds; then its name has to do.
+        found["body"] = json.loads(json.dumps(request.body), parse_constant=str)
     return found

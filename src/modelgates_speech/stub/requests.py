@@ -13,7 +13,7 @@ from modelgates_speech.stub.document import Document, Operation, RefusedError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelgates_speech.stub.shapes import Json
+    from modelgates_speech.stub.schemas import Json
 
 # Stricter clients send a token of fewer characters; keys of real APIs have others.
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
@@ -65,7 +65,8 @@ def _parse_body(
     media_type, charset = _media_type(content_type)
     if media_type not in operation.bodies:
         accepted = ", ".join(operation.bodies)
-        raise RefusedError(400, f"Content-Type is {content_type!r}, must be {accepted}")
+        given = "missing" if content_type is None else repr(content_type)
+        raise RefusedError(400, f"Content-Type is {given}, must be {accepted}")
     if "json" not in media_type:
         return raw
     if charset not in {None, "utf-8", "utf8", "us-ascii"}:

@@ -6,11 +6,18 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from jsonschema import Draft202012Validator, FormatChecker, validators
 
-from modelgates_speech.stub.shapes import Json, fields
+# JSON is of any shape until it has been validated, and validating is not for the type checker.
+Json: TypeAlias = Any
+
+
+def fields(value: Json) -> Mapping[str, Json]:
+    """Look at a JSON value as an object; at anything else as an object without fields."""
+    return cast("Mapping[str, Json]", value) if isinstance(value, Mapping) else {}
+
 
 BASE = "urn:modelgates:openapi"
 
@@ -19,6 +26,17 @@ def in_json(message: str, value: Json) -> str:
     """Write a value in a message as JSON has it, where the library writes it as Python does."""
     shown, meant = repr(value), json.dumps(value, ensure_ascii=False)
     return message.replace(shown, meant) if len(shown) > 1 else message
+
+
+def check(name: str, value: object, schema: Mapping[str, Json]) -> None:
+    """Refuse a value of the control that does not fit its schema: a `ValueError` that names it."""
+    about = schema["description"].rstrip(".")
+    try:
+        plain = json.loads(json.dumps(value, allow_nan=False, default=dict))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: {value!r} is nothing that JSON can hold ({about})") from error
+    for problem in Validator(schema).iter_errors(plain):
+        raise ValueError(f"{name}: {in_json(problem.message, plain)} ({about})")
 
 
 def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> Any:

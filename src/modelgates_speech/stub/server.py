@@ -15,16 +15,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
+import attrs
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from modelgates_speech.stub.app import create_app
 from modelgates_speech.stub.control import DEFAULT_API_KEY, Stub
 from modelgates_speech.stub.document import load
-from modelgates_speech.stub.faults import describe
 from modelgates_speech.stub.reach import Authority, Guard
 from modelgates_speech.stub.remote import everything_read
 from modelgates_speech.stub.speech import default_engine
+from modelgates_speech.stub.usage import describe
 
 if TYPE_CHECKING:
     import os
@@ -174,6 +175,7 @@ class _Running:
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # a connection is known by its own address
             timeout_keep_alive=60,
         )
         config.load()
@@ -297,10 +299,12 @@ def serve(
     stub = StubServer(host, port, **options)
 
     def say(line: str) -> None:
-        if not quiet:
-            print(line, file=output or sys.stdout, flush=True)
+        # Whoever started it may have read what it wanted, and closed the pipe.
+        with contextlib.suppress(BrokenPipeError):
+            if not quiet:
+                print(line, file=output or sys.stdout, flush=True)
 
-    stub.on_answer = lambda seen: say(json.dumps(vars(seen)) if as_json else str(seen))
+    stub.on_answer = lambda seen: say(json.dumps(attrs.asdict(seen)) if as_json else str(seen))
     # Ctrl-C may come at any time from here on, the end of `with` included.
     with contextlib.suppress(KeyboardInterrupt), stub:
         ready = {"base_url": stub.base_url, "api_key": stub.api_key, "speech": stub.engine_name}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import json
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import attrs
 from starlette.responses import Response, StreamingResponse
 
+from modelgates_speech.config import is_loopback
 from modelgates_speech.errors import SaveError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.stub.document import RefusedError
@@ -24,17 +26,18 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from modelgates_speech.stub.shapes import Json
+    from modelgates_speech.stub.schemas import Json
 
 # What concerns one connection, or the stub itself.
 _NOT_PASSED_ON = {
     *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
     *("transfer-encoding", "upgrade", "host", "accept-encoding", "prefer", "x-stub-scope"),
+    *("content-length", "date", "server"),
 }
-_NOT_KEPT = _NOT_PASSED_ON | {"content-length", "set-cookie"}
+_NOT_KEPT = _NOT_PASSED_ON | {"set-cookie"}
 
 
-@dataclass(frozen=True)
+@attrs.frozen
 class Call:
     """A request, with its path below the base URL, its body as sent and parsed, and its keys."""
 
@@ -83,8 +86,12 @@ class Replay:
         if not told.exists():
             message = f"This request was never recorded in {self._folder}: make it with --record"
             raise RefusedError(404, message)
-        known = json.loads(told.read_text("utf-8"))
-        return Response(kept.read_bytes(), known["status"], dict(known["headers"]))
+        try:
+            known = json.loads(told.read_text("utf-8"))
+            return Response(kept.read_bytes(), known["status"], dict(known["headers"]))
+        except (OSError, LookupError, TypeError, ValueError) as error:
+            message = f"{told} is not a recording that can be read: {error!r}"
+            raise RefusedError(500, message) from error
 
 
 class Recording:
@@ -103,9 +110,11 @@ class Recording:
 
     def __init__(self, folder: str | os.PathLike[str], *, upstream: str) -> None:
         url = urlsplit(upstream)
-        near = url.scheme == "http" and url.hostname in {"localhost", "127.0.0.1", "::1"}
-        if not url.hostname or not (url.scheme == "https" or near):
-            raise ValueError(f"upstream must be an https URL, not {upstream!r}")
+        near = url.scheme == "http" and is_loopback(url.hostname or "")
+        if not url.hostname or url.query or not (url.scheme == "https" or near):
+            raise ValueError(f"upstream must be an https URL, without a query, not {upstream!r}")
+        if "@" in url.netloc:
+            raise ValueError("upstream must be without credentials: a client's key is passed on")
         self._upstream = upstream.rstrip("/")
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -131,23 +140,17 @@ class Recording:
         return StreamingResponse(self._kept(call, client, answer), answer.status_code, passed)
 
     async def _kept(self, call: Call, client: Any, answer: Any) -> AsyncIterator[bytes]:
-        received, last = bytearray(), b""
-        try:
+        received = bytearray()
+        async with contextlib.aclosing(client), contextlib.aclosing(answer):
             async for chunk in answer.aiter_raw():
                 received += chunk
-                if last:
-                    yield last
-                last = chunk
-        finally:
-            await answer.aclose()
-            await client.aclose()
+                yield chunk
         try:
             # Before the end is passed on: whoever has it may replay it at once.
             self._keep(call, answer, bytes(received))
         except SaveError as error:
             # The client has its answer all the same.
             logging.getLogger("modelgates_speech.stub").error("an answer was not kept: %s", error)
-        yield last
 
     def _keep(self, call: Call, answer: Any, body: bytes) -> None:
         shown = [pair for pair in answer.headers.items() if pair[0].lower() not in _NOT_KEPT]
@@ -156,6 +159,8 @@ class Recording:
         if "json" in kind or kind.startswith("text/"):
             body = call.redact(body)
         told, kept = call.files(self._folder)
+        if answer.is_error and told.exists():
+            return  # A refused key, or a bad moment, is no reason to forget what came before.
         # What is told is there last: what is not there was not recorded.
         text = json.dumps(known, indent=1, ensure_ascii=False).encode()
         for path, content in ((kept, body), (told, call.redact(text))):

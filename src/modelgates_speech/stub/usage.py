@@ -1,17 +1,67 @@
-"""How to call the API by hand, for people; without the web framework, for the help."""
+"""How to call the API by hand and make it fail, for people; without any library, for the help."""
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import textwrap
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+MAGIC_PREFIX = "stub/"
+# The OpenAPI document of the control; programs in other languages read it as well.
+CONTROL: Mapping[str, Any] = json.loads(Path(__file__).with_name("control.json").read_text("utf-8"))
 
 _EMPTY = {"number": 1, "integer": 1, "boolean": True, "object": dict[str, object](), "array": ()}
 SAMPLES = {"input": "Hello world.", "model": "any/model", "voice": "alloy"}
+
+
+class Kind(NamedTuple):
+    """A kind of fault: what it is called, what it does, and the schemas of what can be set."""
+
+    name: str
+    does: str
+    options: Mapping[str, Mapping[str, Any]]
+
+
+def body_schema(path: str, method: str) -> Mapping[str, Any]:
+    """The schema of what a request to the control holds."""
+    body = CONTROL["paths"][path][method]["requestBody"]
+    schema: Mapping[str, Any] = body["content"]["application/json"]["schema"]
+    return schema
+
+
+def _kinds() -> Iterator[Kind]:
+    for kind in body_schema("/_stub/faults", "post")["oneOf"]:
+        options = {**kind["properties"]}
+        name = options.pop("fault").get("const", "400 ... 599")
+        del options["times"]
+        yield Kind(name, kind["description"], options)
+
+
+STATUS, *_others = _kinds()
+TIMES = body_schema("/_stub/faults", "post")["oneOf"][0]["properties"]["times"]
+KINDS = {kind.name: kind for kind in _others}
+
+
+def _seconds_or_date(text: str) -> int | str:
+    return int(text) if re.fullmatch("-?[0-9]{1,9}", text) else text
+
+
+# What model names and headers can set, and how their text is read.
+SETTINGS: Mapping[str, Callable[[str], Any]] = {
+    "times": int,
+    "retry-after": _seconds_or_date,
+    "message": str,
+    "after": int,
+    "delay": float,
+    "interval": float,
+    "to": str,
+}
 
 
 class Field(NamedTuple):
@@ -58,3 +108,17 @@ def _sample(field: Field) -> object:
     if field.values:
         return field.values[0]
     return SAMPLES.get(field.name, _EMPTY.get(field.type, "text"))
+
+
+def describe() -> str:
+    """Say every magic model name and what it does, a line each, for people."""
+    rows = [(f"{MAGIC_PREFIX}{kind.name}", kind.does) for kind in (STATUS, *KINDS.values())]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"  {name:<{width}}  {does}" for name, does in rows]
+    lines += [
+        "",
+        "Settings follow a question mark: stub/429?retry-after=1, stub/cut?after=5000. There are",
+        f"{', '.join(SETTINGS)}; a fault takes those that concern it.",
+        "stub/503?times=2 fails twice, then answers once as usual, then begins again.",
+    ]
+    return "\n".join(lines)
