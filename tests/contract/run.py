@@ -21,7 +21,7 @@ from schemathesis.checks import load_all_checks
 from schemathesis.python.asgi import ASGIClient
 
 from modelgates_speech.stub import StubServer, create_app
-from modelgates_speech.stub.tones import Tones
+from modelgates_speech.stub.engine import Tones
 from tests.contract.defects import DEFECTS
 from tests.contract.ledger import Ledger, characters_of
 from tests.contract.settings import KEY_VARIABLE, ROOT, STUB_KEY, Settings

@@ -21,7 +21,7 @@ from modelgates_speech import (
     _binding,
 )
 from modelgates_speech.stub import StubServer
-from modelgates_speech.stub.tones import Tones
+from modelgates_speech.stub.engine import Tones
 from tests.edition import (
     BODY,
     DOCUMENT,

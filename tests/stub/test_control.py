@@ -8,7 +8,7 @@ import pytest
 import schemathesis
 
 from modelgates_speech.stub import Profile, StubServer
-from modelgates_speech.stub.tones import Tones
+from modelgates_speech.stub.engine import Tones
 
 from .conftest import BODY, REFERENCE, connect
 

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from modelgates_speech.stub import StubServer, create_app
+from modelgates_speech.stub.engine import Tones
 from modelgates_speech.stub.reach import Guard
-from modelgates_speech.stub.tones import Tones
 
 from .conftest import BODY, REFERENCE
 

@@ -10,10 +10,9 @@ import miniaudio
 import pytest
 
 from modelgates_speech.stub import StubServer, speech
-from modelgates_speech.stub.engine import EngineUnavailableError
+from modelgates_speech.stub.engine import EngineUnavailableError, Tones
 from modelgates_speech.stub.espeak import Espeak
 from modelgates_speech.stub.speech import pieces, synthesize
-from modelgates_speech.stub.tones import Tones
 
 from .conftest import BODY, REFERENCE, connect
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from modelgates_speech.stub import Recording, Replay, StubServer
-from modelgates_speech.stub.tones import Tones
+from modelgates_speech.stub.engine import Tones
 
 from .conftest import BODY, REFERENCE, connect
 

@@ -26,15 +26,16 @@ class _StubCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from modelgates_speech._binding import ARGUMENTS, BASE_URL
-        from modelgates_speech.stub.usage import Field, describe, usage
+        from modelgates_speech.stub.usage import describe, usage
 
-        fields = [
-            Field(each["name"], each["type"], each["required"], each["values"], each["description"])
-            for each in ARGUMENTS.values()
-        ]
+        fields = {
+            name: {"type": each["type"], "enum": each["values"], "description": each["description"]}
+            for name, each in ARGUMENTS.items()
+        }
+        required = [name for name, each in ARGUMENTS.items() if each["required"]]
         url = f"http://127.0.0.1:8080{urlsplit(BASE_URL).path}/audio/speech"
         formatter.write_paragraph()
-        formatter.write(f"{usage(url, fields)}\n\n")
+        formatter.write(f"{usage(url, fields, required)}\n\n")
         formatter.write("Magic models, with which any client can make the stub misbehave:\n")
         formatter.write(describe() + "\n")
 

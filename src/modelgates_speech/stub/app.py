@@ -25,7 +25,7 @@ from modelgates_speech.stub.control import Stub
 from modelgates_speech.stub.document import Document, Operation, RefusedError, load
 from modelgates_speech.stub.faults import Fault, from_preference
 from modelgates_speech.stub.misbehave import Exchange, later, play
-from modelgates_speech.stub.records import RecordedRequest, Seen, redact
+from modelgates_speech.stub.records import RecordedRequest, redact
 from modelgates_speech.stub.remote import SCOPE_HEADER, routes
 from modelgates_speech.stub.requests import authorize, parse_json, validate
 from modelgates_speech.stub.schemas import Json, fields
@@ -117,7 +117,7 @@ async def _root(document: Document, request: Request) -> Response:
     parts = [
         "This is the ModelGates stub: a local double of the API that speaks.",
         "\n  ".join(["Operations:", *(f"{each.method} {each.path}" for each, _ in known)]),
-        *[usage(url + each.path, asked) for each, asked in known if asked][:1],
+        *[usage(url + each.path, *asked) for each, asked in known if asked[0]][:1],
         f"Models that misbehave:\n{describe()}",
         "Every other model speaks.\n",
     ]
@@ -167,16 +167,15 @@ class _Path:
             pass
         finally:
             heard = sent.get("status") == 200 and scope.get("modelgates.pcm")
-            self.service.stub.on_answer(
-                Seen(
-                    method=request.method,
-                    path=quote(request.url.path),
-                    status=sent.get("status"),
-                    characters=scope.get("modelgates.characters", 0),
-                    seconds=sent["size"] / BYTES_PER_SECOND if heard else None,
-                    milliseconds=(time.perf_counter() - began) * 1000,
-                )
-            )
+            seen = {
+                "method": request.method,
+                "path": quote(request.url.path),
+                "status": sent.get("status"),
+                "characters": scope.get("modelgates.characters", 0),
+                "seconds": sent["size"] / BYTES_PER_SECOND if heard else None,
+                "milliseconds": (time.perf_counter() - began) * 1000,
+            }
+            self.service.stub.on_answer(seen)
 
 
 @attrs.frozen

@@ -12,9 +12,9 @@ from modelgates_speech.stub.schemas import check, fields
 from modelgates_speech.stub.usage import TIMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
-    from modelgates_speech.stub.records import RecordedRequest, Seen
+    from modelgates_speech.stub.records import RecordedRequest
 
 DEFAULT_API_KEY = "stub-key"
 
@@ -49,8 +49,8 @@ class Stub:
         self._met: dict[str, int] = {}
         self._answered = 0
         self._scopes: dict[str, Stub] = {}
-        # Called with each answer when it has ended; for the terminal.
-        self.on_answer: Callable[[Seen], None] = lambda seen: None
+        # Called with what the terminal says of an answer that has ended: no key, no text.
+        self.on_answer: Callable[[Mapping[str, Any]], None] = lambda seen: None
         self._first_profile = profile or Profile()
         self.course = Course(self._first_profile)
 

@@ -15,7 +15,6 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from modelgates_speech.stub.schemas import BASE, FORMATS, Json, Validator, absolute, fields, in_json
-from modelgates_speech.stub.usage import Field
 
 if TYPE_CHECKING:
     import os
@@ -204,22 +203,11 @@ class Document:
             name: fields(self._resolve(value)) for part in found for name, value in part.items()
         }
 
-    def fields_of(self, operation: Operation) -> list[Field]:
-        """Give what the JSON of a request may hold; nothing where it is not JSON."""
+    def fields_of(self, operation: Operation) -> tuple[Mapping[str, Mapping[str, Json]], set[str]]:
+        """Give the schemas of what the JSON of a request may hold, and what it must hold."""
         schema = _json(operation.bodies)
-        required = {
-            name for part in self._parts(schema, "allOf") for name in part.get("required", [])
-        }
-        return [
-            Field(
-                name=name,
-                type=str(known.get("type", "any")),
-                required=name in required,
-                values=[str(each) for each in known.get("enum", [])],
-                text=str(known.get("description", "")),
-            )
-            for name, known in self._properties(schema).items()
-        ]
+        required = (part.get("required", []) for part in self._parts(schema, "allOf"))
+        return self._properties(schema), {name for names in required for name in names}
 
     def headers(self, operation: Operation | None, status: int) -> dict[str, str]:
         """Make the headers that the response of a status must have."""

@@ -58,22 +58,3 @@ def redact(headers: Iterable[tuple[str, str]], secret: frozenset[str]) -> Mappin
         known = kept.get(name.lower())
         kept[name.lower()] = shown if known is None else f"{known}, {shown}"
     return MappingProxyType(kept)
-
-
-@attrs.frozen
-class Seen:
-    """What is said of an answer on the terminal, seconds of audio if PCM; no key, no text."""
-
-    method: str
-    path: str
-    status: int | None
-    characters: int
-    seconds: float | None
-    milliseconds: float
-
-    def __str__(self) -> str:
-        audio = "" if self.seconds is None else f", {self.seconds:.2f} s of audio"
-        return (
-            f"{self.method} {self.path} {self.status or 'no answer'} "
-            f"{self.characters} characters{audio}, {self.milliseconds:.0f} ms"
-        )

@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
-import attrs
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -304,7 +303,7 @@ def serve(
             if not quiet:
                 print(line, file=output or sys.stdout, flush=True)
 
-    stub.on_answer = lambda seen: say(json.dumps(attrs.asdict(seen)) if as_json else str(seen))
+    stub.on_answer = lambda seen: say(json.dumps(seen) if as_json else _line(seen))
     # Ctrl-C may come at any time from here on, the end of `with` included.
     with contextlib.suppress(KeyboardInterrupt), stub:
         ready = {"base_url": stub.base_url, "api_key": stub.api_key, "speech": stub.engine_name}
@@ -315,6 +314,12 @@ def serve(
             Path(ready_file).write_text(f"{stub.base_url}\n", encoding="utf-8")
         while True:
             time.sleep(3600)
+
+
+def _line(seen: Mapping[str, Any]) -> str:
+    audio = "" if seen["seconds"] is None else f", {seen['seconds']:.2f} s of audio"
+    answered = f"{seen['status'] or 'no answer'} {seen['characters']} characters{audio}"
+    return f"{seen['method']} {seen['path']} {answered}, {seen['milliseconds']:.0f} ms"
 
 
 def _usage(stub: StubServer) -> str:

@@ -9,9 +9,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from modelgates_speech.stub.audio import SAMPLE_RATE, SAMPLE_WIDTH
-from modelgates_speech.stub.engine import Engine, EngineUnavailableError, languages
+from modelgates_speech.stub.engine import Engine, EngineUnavailableError, Tones, languages
 from modelgates_speech.stub.espeak import Espeak
-from modelgates_speech.stub.tones import Tones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

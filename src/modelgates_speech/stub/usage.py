@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping
 
 MAGIC_PREFIX = "stub/"
 # The OpenAPI document of the control; programs in other languages read it as well.
@@ -64,30 +64,25 @@ SETTINGS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-class Field(NamedTuple):
-    """A property of a request."""
-
-    name: str
-    type: str
-    required: bool
-    values: Sequence[str]
-    text: str
-
-
-def usage(url: str, fields: Iterable[Field], *, key: str = "KEY") -> str:
-    """Say what a request to `url` is, and give one to paste into a shell."""
-    known = list(fields)
-    width = max((len(field.name) for field in known), default=0)
+def usage(
+    url: str,
+    fields: Mapping[str, Mapping[str, Any]],
+    required: Container[str],
+    *,
+    key: str = "KEY",
+) -> str:
+    """Say what a request to `url` is, of fields with their schemas, and give one for a shell."""
+    width = max(map(len, fields), default=0)
     lines = [
         f"A request is a POST of JSON to {url}",
         "with the headers `Authorization: Bearer <key>` and `Content-Type: application/json`:",
         "",
-        *(_line(field, width) for field in known),
+        *(_line(name, width, known, required) for name, known in fields.items()),
         "",
         "The answer is audio: 16-bit PCM, little-endian, 24 kHz, mono, or MP3. For example:",
         "",
     ]
-    body = {field.name: _sample(field) for field in known if field.required}
+    body = {name: _sample(name, known) for name, known in fields.items() if name in required}
     lines += [
         f"  curl {shlex.quote(url)} \\",
         f"    -H {shlex.quote(f'Authorization: Bearer {key}')} \\",
@@ -97,17 +92,16 @@ def usage(url: str, fields: Iterable[Field], *, key: str = "KEY") -> str:
     return "\n".join(lines)
 
 
-def _line(field: Field, width: int) -> str:
-    kind = " or ".join(field.values[:8]) or field.type
-    asked = ", required" if field.required else ""
-    text = textwrap.shorten(f"{kind}{asked}. {field.text}", 96 - width, placeholder=" ...")
-    return f"  {field.name:<{width}}  {text}"
+def _line(name: str, width: int, known: Mapping[str, Any], required: Container[str]) -> str:
+    kind = " or ".join(map(str, known.get("enum", [])[:8])) or str(known.get("type", "any"))
+    asked = ", required" if name in required else ""
+    text = f"{kind}{asked}. {known.get('description', '')}"
+    return f"  {name:<{width}}  {textwrap.shorten(text, 96 - width, placeholder=' ...')}"
 
 
-def _sample(field: Field) -> object:
-    if field.values:
-        return field.values[0]
-    return SAMPLES.get(field.name, _EMPTY.get(field.type, "text"))
+def _sample(name: str, known: Mapping[str, Any]) -> object:
+    first = SAMPLES.get(name, _EMPTY.get(str(known.get("type")), "text"))
+    return next(iter(known.get("enum", [])), first)
 
 
 def describe() -> str:
