@@ -12,10 +12,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "modelgates_speech"
 
 # Of lines, docstrings and blank ones included. The sums are those of today, so that they can only
-# fall: the design wants 2,900 and 6,500.
+# fall: the design wants 2,900 and 6,500, and 3,000 of the stub.
 LARGEST_FILE = 400
 TOP = 5_091
 WITHOUT_STUB = 10_147
+STUB = 3_056
 
 
 def count(file: Path) -> int:
@@ -42,6 +43,7 @@ def excesses(package: Path) -> list[str]:
     for what, files, limit in (
         ("the files at the top", top, TOP),
         ("the package without its stub", without_stub, WITHOUT_STUB),
+        ("the stub", sizes(package / "stub"), STUB),
     ):
         if (lines := sum(files.values())) > limit:
             found.append(f"{what}: {lines:,} lines, more than {limit:,}")

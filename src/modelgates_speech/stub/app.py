@@ -334,7 +334,7 @@ async def _while_somebody_listens(
         tasks.start_soon(watch, tasks.cancel_scope)
         try:
             # With this version Starlette leaves it to the server, here to us, to listen as well.
-            asgi = {**scope["asgi"], "spec_version": "2.4"}
+            asgi = {**scope.get("asgi", {}), "spec_version": "2.4"}
             await response({**scope, "asgi": asgi}, receive, send)
         except Exception as error:  # noqa: BLE001 - raised below, outside of the group
             failure = error
