@@ -89,6 +89,17 @@ def test_a_text_does_not_wait_for_another_to_end():
         engine._libraries.put(busy)
 
 
+def test_it_speaks_where_nothing_can_be_copied(environment):
+    program = """if True:
+        import tempfile
+        from modelgates_speech.stub.espeak import Espeak
+        tempfile.tempdir = "/nowhere"
+        print(len(Espeak().say("Hello.", voice="alloy", speed=1.0)) > 10_000)
+    """
+    said = subprocess.check_output([sys.executable, "-c", program], env=environment, text=True)
+    assert said == "True\n"
+
+
 def pauses(text, voice="alloy", speed=1.0):
     """The seconds of each silence longer than what is between words."""
     samples = array.array("h", say(text, Espeak(), voice=voice, speed=speed))

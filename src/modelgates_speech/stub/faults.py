@@ -36,16 +36,11 @@ class Fault:
 
     Args:
         name: A status between 400 and 599, or a name from `KINDS`.
-        retry_after: What the `Retry-After` header says: seconds, or an HTTP date.
-        message: The error's message.
-        metadata: The error's `metadata` (documented errors only).
-        body: Sent in place of the documented error body; a mapping is sent as JSON.
-        content_type: The content type of the answer.
-        headers: Added to the answer.
-        after: Bytes of audio sent before the fault, 1000 unless said.
-        delay: Seconds, 1 unless said.
-        interval: Seconds between two bytes, 0.1 unless said.
-        to: Where a redirect points.
+        given: The settings. `retry_after` is what the `Retry-After` header says: seconds, or an HTTP
+            date; `message` and `metadata` are those of a documented error; `body` is sent in its
+            place, a mapping as JSON; `content_type` is the answer's, and `headers` are added to it;
+            `after` is how many bytes of audio come before the fault (1000); `delay` is in seconds
+            (1), as is the `interval` between two bytes (0.1); `to` is where a redirect points.
 
     Raises:
         ValueError: There is no such fault, or it does not take one of the settings.
