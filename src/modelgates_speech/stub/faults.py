@@ -36,7 +36,7 @@ class Fault:
 
     Args:
         name: A status between 400 and 599, or a name from `KINDS`.
-        given: The settings. `retry_after` is what the `Retry-After` header says: seconds, or an HTTP
+        given: The settings. `retry_after` is what the header `Retry-After` says: seconds or an HTTP
             date; `message` and `metadata` are those of a documented error; `body` is sent in its
             place, a mapping as JSON; `content_type` is the answer's, and `headers` are added to it;
             `after` is how many bytes of audio come before the fault (1000); `delay` is in seconds
