@@ -179,5 +179,5 @@ def test_the_help_lists_the_magic_models(run, environment):
 def test_the_help_does_not_load_the_server(modules_loaded, environment):
     loaded = modules_loaded("stub", "--help", env=environment)
 
-    assert "modelgates_speech.stub.faults" in loaded
+    assert "modelgates_speech.stub.usage" in loaded
     assert not {"starlette", "uvicorn", "modelgates_speech.stub.server"} & loaded
