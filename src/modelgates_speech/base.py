@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ import attrs
 from modelgates_speech import _binding
 from modelgates_speech.arguments import explained, unexpected
 from modelgates_speech.audio import Receiver
+from modelgates_speech.call import Call, operation_kwargs, parse
 from modelgates_speech.config import (
     DEFAULT,
     DEFAULT_CHANNELS,
@@ -32,11 +34,12 @@ from modelgates_speech.retry import RetryPolicy, checked_policy, tries
 from modelgates_speech.settings import Options, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
 
-    from modelgates_speech.call import Call, Request
-    from modelgates_speech.replies import Border
-    from modelgates_speech.retry import Step
+    from modelgates_speech.replies import Reply
+    from modelgates_speech.transport import Transport
+    from modelgates_speech.waiting import Waiting
 
 GivenT = TypeVar("GivenT")
 T = TypeVar("T")
@@ -48,6 +51,7 @@ _inherited: list[object] = []
 class Base(Generic[GivenT]):
     """What the sync and the async client share: all but the I/O."""
 
+    _waiting: Waiting
     _settings: Settings
     _closed: bool
 
@@ -152,10 +156,30 @@ class Base(Generic[GivenT]):
             channels=call.channels or self._settings.channels,
         )
 
-    def _plan(
-        self, call: Call, accept: Callable[[Any], T]
-    ) -> tuple[Request, Border, Generator[Step, Any, tuple[Any, T]]]:
-        """What to send, what bounds it, and the steps of sending it."""
+    async def _start(self, call: Call) -> tuple[Any, Receiver]:
+        if call.cache_dir is None:
+            return await self._fetch(call)
+        from modelgates_speech.jobs.cache import start_cached
+
+        self._check_open()
+        return await start_cached(
+            self._fetch, call, self._receiver, self.base_url, waiting=self._waiting
+        )
+
+    async def _fetch(self, call: Call) -> tuple[Reply, Receiver]:
+        return await self._run(call, lambda reply: self._receiver(call, reply.headers))
+
+    async def _call(self, operation: ModuleType, arguments: dict[str, Any]) -> Any:
+        call = Call(operation=operation, kwargs=operation_kwargs(operation, arguments))
+        reply, _ = await self._run(call, lambda _: None)
+        async with aclosing(reply):
+            pieces: list[bytes] = []
+            while data := await reply.read():
+                pieces.append(data)
+        return parse(operation, reply, reply.scrub(b"".join(pieces)))
+
+    async def _run(self, call: Call, accept: Callable[[Reply], T]) -> tuple[Reply, T]:
+        """Make a call in as many tries as it takes; give it, and what `accept` makes of it."""
         from modelgates_speech.replies import Border
 
         self._check_open()
@@ -171,14 +195,19 @@ class Base(Generic[GivenT]):
             settings.api_key.secret(),
         )
         request = call.request(settings.base_url, settings.headers)
-        steps: Generator[Step, Any, tuple[Any, T]] = tries(
+        transport = await self._transport()
+        return await tries(
             f"{request.method} {request.url.partition('?')[0]}",
+            send=lambda: transport.send(request, border),
+            sleep=self._waiting.sleep,
             accept=accept,
             refusal=lambda reply, body: refusal(call, reply, body),
             policy=settings.retry if call.retry is DEFAULT else checked_policy(call.retry),
             deadline=deadline,
         )
-        return request, border, steps
+
+    async def _transport(self) -> Transport:
+        raise NotImplementedError
 
 
 def warn_unclosed(client: object, close: str) -> None:

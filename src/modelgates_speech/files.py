@@ -11,16 +11,14 @@ import stat
 import time
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 import anyio
 
 from modelgates_speech.errors import SaveError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-T = TypeVar("T")
+    from collections.abc import Iterator
 
 _MODE = 0o666
 
@@ -244,29 +242,3 @@ def _is_mount(file: Path) -> bool:
         return False
     name = re.sub(rb"[\s\\]", lambda found: b"\\%03o" % found[0][0], os.fsencode(file))
     return any(mount.split(b" ", 5)[4] == name for mount in mounts)
-
-
-async def in_thread(function: Callable[..., T], *arguments: object) -> T:
-    """Call `function` in a thread, and wait for its end even when cancelled.
-
-    To be cancelled by asyncio itself would otherwise leave the thread at work on a file that is
-    being dropped.
-    """
-    # Here, for the sync client has no need of it.
-    from anyio import to_thread
-
-    results: list[T] = []
-    failures: list[Exception] = []
-
-    async def run() -> None:
-        try:
-            results.append(await to_thread.run_sync(function, *arguments))
-        except Exception as error:  # noqa: BLE001 - raised below, where no group wraps it
-            failures.append(error)
-
-    # A task group does not end before its tasks, nor these before their threads.
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run)
-    for failure in failures:
-        raise failure
-    return results[0]

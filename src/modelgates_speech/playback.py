@@ -23,9 +23,9 @@ from modelgates_speech.errors import (
     ModelGatesError,
     PlaybackError,
 )
-from modelgates_speech.files import in_thread
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
+from modelgates_speech.waiting import in_thread
 
 if TYPE_CHECKING:
     import enum

@@ -1,8 +1,6 @@
 """What is tried again, and when: decisions alone, no I/O.
 
-Speech costs money, so the default retries only what cannot have produced any. `tries` is a call as
-a generator: it yields the steps it wants done (`Send`, `Drain`, `Sleep`) and is sent their results.
-The sync and the async client run the same generator and differ only in how they do a step.
+Speech costs money, so the default retries only what cannot have produced any.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ import math
 import random
 import re
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
@@ -26,7 +24,7 @@ from modelgates_speech.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
     from typing import Protocol
 
@@ -127,53 +125,36 @@ def checked_policy(policy: RetryPolicy | None) -> RetryPolicy | None:
 if TYPE_CHECKING:
 
     class ReplyHead(Protocol):
-        """The part of a reply that is there before its body."""
+        """A reply whose body was not read yet."""
 
         status: int
         headers: dict[str, str]
+
+        async def drain(self) -> bytes:
+            """The start of the body; then close."""
+            ...
 
 
 R = TypeVar("R", bound="ReplyHead")
 T = TypeVar("T")
 
 
-class Send:
-    """Send the request; the result is the reply, its body not yet read."""
-
-
-class Drain:
-    """Read the start of the body of `reply`, close it, and give what was read."""
-
-    __match_args__ = ("reply",)
-
-    def __init__(self, reply: Any) -> None:
-        self.reply = reply
-
-
-class Sleep:
-    """Wait for `seconds`."""
-
-    __match_args__ = ("seconds",)
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-
-Step = Send | Drain | Sleep
-
-
-def tries(
+async def tries(
     what: str,
     *,
+    send: Callable[[], Awaitable[R]],
+    sleep: Callable[[float], Awaitable[None]],
     accept: Callable[[R], T],
     refusal: Callable[[R, bytes], ModelGatesError],
     policy: RetryPolicy | None,
     deadline: Deadline,
-) -> Generator[Step, Any, tuple[R, T]]:
+) -> tuple[R, T]:
     """Make one call, with as many tries as the policy allows.
 
     Args:
         what: Method and URL, for the log.
+        send: Sends the request, and waits for the head of the reply.
+        sleep: Waits for so many seconds.
         accept: Makes of a successful reply what the caller wants; may raise
             `InvalidResponseError`.
         refusal: The error for a reply that is not a success, given the start of its body.
@@ -190,7 +171,7 @@ def tries(
     while True:
         began = time.monotonic()
         try:
-            reply: R = yield Send()
+            reply = await send()
             logger.debug(
                 "%s: %d, try %d, %.3f s", what, reply.status, retries + 1, time.monotonic() - began
             )
@@ -198,10 +179,9 @@ def tries(
                 try:
                     return reply, accept(reply)
                 except InvalidResponseError as error:
-                    error.body = yield Drain(reply)
+                    error.body = await reply.drain()
                     raise
-            body: bytes = yield Drain(reply)
-            failure = refusal(reply, body)
+            failure = refusal(reply, await reply.drain())
         except ModelGatesError as error:
             failure = error
         wait = policy.delay(failure, retries) if policy else None
@@ -215,7 +195,7 @@ def tries(
         if wait is None:
             raise failure
         retries += 1
-        yield Sleep(wait)
+        await sleep(wait)
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:

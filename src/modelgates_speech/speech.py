@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from modelgates_speech.jobs.narration import NarrationPlan
-    from modelgates_speech.replies import AsyncReply, Reply
     from modelgates_speech.streams import Opened
 
 SpeechT = TypeVar("SpeechT")
@@ -25,7 +24,7 @@ SpeechT = TypeVar("SpeechT")
 class Speech(SpeechMethods[Audio, AudioStream, Path]):
     """Text to speech, blocking. Reached as ``client.audio.speech``."""
 
-    def __init__(self, start: Callable[[Call], Opened[Reply]], base_url: str) -> None:
+    def __init__(self, start: Callable[[Call], Awaitable[Opened]], base_url: str) -> None:
         self._start = start
         self._base_url = base_url
 
@@ -57,9 +56,7 @@ class AsyncSpeech(
 ):
     """Text to speech, for event loops. Reached as ``client.audio.speech``."""
 
-    def __init__(
-        self, start: Callable[[Call], Awaitable[Opened[AsyncReply]]], base_url: str
-    ) -> None:
+    def __init__(self, start: Callable[[Call], Awaitable[Opened]], base_url: str) -> None:
         self._start = start
         self._base_url = base_url
 

@@ -28,12 +28,13 @@ from modelgates_speech.errors import (
     RateLimitError,
     SaveError,
 )
-from modelgates_speech.files import AtomicFile, in_thread
+from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs.aimd import Aimd
 from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, file_name, read_rows
 from modelgates_speech.jobs.results import Results, describe
 from modelgates_speech.loops import is_running
 from modelgates_speech.retry import RetryPolicy, checked_policy
+from modelgates_speech.waiting import in_thread
 
 if TYPE_CHECKING:
     import os
