@@ -392,9 +392,17 @@ def _expander_for(header: str, metadata: AudioMetadata) -> Expander | None:
 
 
 def _not_audio(metadata: AudioMetadata, what: str, body: bytes) -> InvalidResponseError:
+    return invalid(metadata, f"the server answered with {what}, which is not audio", body=body)
+
+
+def invalid(
+    metadata: AudioMetadata, message: str, *, body: bytes = b"", audio: Audio | None = None
+) -> InvalidResponseError:
+    """The error for an answer of that kind."""
     return InvalidResponseError(
-        f"the server answered with {what}, which is not audio",
+        message,
         content_type=metadata.content_type,
         body=body[:MAX_EXCERPT],
         request_id=metadata.request_id,
+        audio=audio,
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import importlib
 import math
 import os
 import re
 import socket
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -346,6 +347,17 @@ def is_loopback(host: str) -> bool:
     with contextlib.suppress(OSError):
         return socket.inet_pton(socket.AF_INET6, host.strip("[]")) == bytes(15) + b"\1"
     return False
+
+
+def installed(module: str, what: str, extra: str) -> Any:
+    """A module of the extra that `what` needs."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{what} needs {error.name or module}, which is not installed: "
+            f'pip install "modelgates-speech[{extra}]"'
+        ) from error
 
 
 def from_environment(variable: str) -> str | None:

@@ -5,20 +5,16 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from modelgates_speech.audio import file_header, suffix_of
+from modelgates_speech.audio import file_header, invalid, suffix_of
 from modelgates_speech.config import MAX_RESCUED
-from modelgates_speech.errors import (
-    ConfigurationError,
-    IncompleteAudioError,
-    InvalidResponseError,
-    SaveError,
-)
+from modelgates_speech.errors import IncompleteAudioError, SaveError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
     from modelgates_speech.audio import Audio, AudioMetadata
+    from modelgates_speech.errors import ConfigurationError, InvalidResponseError
     from modelgates_speech.files import AtomicFile
 
 
@@ -101,9 +97,4 @@ class Keeping:
 
 def unfit(error: ConfigurationError, audio: Audio) -> InvalidResponseError:
     """The error for whole audio that the file cannot hold; it is in the error."""
-    return InvalidResponseError(
-        f"{error}; the audio is in .audio",
-        content_type=audio.content_type,
-        request_id=audio.request_id,
-        audio=audio,
-    )
+    return invalid(audio, f"{error}; the audio is in .audio", audio=audio)

@@ -6,7 +6,6 @@ silence. So the audio is taken off the stream ahead of what is heard, and no fur
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections import deque
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from anyio import from_thread
 
 from modelgates_speech.audio import Audio
-from modelgates_speech.config import DEFAULT_CHANNELS, DEFAULT_RATE, MAX_RESCUED
+from modelgates_speech.config import DEFAULT_CHANNELS, DEFAULT_RATE, MAX_RESCUED, installed
 from modelgates_speech.errors import (
     ArgumentError,
     ConfigurationError,
@@ -203,13 +202,7 @@ class _Speaker:
 
 
 def _library() -> Any:
-    try:
-        return importlib.import_module("miniaudio")
-    except ImportError as error:
-        raise ConfigurationError(
-            f"to play audio needs {error.name or 'miniaudio'}, which is not installed: "
-            'pip install "modelgates-speech[play]"'
-        ) from error
+    return installed("miniaudio", "to play audio", "play")
 
 
 def _open_device(rate: int, channels: int) -> Any:

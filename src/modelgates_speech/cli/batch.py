@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from modelgates_speech.jobs import BatchReport
 
-__all__ = ["command"]
-
 
 @click.command(epilog=example("modelgates-speech batch lines.csv --out-dir audio --local"))
 @click.argument("manifest")

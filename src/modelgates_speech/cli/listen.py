@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from modelgates_speech.cli.exits import CommandError, exit_for, in_words
+from modelgates_speech.cli.output import to_nowhere
 from modelgates_speech.cli.rescue import keep
 from modelgates_speech.errors import ConfigurationError, PlaybackError
 from modelgates_speech.keeping import Keeping, unfit
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from modelgates_speech import AudioStream
     from modelgates_speech.files import AtomicFile
-
-__all__ = ["check_playable", "listen"]
 
 
 def check_playable(response_format: str | None) -> None:
@@ -89,11 +88,9 @@ def _silent_libraries() -> Generator[None]:
     except OSError:  # it is closed
         yield
         return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        to_nowhere(2)
         yield
     finally:
         os.dup2(shown, 2)
         os.close(shown)
-        os.close(nowhere)

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from modelgates_speech.jobs import NarrationPlan, NarrationProgress
 
-__all__ = ["command"]
 
 _CHUNK = 64 * 1024
 _STANDARD = Path("-")

@@ -21,18 +21,6 @@ if TYPE_CHECKING:
 
     from modelgates_speech._binding import Argument
 
-__all__ = [
-    "DRY_RUN",
-    "FORMAT",
-    "FORMATS",
-    "PLAY",
-    "POSITIVE",
-    "PRICE",
-    "api_options",
-    "connection",
-    "request_of",
-    "request_options",
-]
 
 CommandT = TypeVar("CommandT", bound="Callable[..., Any]")
 

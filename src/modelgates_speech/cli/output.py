@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 
     from modelgates_speech import AudioStream
 
-__all__ = [
-    "clock",
-    "counted",
-    "is_standard_output",
-    "write_audio",
-    "write_line",
-]
-
 
 _STANDARD_OUTPUT = Path("-")
 
@@ -92,17 +84,17 @@ def _write(chunk: bytes) -> None:
 def _written_or_explained() -> Generator[None]:
     try:
         yield
-    except BrokenPipeError as error:
-        _forget_standard_output()
-        raise click.exceptions.Exit(Exit.CLOSED_OUTPUT) from error
     except OSError as error:
-        _forget_standard_output()
+        # The interpreter flushes it once more on its way out, and would fail again.
+        to_nowhere(sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise click.exceptions.Exit(Exit.CLOSED_OUTPUT) from error
         message = f"cannot write to standard output: {error.strerror}"
         raise CommandError(message, Exit.NOT_WRITTEN) from error
 
 
-def _forget_standard_output() -> None:
-    # The interpreter flushes standard output once more on its way out, and would fail again.
+def to_nowhere(descriptor: int) -> None:
+    """Have what is written there vanish."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, descriptor)
     os.close(nowhere)

@@ -10,8 +10,6 @@ from modelgates_speech.cli.exits import needs_extra
 if TYPE_CHECKING:
     from modelgates_speech import AudioStream
 
-__all__ = ["Bar", "ProgressBar", "bar_is_welcome"]
-
 
 def bar_is_welcome() -> bool:
     """Return whether standard error is a terminal, the only place a bar is drawn."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from modelgates_speech.errors import HeldAudio
 
-__all__ = ["keep", "rescued"]
-
 
 @contextmanager
 def rescued(output: Path) -> Generator[None]:

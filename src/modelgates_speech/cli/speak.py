@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from modelgates_speech import AudioStream
 
-__all__ = ["command"]
-
 
 @click.command(epilog=example('modelgates-speech speak "Hello world" -o hello.mp3 --local'))
 @click.argument("text", required=False)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from modelgates_speech.audio import invalid
 from modelgates_speech.config import DEFAULT_CHANNELS, DEFAULT_RATE
-from modelgates_speech.errors import ConfigurationError, InvalidResponseError
+from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.formats.mp3 import HEADER, FrameHeader, Frames
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples
 
 if TYPE_CHECKING:
     from modelgates_speech.audio import AudioMetadata
+    from modelgates_speech.errors import InvalidResponseError
 
 JOINABLE = ("pcm", "mp3", "wav")
 
@@ -157,8 +159,4 @@ def _words(metadata: AudioMetadata) -> str:
 
 
 def _unfit(metadata: AudioMetadata, what: str) -> InvalidResponseError:
-    return InvalidResponseError(
-        f"the server answered with {what}",
-        content_type=metadata.content_type,
-        request_id=metadata.request_id,
-    )
+    return invalid(metadata, f"the server answered with {what}")

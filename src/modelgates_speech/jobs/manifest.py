@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from importlib import import_module
 from io import TextIOWrapper
 from itertools import dropwhile
 from pathlib import Path
@@ -18,7 +17,7 @@ import attrs
 
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.call import prepare
-from modelgates_speech.config import RESULTS
+from modelgates_speech.config import RESULTS, installed
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.jobs.cache import request_key
 
@@ -250,14 +249,7 @@ def _read_cell(name: str, value: str) -> Any:
 
 
 def _parquet(path: Path) -> Any:
-    try:
-        # An extra, without types.
-        parquet: Any = import_module("pyarrow.parquet")
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            "Parquet needs pyarrow, which is not installed: "
-            "pip install 'modelgates-speech[parquet]'"
-        ) from error
+    parquet = installed("pyarrow.parquet", "Parquet", "parquet")
     with _opened(path):
         pass
     try:

@@ -23,22 +23,17 @@ if TYPE_CHECKING:
 
     from modelgates_speech.audio import Receiver
 
-    Open = Callable[[dict[str, Any]], AudioStream]
-    OpenAsync = Callable[[dict[str, Any]], AsyncAudioStream]
-
 T = TypeVar("T")
+StreamT = TypeVar("StreamT", AudioStream, AsyncAudioStream)
 
 
-def narrate(stream: Open, arguments: dict[str, Any]) -> AudioStream:
+def narrate(
+    kind: type[StreamT], stream: Callable[[dict[str, Any]], StreamT], arguments: dict[str, Any]
+) -> StreamT:
     """The narration of a text, each piece of which `stream` speaks."""
     settings = settings_of(**arguments)
-    return AudioStream(lambda: _BlockingNarration(stream, settings).open())
-
-
-def narrate_async(stream: OpenAsync, arguments: dict[str, Any]) -> AsyncAudioStream:
-    """The narration of a text, each piece of which `stream` speaks."""
-    settings = settings_of(**arguments)
-    return AsyncAudioStream(lambda: _YieldingNarration(stream, settings).open())
+    narration = _BlockingNarration if kind is AudioStream else _YieldingNarration
+    return kind(lambda: narration(stream, settings).open())
 
 
 class _Narration:
@@ -107,7 +102,7 @@ class _Narration:
 class _BlockingNarration(_Narration):
     """Fed by threads."""
 
-    def __init__(self, stream: Open, settings: Settings) -> None:
+    def __init__(self, stream: Any, settings: Settings) -> None:
         super().__init__(stream, settings, SimpleQueue[Any])
         self._threads = 0
         self._until: float | None = None
@@ -171,7 +166,7 @@ class _YieldingNarration(_Narration):
     ours stays open across a return to the caller, so any task may read, under any scope.
     """
 
-    def __init__(self, stream: OpenAsync, settings: Settings) -> None:
+    def __init__(self, stream: Any, settings: Settings) -> None:
         super().__init__(stream, settings, _Channel[Any])
         self._scope = anyio.CancelScope()
         # Set while the workers are at work: one that was cancelled before it began never is.
