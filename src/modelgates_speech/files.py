@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
+from modelgates_speech.config import checked_path
 from modelgates_speech.errors import SaveError
 
 if TYPE_CHECKING:
@@ -30,24 +31,18 @@ _PIPE_PAUSE = 0.01
 class AtomicFile:
     """A file written out of sight and given its name by `commit`, whole.
 
-    Until then the target is as it was. Where the system knows unnamed files (Linux), not even
-    a killed process leaves anything behind; elsewhere a temporary file stands beside the
-    target and is removed on any failure that Python sees.
+    Until then the target is as it was; a symbolic link is written through. Where the system knows
+    unnamed files (Linux), not even a killed process leaves anything behind; elsewhere a temporary
+    file stands beside the target and is removed on any failure that Python sees.
 
     A device or a pipe has nothing to be kept whole: it is opened by `with`, and written into.
 
-    Args:
-        path: The target. A symbolic link is written through.
-
     Attributes:
         in_place: Whether this is a device or a pipe.
-
-    Raises:
-        SaveError: If the target cannot be replaced, or its folder does not allow a new file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = checked_path(path, "path")
         self._temporary: Path | None = None
         self.in_place = False
         try:
@@ -80,11 +75,7 @@ class AtomicFile:
         self.discard()
 
     def write(self, data: bytes) -> None:
-        """Append `data`.
-
-        Raises:
-            SaveError: If the disk is full or fails.
-        """
+        """Append `data`."""
         view = memoryview(data)
         try:
             while view:
@@ -93,11 +84,7 @@ class AtomicFile:
             raise self._failure(error) from error
 
     def rewrite_start(self, data: bytes) -> None:
-        """Replace the first bytes with `data`, for a header that holds the length.
-
-        Raises:
-            SaveError: If the disk fails.
-        """
+        """Replace the first bytes with `data`, for a header that holds the length."""
         try:
             self._file.seek(0)
         except OSError as error:
@@ -114,14 +101,7 @@ class AtomicFile:
         return b"".join(chunks)
 
     def commit(self) -> Path:
-        """Make the file appear under its name, durably, in place of what was there.
-
-        Returns:
-            The path as it was given.
-
-        Raises:
-            SaveError: If the disk is full or fails, or the target became a folder.
-        """
+        """Make the file appear under its name, durably, in place of what was there."""
         try:
             if self.in_place:
                 self._file.close()

@@ -36,14 +36,7 @@ _NOT_SENT = {"ConnectError", "ProxyError", "UnsupportedProtocol"}
 
 
 class Border:
-    """Turns whatever an engine raises in one call into the errors of our tree, free of the key.
-
-    Args:
-        where: Host and port, for messages.
-        phases: The seconds that each phase of a try may take.
-        deadline: The call's.
-        secret: The key, which must be in no error.
-    """
+    """Turns whatever an engine raises in one call into the errors of our tree, free of the key."""
 
     __slots__ = ("_before", "deadline", "phases", "secret", "where")
 
@@ -207,11 +200,7 @@ class Reply:
         return data if _NO_TEXT.search(data, 0, 1024) else self._border.secret.scrub(data)
 
     async def read(self) -> bytes:
-        """The next piece of the body, ``b""`` at its end.
-
-        Raises:
-            APIConnectionError: If the connection breaks or the time runs out.
-        """
+        """The next piece of the body, ``b""`` at its end."""
         deadline = self._border.deadline
         with self._border, self._waiting.within(deadline.left()):
             deadline.check()

@@ -107,11 +107,7 @@ class RetryPolicy:
 
 
 def checked_policy(policy: RetryPolicy | None) -> RetryPolicy | None:
-    """`policy` itself, if it is one, or None.
-
-    Raises:
-        ConfigurationError: If it is something else.
-    """
+    """`policy` itself, if it is one, or None."""
     if policy is None or isinstance(policy, RetryPolicy):
         return policy
     raise ConfigurationError(
@@ -148,21 +144,7 @@ async def tries(
 ) -> tuple[R, T]:
     """Make one call, with as many tries as the policy allows.
 
-    Args:
-        what: Method and URL, for the log.
-        send: Sends the request, and waits for the head of the reply.
-        sleep: Waits for so many seconds.
-        accept: Makes of a successful reply what the caller wants; may raise
-            `InvalidResponseError`.
-        refusal: The error for a reply that is not a success, given the start of its body.
-        policy: When to try again, or None for never.
-        deadline: When to give up.
-
-    Returns:
-        The reply that succeeded, and what `accept` made of it.
-
-    Raises:
-        ModelGatesError: What the last try ended with.
+    `accept` makes of a success what is wanted, `refusal` makes the error for any other reply.
     """
     retries = 0
     while True:
@@ -196,12 +178,7 @@ async def tries(
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """The seconds that a ``Retry-After`` header asks for, or None when it says nothing usable.
-
-    Args:
-        value: The header: whole seconds or an HTTP date. A date in the past asks for 0.
-        now: The time to count from, aware; the current time by default.
-    """
+    """The seconds that a ``Retry-After`` header asks for, or None when it says nothing usable."""
     if value is None:
         return None
     value = value.strip()

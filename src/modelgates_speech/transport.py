@@ -43,12 +43,7 @@ RECLAIM_SECONDS = 1.0
 
 
 class Transport:
-    """Carries requests for any number of threads.
-
-    Args:
-        new: Makes what does the work.
-        shared: Whether one of it does all of the work, or each one request at a time.
-    """
+    """Carries requests for any number of threads."""
 
     waiting: Waiting = Blocking()
     _pool: Any = httpcore2.ConnectionPool
@@ -63,12 +58,7 @@ class Transport:
 
     @classmethod
     def new(cls, base_url: str, given: object = None) -> Self:
-        """Connections with proxies and certificates as usual, or the transport `given`.
-
-        Raises:
-            ConfigurationError: If the environment names a proxy or certificates that do not work,
-                or what was given is not a transport of this kind.
-        """
+        """Connections with proxies and certificates as usual, or the transport `given`."""
         if given is not None:
             shared = _FromHttpx(given, cls._brought)
             return cls(lambda: shared, shared=True)
@@ -76,11 +66,7 @@ class Transport:
             return cls(partial(cls._pool, **_settings(base_url), network_backend=cls._backend()))
 
     async def send(self, request: Request, border: Border) -> Reply:
-        """Send `request` and wait for the head of the reply.
-
-        Raises:
-            APIConnectionError: If no reply comes.
-        """
+        """Send `request` and wait for the head of the reply."""
         self.used = True
         with border, self.waiting.within(border.deadline.left()):
             border.deadline.check()

@@ -95,8 +95,13 @@ def command(
     with (
         _hint(out_dir),
         connection(**api) as settings,
-        _Bar(total, shown=shown) as bar,
+        Bar(shown=shown, desc="speaking", total=total, unit=" rows") as bar,
     ):
+
+        def show(report: BatchReport) -> None:
+            done = report.ok + report.failed + report.skipped
+            bar.show(done, f"{report.failed:,} failed, {report.concurrency} at once")
+
         report = run_batch(
             manifest,
             out_dir,
@@ -105,7 +110,7 @@ def command(
             concurrency=concurrency,
             max_errors=max_errors,
             max_characters=max_characters,
-            on_progress=bar,
+            on_progress=show,
         )
     if as_json:
         write_line(json.dumps(attrs.asdict(report)))
@@ -171,15 +176,3 @@ def _report_plan(
             f"{forecast_in_words(characters, price)}; "
             f"{facts['rows_that_cannot_be_spoken']:,} cannot be spoken"
         )
-
-
-class _Bar(Bar):
-    """A bar over the rows, called with the report of the batch."""
-
-    def __init__(self, total: int | None, *, shown: bool) -> None:
-        super().__init__(shown=shown, desc="speaking", total=total, unit=" rows")
-
-    def __call__(self, report: BatchReport) -> None:
-        """Show how far the batch is."""
-        done = report.ok + report.failed + report.skipped
-        self.show(done, f"{report.failed:,} failed, {report.concurrency} at once")

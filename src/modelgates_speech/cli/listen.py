@@ -45,10 +45,6 @@ def listen(
         spare: Where to keep the audio if the device fails and there is no `file`; None where it is
             kept already.
         on_progress: Called with the bytes received so far.
-
-    Raises:
-        CommandError: If the device fails; it says where the audio is.
-        ModelGatesError: Otherwise as `AudioStream.save` does.
     """
     if file is None and spare is None:
         play_pieces(stream.metadata, stream)
@@ -59,8 +55,7 @@ def listen(
         raise unfit(error, stream.read()) from error
 
     def pieces() -> Iterator[bytes]:
-        for piece in stream:
-            kept.add(piece)
+        for piece in kept.through(stream):
             if on_progress:
                 on_progress(stream.bytes_received)
             yield piece

@@ -21,7 +21,7 @@ from modelgates_speech.cli.options import (
     request_options,
 )
 from modelgates_speech.cli.output import clock, is_standard_output, write_audio, write_line
-from modelgates_speech.cli.progress import ProgressBar, bar_is_welcome
+from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
 from modelgates_speech.files import AtomicFile
 
@@ -84,9 +84,10 @@ def command(
         from modelgates_speech import ModelGates
 
         client = stack.enter_context(ModelGates(**settings))
-        bar = file = None
-        if bar_is_welcome() and not (as_json or quiet):
-            bar = stack.enter_context(ProgressBar())
+        shown = bar_is_welcome() and not (as_json or quiet)
+        bar = Bar(shown=shown, desc="speaking", unit="B", unit_scale=True)
+        stack.enter_context(bar)
+        file = None
         if not to_standard_output:
             stack.enter_context(rescued(output or usual))
             if output is not None:
@@ -94,17 +95,20 @@ def command(
                 # What cannot be written is better found before the speech is paid for than after.
                 file = stack.enter_context(AtomicFile(output))
         stream = stack.enter_context(client.audio.speech.stream(**request))
-        if bar is not None:
-            bar.describe(stream)
+
+        def show(received: int) -> None:
+            seconds = stream.duration
+            bar.show(received, None if seconds is None else f"{seconds:.1f} s of audio")
+
         if to_standard_output:
-            write_audio(stream, raw=response_format is not None, on_progress=bar)
+            write_audio(stream, raw=response_format is not None, on_progress=show)
             return
         if file is not None and not play:
-            stream.write(file, bar)
+            stream.write(file, show)
         else:
             from modelgates_speech.cli.listen import listen
 
-            listen(stream, file, usual, bar)
+            listen(stream, file, usual, show)
     if as_json:
         write_line(json.dumps(_result(stream, output)))
     elif not quiet:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import time
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -16,7 +15,7 @@ import attrs
 
 import modelgates_speech
 from modelgates_speech.arguments import misuse
-from modelgates_speech.config import GRACE_SECONDS, checked_count
+from modelgates_speech.config import GRACE_SECONDS, checked_count, checked_path
 from modelgates_speech.errors import (
     APIConnectionError,
     APIStatusError,
@@ -39,6 +38,7 @@ from modelgates_speech.waiting import in_thread
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
     from typing import Protocol, Self
 
     from modelgates_speech.jobs.manifest import Source
@@ -117,9 +117,15 @@ def run_batch(
         advice = "inside one, such as a notebook's, use `await run_batch_async(...)`"
         raise ConfigurationError(f"run_batch() needs an event loop of its own: {advice}")
     make: Callable[[], AsyncClient] = client or modelgates_speech.AsyncModelGates
+    if not callable(make):
+        raise ArgumentError(
+            f"client must be a function that makes an AsyncModelGates, not {make!r}"
+        )
 
     async def run() -> BatchReport:
-        async with make() as made:
+        made = make()
+        _speech_of(made)
+        async with made:
             return await run_batch_async(source, out_dir, client=made, **options)
 
     return anyio.run(run)
@@ -177,40 +183,39 @@ async def run_batch_async(
     if retry := checked_policy(retry):
         without = retry.statuses - {429}
         retry = attrs.evolve(retry, statuses=without)  # type: ignore[arg-type] # a converter
-    results = await in_thread(Results, Path(out_dir))
+    speech = _speech_of(client)
+    results = await in_thread(Results, checked_path(out_dir, "out_dir"))
     limits = (max_errors, max_characters)
-    batch = _Batch(client, rows, results, limiter, limits, retry, on_progress)
+    batch = _Batch(speech, rows, results, limiter, *limits, retry, on_progress)
     try:
         return await batch.run()
     finally:
         results.close()
 
 
+def _speech_of(client: Any) -> Any:
+    if hasattr(type(client), "__aenter__") and hasattr(client, "audio"):
+        return client.audio.speech
+    raise ArgumentError(f"client must be an AsyncModelGates, not {client!r}")
+
+
+@attrs.define(eq=False)
 class _Batch:
-    def __init__(
-        self,
-        client: AsyncClient,
-        rows: Iterator[Row | BadRow],
-        results: Results,
-        limiter: Aimd,
-        limits: tuple[int | None, int | None],
-        retry: RetryPolicy | None,
-        on_progress: Callable[[BatchReport], None] | None,
-    ) -> None:
-        self._speech = client.audio.speech
-        self._rows = rows
-        self._results = results
-        self._limiter = limiter
-        self._max_errors, self._max_characters = limits
-        self._retry = retry
-        self._on_progress = on_progress
-        self._report = BatchReport()
-        self._put_back: deque[tuple[Row, int]] = deque()
-        self._exhausted = False
-        self._under_way: set[anyio.CancelScope] = set()
-        self._unreached = 0
-        self._broken: Exception | None = None
-        self._changed = anyio.Event()
+    _speech: Any
+    _rows: Iterator[Row | BadRow]
+    _results: Results
+    _limiter: Aimd
+    _max_errors: int | None
+    _max_characters: int | None
+    _retry: RetryPolicy | None
+    _on_progress: Callable[[BatchReport], None] | None
+    _report: BatchReport = attrs.field(factory=BatchReport)
+    _put_back: deque[tuple[Row, int]] = attrs.field(factory=deque[tuple[Row, int]])
+    _exhausted: bool = False
+    _under_way: set[anyio.CancelScope] = attrs.field(factory=set[anyio.CancelScope])
+    _unreached: int = 0
+    _broken: Exception | None = None
+    _changed: anyio.Event = attrs.field(factory=anyio.Event)
 
     async def run(self) -> BatchReport:
         async with anyio.create_task_group() as group:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from modelgates_speech.config import checked_count
+from modelgates_speech.config import checked_count, checked_path
 from modelgates_speech.errors import ConfigurationError, SaveError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.forks import survive_forks
@@ -68,7 +68,7 @@ class AudioCache:
         origin: str | None = None,
     ) -> None:
         checked_count(max_bytes, "max_bytes")
-        self.folder = Path(folder)
+        self.folder = checked_path(folder, "folder")
         self.max_bytes = max_bytes
         self.origin = origin
         self._credit = 0
@@ -183,10 +183,10 @@ def as_cache(cache: str | os.PathLike[str] | AudioCache) -> AudioCache:
     """`cache` itself, or the cache in that folder."""
     if isinstance(cache, AudioCache):
         return cache
-    if not os.fspath(cache):
+    if cache == "":
         raise ConfigurationError("cache_dir is empty: name a folder, or pass None for no cache")
     # One per folder, for it counts what it wrote.
-    return _cache_at(Path(cache).absolute())
+    return _cache_at(checked_path(cache, "cache_dir").absolute())
 
 
 def request_key(call: Call, origin: str) -> str:

@@ -77,20 +77,12 @@ class NarrationPlan:
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What is narrated, and how.
-
-    Attributes:
-        pieces: The text in pieces, cut as they are taken.
-        request: What each asks for beside its text.
-        concurrency: How many requests at once.
-        pauses: Seconds of silence before a piece, by what it follows.
-        on_progress: Called after each piece.
-    """
+    """What is narrated, and how."""
 
     pieces: Iterator[Piece]
     request: dict[str, Any]
     concurrency: int
-    pauses: dict[Kind, float]
+    pauses: dict[Kind, float]  # seconds before a piece, by what it follows
     on_progress: Callable[[NarrationProgress], None] | None
 
     @property
@@ -181,11 +173,7 @@ class Line(Generic[ChannelT]):
             yield job
 
     def take(self, item: object) -> bytes:
-        """Take what came through the first job's channel, and return what is to hand out.
-
-        Raises:
-            ModelGatesError: If its request failed, or its audio does not fit what came before.
-        """
+        """Take what came through the first job's channel, and return what is to hand out."""
         piece = self.pending[0].piece
         try:
             match item:
