@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import urlsplit
 
 import attrs
@@ -24,6 +24,8 @@ from modelgates_speech.config import (
     as_timeout,
     checked_base_url,
     checked_deadline,
+    checked_headers,
+    checked_layout,
     from_environment,
 )
 from modelgates_speech.deadline import Deadline
@@ -31,7 +33,6 @@ from modelgates_speech.errors import ArgumentError, ConfigurationError
 from modelgates_speech.forks import survive_forks
 from modelgates_speech.refusals import refusal
 from modelgates_speech.retry import RetryPolicy, checked_policy, tries
-from modelgates_speech.settings import Options, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,6 +47,38 @@ T = TypeVar("T")
 
 # Held for good: a connection that is only dropped says that it was left open.
 _inherited: list[object] = []
+
+
+class Options(TypedDict, total=False):
+    """What `with_options` can change; each as in `ModelGates`."""
+
+    api_key: str | Callable[[], str]
+    timeout: float | Timeout
+    deadline: float | None
+    retry: RetryPolicy | None
+    headers: Mapping[str, str]
+    sample_rate: int
+    channels: int
+
+
+# No repr: that of attrs fails on settings which were refused halfway, in crash reports of all.
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Settings:
+    """A client's settings, checked."""
+
+    api_key: KeySource
+    base_url: str
+    timeout: Timeout = attrs.field(converter=as_timeout)
+    deadline: float | None = attrs.field(converter=checked_deadline)
+    retry: RetryPolicy | None = attrs.field(converter=checked_policy)
+    headers: Mapping[str, str] = attrs.field(converter=checked_headers)
+
+    sample_rate: int
+    channels: int
+
+    def __attrs_post_init__(self) -> None:
+        self.api_key.check()
+        checked_layout(self.sample_rate, self.channels)
 
 
 class Base(Generic[GivenT]):

@@ -100,14 +100,14 @@ def test_what_is_no_path_is_told_by_the_name_of_its_argument(wrong):
 
 
 def test_a_cache_that_is_no_path_is_told_likewise():
-    with pytest.raises(ConfigurationError, match="^cache_dir must be a path, not 3"):
+    with pytest.raises(ConfigurationError, match=r"^cache_dir must be a path, not 3"):
         client().audio.speech.create(**HELLO, cache_dir=3)
 
 
 @pytest.mark.parametrize(
     ("wrong", "wanted"),
     [
-        (lambda: client(), "a function that makes an AsyncModelGates"),
+        (lambda: client(), "a function that makes one"),
         (lambda: lambda: client(), "an AsyncModelGates"),
         (lambda: lambda: AsyncModelGates, "an AsyncModelGates"),
         (lambda: lambda: None, "an AsyncModelGates"),

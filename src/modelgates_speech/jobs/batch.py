@@ -5,6 +5,7 @@ One task decides which row is next and when it may start; each row is spoken in 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import time
 from collections import deque
@@ -118,14 +119,10 @@ def run_batch(
         raise ConfigurationError(f"run_batch() needs an event loop of its own: {advice}")
     make: Callable[[], AsyncClient] = client or modelgates_speech.AsyncModelGates
     if not callable(make):
-        raise ArgumentError(
-            f"client must be a function that makes an AsyncModelGates, not {make!r}"
-        )
+        raise ArgumentError(f"client must be a function that makes one, not {make!r}")
 
     async def run() -> BatchReport:
-        made = make()
-        _speech_of(made)
-        async with made:
+        async with _checked(make()) as made:
             return await run_batch_async(source, out_dir, client=made, **options)
 
     return anyio.run(run)
@@ -183,19 +180,17 @@ async def run_batch_async(
     if retry := checked_policy(retry):
         without = retry.statuses - {429}
         retry = attrs.evolve(retry, statuses=without)  # type: ignore[arg-type] # a converter
-    speech = _speech_of(client)
+    speech = _checked(client).audio.speech
     results = await in_thread(Results, checked_path(out_dir, "out_dir"))
     limits = (max_errors, max_characters)
-    batch = _Batch(speech, rows, results, limiter, *limits, retry, on_progress)
-    try:
+    with contextlib.closing(results):
+        batch = _Batch(speech, rows, results, limiter, *limits, retry, on_progress)
         return await batch.run()
-    finally:
-        results.close()
 
 
-def _speech_of(client: Any) -> Any:
-    if hasattr(type(client), "__aenter__") and hasattr(client, "audio"):
-        return client.audio.speech
+def _checked(client: AsyncClient) -> AsyncClient:
+    if hasattr(client.__class__, "__aenter__") and hasattr(client, "audio"):
+        return client
     raise ArgumentError(f"client must be an AsyncModelGates, not {client!r}")
 
 
@@ -268,10 +263,10 @@ class _Batch:
             self._exhausted = True
         elif allowed is not None and self._report.characters + row.characters > allowed:
             self._stop(f"the next row would take more than the {allowed:,} characters allowed")
+            row = None
         else:
             self._report.characters += row.characters
-            return row, 0
-        return None, 0
+        return row, 0
 
     def _next_due(self) -> Row | BadRow | None:
         """The next row to buy, in a thread: a manifest may be slow, and its start long done."""
