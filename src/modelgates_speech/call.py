@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from modelgates_speech.config import Timeout
-    from modelgates_speech.retry import ReplyHead, RetryPolicy
+    from modelgates_speech.replies import Reply
+    from modelgates_speech.retry import RetryPolicy
 
 USER_AGENT = f"modelgates-speech/{__version__}"
 
@@ -172,7 +173,7 @@ def _required(operation: ModuleType) -> frozenset[str]:
     return frozenset(each.name for each in parameters if each.default is each.empty)
 
 
-def parse(operation: ModuleType, reply: ReplyHead, body: bytes) -> Any:
+def parse(operation: ModuleType, reply: Reply, body: bytes) -> Any:
     """What the generated `operation` makes of a reply; its parser trusts its input, we do not."""
     import httpx
 

@@ -128,12 +128,7 @@ class Timeout:
 
     def phases(self) -> dict[str, float]:
         """The seconds by the name of the phase."""
-        return {
-            "connect": self.connect,
-            "read": self.read,
-            "write": self.write,
-            "pool": self.pool,
-        }
+        return {name: getattr(self, name) for name in ("connect", "read", "write", "pool")}
 
 
 def as_timeout(value: float | Timeout) -> Timeout:
@@ -177,7 +172,17 @@ def checked_path(value: object, name: str) -> Path:
         raise ArgumentError(f"{name} must be a path, not {value!r}") from None
 
 
-class Secret:
+class _Hidden:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an API key is not pickled: give it to the other process by itself")
+
+
+class Secret(_Hidden):
     """An API key, in a form that no repr, log or traceback with locals shows."""
 
     __slots__ = ("_value",)
@@ -199,12 +204,6 @@ class Secret:
                 "key is not shown here): was it copied or read with its line end?"
             )
 
-    def __repr__(self) -> str:
-        return "Secret(...)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an API key is not pickled: give it to the other process by itself")
-
     def bearer(self) -> str:
         """The value of the ``Authorization`` header."""
         return f"Bearer {self._value}"
@@ -218,19 +217,13 @@ class Secret:
         return text.replace(self._value, "[redacted]")
 
 
-class KeySource:
+class KeySource(_Hidden):
     """Where the key comes from: a string, or a function that is asked before each call."""
 
     __slots__ = ("_source",)
 
     def __init__(self, source: str | Callable[[], str] | None) -> None:
         self._source = source
-
-    def __repr__(self) -> str:
-        return "KeySource(...)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an API key is not pickled: give it to the other process by itself")
 
     def check(self) -> Self:
         """Itself, if the key is good as far as can be known without asking."""

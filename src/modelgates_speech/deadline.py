@@ -10,9 +10,8 @@ class Deadline:
     """The moment by which a call must be over."""
 
     def __init__(self, seconds: float | None) -> None:
-        self.started = time.monotonic()
         self.seconds = seconds
-        self.expires = math.inf if seconds is None else self.started + seconds
+        self.expires = math.inf if seconds is None else time.monotonic() + seconds
 
     def left(self) -> float:
         """Seconds until then: 0 when it has passed, infinity when there is none."""

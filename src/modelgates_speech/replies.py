@@ -18,7 +18,6 @@ from modelgates_speech.errors import APIConnectionError, APITimeoutError, ModelG
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
-    from typing import Protocol
 
     from modelgates_speech.config import Secret
     from modelgates_speech.deadline import Deadline
@@ -132,31 +131,6 @@ _TIMED_OUT: dict[str, tuple[str, str]] = {
 }
 
 
-# To a running program these are no more than names, which would cost it a millisecond.
-if TYPE_CHECKING:
-
-    class Owner(Protocol):
-        """The transport that a reply came by."""
-
-        waiting: Waiting
-
-        async def done(self, engine: Any, *, failed: bool = False) -> None:
-            """Note that the reply that came by `engine` was closed."""
-            ...
-
-        def abandon(self, reply: Any) -> None:
-            """Have `reply` closed, which nobody holds any more."""
-            ...
-
-    class Response(Protocol):
-        """What an engine answers: the head of a reply, and its body as an iterable to be closed."""
-
-        status: int
-        headers: list[tuple[bytes, bytes]]
-        stream: Any
-        extensions: Any
-
-
 _LAST_CHUNK = b"0\r\n\r\n"
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
@@ -165,17 +139,18 @@ class Reply:
     """A reply, whose body is read piece by piece.
 
     Headers, the bodies of errors, and the start of any other body that may be text, are freed of
-    the key, should a server have echoed it. Audio itself is never changed.
+    the key, should a server have echoed it. Audio itself is never changed. `owner` is the transport
+    that it came by.
     """
 
-    def __init__(self, response: Response, border: Border, owner: Owner, engine: object) -> None:
+    def __init__(self, response: Any, border: Border, owner: Any, engine: object) -> None:
         self.status = response.status
         self.headers = _headers(response.headers, border.secret)
         self._border = border
         self._owner = owner
         self._engine = engine
         self._stream = response.stream
-        self._waiting = owner.waiting
+        self._waiting: Waiting = owner.waiting
         self._pieces = self._waiting.pieces(response.stream)
         self._at_start = True
         self._closed = False

@@ -25,9 +25,9 @@ from modelgates_speech.errors import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
-    from typing import Protocol
 
     from modelgates_speech.deadline import Deadline
+    from modelgates_speech.replies import Reply
 
 logger = logging.getLogger("modelgates_speech")
 
@@ -115,33 +115,19 @@ def checked_policy(policy: RetryPolicy | None) -> RetryPolicy | None:
     )
 
 
-if TYPE_CHECKING:
-
-    class ReplyHead(Protocol):
-        """A reply whose body was not read yet."""
-
-        status: int
-        headers: dict[str, str]
-
-        async def drain(self) -> bytes:
-            """The start of the body; then close."""
-            ...
-
-
-R = TypeVar("R", bound="ReplyHead")
 T = TypeVar("T")
 
 
 async def tries(
     what: str,
     *,
-    send: Callable[[], Awaitable[R]],
+    send: Callable[[], Awaitable[Reply]],
     sleep: Callable[[float], Awaitable[None]],
-    accept: Callable[[R], T],
-    refusal: Callable[[R, bytes], ModelGatesError],
+    accept: Callable[[Reply], T],
+    refusal: Callable[[Reply, bytes], ModelGatesError],
     policy: RetryPolicy | None,
     deadline: Deadline,
-) -> tuple[R, T]:
+) -> tuple[Reply, T]:
     """Make one call, with as many tries as the policy allows.
 
     `accept` makes of a success what is wanted, `refusal` makes the error for any other reply.

@@ -114,13 +114,9 @@ class _Stream:
             source=self,
         )
 
-    def _check_usable(self) -> None:
-        if not (self._opened and self._opened[1].finished):
-            raise ConfigurationError("this stream is closed: make another call")
-
     async def _open(self) -> Opened:
-        if self._closed:
-            self._check_usable()
+        if self._closed and not (self._opened and self._opened[1].finished):
+            raise ConfigurationError("this stream is closed: make another call")
         if self._opened is None:
             self._entered = time.monotonic()
             self._opened = await self._start()

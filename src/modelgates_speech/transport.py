@@ -6,7 +6,6 @@ engine; `httpx` is the interface for a transport that a user brings.
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 import sys
 import threading
@@ -29,7 +28,7 @@ from modelgates_speech.sockets import AsyncBackend, Backend
 from modelgates_speech.waiting import Blocking, Yielding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from typing import Self
 
     import httpx
@@ -62,8 +61,14 @@ class Transport:
         if given is not None:
             shared = _FromHttpx(given, cls._brought)
             return cls(lambda: shared, shared=True)
-        with _configuring():
+        try:
             return cls(partial(cls._pool, **_settings(base_url), network_backend=cls._backend()))
+        except OSError as error:
+            file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
+            named = f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}"
+            raise ConfigurationError(f"the certificates of {named} do not work: {error}") from error
+        except ValueError as error:
+            raise ConfigurationError(f"the environment's settings do not work: {error}") from error
 
     async def send(self, request: Request, border: Border) -> Reply:
         """Send `request` and wait for the head of the reply."""
@@ -164,18 +169,6 @@ def trusted() -> ssl.SSLContext:
     if file or folder:
         return ssl.create_default_context(cafile=file, capath=folder)
     return httpcore2.default_ssl_context()
-
-
-@contextlib.contextmanager
-def _configuring() -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
-        named = f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}"
-        raise ConfigurationError(f"the certificates of {named} do not work: {error}") from error
-    except ValueError as error:
-        raise ConfigurationError(f"the environment's settings do not work: {error}") from error
 
 
 # Every call of a client has the same, and to parse it costs as much as all else here.

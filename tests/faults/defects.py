@@ -112,7 +112,7 @@ DEFECTS = [
     Defect(
         "there is no deadline",
         "deadline.py",
-        "self.expires = math.inf if seconds is None else self.started + seconds",
+        "self.expires = math.inf if seconds is None else time.monotonic() + seconds",
         "self.expires = math.inf",
         _cell("stall-before-the-headers-past-the-deadline", "async"),
         "APIConnectionError",

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from modelgates_speech.audio import Receiver
 
-T = TypeVar("T")
 StreamT = TypeVar("StreamT", AudioStream, AsyncAudioStream)
 
 
@@ -81,7 +80,7 @@ class _Narration:
         for job in self._line.due():
             self._start(job)
 
-    def _start(self, job: Job[Any]) -> None:
+    def _start(self, job: Job) -> None:
         self._work.put(job)
 
     async def _wait_for_what_is_paid(self) -> None:
@@ -103,7 +102,7 @@ class _BlockingNarration(_Narration):
     """Fed by threads."""
 
     def __init__(self, stream: Any, settings: Settings) -> None:
-        super().__init__(stream, settings, SimpleQueue[Any])
+        super().__init__(stream, settings, SimpleQueue)
         self._threads = 0
         self._until: float | None = None
         survive_forks(self)
@@ -133,7 +132,7 @@ class _BlockingNarration(_Narration):
         for _ in range(self._threads):
             self._work.put(None)
 
-    def _start(self, job: Job[Any]) -> None:
+    def _start(self, job: Job) -> None:
         super()._start(job)
         if self._threads < self._settings.concurrency:
             self._threads += 1
@@ -150,7 +149,7 @@ class _BlockingNarration(_Narration):
                 self._halted = True
                 job.items.put(error)
 
-    def _speak(self, job: Job[Any]) -> None:
+    def _speak(self, job: Job) -> None:
         with self._stream({**self._settings.request, "input": job.piece.text}) as stream:
             job.items.put(stream.metadata)
             for data in stream:
@@ -167,7 +166,7 @@ class _YieldingNarration(_Narration):
     """
 
     def __init__(self, stream: Any, settings: Settings) -> None:
-        super().__init__(stream, settings, _Channel[Any])
+        super().__init__(stream, settings, _Channel)
         self._scope = anyio.CancelScope()
         # Set while the workers are at work: one that was cancelled before it began never is.
         self._over: anyio.Event | None = None
@@ -219,25 +218,25 @@ class _YieldingNarration(_Narration):
                 self._halted = True
                 job.items.put(error)
 
-    async def _speak(self, job: Job[Any]) -> None:
+    async def _speak(self, job: Job) -> None:
         async with self._stream({**self._settings.request, "input": job.piece.text}) as stream:
             job.items.put(stream.metadata)
             async for data in stream:
                 job.items.put(data)
 
 
-class _Channel(Generic[T]):
+class _Channel:
     """A queue between tasks, of which nothing need be closed."""
 
     def __init__(self) -> None:
-        self._items: deque[T] = deque()
+        self._items: deque[Any] = deque()
         self._news = anyio.Event()
 
-    def put(self, item: T) -> None:
+    def put(self, item: Any) -> None:
         self._items.append(item)
         self._news.set()
 
-    async def get(self) -> T:
+    async def get(self) -> Any:
         while not self._items:
             if self._news.is_set():
                 self._news = anyio.Event()
