@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +20,13 @@ from modelgates_speech.cli.options import (
     request_of,
     request_options,
 )
-from modelgates_speech.cli.output import clock, counted, write_line
+from modelgates_speech.cli.output import clock, counted, hint, write_line
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.config import RESULTS
 from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
 
     from modelgates_speech.jobs import BatchReport
 
@@ -93,7 +92,7 @@ def command(
     except OSError as error:
         raise ConfigurationError(f"cannot read {manifest}: {error.strerror}") from error
     with (
-        _hint(out_dir),
+        hint("what was spoken is in", out_dir, KeyboardInterrupt, SystemExit, click.Abort),
         connection(**api) as settings,
         Bar(shown=shown, desc="speaking", total=total, unit=" rows") as bar,
     ):
@@ -125,20 +124,6 @@ def command(
         where = click.format_filename(out_dir / RESULTS)
         message = f"{counted(report.failed, 'row')} failed: {where} says why"
         raise CommandError(message, Exit.SOME_FAILED)
-
-
-@contextmanager
-def _hint(out_dir: Path) -> Generator[None]:
-    """Say how to go on, should the batch be interrupted."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit, click.Abort):
-        click.echo(
-            "modelgates-speech: what was spoken is in "
-            f"{click.format_filename(out_dir)}: the same command sends only what is missing",
-            err=True,
-        )
-        raise
 
 
 def _report_plan(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from modelgates_speech import AudioStream
+    from modelgates_speech.files import AtomicFile
 
 
 _STANDARD_OUTPUT = Path("-")
@@ -57,10 +58,45 @@ def write_line(line: str) -> None:
         click.echo(line)
 
 
-def write_audio(
-    stream: AudioStream, *, raw: bool, on_progress: Callable[[int], None] | None = None
+@contextmanager
+def hint(kept: str, folder: Path, *ends: type[BaseException]) -> Generator[None]:
+    """Say how to go on, should a command end like this."""
+    try:
+        yield
+    except ends:
+        if folder.is_dir():
+            click.echo(
+                f"modelgates-speech: {kept} {click.format_filename(folder)}: "
+                "the same command sends only what is missing",
+                err=True,
+            )
+        raise
+
+
+def deliver(
+    stream: AudioStream,
+    file: AtomicFile | None,
+    spare: Path | None,
+    *,
+    play: bool,
+    raw: bool,
+    on_progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Write a stream to standard output as it arrives: a player at the other end waits for it.
+    """Play a stream (see `listen`), write it to its file, or else to standard output."""
+    if play:
+        from modelgates_speech.cli.listen import listen
+
+        listen(stream, file, spare, on_progress)
+    elif file is not None:
+        stream.write(file, on_progress)
+    else:
+        _write_audio(stream, raw=raw, on_progress=on_progress)
+
+
+def _write_audio(
+    stream: AudioStream, *, raw: bool, on_progress: Callable[[int], None] | None
+) -> None:
+    """Write as it arrives: a player at the other end waits for it.
 
     PCM becomes a WAV of unknown length, unless `raw`, for a player cannot tell what it is.
     """

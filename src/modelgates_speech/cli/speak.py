@@ -20,7 +20,7 @@ from modelgates_speech.cli.options import (
     request_of,
     request_options,
 )
-from modelgates_speech.cli.output import clock, is_standard_output, write_audio, write_line
+from modelgates_speech.cli.output import clock, deliver, is_standard_output, write_line
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
 from modelgates_speech.files import AtomicFile
@@ -100,15 +100,10 @@ def command(
             seconds = stream.duration
             bar.show(received, None if seconds is None else f"{seconds:.1f} s of audio")
 
-        if to_standard_output:
-            write_audio(stream, raw=response_format is not None, on_progress=show)
-            return
-        if file is not None and not play:
-            stream.write(file, show)
-        else:
-            from modelgates_speech.cli.listen import listen
-
-            listen(stream, file, usual, show)
+        raw = response_format is not None
+        deliver(stream, file, usual, play=play, raw=raw, on_progress=show)
+    if to_standard_output:
+        return
     if as_json:
         write_line(json.dumps(_result(stream, output)))
     elif not quiet:
