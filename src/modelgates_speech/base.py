@@ -209,7 +209,7 @@ class Base(Generic[GivenT]):
             pieces: list[bytes] = []
             while data := await reply.read():
                 pieces.append(data)
-        return parse(operation, reply, reply.scrub(b"".join(pieces)))
+        return parse(operation, reply, reply.text(b"".join(pieces)))
 
     async def _run(self, call: Call, accept: Callable[[Reply], T]) -> tuple[Reply, T]:
         """Make a call in as many tries as it takes; give it, and what `accept` makes of it."""

@@ -62,11 +62,11 @@ def play(audio: Audio | AudioStream) -> None:
             was taken off the stream, which can be read on.
         ModelGatesError: What the stream itself raises, once all that came before has been heard.
     """
+    _check_kind("play", audio, AudioStream)
     check_device()
     if isinstance(audio, Audio):
         play_pieces(audio, [audio.content])
         return
-    _check_kind("play", audio, AudioStream)
     audio.__enter__()
     kept = Keeping(audio.metadata, most=MAX_RESCUED)
     with kept.even_on_failure():
@@ -75,11 +75,11 @@ def play(audio: Audio | AudioStream) -> None:
 
 async def aplay(audio: Audio | AsyncAudioStream) -> None:
     """Play audio on the default device, without holding up the event loop; see `play`."""
+    _check_kind("aplay", audio, AsyncAudioStream)
     await in_thread(check_device)
     if isinstance(audio, Audio):
         await in_thread(play_pieces, audio, [audio.content], from_thread.check_cancelled)
         return
-    _check_kind("aplay", audio, AsyncAudioStream)
     await audio.__aenter__()
 
     def pulled() -> Iterator[bytes]:
@@ -93,7 +93,7 @@ async def aplay(audio: Audio | AsyncAudioStream) -> None:
 
 
 def _check_kind(name: str, audio: object, wanted: type) -> None:
-    if not isinstance(audio, wanted):
+    if not isinstance(audio, Audio | wanted):
         raise ArgumentError(
             f"{name}() takes an Audio or an {wanted.__name__}, not {type(audio).__name__}"
         )

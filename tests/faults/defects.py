@@ -128,7 +128,7 @@ DEFECTS = [
     Defect(
         "an untrusted certificate is tried again",
         "replies.py",
-        "transient=not untrusted,",
+        "transient=not (untrusted or plain),",
         "transient=True,",
         _cell("the-certificate-is-not-trusted"),
         "'transient', True",

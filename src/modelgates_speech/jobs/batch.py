@@ -178,8 +178,7 @@ async def run_batch_async(
         raise ConfigurationError(f"unknown defaults: {', '.join(sorted(unknown))}")
     rows = read_rows(source, defaults or {})
     if retry := checked_policy(retry):
-        without = retry.statuses - {429}
-        retry = attrs.evolve(retry, statuses=without)  # type: ignore[arg-type] # a converter
+        retry = attrs.evolve(retry, statuses=retry.statuses - {429})
     speech = _checked(client).audio.speech
     results = await in_thread(Results, checked_path(out_dir, "out_dir"))
     limits = (max_errors, max_characters)
