@@ -6,14 +6,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from functools import cache
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    NamedTuple,
-    Protocol,
-    cast,
-    runtime_checkable,
-)
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
 from urllib.parse import urlsplit
 
 import attrs

@@ -7,11 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 from modelgates_speech.audio import Audio, AudioMetadata, Receiver, file_header, suffix_of
-from modelgates_speech.errors import (
-    APIConnectionError,
-    ConfigurationError,
-    InvalidResponseError,
-)
+from modelgates_speech.errors import APIConnectionError, ConfigurationError, InvalidResponseError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.keeping import Keeping, unfit
 from modelgates_speech.waiting import Blocking, Yielding, at_once
