@@ -14,8 +14,8 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 # Of lines, docstrings and blank ones included. The sums are those of today and 60 more, for
 # examples in docstrings, and can only fall: the design wants 2,900 and 6,500.
 LARGEST_FILE = 400
-TOP = 4_750
-WITHOUT_STUB = 9_498
+TOP = 4_748
+WITHOUT_STUB = 9_483
 
 
 def count(file: Path) -> int:

@@ -13,13 +13,14 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import anyio
-
 from modelgates_speech.config import checked_path
 from modelgates_speech.errors import SaveError
+from modelgates_speech.waiting import Blocking, Yielding, at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from modelgates_speech.waiting import Waiting
 
 _MODE = 0o666
 
@@ -57,18 +58,14 @@ class AtomicFile:
             raise self._failure(error) from error
 
     def __enter__(self) -> Self:
-        until = time.monotonic() + PIPE_SECONDS
-        while not self._is_open(until):
-            time.sleep(_PIPE_PAUSE)
+        at_once(self._opened(Blocking()))
         return self
 
     def __exit__(self, *error: object) -> None:
         self.discard()
 
     async def __aenter__(self) -> Self:
-        until = time.monotonic() + PIPE_SECONDS
-        while not self._is_open(until):  # noqa: ASYNC110 - a reader does not say that it came
-            await anyio.sleep(_PIPE_PAUSE)
+        await self._opened(Yielding())
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -148,6 +145,11 @@ class AtomicFile:
         if folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, found.st_uid, folder.st_uid):
             raise PermissionError(errno.EPERM, "it is somebody else's, in a folder like /tmp")
         return False
+
+    async def _opened(self, waiting: Waiting) -> None:
+        until = time.monotonic() + PIPE_SECONDS
+        while not self._is_open(until):
+            await waiting.sleep(_PIPE_PAUSE)
 
     def _is_open(self, until: float) -> bool:
         """Open what is written into; false while a pipe has no reader, but no longer than that."""

@@ -188,12 +188,8 @@ class _Speaker:
         return taken
 
 
-def _library() -> Any:
-    return installed("miniaudio", "to play audio", "play")
-
-
 def _open_device(rate: int, channels: int) -> Any:
-    library = _library()
+    library = installed("miniaudio", "to play audio", "play")
     try:
         device = library.PlaybackDevice(
             sample_rate=rate,
@@ -233,7 +229,7 @@ def _unwrapped(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _decoded(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    library, source = _library(), _Source(pieces)
+    library, source = installed("miniaudio", "to play audio", "play"), _Source(pieces)
     rate, channels = _DECODED
     try:
         for samples in library.stream_any(

@@ -39,12 +39,8 @@ def listen(
 ) -> None:
     """Play a stream while it arrives, and return when it has been heard.
 
-    Args:
-        stream: What to play.
-        file: What to write as well, which is whole whatever the device does.
-        spare: Where to keep the audio if the device fails and there is no `file`; None where it is
-            kept already.
-        on_progress: Called with the bytes received so far.
+    `file` is written as well, whole whatever the device does. Without it the audio is kept near
+    `spare` if the device fails, unless that is None, for it is kept already.
     """
     if file is None and spare is None:
         play_pieces(stream.metadata, stream)
