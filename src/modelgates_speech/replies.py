@@ -198,16 +198,17 @@ class Reply:
 
     async def drain(self, start: bytes = b"") -> bytes:
         """`start` and what else of the body comes, at most `MAX_EXCERPT`; then close."""
-        excerpt = start[:MAX_EXCERPT]
+        excerpt = start
         until = time.monotonic() + EXCERPT_SECONDS
         async with contextlib.aclosing(self):
             with contextlib.suppress(APIConnectionError):
                 while len(excerpt) < MAX_EXCERPT and time.monotonic() < until:
                     if not (data := await self.read()):
                         break
-                    excerpt += data[: MAX_EXCERPT - len(excerpt)]
+                    excerpt += data
         # A start comes from the audio's receiver, which has expanded it.
-        return self._scrub(excerpt) if start else self.text(excerpt)[:MAX_EXCERPT]
+        body = self._scrub(excerpt) if start else self.text(excerpt)
+        return body[:MAX_EXCERPT]
 
     async def aclose(self) -> None:
         """Give the connection back. May be called again."""

@@ -167,8 +167,8 @@ DEFECTS = [
     Defect(
         "the body of a refusal is read whole",
         "replies.py",
-        "excerpt += data[: MAX_EXCERPT - len(excerpt)]",
-        "excerpt += data",
+        "return body[:MAX_EXCERPT]",
+        "return body",
         _cell("400-with-64-MiB", "async"),
         r"\('body'",
     ),
