@@ -11,11 +11,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "modelgates_speech"
 
-# Of lines, docstrings and blank ones included. The sums are those of today, so that they can only
-# fall: the design wants 2,900 and 6,500, and 3,000 of the stub.
+# Of lines, docstrings and blank ones included. The sums are those of today (outside of the stub and
+# 60 more, for examples in docstrings), and can only fall: the design wants 2,900 and 6,500, and of
+# the stub at most 3,000.
 LARGEST_FILE = 400
-TOP = 5_091
-WITHOUT_STUB = 10_147
+TOP = 4_748
+WITHOUT_STUB = 9_483
 STUB = 3_051
 
 

@@ -51,9 +51,6 @@ class Expander:
 
     What was said to be gzip and does not begin like it is given as it is.
 
-    Args:
-        coding: What the body is said to be in.
-
     Attributes:
         compressed: How many bytes it took.
         exploded: Whether they expand to more than speech can.
@@ -74,11 +71,7 @@ class Expander:
         return self._plain or (self._decoder is not None and self._decoder.eof)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What `data` expands to, piece by piece: a bomb is known before it fills the memory.
-
-        Raises:
-            zlib.error: If it is damaged.
-        """
+        """What `data` expands to, piece by piece: a bomb is known before it fills the memory."""
         self.compressed += len(data)
         if self._decoder is None and not self._plain:
             self._start += data
