@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NOTHING: AbstractContextManager[object] = nullcontext()
+
 
 class Blocking:
     """Waits in its thread."""
@@ -50,11 +52,11 @@ class Blocking:
 
     def within(self, _seconds: float) -> AbstractContextManager[object]:
         """A step that ends after so long; here its socket sees to that."""
-        return nullcontext()
+        return _NOTHING
 
     def shielded(self) -> AbstractContextManager[object]:
         """A step that is done even in a call that is cancelled; here none is."""
-        return nullcontext()
+        return _NOTHING
 
 
 class Yielding:
@@ -94,7 +96,7 @@ class Yielding:
 
     def within(self, seconds: float) -> AbstractContextManager[object]:
         """A step that is cancelled after so long."""
-        return nullcontext() if seconds == math.inf else anyio.fail_after(seconds)
+        return _NOTHING if seconds == math.inf else anyio.fail_after(seconds)
 
     def shielded(self) -> AbstractContextManager[object]:
         """A step that is not cancelled with its call."""
