@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+import re
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from modelgates_speech.replies import Reply
 
 logger = logging.getLogger("modelgates_speech")
+
+_HTTP_DATE = re.compile(r"[A-Z][a-z]{2,8},? .*\d{2}:\d{2}:\d{2}")
 
 
 def _statuses(value: Iterable[int]) -> frozenset[int]:
@@ -184,11 +187,14 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     if value.isascii() and value.isdigit():
         # Past a dozen digits the number says no more than "far beyond any limit".
         return float(value[:12])
+    if not _HTTP_DATE.match(value):
+        return None
     from datetime import UTC, datetime
-    from email.utils import parsedate_to_datetime
+
+    from dateutil.parser import parse
 
     try:
-        when = parsedate_to_datetime(value)
+        when = parse(value)
     except (ValueError, OverflowError):
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
