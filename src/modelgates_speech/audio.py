@@ -55,6 +55,11 @@ class AudioMetadata:
         channels: Channels for PCM and WAV, likewise, or 1.
         headers: The response's headers, names in lower case.
         request_id: The request's id, for the provider's support, or None.
+
+    Examples:
+        >>> with client.audio.speech.stream(model="m/n", voice="alloy", input="Hi") as stream:
+        ...     stream.metadata.sample_rate
+        24000
     """
 
     format: str
@@ -149,11 +154,7 @@ def suffix_of(path: str | os.PathLike[str]) -> str:
 
 
 def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str:
-    """The ``response_format`` to request so that `path` can hold the answer.
-
-    Raises:
-        ConfigurationError: If the suffix contradicts `requested`, or says nothing alone.
-    """
+    """The ``response_format`` that `path` can hold; a `ConfigurationError` if it contradicts."""
     suffix = suffix_of(path)
     implied = FORMAT_BY_SUFFIX.get(suffix)
     if suffix == "*" and requested is None and Path(path).exists() and not Path(path).is_file():
@@ -253,9 +254,8 @@ class Receiver:
     def feed(self, data: bytes) -> None:
         """Take what the connection gave; ``b""`` says that the body has ended.
 
-        Raises:
-            InvalidResponseError: If the body turns out empty, text, or a decompression bomb.
-            IncompleteAudioError: If the body has ended before the audio has.
+        An `InvalidResponseError` says that it is not audio, an `IncompleteAudioError` that it
+        ended before the audio did.
         """
         if not data:
             self._finish()

@@ -138,11 +138,7 @@ _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", "
 
 
 def encode_json(payload: object) -> bytes:
-    """`payload` as JSON in UTF-8.
-
-    Raises:
-        ConfigurationError: If it holds what JSON cannot express.
-    """
+    """`payload` as JSON in UTF-8, or a `ConfigurationError` if JSON cannot express it."""
     try:
         return _JSON.encode(payload).encode("utf-8")
     except UnicodeEncodeError as error:
@@ -202,11 +198,7 @@ def _required(operation: ModuleType) -> frozenset[str]:
 
 
 def parse(operation: ModuleType, reply: ReplyHead, body: bytes) -> Any:
-    """What the generated `operation` makes of a reply.
-
-    Raises:
-        InvalidResponseError: If that is nothing, for generated parsers trust their input.
-    """
+    """What the generated `operation` makes of a reply; an `InvalidResponseError` for nothing."""
     import httpx
 
     from modelgates_api import Client

@@ -110,6 +110,12 @@ class Timeout:
 
     Raises:
         ConfigurationError: If a number is not finite and above 0.
+
+    Examples:
+        >>> client.with_options(timeout=Timeout(connect=2, read=20)).audio.speech.create(
+        ...     model="any/model", voice="alloy", input="Hello"
+        ... ).format
+        'pcm'
     """
 
     connect: float = CONNECT_SECONDS
@@ -142,22 +148,14 @@ def checked_deadline(value: float | None) -> float | None:
 
 
 def checked_seconds(value: float, name: str) -> float:
-    """`value` if it is a number of seconds above 0.
-
-    Raises:
-        ConfigurationError: If it is not.
-    """
+    """`value`, a number of seconds above 0, or a `ConfigurationError` in the words of `name`."""
     if isinstance(value, int | float) and math.isfinite(value) and value > 0:
         return value
     raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
 
 
 def checked_count(value: int, name: str, most: int | None = None) -> int:
-    """`value` if it is a whole number from 1 to `most`.
-
-    Raises:
-        ConfigurationError: If it is not.
-    """
+    """`value`, a whole number from 1 to `most`, or a `ConfigurationError`."""
     if type(value) is int and 1 <= value <= (value if most is None else most):
         return value
     wanted = "1 or more" if most is None else f"a whole number from 1 to {most:,}"
@@ -165,11 +163,7 @@ def checked_count(value: int, name: str, most: int | None = None) -> int:
 
 
 def checked_layout(sample_rate: int | None, channels: int | None) -> None:
-    """Check what PCM is to be taken for; None says nothing.
-
-    Raises:
-        ConfigurationError: If it cannot be that.
-    """
+    """Check what PCM is to be taken for (None says nothing), or raise a `ConfigurationError`."""
     if sample_rate is not None:
         checked_count(sample_rate, "sample_rate", MAX_RATE)
     if channels is not None:
@@ -177,11 +171,7 @@ def checked_layout(sample_rate: int | None, channels: int | None) -> None:
 
 
 class Secret:
-    """An API key, in a form that no repr, log or traceback with locals shows.
-
-    Raises:
-        ConfigurationError: If it is empty or holds what a header cannot.
-    """
+    """An API key that fits a header, in a form that no repr, log or traceback with locals shows."""
 
     __slots__ = ("_value",)
 
@@ -236,21 +226,13 @@ class KeySource:
         raise TypeError("an API key is not pickled: give it to the other process by itself")
 
     def check(self) -> Self:
-        """Itself, if the key is good as far as can be known without asking.
-
-        Raises:
-            ConfigurationError: If it is not.
-        """
+        """Itself, or a `ConfigurationError` if the key is known to be wrong without asking."""
         if not callable(self._source):
             Secret(self._source)
         return self
 
     def secret(self) -> Secret:
-        """The key as it is now.
-
-        Raises:
-            ConfigurationError: If there is none, or the function that provides it fails.
-        """
+        """The key as it is now, or a `ConfigurationError`."""
         try:
             return Secret(self._source() if callable(self._source) else self._source)
         except ConfigurationError:
@@ -260,22 +242,14 @@ class KeySource:
 
 
 def checked_mapping(value: Mapping[str, T], name: str) -> Mapping[str, T]:
-    """`value` itself, if it is a mapping.
-
-    Raises:
-        ConfigurationError: If it is not.
-    """
+    """`value` itself, a mapping, or a `ConfigurationError`."""
     if isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         return value
     raise ConfigurationError(f"{name} must be a mapping, not {type(value).__name__}")
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """`headers` if they can be sent beside the client's own.
-
-    Raises:
-        ConfigurationError: If one would inject another, is not ASCII, or is the client's own.
-    """
+    """`headers`, if they can be sent beside the client's own, or a `ConfigurationError`."""
     for name, value in checked_mapping(headers, "headers").items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
             raise ConfigurationError(f"{name!r} is not a valid header name")
@@ -289,17 +263,7 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str = "base_url") -> str:
-    """`base_url` without a trailing slash, if the key may go there.
-
-    Args:
-        base_url: The URL.
-        allow_plain_http: Whether the key may go to another machine over plain http.
-        name: What the URL is called where it comes from.
-
-    Raises:
-        ConfigurationError: If it is not an http(s) URL, holds credentials, a query or a fragment,
-            or is plain http to another machine.
-    """
+    """`base_url`, called `name` in errors, without a trailing slash, if the key may go there."""
     if not isinstance(base_url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"{name} must be a string, not {type(base_url).__name__}")
     base_url = base_url.strip()

@@ -25,11 +25,7 @@ class Deadline:
         return max(0.0, self.expires - time.monotonic())
 
     def check(self) -> None:
-        """Raise when it has passed.
-
-        Raises:
-            TimeoutError: If it has.
-        """
+        """Raise a TimeoutError when it has passed."""
         if self.seconds is not None and time.monotonic() >= self.expires:
             raise TimeoutError
 

@@ -82,11 +82,7 @@ class AtomicFile:
         self.discard()
 
     def write(self, data: bytes) -> None:
-        """Append `data`.
-
-        Raises:
-            SaveError: If the disk is full or fails.
-        """
+        """Append `data`; a `SaveError` if the disk is full or fails."""
         view = memoryview(data)
         try:
             while view:
@@ -95,11 +91,7 @@ class AtomicFile:
             raise self._failure(error) from error
 
     def rewrite_start(self, data: bytes) -> None:
-        """Replace the first bytes with `data`, for a header that holds the length.
-
-        Raises:
-            SaveError: If the disk fails.
-        """
+        """Replace the first bytes with `data`, for a header that holds the length."""
         try:
             self._file.seek(0)
         except OSError as error:
@@ -118,11 +110,7 @@ class AtomicFile:
     def commit(self) -> Path:
         """Make the file appear under its name, durably, in place of what was there.
 
-        Returns:
-            The path as it was given.
-
-        Raises:
-            SaveError: If the disk is full or fails, or the target became a folder.
+        Give the path as it came; raise a `SaveError` if the disk or the name does not allow it.
         """
         try:
             if self.in_place:

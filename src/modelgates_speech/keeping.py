@@ -40,11 +40,7 @@ class Keeping:
             file.write(self._header)
 
     def add(self, piece: bytes) -> None:
-        """Keep `piece`, in memory if need be.
-
-        Raises:
-            SaveError: If the file has failed and the memory for it is used up.
-        """
+        """Keep `piece`, in memory where the file fails; a `SaveError` once that is used up."""
         if self._file is not None and self._failure is None:
             try:
                 self._file.write(piece)
@@ -65,11 +61,7 @@ class Keeping:
         return self._metadata.with_content(self._written() if in_file else b"".join(self._memory))
 
     def commit(self) -> Path:
-        """Give the file its name, now that the audio is whole.
-
-        Raises:
-            SaveError: If it has failed before or does so now.
-        """
+        """Give the file its name, now that the audio is whole; a `SaveError` if it ever failed."""
         if self._failure or self._file is None:
             raise self._failure or AssertionError("commit needs a file")
         if self._header and not self._file.in_place:

@@ -64,6 +64,10 @@ def play(audio: Audio | AudioStream) -> None:
         PlaybackError: If the device fails, or the audio is of another format. `partial` has what
             was taken off the stream, which can be read on.
         ModelGatesError: What the stream itself raises, once all that came before has been heard.
+
+    Examples:
+        >>> with client.audio.speech.stream(model="m/n", voice="alloy", input="Hi") as stream:
+        ...     play(stream)
     """
     check_device()
     if isinstance(audio, Audio):
@@ -76,7 +80,14 @@ def play(audio: Audio | AudioStream) -> None:
 
 
 async def aplay(audio: Audio | AsyncAudioStream) -> None:
-    """Play audio on the default device, without holding up the event loop; see `play`."""
+    """Play audio on the default device, without holding up the event loop; see `play`.
+
+    Examples:
+        >>> async def speak(text):
+        ...     async with AsyncModelGates() as client:
+        ...         await aplay(client.audio.speech.stream(model="m/n", voice="alloy", input=text))
+        >>> asyncio.run(speak("Hello"))
+    """
     await in_thread(check_device)
     if isinstance(audio, Audio):
         await in_thread(play_pieces, audio, [audio.content], from_thread.check_cancelled)

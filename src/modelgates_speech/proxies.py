@@ -28,11 +28,7 @@ class Proxy:
 
     @classmethod
     def parse(cls, text: str) -> Proxy:
-        """The proxy that `text` names; without a scheme it speaks plain http.
-
-        Raises:
-            ValueError: If it is not a proxy's address.
-        """
+        """The proxy at the address `text`, or a ValueError; without a scheme it is plain http."""
         text = text.strip()
         parts = urlsplit(text if "://" in text else f"http://{text}")
         if parts.scheme not in _SCHEMES or not parts.hostname:

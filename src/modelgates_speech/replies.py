@@ -225,11 +225,7 @@ class Reply(_ReplyHead):
         self._pieces: Iterator[bytes] = filter(None, response.stream)
 
     def read(self) -> bytes:
-        """The next piece of the body, ``b""`` at its end.
-
-        Raises:
-            APIConnectionError: If the connection breaks or the time runs out.
-        """
+        """The next piece of the body, ``b""`` at its end; an `APIConnectionError` if it breaks."""
         with self._border:
             self._border.deadline.check()
             return self._received(next(self._pieces, b""))
@@ -270,11 +266,7 @@ class AsyncReply(_ReplyHead):
         self._pieces: AsyncIterator[bytes] = aiter(response.stream)
 
     async def read(self) -> bytes:
-        """The next piece of the body, ``b""`` at its end.
-
-        Raises:
-            APIConnectionError: If the connection breaks or the time runs out.
-        """
+        """The next piece of the body, ``b""`` at its end; an `APIConnectionError` if it breaks."""
         with self._border, self._border.cancelling():
             self._border.deadline.check()
             # A loop that ends closes its generators: what they gave was not all.

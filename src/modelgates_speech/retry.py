@@ -57,6 +57,13 @@ class RetryPolicy:
 
     Raises:
         ConfigurationError: If a number is negative or not finite.
+
+    Examples:
+        >>> patient = RetryPolicy(max_retries=5, read_timeouts=True, initial_delay=0.1)
+        >>> client.audio.speech.create(
+        ...     model="stub/503?times=1", voice="alloy", input="Hello", retry=patient
+        ... ).format
+        'pcm'
     """
 
     max_retries: int = 2
@@ -112,11 +119,7 @@ class RetryPolicy:
 
 
 def checked_policy(policy: RetryPolicy | None) -> RetryPolicy | None:
-    """`policy` itself, if it is one, or None.
-
-    Raises:
-        ConfigurationError: If it is something else.
-    """
+    """`policy` itself, if it is one or None; else a `ConfigurationError`."""
     if policy is None or isinstance(policy, RetryPolicy):
         return policy
     raise ConfigurationError(
@@ -181,10 +184,7 @@ def tries(
         deadline: When to give up.
 
     Returns:
-        The reply that succeeded, and what `accept` made of it.
-
-    Raises:
-        ModelGatesError: What the last try ended with.
+        The reply that succeeded, and what `accept` made of it; else the last try's error is raised.
     """
     retries = 0
     while True:

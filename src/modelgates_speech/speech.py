@@ -23,7 +23,12 @@ SpeechT = TypeVar("SpeechT")
 
 
 class Speech(SpeechMethods[Audio, AudioStream, Path]):
-    """Text to speech, blocking. Reached as ``client.audio.speech``."""
+    """Text to speech, blocking. Reached as ``client.audio.speech``.
+
+    Examples:
+        >>> client.audio.speech.save("hello.wav", model="m/n", voice="alloy", input="Hello").name
+        'hello.wav'
+    """
 
     def __init__(self, start: Callable[[Call], Opened[Reply]], base_url: str) -> None:
         self._start = start
@@ -55,7 +60,15 @@ class Speech(SpeechMethods[Audio, AudioStream, Path]):
 class AsyncSpeech(
     SpeechMethods[Coroutine[Any, Any, Audio], AsyncAudioStream, Coroutine[Any, Any, Path]]
 ):
-    """Text to speech, for event loops. Reached as ``client.audio.speech``."""
+    """Text to speech, for event loops. Reached as ``client.audio.speech``.
+
+    Examples:
+        >>> async def main():
+        ...     async with AsyncModelGates() as client:
+        ...         return await client.audio.speech.create(model="m/n", voice="a", input="Hi")
+        >>> asyncio.run(main()).duration > 0
+        True
+    """
 
     def __init__(
         self, start: Callable[[Call], Awaitable[Opened[AsyncReply]]], base_url: str

@@ -62,11 +62,7 @@ class Transport:
         self.used = False
 
     def send(self, request: Request, border: Border) -> Reply:
-        """Send `request` and wait for the head of the reply.
-
-        Raises:
-            APIConnectionError: If no reply comes.
-        """
+        """Send `request`; give the head of the reply, or an `APIConnectionError` if none comes."""
         self.used = True
         with border:
             border.deadline.check()
@@ -123,11 +119,7 @@ class AsyncTransport:
         self.used = False
 
     async def send(self, request: Request, border: Border) -> AsyncReply:
-        """Send `request` and wait for the head of the reply.
-
-        Raises:
-            APIConnectionError: If no reply comes.
-        """
+        """Send `request`; give the head of the reply, or an `APIConnectionError` if none comes."""
         self.used = True
         with border, border.cancelling():
             border.deadline.check()

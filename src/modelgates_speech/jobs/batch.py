@@ -47,22 +47,16 @@ if TYPE_CHECKING:
         """An `AsyncModelGates`, as far as a batch knows it."""
 
         @property
-        def audio(self) -> Any:
-            """``client.audio``."""
-            ...
-
+        def audio(self) -> Any: ...  # noqa: D102 - ``client.audio``
         async def __aenter__(self) -> Self: ...
         async def __aexit__(self, *error: object) -> None: ...
 
 
 CONCURRENCY = 16
-
 # How often a row that meets a rate limit is put back before it counts as failed.
 MAX_REFUSALS = 10
-
 # The folder, beside the results, for audio of rows that failed.
 KEPT = "kept"
-
 # What a disk says of one name and no other.
 _ONE_FILE = {errno.EBUSY, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EPERM}
 
@@ -79,6 +73,10 @@ class BatchReport:
         seconds: Seconds of audio received in this run.
         concurrency: How many requests may run at once at the moment.
         stopped: Why the batch ended before its last row, or None.
+
+    Examples:
+        >>> run_batch([], "out")
+        BatchReport(ok=0, failed=0, skipped=0, characters=0, seconds=0.0, ..., stopped=None)
     """
 
     ok: int = 0
@@ -113,12 +111,10 @@ def run_batch(
     if wrong := misuse(run_batch_async, 2, ["client", *options]):
         raise ArgumentError(f"run_batch(): {wrong}")
     if is_running():
-        advice = "inside one, such as a notebook's, use `await run_batch_async(...)`"
-        raise ConfigurationError(f"run_batch() needs an event loop of its own: {advice}")
-    make: Callable[[], AsyncClient] = client or modelgates_speech.AsyncModelGates
+        raise ConfigurationError("an event loop is running: use `await run_batch_async(...)`")
 
     async def run() -> BatchReport:
-        async with make() as made:
+        async with (client or modelgates_speech.AsyncModelGates)() as made:
             return await run_batch_async(source, out_dir, client=made, **options)
 
     return anyio.run(run)
@@ -139,12 +135,10 @@ async def run_batch_async(
     """Speak every row of a manifest into a folder; run again, it sends only what is missing.
 
     A row has an ``id`` and an ``input``, and may have ``model``, ``voice``, ``response_format``,
-    ``speed``, ``provider`` and ``extra_body``. Its audio goes to a file named by its id (WAV for
-    ``pcm``), its result to a line of ``results.jsonl``. A row that fails stops no other, but for
-    what would fail them all: a key that is refused, no credit left, a disk that is full, a server
-    that as many requests in a row as `concurrency` do not reach.
-
-    Cancelled, or stopped with Ctrl-C, it gives the rows under way five seconds to be recorded.
+    ``speed``, ``provider`` and ``extra_body``. Its audio goes to a file named after its id (WAV for
+    ``pcm``), its result to a line of ``results.jsonl``. A failed row does not stop the others,
+    unless they would fail too: a refused key, no credit, a full disk, `concurrency` requests in a
+    row that cannot reach the server. Ctrl-C or cancellation gives rows under way five seconds.
 
     Args:
         source: The manifest: a path (``.jsonl``, ``.csv``, ``.parquet``), ``-`` for JSONL on
@@ -166,6 +160,12 @@ async def run_batch_async(
     Raises:
         ConfigurationError: If the batch cannot start; nothing was sent.
         SaveError: If `out_dir` cannot be written.
+
+    Examples:
+        >>> async def speak(rows):
+        ...     async with AsyncModelGates() as client:
+        ...         return await run_batch_async(rows, "out", client=client)
+        >>> report = asyncio.run(speak([{"id": "a", "input": "Hi", "model": "m/n", "voice": "v"}]))
     """
     for name, most in (("max_errors", max_errors), ("max_characters", max_characters)):
         checked_count(1 if most is None else most, name)

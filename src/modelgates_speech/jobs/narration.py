@@ -49,6 +49,14 @@ class NarrationProgress:
         seconds: Seconds of audio up to the end of it.
         begins: Seconds of audio before it: where in the whole it begins.
         piece: The last piece itself: its ``text``, and where that starts.
+
+    Examples:
+        >>> with client.audio.speech.narrate(
+        ...     input="One.", model="any/model", voice="alloy",
+        ...     on_progress=lambda done: print(f"{done.begins:.1f} s: {done.piece.text}"),
+        ... ) as stream:
+        ...     audio = stream.read()
+        0.0 s: One.
     """
 
     pieces: int
@@ -67,6 +75,13 @@ class NarrationPlan:
         characters: How many characters they hold; blank pieces are not sent.
         pieces_to_buy: How many of the pieces `cache_dir` does not hold yet.
         characters_to_buy: How many characters those hold.
+
+    Examples:
+        >>> plan = client.audio.speech.narrate(
+        ...     input="One. Two.", model="any/model", voice="alloy", dry_run=True
+        ... )
+        >>> plan.pieces, plan.characters
+        (1, 9)
     """
 
     pieces: int

@@ -73,6 +73,11 @@ class Fault:
 
     Raises:
         ValueError: there is no such fault, or it does not take one of the settings.
+
+    Examples:
+        >>> modelgates_stub.fail_next(Fault("cut", after=100))
+        >>> with pytest.raises(IncompleteAudioError):
+        ...     client.audio.speech.create(model="any/model", voice="alloy", input="Hello")
     """
 
     name: str

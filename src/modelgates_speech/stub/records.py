@@ -26,6 +26,11 @@ class RecordedRequest:
         fault: the injected fault that it met, as text, if any.
         request_id: the `X-Request-Id` of the answer.
         size: how many bytes the body was.
+
+    Examples:
+        >>> audio = client.audio.speech.create(model="any/model", voice="alloy", input="Hello")
+        >>> modelgates_stub.last_request.body["voice"]
+        'alloy'
     """
 
     method: str
