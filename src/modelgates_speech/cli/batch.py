@@ -11,7 +11,7 @@ import attrs
 import click
 
 from modelgates_speech.cli.exits import CommandError, Exit, example
-from modelgates_speech.cli.forecast import forecast, forecast_in_words
+from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
 from modelgates_speech.cli.options import (
     DRY_RUN,
     FORMAT,
@@ -162,15 +162,16 @@ def _report_plan(
             characters += row.characters
     if results is not None:
         results.close()
+    seconds = expected_seconds(characters)
     if as_json:
-        write_line(
-            json.dumps(facts | {"characters_to_send": characters} | forecast(characters, price))
-        )
+        expected = {"characters_to_send": characters, "expected_seconds": seconds}
+        write_line(json.dumps(facts | expected | cost(characters, price)))
     else:
         write_line(
             f"{counted(facts['rows'], 'row')}; "
             f"to send: {counted(facts['rows_to_send'], 'request')}, "
-            f"{forecast_in_words(characters, price)}; "
+            f"{counted(characters, 'character')}, about {clock(seconds)}"
+            f"{cost_in_words(characters, price)}; "
             f"{facts['rows_that_cannot_be_spoken']:,} cannot be spoken"
         )
 

@@ -8,12 +8,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from modelgates_speech import config
 from modelgates_speech.audio import format_for_file
 from modelgates_speech.cli.exits import example
-from modelgates_speech.cli.forecast import forecast, forecast_in_words
+from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
 from modelgates_speech.cli.options import (
     DRY_RUN,
     FORMAT,
@@ -252,15 +253,16 @@ def _report_plan(
     price: float | None,
     as_json: bool,  # noqa: FBT001 - private
 ) -> None:
+    seconds = expected_seconds(plan.characters, plan.pauses)
     if as_json:
-        facts = ("pieces", "characters", "pieces_to_buy", "characters_to_buy")
-        expected = forecast(plan.characters_to_buy, price)
-        write_line(json.dumps({name: getattr(plan, name) for name in facts} | expected))
+        facts = attrs.asdict(plan) | {"expected_seconds": seconds}
+        write_line(json.dumps(facts | cost(plan.characters_to_buy, price)))
     else:
         write_line(
-            f"{counted(plan.pieces, 'piece')}, {counted(plan.characters, 'character')}; "
-            f"to send: {counted(plan.pieces_to_buy, 'request')}, "
-            f"{forecast_in_words(plan.characters_to_buy, price)}"
+            f"{counted(plan.pieces, 'piece')}, {counted(plan.characters, 'character')}, "
+            f"about {clock(seconds)}; to send: {counted(plan.pieces_to_buy, 'request')}, "
+            f"{counted(plan.characters_to_buy, 'character')}"
+            f"{cost_in_words(plan.characters_to_buy, price)}"
         )
 
 
