@@ -17,6 +17,7 @@ from modelgates_speech.cli.exits import (
     exit_for,
     in_words,
 )
+from modelgates_speech.cli.output import Command
 from modelgates_speech.errors import ModelGatesError
 
 __all__ = ["COMMANDS", "run"]
@@ -25,7 +26,7 @@ _COMPLETE_VARIABLE = "_MODELGATES_SPEECH_COMPLETE"
 COMMANDS = ("speak", "narrate", "batch", "stub", "completion")
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Command, click.Group):
     """Commands live in the module of their name, as `command`: one not called costs nothing."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

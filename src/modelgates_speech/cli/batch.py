@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from modelgates_speech.cli.exits import CommandError, Exit, example
+from modelgates_speech.cli.exits import CommandError, Exit, remark, stopped_in_words
 from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
 from modelgates_speech.cli.options import (
     DRY_RUN,
@@ -21,7 +22,7 @@ from modelgates_speech.cli.options import (
     request_of,
     request_options,
 )
-from modelgates_speech.cli.output import clock, counted, write_line
+from modelgates_speech.cli.output import clock, command_like, counted, write_line
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.config import RESULTS
 from modelgates_speech.errors import ConfigurationError
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command(epilog=example("modelgates-speech batch lines.csv --out-dir audio --local"))
-@click.argument("manifest")
+@command_like("modelgates-speech batch lines.csv --out-dir audio --local")
+@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option(
     "--out-dir",
     required=True,
@@ -83,6 +84,8 @@ def command(
     from modelgates_speech.jobs import run_batch
     from modelgates_speech.jobs.manifest import count_rows
 
+    if manifest == "-" and sys.stdin is None:
+        raise click.UsageError("standard input is closed: give a file, or pipe JSONL in")
     defaults = request_of(**options)
     if response_format is not None:
         defaults["response_format"] = response_format
@@ -117,7 +120,8 @@ def command(
             f"{report.skipped:,} skipped, {report.failed:,} failed"
         )
     if report.stopped is not None:
-        raise CommandError(f"stopped before the end: {report.stopped}", Exit.STOPPED)
+        reason = stopped_in_words(report.stopped)
+        raise CommandError(f"stopped before the end: {reason}", Exit.STOPPED)
     if report.failed:
         where = click.format_filename(out_dir / RESULTS)
         message = f"{counted(report.failed, 'row')} failed: {where} says why"
@@ -130,10 +134,9 @@ def _hint(out_dir: Path) -> Generator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit, click.Abort):
-        click.echo(
-            "modelgates-speech: what was spoken is in "
-            f"{click.format_filename(out_dir)}: the same command sends only what is missing",
-            err=True,
+        remark(
+            f"what was spoken is in {click.format_filename(out_dir)}: "
+            "the same command sends only what is missing"
         )
         raise
 

@@ -10,7 +10,7 @@ from click.shell_completion import (
     split_arg_string,
 )
 
-from modelgates_speech.cli.output import write_line
+from modelgates_speech.cli.output import Command, write_line
 
 __all__ = ["COMPLETE_VARIABLE", "command", "register"]
 
@@ -79,11 +79,12 @@ def register() -> None:
 
 
 @click.command(
+    cls=Command,
     epilog="\b\nTo set it up, add the line for your shell to its start-up file:\n"
     '  bash        eval "$(modelgates-speech completion bash)"\n'
     '  zsh         eval "$(modelgates-speech completion zsh)"\n'
     "  fish        modelgates-speech completion fish | source\n"
-    "  powershell  modelgates-speech completion powershell | Out-String | Invoke-Expression"
+    "  powershell  modelgates-speech completion powershell | Out-String | Invoke-Expression",
 )
 @click.argument("shell", type=click.Choice(list(_SHELLS)))
 @click.pass_context

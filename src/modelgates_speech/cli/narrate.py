@@ -13,8 +13,9 @@ import click
 
 from modelgates_speech import config
 from modelgates_speech.audio import format_for_file
-from modelgates_speech.cli.exits import example
+from modelgates_speech.cli.exits import CommandError, Exit, remark
 from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
+from modelgates_speech.cli.inputs import not_utf8
 from modelgates_speech.cli.options import (
     DRY_RUN,
     FORMAT,
@@ -27,6 +28,7 @@ from modelgates_speech.cli.options import (
 )
 from modelgates_speech.cli.output import (
     clock,
+    command_like,
     counted,
     is_standard_output,
     write_audio,
@@ -48,12 +50,12 @@ _CHUNK = 64 * 1024
 _STANDARD = Path("-")
 
 
-@click.command(epilog=example("modelgates-speech narrate book.txt -o book.mp3 --local"))
+@command_like("modelgates-speech narrate book.txt -o book.mp3 --local")
 @click.argument("book", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="File to write: .wav, .pcm, .raw or .mp3; - is standard output (a WAV, or what --format "
     "says). Without it, --play.",
 )
@@ -133,10 +135,17 @@ def command(
     if named == _STANDARD:
         named = Path("modelgates-speech")
     pieces = cache_dir or named.with_name(f"{named.name}.pieces")
+    if pieces.exists() and not pieces.is_dir():
+        message = f"{pieces} is a file: finished pieces are to be kept there, or in --cache-dir"
+        raise CommandError(message, Exit.NOT_WRITTEN)
     request = request_of(**options)
 
     with connection(**api) as settings:
         from modelgates_speech import ModelGates
+
+        if dry_run:
+            # Nothing is sent, so that no key is needed either.
+            settings = {"api_key": "none", **settings}
 
         # The stub's address changes from run to run, what it says does not.
         cache = AudioCache(pieces, origin="stub" if api["local"] else None)
@@ -188,12 +197,9 @@ def _read(book: Path) -> Iterator[str]:
             with book.open(encoding="utf-8-sig") as file:
                 yield from iter(lambda: file.read(_CHUNK), "")
     except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        place = f" at offset {_offset(book, error)}" if book.is_file() else ""
-        raise click.UsageError(
-            f"{book} is not UTF-8 text: byte 0x{byte:02x}{place}; convert it first, for example "
-            f"with iconv -f latin1 -t utf-8"
-        ) from error
+        source = "standard input" if book == _STANDARD else str(book)
+        offset = _offset(book, error) if book.is_file() else None
+        raise not_utf8(source, error, offset) from error
     except OSError as error:
         raise click.UsageError(f"cannot read {book}: {error.strerror}") from error
 
@@ -214,10 +220,9 @@ def _hint(pieces: Path) -> Generator[None]:
         yield
     except BaseException:
         if pieces.is_dir():
-            click.echo(
-                f"modelgates-speech: finished pieces are kept in {click.format_filename(pieces)}: "
-                "the same command sends only what is missing",
-                err=True,
+            remark(
+                f"finished pieces are kept in {click.format_filename(pieces)}: "
+                "the same command sends only what is missing"
             )
         raise
 

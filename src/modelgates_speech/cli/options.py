@@ -111,10 +111,23 @@ FORMAT = click.option(
     help="Format to ask the API for; by default the suffix of the file decides.",
 )
 
-DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be sent; send nothing.")
+
+def _only_with_dry_run(
+    context: click.Context, _option: click.Parameter, price: float | None
+) -> float | None:
+    if price is not None and not context.params.get("dry_run"):
+        raise click.UsageError("--price-per-million goes with --dry-run, which sends nothing")
+    return price
+
+
+# Read before the others, so that the price knows of it.
+DRY_RUN = click.option(
+    "--dry-run", is_flag=True, is_eager=True, help="Say what would be sent; send nothing."
+)
 PRICE = click.option(
     "--price-per-million",
     type=POSITIVE,
+    callback=_only_with_dry_run,
     metavar="AMOUNT",
     help="With --dry-run: what a million characters cost, to say what it would come to.",
 )

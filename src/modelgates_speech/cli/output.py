@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelgates_speech.cli.exits import CommandError, Exit
+from modelgates_speech.cli.exits import CommandError, Exit, example
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
     from modelgates_speech import AudioStream
 
 __all__ = [
+    "Command",
     "clock",
+    "command_like",
     "counted",
     "is_standard_output",
     "write_audio",
@@ -26,7 +28,7 @@ __all__ = [
 ]
 
 
-_STANDARD_OUTPUT = Path("-")
+_STANDARD_OUTPUT = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
 
 
 def clock(seconds: float) -> str:
@@ -45,7 +47,7 @@ def counted(number: int, thing: str) -> str:
 
 def is_standard_output(output: Path | None, *, play: bool, as_json: bool) -> bool:
     """Return whether audio goes to standard output, where it may go there."""
-    if output != _STANDARD_OUTPUT:
+    if str(output) not in _STANDARD_OUTPUT:
         return False
     if as_json:
         raise click.UsageError("--json and -o - would both write to standard output")
@@ -86,6 +88,20 @@ def _write(chunk: bytes) -> None:
     with _written_or_explained():
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
+
+
+class Command(click.Command):
+    """A command whose help, too, may meet a full disk."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments; ``--help`` among them is printed here."""
+        with _written_or_explained():
+            return super().make_context(*args, **kwargs)
+
+
+def command_like(line: str) -> Callable[[Callable[..., Any]], Command]:
+    """Return the decorator of a command whose help ends with an example."""
+    return click.command(cls=Command, epilog=example(line))
 
 
 @contextmanager

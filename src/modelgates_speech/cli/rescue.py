@@ -42,11 +42,7 @@ def rescued(output: Path) -> Generator[None]:
 
 
 def keep(held: HeldAudio, output: Path, stem: str) -> Path | None:
-    """Write audio beside `output`, or else among temporary files, under a name that is free.
-
-    Returns:
-        The path; None where nothing can be written.
-    """
+    """Write audio under a free name beside `output`, else as a temporary file, else nowhere."""
     suffix = {"pcm": ".wav"}.get(held.format, f".{held.format}")
     if held.format == "pcm" and output.suffix.lower() in {".pcm", ".raw"}:
         suffix = output.suffix

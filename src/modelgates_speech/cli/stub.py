@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from modelgates_speech.cli.exits import CommandError, Exit, needs_extra
+from modelgates_speech.cli.output import Command
 
 __all__ = ["command"]
 
@@ -19,9 +20,10 @@ PROFILE = ("latency", "pace", "failures", "rate_limit", "credits")
 PORT = click.IntRange(0, 65535)
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+THERE = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-class _StubCommand(click.Command):
+class _StubCommand(Command):
     """Its help ends with the magic models, read from the stub's own table when it is shown."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -56,10 +58,10 @@ class _StubCommand(click.Command):
 @click.option("--failures", type=float, default=0, help="Share of requests answered 503, 0 to 1.")
 @click.option("--rate-limit", type=int, default=0, help="Requests a minute before 429.")
 @click.option("--credits", type=int, help="Characters before 402.")
-@click.option("--audio", type=FOLDER, help="Folder of your own audio: MODEL.wav or MODEL.mp3.")
+@click.option("--audio", type=THERE, help="Folder of your own audio: MODEL.wav or MODEL.mp3.")
 @click.option("--record", type=FOLDER, help="Folder to keep the answers of --upstream in.")
 @click.option("--upstream", metavar="URL", help="API to pass requests on to, and to record.")
-@click.option("--replay", type=FOLDER, help="Folder of recorded answers to give again.")
+@click.option("--replay", type=THERE, help="Folder of recorded answers to give again.")
 @click.option("--tls", is_flag=True, help="Serve https, with a certificate made on the spot.")
 @click.option("--ca-file", type=FILE, help="File to write what clients then trust into.")
 @click.option("--allow-from", multiple=True, metavar="NET", help="Network that may call, or all.")
@@ -90,7 +92,8 @@ def command(
     try:
         options["profile"] = Profile(**{name: options.pop(name) for name in PROFILE})
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        name, _, rest = str(error).partition(" ")
+        raise click.UsageError(f"--{name.replace('_', '-')} {rest}") from error
     try:
         if record and upstream:
             options["tape"] = Recording(record, upstream=upstream)

@@ -56,11 +56,7 @@ class Expander:
         return self._plain or (self._decoder is not None and self._decoder.eof)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What `data` expands to, piece by piece: a bomb is known before it fills the memory.
-
-        Raises:
-            zlib.error: If it is damaged.
-        """
+        """What `data` expands to, piece by piece: a bomb is known before it fills the memory."""
         self.compressed += len(data)
         if self._decoder is None and not self._plain:
             self._start += data

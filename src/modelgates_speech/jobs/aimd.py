@@ -18,9 +18,6 @@ class Aimd:
 
     Args:
         ceiling: The most requests at once, 1 or more.
-
-    Raises:
-        ConfigurationError: If `ceiling` is below 1.
     """
 
     def __init__(self, ceiling: int) -> None:

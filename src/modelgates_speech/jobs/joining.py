@@ -16,11 +16,7 @@ JOINABLE = ("pcm", "mp3", "wav")
 
 
 def check_joinable(response_format: str) -> None:
-    """Check that pieces in this format can be joined.
-
-    Raises:
-        ConfigurationError: If they cannot.
-    """
+    """Raise a `ConfigurationError` if pieces in this format cannot be joined."""
     if response_format not in JOINABLE:
         raise ConfigurationError(
             f"pieces of {response_format!r} cannot be joined: use {' or '.join(JOINABLE)}"
@@ -46,11 +42,7 @@ class Joiner:
         self._size = 0
 
     def begin(self, metadata: AudioMetadata) -> None:
-        """Start a piece.
-
-        Raises:
-            InvalidResponseError: If it cannot follow the pieces before it.
-        """
+        """Start a piece; an `InvalidResponseError` if it cannot follow those before it."""
         if metadata.format not in JOINABLE:
             raise _unfit(metadata, f"{metadata.format}, which cannot be joined")
         first = self._first = self._first or metadata
@@ -61,11 +53,7 @@ class Joiner:
         self._rest, self._size = b"", 0
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes of the piece and return what of them belongs into the whole.
-
-        Raises:
-            InvalidResponseError: If they cannot follow the pieces before.
-        """
+        """Take bytes of the piece and return what of them belongs in the whole."""
         self._size += len(data)
         match self._metadata.format:
             case "pcm":
@@ -76,11 +64,7 @@ class Joiner:
                 return self._checked(self._frames.feed(data))
 
     def end(self) -> bytes:
-        """End the piece and return what is left of it.
-
-        Raises:
-            InvalidResponseError: If no audio was found in it.
-        """
+        """End the piece and return what is left; an `InvalidResponseError` if it held no audio."""
         metadata = self._metadata
         rest = b""
         if metadata.format == "pcm":

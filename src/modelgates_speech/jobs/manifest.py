@@ -151,11 +151,7 @@ def _json_lines(file: BinaryIO, name: str) -> Iterator[Mapping[str, Any] | BadRo
 
 
 def _check_start(name: str, line: bytes) -> None:
-    """Refuse what is no JSONL from its first line on, rather than row by row.
-
-    Raises:
-        ConfigurationError: If it is not.
-    """
+    """Refuse what is not JSONL from its first line on, rather than row by row."""
     if line.startswith(_UTF_16):
         raise ConfigurationError(f"{name} is UTF-16: {_AS_UTF_8}")
     if line.lstrip(b"\xef\xbb\xbf \t").startswith(b"["):
@@ -208,11 +204,7 @@ def _is_blank(line: str) -> bool:
 
 
 def _check_header(path: Path, names: Sequence[str]) -> None:
-    """Refuse a header without an id or a text, and say what is there instead.
-
-    Raises:
-        ConfigurationError: If one is not there, or any is there twice.
-    """
+    """Refuse a header without an id or a text, or with a name twice, and say what is there."""
     if twice := [name for name in set(names) if names.count(name) > 1]:
         raise ConfigurationError(f"{path}, line 1: two columns are named {twice[0]!r}")
     if {"id", "input"} <= set(names):

@@ -206,8 +206,7 @@ class Line(Generic[ChannelT]):
     def take(self, item: object) -> bytes:
         """Take what came through the first job's channel, and return what is to hand out.
 
-        Raises:
-            ModelGatesError: If its request failed, or its audio does not fit what came before.
+        Raise what it failed with, or say that its audio does not fit what came before.
         """
         piece = self.pending[0].piece
         try:

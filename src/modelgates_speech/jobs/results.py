@@ -118,11 +118,7 @@ class Results:
             return "new"
 
     def add(self, result: Mapping[str, Any]) -> None:
-        """Append a line.
-
-        Raises:
-            SaveError: If the disk is full or fails.
-        """
+        """Append a line; a `SaveError` if the disk is full or fails."""
         line = json.dumps(result, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
         with self._lock:
             try:
@@ -201,9 +197,7 @@ def _agrees(folder: Path, result: Mapping[str, Any]) -> bool:
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The lines with their offsets; one that a killed process left torn counts as empty.
 
-    Raises:
-        ConfigurationError: If a line is none that a batch has written, whole or torn: it would
-            not outlive the batch.
+    Any other that no batch has written is refused: it would not outlive this one.
     """
     if not path.exists():
         return
