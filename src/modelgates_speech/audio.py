@@ -194,7 +194,7 @@ def file_header(audio: AudioMetadata, suffix: str, size: int | None) -> bytes:
     if suffix == ".wav" and audio.format == "pcm":
         if not (audio.sample_rate and audio.channels):
             raise ConfigurationError(
-                f"the rate or the channels that the server names ({audio.content_type}) cannot be "
+                f"the rate or the channels in the content type ({audio.content_type}) cannot be "
                 "read: save it as .pcm"
             )
         return header(audio.sample_rate, audio.channels, size)

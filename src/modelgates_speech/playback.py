@@ -218,7 +218,7 @@ def _library() -> Any:
         return importlib.import_module("miniaudio")
     except ImportError as error:
         raise ConfigurationError(
-            f"to play audio needs {error.name or 'miniaudio'}, which is not installed: "
+            f"playing audio needs {error.name or 'miniaudio'}, which is not installed: "
             'pip install "modelgates-speech[play]"'
         ) from error
 
@@ -259,7 +259,7 @@ def _unwrapped(pieces: Iterator[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         samples = wav.feed(piece)
         if samples and not wav.plain:
-            raise PlaybackError("a WAV of other samples than 16-bit PCM cannot be played: save it")
+            raise PlaybackError("a WAV that is not 16-bit PCM cannot be played: save it")
         yield samples
 
 

@@ -216,7 +216,7 @@ def _configuring() -> Generator[None]:
         named = f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}"
         raise ConfigurationError(f"the certificates of {named} do not work: {error}") from error
     except ValueError as error:
-        raise ConfigurationError(f"the environment's settings do not work: {error}") from error
+        raise ConfigurationError(f"settings of the environment do not work: {error}") from error
 
 
 # Every call of a client has the same, and to parse it costs as much as all else here.

@@ -50,11 +50,11 @@ __all__ = ["command"]
     type=click.IntRange(1, 100),
     default=16,
     show_default=True,
-    help="The most requests at once; the rate limits of the API lower it by themselves.",
+    help="The most requests at once; fewer while the API limits the rate.",
 )
 @click.option("--max-errors", type=click.IntRange(1), help="Stop once this many rows have failed.")
 @click.option(
-    "--max-characters", type=click.IntRange(1), help="Stop before more characters are sent."
+    "--max-characters", type=click.IntRange(1), help="Stop before sending more than this."
 )
 @DRY_RUN
 @PRICE
@@ -77,8 +77,8 @@ def command(
     """Speak every row of MANIFEST (.jsonl, .csv, .parquet; - is JSONL on standard input).
 
     A row has an id and an input, and may have model, voice, response_format, speed and provider;
-    the options here are for rows that don't set them. Run again, the command sends only rows that
-    are not in results.jsonl with a file that agrees.
+    the options here apply to rows that don't set them. Run again, the command sends only rows that
+    are not done: those without a line in results.jsonl and a file that matches it.
     """
     from modelgates_speech import AsyncModelGates
     from modelgates_speech.jobs import run_batch

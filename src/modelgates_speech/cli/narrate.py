@@ -83,7 +83,7 @@ _STANDARD = Path("-")
     metavar="SECONDS",
     default=config.PARAGRAPH_PAUSE,
     show_default=True,
-    help="Silence to add after a paragraph; 0 lets one request speak several.",
+    help="Silence to add after a paragraph; with 0, one request may span several.",
 )
 @click.option(
     "--heading-pause",
@@ -115,7 +115,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Turn the text file BOOK, of any length, into speech. With - it is standard input.
+    """Turn BOOK, a text file of any length, into speech. With - it is read from standard input.
 
     The text is spoken in pieces, several at once. Finished pieces are kept until the file is
     whole: after Ctrl-C or a failure the same command sends only what is missing.
@@ -136,7 +136,7 @@ def command(
         named = Path("modelgates-speech")
     pieces = cache_dir or named.with_name(f"{named.name}.pieces")
     if pieces.exists() and not pieces.is_dir():
-        message = f"{pieces} is a file: finished pieces are to be kept there, or in --cache-dir"
+        message = f"{pieces} is a file, and finished pieces go there: move it, or use --cache-dir"
         raise CommandError(message, Exit.NOT_WRITTEN)
     request = request_of(**options)
 

@@ -251,7 +251,7 @@ class _Batch:
             row = await in_thread(self._next_due)
         except Exception as error:  # noqa: BLE001 - raised by `run`, once what is under way is done
             self._broken = error
-            self._stop(f"the manifest cannot be read on: {error}")
+            self._stop(f"the rest of the manifest cannot be read: {error}")
             return None, 0
         if isinstance(row, BadRow):
             await self._fail(row, None, "InvalidRow", row.reason)
@@ -311,7 +311,7 @@ class _Batch:
             self._limiter.end()
             fatal = isinstance(error, AuthenticationError | PaymentRequiredError | SaveError)
             if fatal and getattr(error, "errno", None) not in _ONE_FILE:
-                self._stop(f"no other row would fare better: {error}")
+                self._stop(f"every other row would fail too: {error}")
             self._count_unreached(error)
             await self._fail_with(row, error)
         else:
@@ -328,7 +328,7 @@ class _Batch:
         self._unreached += 1
         if self._unreached >= self._limiter.ceiling:
             self._stop(
-                f"{self._unreached:,} requests in a row met no server: {error}; run the batch "
+                f"{self._unreached:,} requests in a row reached no server: {error}; run the batch "
                 "again once it can be reached"
             )
 

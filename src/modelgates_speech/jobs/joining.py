@@ -105,7 +105,7 @@ class Joiner:
     def _whole(self, samples: bytes) -> bytes:
         """What is there of whole sample frames; half a one at its end would shift the next WAV."""
         if samples and not self._samples.plain:
-            raise _unfit(self._metadata, "a WAV of other samples than 16-bit PCM")
+            raise _unfit(self._metadata, "a WAV that is not 16-bit PCM")
         samples = self._rest + samples
         whole = len(samples) - len(samples) % (SAMPLE_WIDTH * (self._metadata.channels or 1))
         self._rest = samples[whole:]

@@ -64,7 +64,7 @@ class _Narration:
         """Wait for no thread, in a child: those of the parent are not there."""
         self._threads = 0
         for job in self._line.pending:
-            job.items.put(ConfigurationError("this stream is its parent's: make another call"))
+            job.items.put(ConfigurationError("this stream is the parent's: make another call"))
 
     def open(self) -> tuple[Any, Receiver]:
         try:
