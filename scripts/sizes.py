@@ -15,7 +15,7 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 # fall: the design wants 2,900 and 6,500.
 LARGEST_FILE = 400
 TOP = 5_135
-WITHOUT_STUB = 10_258
+WITHOUT_STUB = 10_260
 
 
 def count(file: Path) -> int:

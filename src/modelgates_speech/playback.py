@@ -69,11 +69,11 @@ def play(audio: Audio | AudioStream) -> None:
         >>> with client.audio.speech.stream(model="m/n", voice="alloy", input="Hi") as stream:
         ...     play(stream)
     """
+    _check_kind("play", audio, AudioStream)
     check_device()
     if isinstance(audio, Audio):
         play_pieces(audio, [audio.content])
         return
-    _check_kind("play", audio, AudioStream)
     audio.__enter__()
     with _kept(audio.metadata) as keep:
         play_pieces(audio.metadata, map(keep, audio))
@@ -88,11 +88,11 @@ async def aplay(audio: Audio | AsyncAudioStream) -> None:
         ...         await aplay(client.audio.speech.stream(model="m/n", voice="alloy", input=text))
         >>> asyncio.run(speak("Hello"))
     """
+    _check_kind("aplay", audio, AsyncAudioStream)
     await in_thread(check_device)
     if isinstance(audio, Audio):
         await in_thread(play_pieces, audio, [audio.content], from_thread.check_cancelled)
         return
-    _check_kind("aplay", audio, AsyncAudioStream)
     await audio.__aenter__()
 
     def pulled() -> Iterator[bytes]:
@@ -105,7 +105,7 @@ async def aplay(audio: Audio | AsyncAudioStream) -> None:
 
 
 def _check_kind(name: str, audio: object, wanted: type) -> None:
-    if not isinstance(audio, wanted):
+    if not isinstance(audio, Audio | wanted):
         raise ArgumentError(
             f"{name}() takes an Audio or an {wanted.__name__}, not {type(audio).__name__}"
         )
