@@ -1,20 +1,25 @@
-"""What a client is made of: checked once, before anything is sent."""
+"""What a client is made of: checked once, before anything is sent.
+
+`checked_...` give back what is valid and raise a `ConfigurationError` for anything else.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import enum
+import importlib
 import math
 import os
 import re
 import socket
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 
-from modelgates_speech.errors import ConfigurationError
+from modelgates_speech.errors import ArgumentError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,12 +134,7 @@ class Timeout:
 
     def phases(self) -> dict[str, float]:
         """The seconds by the name of the phase."""
-        return {
-            "connect": self.connect,
-            "read": self.read,
-            "write": self.write,
-            "pool": self.pool,
-        }
+        return {name: getattr(self, name) for name in ("connect", "read", "write", "pool")}
 
 
 def as_timeout(value: float | Timeout) -> Timeout:
@@ -155,14 +155,14 @@ def checked_deadline(value: float | None) -> float | None:
 
 
 def checked_seconds(value: float, name: str) -> float:
-    """`value`, a number of seconds above 0, or a `ConfigurationError` in the words of `name`."""
+    """`value` if it is a number of seconds above 0."""
     if isinstance(value, int | float) and math.isfinite(value) and value > 0:
         return value
     raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
 
 
 def checked_count(value: int, name: str, most: int | None = None) -> int:
-    """`value`, a whole number from 1 to `most`, or a `ConfigurationError`."""
+    """`value` if it is a whole number from 1 to `most`."""
     if type(value) is int and 1 <= value <= (value if most is None else most):
         return value
     wanted = "1 or more" if most is None else f"a whole number from 1 to {most:,}"
@@ -170,15 +170,33 @@ def checked_count(value: int, name: str, most: int | None = None) -> int:
 
 
 def checked_layout(sample_rate: int | None, channels: int | None) -> None:
-    """Check what PCM is to be taken for (None says nothing), or raise a `ConfigurationError`."""
+    """Check what PCM is to be taken for; None says nothing."""
     if sample_rate is not None:
         checked_count(sample_rate, "sample_rate", MAX_RATE)
     if channels is not None:
         checked_count(channels, "channels", MAX_CHANNELS)
 
 
-class Secret:
-    """An API key that fits a header, in a form that no repr, log or traceback with locals shows."""
+def checked_path(value: object, name: str) -> Path:
+    """`value` as a path, if it is one."""
+    try:
+        return Path(value)  # type: ignore[arg-type] # it says so itself
+    except TypeError:
+        raise ArgumentError(f"{name} must be a path, not {value!r}") from None
+
+
+class _Hidden:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an API key is not pickled: give it to the other process by itself")
+
+
+class Secret(_Hidden):
+    """An API key, in a form that no repr, log or traceback with locals shows."""
 
     __slots__ = ("_value",)
 
@@ -199,12 +217,6 @@ class Secret:
                 "key is not shown here): was it copied together with its line end?"
             )
 
-    def __repr__(self) -> str:
-        return "Secret(...)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an API key cannot be pickled: pass it to the other process separately")
-
     def bearer(self) -> str:
         """The value of the ``Authorization`` header."""
         return f"Bearer {self._value}"
@@ -218,7 +230,7 @@ class Secret:
         return text.replace(self._value, "[redacted]")
 
 
-class KeySource:
+class KeySource(_Hidden):
     """Where the key comes from: a string, or a function that is asked before each call."""
 
     __slots__ = ("_source",)
@@ -226,20 +238,14 @@ class KeySource:
     def __init__(self, source: str | Callable[[], str] | None) -> None:
         self._source = source
 
-    def __repr__(self) -> str:
-        return "KeySource(...)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an API key cannot be pickled: pass it to the other process separately")
-
     def check(self) -> Self:
-        """Itself, or a `ConfigurationError` if the key is known to be wrong without asking."""
+        """Itself, if the key is good as far as can be known without asking."""
         if not callable(self._source):
             Secret(self._source)
         return self
 
     def secret(self) -> Secret:
-        """The key as it is now, or a `ConfigurationError`."""
+        """The key as it is now."""
         try:
             return Secret(self._source() if callable(self._source) else self._source)
         except ConfigurationError:
@@ -249,14 +255,14 @@ class KeySource:
 
 
 def checked_mapping(value: Mapping[str, T], name: str) -> Mapping[str, T]:
-    """`value` itself, a mapping, or a `ConfigurationError`."""
+    """`value` itself, if it is a mapping."""
     if isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         return value
     raise ConfigurationError(f"{name} must be a mapping, not {type(value).__name__}")
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """`headers`, if they can be sent beside the client's own, or a `ConfigurationError`."""
+    """`headers` if they can be sent beside the client's own."""
     for name, value in checked_mapping(headers, "headers").items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
             raise ConfigurationError(f"{name!r} is not a valid header name")
@@ -270,7 +276,7 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str = "base_url") -> str:
-    """`base_url`, called `name` in errors, without a trailing slash, if the key may go there."""
+    """`base_url` without a trailing slash, if the key may go there."""
     if not isinstance(base_url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"{name} must be a string, not {type(base_url).__name__}")
     base_url = base_url.strip()
@@ -317,6 +323,17 @@ def is_loopback(host: str) -> bool:
     with contextlib.suppress(OSError):
         return socket.inet_pton(socket.AF_INET6, host.strip("[]")) == bytes(15) + b"\1"
     return False
+
+
+def installed(module: str, what: str, extra: str) -> Any:
+    """A module of the extra that `what` needs."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{what} needs {error.name or module}, which is not installed: "
+            f'pip install "modelgates-speech[{extra}]"'
+        ) from error
 
 
 def from_environment(variable: str) -> str | None:

@@ -65,14 +65,7 @@ class ModelGatesError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with `args` alone, which keyword-only arguments defeat.
-        return _revive, (type(self), self.args, self.__dict__)
-
-
-def _revive(cls: type[ModelGatesError], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
-    error = cls.__new__(cls, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+        return Exception.__new__, (type(self), *self.args), self.__dict__
 
 
 class ConfigurationError(ModelGatesError):

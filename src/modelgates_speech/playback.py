@@ -6,26 +6,23 @@ silence. So the audio is taken off the stream ahead of what is heard, and no fur
 
 from __future__ import annotations
 
-import importlib
 import threading
-from collections import deque
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from anyio import from_thread
 
 from modelgates_speech.audio import Audio
-from modelgates_speech.config import DEFAULT_CHANNELS, DEFAULT_RATE, MAX_RESCUED
+from modelgates_speech.config import DEFAULT_CHANNELS, DEFAULT_RATE, MAX_RESCUED, installed
 from modelgates_speech.errors import (
     ArgumentError,
     ConfigurationError,
-    IncompleteAudioError,
     ModelGatesError,
     PlaybackError,
 )
-from modelgates_speech.files import in_thread
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples
+from modelgates_speech.keeping import Keeping
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
+from modelgates_speech.waiting import in_thread
 
 if TYPE_CHECKING:
     import enum
@@ -75,8 +72,9 @@ def play(audio: Audio | AudioStream) -> None:
         play_pieces(audio, [audio.content])
         return
     audio.__enter__()
-    with _kept(audio.metadata) as keep:
-        play_pieces(audio.metadata, map(keep, audio))
+    kept = Keeping(audio.metadata, most=MAX_RESCUED)
+    with kept.even_on_failure():
+        play_pieces(audio.metadata, kept.through(audio))
 
 
 async def aplay(audio: Audio | AsyncAudioStream) -> None:
@@ -99,8 +97,9 @@ async def aplay(audio: Audio | AsyncAudioStream) -> None:
         while piece := from_thread.run(anext, audio, b""):
             yield piece
 
-    with _kept(audio.metadata) as keep:
-        pieces = map(keep, pulled())
+    kept = Keeping(audio.metadata, most=MAX_RESCUED)
+    with kept.even_on_failure():
+        pieces = kept.through(pulled())
         await in_thread(play_pieces, audio.metadata, pieces, from_thread.check_cancelled)
 
 
@@ -112,27 +111,14 @@ def _check_kind(name: str, audio: object, wanted: type) -> None:
 
 
 def check_device() -> None:
-    """Check that sound can be played at all, before any is paid for.
-
-    Raises:
-        ConfigurationError: If it cannot.
-    """
+    """Check that sound can be played at all, before any is paid for."""
     _open_device(DEFAULT_RATE, DEFAULT_CHANNELS).close()
 
 
 def play_pieces(
     metadata: AudioMetadata, pieces: Iterable[bytes], check: Callable[[], object] = lambda: None
 ) -> None:
-    """Play what `pieces` give, and return when it has been heard.
-
-    Args:
-        metadata: What they are.
-        pieces: They are taken as they come, and no further ahead than `AHEAD_SECONDS`.
-        check: Called every now and then; what it raises ends the sound.
-
-    Raises:
-        PlaybackError: If the device fails, or cannot play such audio.
-    """
+    """Play what `pieces` give, and return when it has been heard; what `check` raises ends it."""
     rate, channels, sound = _sound(metadata, iter(pieces))
     with _Speaker(rate, channels) as speaker:
         try:
@@ -213,18 +199,8 @@ class _Speaker:
         return taken
 
 
-def _library() -> Any:
-    try:
-        return importlib.import_module("miniaudio")
-    except ImportError as error:
-        raise ConfigurationError(
-            f"playing audio needs {error.name or 'miniaudio'}, which is not installed: "
-            'pip install "modelgates-speech[play]"'
-        ) from error
-
-
 def _open_device(rate: int, channels: int) -> Any:
-    library = _library()
+    library = installed("miniaudio", "to play audio", "play")
     try:
         device = library.PlaybackDevice(
             sample_rate=rate,
@@ -264,7 +240,7 @@ def _unwrapped(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _decoded(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    library, source = _library(), _Source(pieces)
+    library, source = installed("miniaudio", "to play audio", "play"), _Source(pieces)
     rate, channels = _DECODED
     try:
         for samples in library.stream_any(
@@ -307,25 +283,3 @@ class _Source:
         elif origin.name == "START":
             self._first, self._rest = b"", self._first + self._rest
         return True
-
-
-@contextmanager
-def _kept(metadata: AudioMetadata) -> Generator[Callable[[bytes], bytes]]:
-    """Keep what is taken off a stream, up to a limit, and give it to the error that comes."""
-    taken: deque[bytes] = deque()
-    size = 0
-
-    def keep(piece: bytes) -> bytes:
-        nonlocal size
-        taken.append(piece)
-        size += len(piece)
-        while size > MAX_RESCUED:
-            size -= len(taken.popleft())
-        return piece
-
-    try:
-        yield keep
-    except (PlaybackError, IncompleteAudioError) as error:
-        rest = error.partial.content if error.partial else b""
-        error.partial = metadata.with_content(b"".join(taken) + rest)
-        raise

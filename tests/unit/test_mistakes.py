@@ -8,9 +8,17 @@ import traceback
 
 import pytest
 
-from modelgates_speech import Audio, ConfigurationError, ModelGates, RetryPolicy, SaveError
+from modelgates_speech import (
+    AsyncModelGates,
+    Audio,
+    ConfigurationError,
+    ModelGates,
+    RetryPolicy,
+    SaveError,
+)
 from modelgates_speech.call import prepare
 from modelgates_speech.files import AtomicFile
+from modelgates_speech.jobs import AudioCache, run_batch
 from tests.edition import HELLO, SAVED, SPEAKER, needs_pcm, needs_text
 
 URL = "http://127.0.0.1:9"
@@ -79,6 +87,40 @@ def test_a_call_is_not_made_of_them_either(options, told):
 def test_nor_is_a_narration(options, told):
     with client() as speaker, pytest.raises(ConfigurationError, match=told):
         speaker.audio.speech.narrate(**SPEAKER | {"input": "Hello."} | options)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, b"speech.wav", ["speech.wav"]], ids=repr)
+def test_what_is_no_path_is_told_by_the_name_of_its_argument(wrong):
+    speech, audio = client().audio.speech, Audio(format="pcm", content=b"")
+    for name, call in [
+        ("path", lambda: speech.save(wrong, **HELLO)),
+        ("path", lambda: speech.stream(**HELLO).save(wrong)),
+        ("path", lambda: audio.save(wrong)),
+        ("folder", lambda: AudioCache(wrong)),
+        ("out_dir", lambda: run_batch([], wrong, client=lambda: AsyncModelGates(api_key="key"))),
+    ]:
+        with pytest.raises(ConfigurationError, match=f"^{name} must be a path, not"):
+            call()
+
+
+def test_a_cache_that_is_no_path_is_told_likewise():
+    with pytest.raises(ConfigurationError, match=r"^cache_dir must be a path, not 3"):
+        client().audio.speech.create(**HELLO, cache_dir=3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "wanted"),
+    [
+        (lambda: client(), "a function that makes one"),
+        (lambda: lambda: client(), "an AsyncModelGates"),
+        (lambda: lambda: AsyncModelGates, "an AsyncModelGates"),
+        (lambda: lambda: None, "an AsyncModelGates"),
+    ],
+)
+def test_a_batch_says_which_client_it_takes(wrong, wanted, tmp_path):
+    with pytest.raises(ConfigurationError, match=f"^client must be {wanted}, not"):
+        run_batch([], tmp_path, client=wrong())
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
-from modelgates_speech.cli.exits import CommandError, Exit, remark, stopped_in_words
+from modelgates_speech.cli.exits import CommandError, Exit, stopped_in_words
 from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
 from modelgates_speech.cli.options import (
     DRY_RUN,
@@ -22,17 +21,15 @@ from modelgates_speech.cli.options import (
     request_of,
     request_options,
 )
-from modelgates_speech.cli.output import clock, command_like, counted, write_line
+from modelgates_speech.cli.output import clock, command_like, counted, hint, write_line
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.config import RESULTS
 from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
 
     from modelgates_speech.jobs import BatchReport
-
-__all__ = ["command"]
 
 
 @command_like("modelgates-speech batch lines.csv --out-dir audio --local")
@@ -98,10 +95,15 @@ def command(
     except OSError as error:
         raise ConfigurationError(f"cannot read {manifest}: {error.strerror}") from error
     with (
-        _hint(out_dir),
+        hint("what was spoken is in", out_dir, KeyboardInterrupt, SystemExit, click.Abort),
         connection(**api) as settings,
-        _Bar(total, shown=shown) as bar,
+        Bar(shown=shown, desc="speaking", total=total, unit=" rows") as bar,
     ):
+
+        def show(report: BatchReport) -> None:
+            done = report.ok + report.failed + report.skipped
+            bar.show(done, f"{report.failed:,} failed, {report.concurrency} at once")
+
         report = run_batch(
             manifest,
             out_dir,
@@ -110,7 +112,7 @@ def command(
             concurrency=concurrency,
             max_errors=max_errors,
             max_characters=max_characters,
-            on_progress=bar,
+            on_progress=show,
         )
     if as_json:
         write_line(json.dumps(attrs.asdict(report)))
@@ -126,19 +128,6 @@ def command(
         where = click.format_filename(out_dir / RESULTS)
         message = f"{counted(report.failed, 'row')} failed: {where} says why"
         raise CommandError(message, Exit.SOME_FAILED)
-
-
-@contextmanager
-def _hint(out_dir: Path) -> Generator[None]:
-    """Say how to go on, should the batch be interrupted."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit, click.Abort):
-        remark(
-            f"what was spoken is in {click.format_filename(out_dir)}: "
-            "the same command sends only what is missing"
-        )
-        raise
 
 
 def _report_plan(
@@ -177,15 +166,3 @@ def _report_plan(
             f"{cost_in_words(characters, price)}; "
             f"{facts['rows_that_cannot_be_spoken']:,} cannot be spoken"
         )
-
-
-class _Bar(Bar):
-    """A bar over the rows, called with the report of the batch."""
-
-    def __init__(self, total: int | None, *, shown: bool) -> None:
-        super().__init__(shown=shown, desc="speaking", total=total, unit=" rows")
-
-    def __call__(self, report: BatchReport) -> None:
-        """Show how far the batch is."""
-        done = report.ok + report.failed + report.skipped
-        self.show(done, f"{report.failed:,} failed, {report.concurrency} at once")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["cost", "cost_in_words", "expected_seconds"]
-
 # English as most voices read it; other languages and voices differ by a half either way.
 CHARACTERS_PER_SECOND = 15
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import click
 
 from modelgates_speech import config
 from modelgates_speech.audio import format_for_file
-from modelgates_speech.cli.exits import CommandError, Exit, remark
+from modelgates_speech.cli.exits import CommandError, Exit
 from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
 from modelgates_speech.cli.inputs import not_utf8
 from modelgates_speech.cli.options import (
@@ -30,8 +30,9 @@ from modelgates_speech.cli.output import (
     clock,
     command_like,
     counted,
+    deliver,
+    hint,
     is_standard_output,
-    write_audio,
     write_line,
 )
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
@@ -40,11 +41,9 @@ from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from modelgates_speech.jobs import NarrationPlan, NarrationProgress
-
-__all__ = ["command"]
 
 _CHUNK = 64 * 1024
 _STANDARD = Path("-")
@@ -157,7 +156,7 @@ def command(
         }
         with ExitStack() as stack:
             client = stack.enter_context(ModelGates(**settings))
-            stack.enter_context(_hint(pieces))
+            stack.enter_context(hint("finished pieces are kept in", pieces, BaseException))
             file = None
             if output is not None and not to_standard_output:
                 stack.enter_context(rescued(output))
@@ -171,14 +170,7 @@ def command(
             bar = stack.enter_context(_Bar(characters, shown=shown, timed=as_json))
             speech: Any = client.audio.speech
             stream = stack.enter_context(speech.narrate(on_progress=bar, **arguments))
-            if to_standard_output:
-                write_audio(stream, raw=response_format is not None)
-            elif file is not None and not play:
-                stream.write(file, None)
-            else:
-                from modelgates_speech.cli.listen import listen
-
-                listen(stream, file, None)
+            deliver(stream, file, None, play=play, raw=response_format is not None)
     if cache_dir is None:
         cache.clear()
     if not (quiet or to_standard_output):
@@ -211,20 +203,6 @@ def _offset(book: Path, error: UnicodeDecodeError) -> int:
     except UnicodeDecodeError as whole:
         return whole.start
     return error.start
-
-
-@contextmanager
-def _hint(pieces: Path) -> Generator[None]:
-    """Say where the finished pieces are, should the rest not come."""
-    try:
-        yield
-    except BaseException:
-        if pieces.is_dir():
-            remark(
-                f"finished pieces are kept in {click.format_filename(pieces)}: "
-                "the same command sends only what is missing"
-            )
-        raise
 
 
 class _Bar(Bar):

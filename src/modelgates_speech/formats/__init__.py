@@ -45,11 +45,8 @@ _TAGGED = {"aac", "flac"}
 def format_of(head: bytes, named: str, *, at_end: bool) -> str | None:
     """The format of audio that begins with `head`, or None if more of it has to be seen.
 
-    Args:
-        head: The first bytes.
-        named: The format that the reply names, or that was asked for where it names none. What the
-            bytes show wins; it is ``unknown`` where they lack the mark that such audio has.
-        at_end: Whether there are no more bytes.
+    What the bytes show wins over the format that is `named` or asked for; it is ``unknown`` where
+    they lack the mark that such audio has.
     """
     found = _marked(head, at_end=at_end)
     if found == "" and head[0] == 0xFF:
@@ -107,10 +104,7 @@ def _is_adts(head: bytes, *, at_end: bool) -> str | None:
 def is_text(head: bytes, *, prose: bool, at_end: bool) -> bool | None:
     """Whether audio that begins with `head` is none, but text; None if that cannot be told yet.
 
-    Args:
-        head: The first bytes.
-        prose: Whether any text will do, or only JSON, HTML and the like.
-        at_end: Whether there are no more bytes.
+    With `prose` any text will do, else only JSON, HTML and the like.
     """
     start = head[:_EXCERPT]
     may_be = prose or _TEXT.match(start)

@@ -51,9 +51,6 @@ class Expander:
 
     What was said to be gzip and does not begin like it is given as it is.
 
-    Args:
-        coding: What the body is said to be in.
-
     Attributes:
         compressed: How many bytes it took.
         exploded: Whether they expand to more than speech can.
