@@ -8,7 +8,7 @@ from modelgates_speech import ModelGates, RateLimitError
 
 
 def greet(name):
-    """The program: it finds key and address in the environment, as it does in earnest."""
+    """The program: it finds key and address in the environment, as it does in production."""
     with ModelGates() as client:
         return client.audio.speech.create(
             model="any/model", voice="alloy", input=f"Hello {name}, it is {date.today()}"
@@ -30,7 +30,7 @@ def test_it_gives_up_when_the_limit_stays_reached(modelgates_stub):
 
 @pytest.fixture(scope="session")
 def spoken(modelgates_stub_server):
-    """What is dear to make is made once: the server of the session is there for that."""
+    """What is expensive is made once: that is what the session's server is for."""
     stub = modelgates_stub_server
     with ModelGates(base_url=stub.base_url, api_key=stub.api_key) as client:
         return client.audio.speech.create(model="any/model", voice="alloy", input="Once")
@@ -42,7 +42,7 @@ def test_a_fixture_of_the_session_speaks_too(spoken):
 
 @pytest.fixture
 def farewell(modelgates_stub):
-    """A fault that only the teardown meets is met: it is looked at after everything else."""
+    """A fault that only the teardown meets counts as met: faults are checked last of all."""
     yield
     modelgates_stub.fail_next(503, retry_after=0)
     greet("and goodbye")

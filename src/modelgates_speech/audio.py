@@ -55,6 +55,11 @@ class AudioMetadata:
         channels: Channels for PCM and WAV, likewise, or 1.
         headers: The response's headers, names in lower case.
         request_id: The request's id, for the provider's support, or None.
+
+    Examples:
+        >>> with client.audio.speech.stream(model="m/n", voice="alloy", input="Hi") as stream:
+        ...     stream.metadata.sample_rate
+        24000
     """
 
     format: str
@@ -188,7 +193,7 @@ def file_header(audio: AudioMetadata, suffix: str, size: int | None) -> bytes:
     if suffix == ".wav" and audio.format == "pcm":
         if not (audio.sample_rate and audio.channels):
             raise ConfigurationError(
-                f"the rate or the channels that the server names ({audio.content_type}) cannot be "
+                f"the rate or the channels in the content type ({audio.content_type}) cannot be "
                 "read: save it as .pcm"
             )
         return header(audio.sample_rate, audio.channels, size)

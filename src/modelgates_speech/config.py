@@ -115,6 +115,12 @@ class Timeout:
 
     Raises:
         ConfigurationError: If a number is not finite and above 0.
+
+    Examples:
+        >>> client.with_options(timeout=Timeout(connect=2, read=20)).audio.speech.create(
+        ...     model="any/model", voice="alloy", input="Hello"
+        ... ).format
+        'pcm'
     """
 
     connect: float = CONNECT_SECONDS
@@ -208,7 +214,7 @@ class Secret(_Hidden):
         if not _KEY.fullmatch(self._value):
             raise ConfigurationError(
                 "the API key holds white space, a line break or a character outside ASCII (the "
-                "key is not shown here): was it copied or read with its line end?"
+                "key is not shown here): was it copied together with its line end?"
             )
 
     def bearer(self) -> str:
@@ -262,7 +268,7 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
             raise ConfigurationError(f"{name!r} is not a valid header name")
         if not isinstance(value, str) or not _VALUE.fullmatch(value):
             raise ConfigurationError(
-                f"the header {name} must be a string without line breaks and all in ASCII"
+                f"the header {name} must be a string of ASCII, without line breaks"
             )
         if reason := _RESERVED.get(name.lower()):
             raise ConfigurationError(f"the header {name} cannot be set: {reason}")
@@ -283,7 +289,7 @@ def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str = "base
         raise ConfigurationError(f"{name} must not hold credentials: pass the key as api_key")
     if parts.scheme not in {"http", "https"} or not host:
         raise ConfigurationError(
-            f"{name} {base_url!r} is not an http or https URL: it has to begin with https:// "
+            f"{name} {base_url!r} is not an http or https URL: it must begin with https:// "
             "(or http://, for this machine) and name a host"
         )
     if not host.isascii():
@@ -293,7 +299,7 @@ def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str = "base
         raise ConfigurationError(f"{name} {base_url!r} has a host name outside ASCII{advice}")
     if not _URL.fullmatch(base_url):
         raise ConfigurationError(
-            f"{name} {base_url!r} holds a space or a character outside ASCII: percent-encode it"
+            f"{name} {base_url!r} contains a space or a character outside ASCII: percent-encode it"
         )
     if "?" in base_url or "#" in base_url:
         raise ConfigurationError(
@@ -302,7 +308,7 @@ def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str = "base
     if parts.scheme == "http" and not (is_loopback(host) or allow_plain_http):
         raise ConfigurationError(
             f"{name} {base_url!r} would send the key unencrypted: use https, or pass "
-            "allow_plain_http=True if the network in between is yours"
+            "allow_plain_http=True if you trust the network in between"
         )
     return base_url.rstrip("/")
 

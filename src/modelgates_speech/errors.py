@@ -48,6 +48,13 @@ class ModelGatesError(Exception):
     Attributes:
         characters: When a piece of a long text failed (`narrate`), the offsets of its first
             character and of the one after its last; else None.
+
+    Examples:
+        >>> try:
+        ...     client.audio.speech.create(model="stub/402", voice="alloy", input="Hello")
+        ... except ModelGatesError as error:
+        ...     print("no speech:", error)
+        no speech: HTTP 402: ...
     """
 
     characters: tuple[int, int] | None = None
@@ -65,11 +72,20 @@ class ConfigurationError(ModelGatesError):
     """The call cannot be made as asked: no key, a bad URL, an argument that contradicts another.
 
     Raised before anything is sent, so nothing was paid for.
+
+    Examples:
+        >>> with pytest.raises(ConfigurationError, match="https://"):
+        ...     ModelGates(base_url="api.example.com")
     """
 
 
 class ArgumentError(ConfigurationError, TypeError):
-    """An argument that does not exist, or is missing: Python's error, in the words of this tree."""
+    """An argument that does not exist, or is missing; a ``TypeError`` as well.
+
+    Examples:
+        >>> with pytest.raises(ArgumentError, match="did you mean 'voice'"):
+        ...     client.audio.speech.create(model="any/model", voices="alloy", input="Hello")
+    """
 
 
 class APIConnectionError(ModelGatesError):
@@ -79,6 +95,12 @@ class APIConnectionError(ModelGatesError):
         request_sent: Whether the request may have reached the server. When it is true the
             speech may have been produced and billed; when it is false it cannot have been.
         transient: Whether trying again could help. False for an untrusted certificate.
+
+    Examples:
+        >>> with pytest.raises(APIConnectionError) as caught:
+        ...     client.audio.speech.create(model="stub/reset", voice="alloy", input="Hello")
+        >>> caught.value.request_sent
+        True
     """
 
     def __init__(self, message: str, *, request_sent: bool, transient: bool = True) -> None:
@@ -93,6 +115,12 @@ class APITimeoutError(APIConnectionError):
     Attributes:
         phase: What ran out: ``connect``, ``read``, ``write``, ``pool`` (no free connection)
             or ``deadline`` (the whole call, retries included).
+
+    Examples:
+        >>> with pytest.raises(APITimeoutError) as caught:
+        ...     client.audio.speech.create(model="stub/stall", voice="a", input="Hi", deadline=0.2)
+        >>> caught.value.phase
+        'deadline'
     """
 
     def __init__(self, message: str, *, phase: Phase, request_sent: bool) -> None:
@@ -113,6 +141,12 @@ class APIStatusError(ModelGatesError):
         retry_after: Seconds the server asked to wait (``Retry-After``), or None.
         body: The raw body, at most its first 64 KiB.
         advice: What to do about it, or None; ``str(error)`` ends with it.
+
+    Examples:
+        >>> with pytest.raises(APIStatusError) as caught:
+        ...     client.audio.speech.create(model="stub/418", voice="alloy", input="Hello")
+        >>> caught.value.status
+        418
     """
 
     status: int
@@ -155,49 +189,91 @@ class APIStatusError(ModelGatesError):
 
 
 class BadRequestError(APIStatusError):
-    """400: a parameter is invalid or the input is malformed (``BadRequestResponse``)."""
+    """400: a parameter is invalid or the input is malformed (``BadRequestResponse``).
+
+    Examples:
+        >>> with pytest.raises(BadRequestError):
+        ...     client.audio.speech.create(model="stub/400", voice="alloy", input="Hi")
+    """
 
     status = 400
 
 
 class AuthenticationError(APIStatusError):
-    """401: the key is missing or not valid (``UnauthorizedResponse``)."""
+    """401: the key is missing or not valid (``UnauthorizedResponse``).
+
+    Examples:
+        >>> with pytest.raises(AuthenticationError):
+        ...     client.audio.speech.create(model="stub/401", voice="alloy", input="Hi")
+    """
 
     status = 401
 
 
 class PaymentRequiredError(APIStatusError):
-    """402: not enough credits or quota (``PaymentRequiredResponse``)."""
+    """402: not enough credits or quota (``PaymentRequiredResponse``).
+
+    Examples:
+        >>> with pytest.raises(PaymentRequiredError):
+        ...     client.audio.speech.create(model="stub/402", voice="alloy", input="Hi")
+    """
 
     status = 402
 
 
 class NotFoundError(APIStatusError):
-    """404: no such model, voice or endpoint (``NotFoundResponse``)."""
+    """404: no such model, voice or endpoint (``NotFoundResponse``).
+
+    Examples:
+        >>> with pytest.raises(NotFoundError):
+        ...     client.audio.speech.create(model="stub/404", voice="alloy", input="Hi")
+    """
 
     status = 404
 
 
 class RateLimitError(APIStatusError):
-    """429: too many requests (``TooManyRequestsResponse``); see `retry_after`."""
+    """429: too many requests (``TooManyRequestsResponse``); see `retry_after`.
+
+    Examples:
+        >>> with pytest.raises(RateLimitError) as caught:
+        ...     client.audio.speech.create(model="stub/429?retry-after=90", voice="a", input="Hi")
+        >>> caught.value.retry_after
+        90.0
+    """
 
     status = 429
 
 
 class InternalServerError(APIStatusError):
-    """500: the server failed (``InternalServerResponse``); the speech may have been billed."""
+    """500: the server failed (``InternalServerResponse``); the speech may have been billed.
+
+    Examples:
+        >>> with pytest.raises(InternalServerError):
+        ...     client.audio.speech.create(model="stub/500", voice="alloy", input="Hi")
+    """
 
     status = 500
 
 
 class BadGatewayError(APIStatusError):
-    """502: the provider behind the gateway failed (``BadGatewayResponse``)."""
+    """502: the provider behind the gateway failed (``BadGatewayResponse``).
+
+    Examples:
+        >>> with pytest.raises(BadGatewayError):
+        ...     client.audio.speech.create(model="stub/502", voice="alloy", input="Hi", retry=None)
+    """
 
     status = 502
 
 
 class ServiceUnavailableError(APIStatusError):
-    """503: the service is overloaded or down (``ServiceUnavailableResponse``)."""
+    """503: the service is overloaded or down (``ServiceUnavailableResponse``).
+
+    Examples:
+        >>> with pytest.raises(ServiceUnavailableError):
+        ...     client.audio.speech.create(model="stub/503", voice="alloy", input="Hi", retry=None)
+    """
 
     status = 503
 
@@ -209,8 +285,13 @@ class InvalidResponseError(ModelGatesError):
         content_type: The content type that came, or None.
         body: The first bytes of what came, at most 64 KiB.
         request_id: The request's id, or None.
-        audio: The whole audio, when what came is audio of a format that the file asked for
-            cannot hold; else None.
+        audio: The whole audio, if it is one that the file's suffix does not fit; else None.
+
+    Examples:
+        >>> with pytest.raises(InvalidResponseError) as caught:
+        ...     client.audio.speech.create(model="stub/json", voice="alloy", input="Hello")
+        >>> caught.value.content_type
+        'application/json'
     """
 
     def __init__(
@@ -240,6 +321,12 @@ class IncompleteAudioError(ModelGatesError):
         partial: What arrived and was not yet handed to you: all of it for `create`, `read` and
             `save` (for `save`, at most the first 64 MiB), the remainder for a stream.
         request_id: The request's id, or None.
+
+    Examples:
+        >>> try:
+        ...     client.audio.speech.save("x.wav", model="stub/cut", voice="alloy", input="Hello")
+        ... except IncompleteAudioError as error:
+        ...     kept = error.partial.save("as-far-as-it-came.wav")
     """
 
     def __init__(
@@ -269,6 +356,10 @@ class SaveError(ModelGatesError):
         errno: The operating system's error number, or None.
         partial: The audio that arrived all the same, at most its first 64 MiB; None when
             nothing had been sent yet or you hold the audio already.
+
+    Examples:
+        >>> with pytest.raises(SaveError):
+        ...     client.audio.speech.save("no/folder.wav", model="m/n", voice="alloy", input="Hi")
     """
 
     def __init__(
@@ -291,6 +382,10 @@ class PlaybackError(ModelGatesError):
     Attributes:
         partial: What was taken off the stream, heard or not, at most its last 64 MiB; the rest can
             still be read from the stream. None when you hold the audio already.
+
+    Examples:
+        >>> with pytest.raises(PlaybackError, match="opus"):
+        ...     play(Audio(format="opus", content=b"OggS"))
     """
 
     def __init__(self, message: str, *, partial: HeldAudio | None = None) -> None:

@@ -136,14 +136,14 @@ class AtomicFile:
             return True
         if _is_mount(self._target):
             raise OSError(
-                errno.EBUSY, "it is a mount by itself, which nothing can replace: mount its folder"
+                errno.EBUSY, "it is mounted as a file and cannot be replaced: mount its folder"
             )
         # A rename would replace it all the same, and what its owner has protected is to stay.
         if not os.access(self._target, os.W_OK):
             raise PermissionError(errno.EPERM, "it is write-protected")
         folder = self._target.parent.stat()
         if folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, found.st_uid, folder.st_uid):
-            raise PermissionError(errno.EPERM, "it is somebody else's, in a folder like /tmp")
+            raise PermissionError(errno.EPERM, "it belongs to another user, in a folder like /tmp")
         return False
 
     async def _opened(self, waiting: Waiting) -> None:

@@ -61,6 +61,10 @@ def play(audio: Audio | AudioStream) -> None:
         PlaybackError: If the device fails, or the audio is of another format. `partial` has what
             was taken off the stream, which can be read on.
         ModelGatesError: What the stream itself raises, once all that came before has been heard.
+
+    Examples:
+        >>> with client.audio.speech.stream(model="m/n", voice="alloy", input="Hi") as stream:
+        ...     play(stream)
     """
     _check_kind("play", audio, AudioStream)
     check_device()
@@ -74,7 +78,14 @@ def play(audio: Audio | AudioStream) -> None:
 
 
 async def aplay(audio: Audio | AsyncAudioStream) -> None:
-    """Play audio on the default device, without holding up the event loop; see `play`."""
+    """Play audio on the default device, without holding up the event loop; see `play`.
+
+    Examples:
+        >>> async def speak(text):
+        ...     async with AsyncModelGates() as client:
+        ...         await aplay(client.audio.speech.stream(model="m/n", voice="alloy", input=text))
+        >>> asyncio.run(speak("Hello"))
+    """
     _check_kind("aplay", audio, AsyncAudioStream)
     await in_thread(check_device)
     if isinstance(audio, Audio):
@@ -224,7 +235,7 @@ def _unwrapped(pieces: Iterator[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         samples = wav.feed(piece)
         if samples and not wav.plain:
-            raise PlaybackError("a WAV of other samples than 16-bit PCM cannot be played: save it")
+            raise PlaybackError("a WAV that is not 16-bit PCM cannot be played: save it")
         yield samples
 
 

@@ -36,8 +36,8 @@ class Proxy:
         except ValueError:
             # Python's words quote what may be half of a password.
             raise ValueError(
-                "its port is not a number from 0 to 65535; percent-encode what a password holds "
-                "beside letters and digits"
+                "its port is not a number from 0 to 65535; percent-encode everything in a password "
+                "but letters and digits"
             ) from None
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         url = f"{parts.scheme}://{host}:{parts.port}" if parts.port else f"{parts.scheme}://{host}"

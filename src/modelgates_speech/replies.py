@@ -87,7 +87,7 @@ class Border:
         )
         if not self.deadline.left() and (phase or isinstance(error, TimeoutError)):
             return APITimeoutError(
-                f"the call to {self.where} was not over within its deadline of "
+                f"the call to {self.where} did not end within its deadline of "
                 f"{self.deadline.seconds:g} s: allow a longer deadline, or speak less at once",
                 phase="deadline",
                 request_sent=sent,
@@ -127,7 +127,7 @@ _TIMED_OUT: dict[str, tuple[str, str]] = {
     ),
     "pool": (
         f"none of the {MAX_CONNECTIONS} connections to {{where}} became free within {{seconds}}",
-        "close streams that are not read to their end, or allow a longer timeout (pool)",
+        "close streams that you do not read to the end, or allow a longer timeout (pool)",
     ),
     "write": (
         "{where} did not take the request within {seconds}",

@@ -64,6 +64,13 @@ class RetryPolicy:
 
     Raises:
         ConfigurationError: If a number is negative or not finite.
+
+    Examples:
+        >>> patient = RetryPolicy(max_retries=5, read_timeouts=True, initial_delay=0.1)
+        >>> client.audio.speech.create(
+        ...     model="stub/503?times=1", voice="alloy", input="Hello", retry=patient
+        ... ).format
+        'pcm'
     """
 
     max_retries: int = 2

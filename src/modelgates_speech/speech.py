@@ -47,7 +47,12 @@ class _Speech(SpeechMethods[AudioT, StreamT, PathT]):
 
 
 class Speech(_Speech[Audio, AudioStream, Path]):
-    """Text to speech, blocking. Reached as ``client.audio.speech``."""
+    """Text to speech, blocking. Reached as ``client.audio.speech``.
+
+    Examples:
+        >>> client.audio.speech.save("hello.wav", model="m/n", voice="alloy", input="Hello").name
+        'hello.wav'
+    """
 
     _kind = AudioStream
 
@@ -62,7 +67,15 @@ class Speech(_Speech[Audio, AudioStream, Path]):
 
 
 class AsyncSpeech(_Speech[Coroutine[Any, Any, Audio], AsyncAudioStream, Coroutine[Any, Any, Path]]):
-    """Text to speech, for event loops. Reached as ``client.audio.speech``."""
+    """Text to speech, for event loops. Reached as ``client.audio.speech``.
+
+    Examples:
+        >>> async def main():
+        ...     async with AsyncModelGates() as client:
+        ...         return await client.audio.speech.create(model="m/n", voice="a", input="Hi")
+        >>> asyncio.run(main()).duration > 0
+        True
+    """
 
     _kind = AsyncAudioStream
 

@@ -189,6 +189,11 @@ class AudioStream(_Stream):
 
     PCM comes in whole sample frames, signed 16-bit little-endian. While it is open the stream
     holds a connection. It belongs to one thread.
+
+    Examples:
+        >>> with client.audio.speech.stream(model="m/n", voice="alloy", input="Hi") as stream:
+        ...     sum(len(chunk) for chunk in stream) == stream.bytes_received
+        True
     """
 
     _waiting = Blocking()
@@ -255,6 +260,14 @@ class AsyncAudioStream(_Stream):
     """Audio as it arrives. An async context manager and an async iterator of bytes.
 
     Otherwise as `AudioStream`.
+
+    Examples:
+        >>> async def size(text):
+        ...     async with AsyncModelGates() as client:
+        ...         stream = client.audio.speech.stream(model="m/n", voice="alloy", input=text)
+        ...         return sum([len(chunk) async for chunk in stream])
+        >>> asyncio.run(size("Hello")) > 0
+        True
     """
 
     _waiting = Yielding()

@@ -64,9 +64,9 @@ def test_it_works_offline(run, environment, folder, manifest):
     assert json.loads(run(*command, env=environment).out)["skipped"] == 6
 
 
-@pytest.mark.parametrize("name", ["nowhere.jsonl", "rows.txt"])
-def test_what_is_no_manifest_is_said_in_a_line(run, with_key, folder, name):
+@pytest.mark.parametrize(("name", "code"), [("nowhere.jsonl", 2), (".", 2), ("rows.txt", 3)])
+def test_what_is_no_manifest_is_said_in_a_line(run, with_key, folder, name, code):
     (folder / "rows.txt").write_text("text")
     done = run("batch", name, "--out-dir", "out", env=with_key)
-    assert done.code == 3
+    assert done.code == code
     assert len(done.err.splitlines()) == 1

@@ -206,7 +206,7 @@ def test_what_was_kept_before_is_not_replaced(speak, stub, folder):
         (("speak", "Hello", "--speed", "fast"), 2),
         (("speak", "Hello", "-o", "no/such/folder/x.wav"), 7),
         (("narrate", "nothing.txt", "-o", "x.wav"), 2),
-        (("batch", "nothing.jsonl", "--out-dir", "out"), 3),
+        (("batch", "nothing.jsonl", "--out-dir", "out"), 2),
     ],
 )
 def test_errors_are_json_where_json_was_asked_for(run, with_key, stub, folder, arguments, code):

@@ -49,6 +49,7 @@ def test_a_dry_run_buys_nothing(run, with_key, stub, folder, book):
         "characters": len(TEXT),
         "pieces_to_buy": 5,
         "characters_to_buy": len(TEXT),
+        "pauses": 0,
     }
     stub.assert_not_called()
     assert [path.name for path in folder.iterdir()] == ["book.txt"]
@@ -58,13 +59,13 @@ def test_a_dry_run_says_requests_characters_time_and_money(run, with_key, stub, 
     (folder / "book.txt").write_text("Chapter 1\n\n" + "The wind slept. " * 20 + "\n\nEnd.")
     command = ("narrate", "book.txt", "-o", "book.mp3", "--dry-run", "--price-per-million", "15")
     assert run(*command, env=with_key).out == (
-        "4 pieces, 337 characters; to send: 4 requests, 337 characters, about 22.50 s, "
+        "4 pieces, 337 characters, about 24.60 s; to send: 4 requests, 337 characters, "
         "at a price of 0.0051\n"
     )
     without = ("--heading-pause", "0", "--paragraph-pause", "0", "--json")
     plan = json.loads(run(*command, *without, env=with_key).out)
     assert plan["pieces_to_buy"] == 2
-    assert plan["expected_seconds"] == 22.5
+    assert (plan["expected_seconds"], plan["pauses"]) == (22.5, 0)
     assert plan["expected_cost"] == pytest.approx(0.005055)
     stub.assert_not_called()
 
@@ -72,6 +73,8 @@ def test_a_dry_run_says_requests_characters_time_and_money(run, with_key, stub, 
 def test_a_book_pauses_and_its_report_says_when_what_is_said(run, with_key, folder):
     (folder / "book.txt").write_text("Chapter 1\n\nIt was dark.\n\nThe wind slept.\n")
     command = ("narrate", "book.txt", "-o", "book.wav", "--json")
+    plan = json.loads(run(*command, "--dry-run", env=with_key).out)
+    assert plan["pauses"] == pytest.approx(1.5 + 0.6)
     report = json.loads(run(*command, env=with_key).out)
     heading, first, second = report["timeline"]
     assert [part["text"] for part in report["timeline"]] == [
@@ -135,6 +138,7 @@ def test_pieces_bought_from_the_local_stub_are_found_again(run, environment, fol
     assert run(*command, env=environment).code == 0
     plan = json.loads(run(*command, "--dry-run", "--json", env=environment).out)
     assert plan["pieces_to_buy"] == 0
+    assert plan["expected_seconds"] > 0, "the audio is as long, whatever of it is there already"
 
 
 @pytest.mark.parametrize(

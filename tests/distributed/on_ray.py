@@ -3,12 +3,15 @@
 Named so that only `nox -s distributed` finds it: Ray takes its time to start and to give up.
 """
 
+import doctest
+import inspect
 import json
 import os
 import re
 import signal
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -159,3 +162,16 @@ def test_the_guide_runs_as_it_is_written(cluster, stub, tmp_path):
     exec(compile(example, guide, "exec"), {})
     assert (tmp_path / "out" / "one.wav").exists()
     assert list((tmp_path / "results").glob("*.parquet"))
+
+
+def test_the_example_of_the_docstring_runs(cluster, stub, tmp_path, monkeypatch):
+    from modelgates_speech.distributed import speak
+
+    monkeypatch.chdir(tmp_path)
+    # The workers of this cluster were started before the stub.
+    known = {"ray": ray, "os": os, "speak": partial(speak, client={"base_url": stub.base_url})}
+    example = doctest.DocTestParser().get_doctest(inspect.getdoc(speak), known, "speak", None, 0)
+    said = []
+    doctest.DocTestRunner(verbose=False).run(example, out=said.append)
+    assert said == []
+    assert (tmp_path / "out" / "hello.wav").exists()

@@ -250,7 +250,7 @@ def test_a_dead_server_stops_the_batch_which_resumes_later(batch, out, stub, con
 
     report = batch(rows(400), client=dead, concurrency=concurrency)
     assert concurrency <= report.failed < 2 * concurrency + START
-    assert "in a row met no server" in report.stopped
+    assert "in a row reached no server" in report.stopped
     assert DEAD in report.stopped
     assert report.ok == 0
     again = batch(rows(400))

@@ -21,7 +21,7 @@ TWO = '{"id":"a","input":"One."}\n{"id":"b","input":"Two."}\n'
         ("rows.csv", 'id,input\na,"One.\nb,Two.\nc,Three.\n', "line 4: not CSV.*check its quotes"),
         ("rows.csv", 'id,input\na,One.\nb,"Two."too\n', "line 3: not CSV"),
         ("rows.csv", "id,input,input\na,One.,Two.\n", "two columns are named 'input'"),
-        ("rows.csv", "id,text\na,One.\n", "one named input; there is id, text"),
+        ("rows.csv", "id,text\na,One.\n", "it needs the columns id and input, and has id, text"),
         ("rows.csv", "id,input\na,One.\n".encode("utf-16"), "is UTF-16: save it as UTF-8"),
         ("rows.jsonl", TWO.encode("utf-16"), "is UTF-16: save it as UTF-8"),
         ("rows.jsonl", f"[{TWO.strip()}]".replace("\n", ",\n"), "is one JSON array"),
@@ -75,7 +75,7 @@ def test_what_is_no_manifest_at_all_is_refused(batch, source):  # noqa: F811
 def test_no_row_takes_the_place_of_the_results(batch, out):  # noqa: F811
     report = batch([{"id": "Results", "input": "x", "response_format": "jsonl"}, *rows(1)])
     assert (report.ok, report.failed) == (1, 1)
-    assert "the batch's own" in json.dumps(results(out))
+    assert "belongs to the batch" in json.dumps(results(out))
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def mounted_files():
 
 @pytest.mark.parametrize("path", [*mounted_files()], ids=str)
 def test_a_file_that_is_a_mount_by_itself_is_refused_at_once(path):
-    with pytest.raises(SaveError, match="it is a mount by itself, which nothing can replace: "):
+    with pytest.raises(SaveError, match="it is mounted as a file and cannot be replaced: "):
         AtomicFile(path)
 
 
@@ -197,6 +197,6 @@ def test_somebody_elses_file_in_a_shared_folder_is_refused_at_once(tmp_path, kin
     target = tmp_path / "x.pcm"
     target.write_bytes(b"old")
     monkeypatch.setattr(os, "geteuid", lambda: target.stat().st_uid + 1, raising=False)
-    with pytest.raises(SaveError, match="somebody else's") as caught:
+    with pytest.raises(SaveError, match="belongs to another user") as caught:
         AtomicFile(target)
     assert caught.value.errno == errno.EPERM

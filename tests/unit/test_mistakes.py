@@ -42,7 +42,7 @@ def client(**options):
         ({"api_key": 7}, "api_key must be a string, not int"),
         ({"base_url": 7}, "base_url must be a string, not int"),
         ({"base_url": b"https://a"}, "base_url must be a string, not bytes"),
-        ({"base_url": "localhost:8080"}, "has to begin with https://"),
+        ({"base_url": "localhost:8080"}, "must begin with https://"),
         ({"base_url": "https://a/v1?"}, "must end with its path"),
         ({"base_url": "https://a/v1#"}, "must end with its path"),
         ({"base_url": "https://a/v1?b=c"}, r"leave out what follows \? or #"),

@@ -10,8 +10,11 @@ def main() -> int:
     if sys.argv[1:] in (["--version"], ["-V"]):
         from modelgates_speech._version import __version__
 
-        sys.stdout.write(f"modelgates-speech {__version__}\n")
-        return 0
+        try:
+            print(f"modelgates-speech {__version__}", flush=True)  # noqa: T201
+            return 0
+        except OSError:
+            pass  # told below, where it is told of everything that is printed
     try:
         from modelgates_speech.cli.app import run
 

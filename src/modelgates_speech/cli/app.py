@@ -18,12 +18,13 @@ from modelgates_speech.cli.exits import (
     exit_for,
     in_words,
 )
+from modelgates_speech.cli.output import Command
 from modelgates_speech.errors import ModelGatesError
 
 COMMANDS = ("speak", "narrate", "batch", "stub", "completion")
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Command, click.Group):
     """Commands live in the module of their name, as `command`: one not called costs nothing."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

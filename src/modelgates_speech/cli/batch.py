@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
-from modelgates_speech.cli.exits import CommandError, Exit, example
-from modelgates_speech.cli.forecast import forecast, forecast_in_words
+from modelgates_speech.cli.exits import CommandError, Exit, stopped_in_words
+from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
 from modelgates_speech.cli.options import (
     DRY_RUN,
     FORMAT,
@@ -20,7 +21,7 @@ from modelgates_speech.cli.options import (
     request_of,
     request_options,
 )
-from modelgates_speech.cli.output import clock, counted, hint, write_line
+from modelgates_speech.cli.output import clock, command_like, counted, hint, write_line
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.config import RESULTS
 from modelgates_speech.errors import ConfigurationError
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from modelgates_speech.jobs import BatchReport
 
 
-@click.command(epilog=example("modelgates-speech batch lines.csv --out-dir audio --local"))
-@click.argument("manifest")
+@command_like("modelgates-speech batch lines.csv --out-dir audio --local")
+@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option(
     "--out-dir",
     required=True,
@@ -46,11 +47,11 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 100),
     default=16,
     show_default=True,
-    help="The most requests at once; the rate limits of the API lower it by themselves.",
+    help="The most requests at once; fewer while the API limits the rate.",
 )
 @click.option("--max-errors", type=click.IntRange(1), help="Stop once this many rows have failed.")
 @click.option(
-    "--max-characters", type=click.IntRange(1), help="Stop before more characters are sent."
+    "--max-characters", type=click.IntRange(1), help="Stop before sending more than this."
 )
 @DRY_RUN
 @PRICE
@@ -73,13 +74,15 @@ def command(
     """Speak every row of MANIFEST (.jsonl, .csv, .parquet; - is JSONL on standard input).
 
     A row has an id and an input, and may have model, voice, response_format, speed and provider;
-    the options here are for rows that don't set them. Run again, the command sends only rows that
-    are not in results.jsonl with a file that agrees.
+    the options here apply to rows that don't set them. Run again, the command sends only rows that
+    are not done: those without a line in results.jsonl and a file that matches it.
     """
     from modelgates_speech import AsyncModelGates
     from modelgates_speech.jobs import run_batch
     from modelgates_speech.jobs.manifest import count_rows
 
+    if manifest == "-" and sys.stdin is None:
+        raise click.UsageError("standard input is closed: give a file, or pipe JSONL in")
     defaults = request_of(**options)
     if response_format is not None:
         defaults["response_format"] = response_format
@@ -119,7 +122,8 @@ def command(
             f"{report.skipped:,} skipped, {report.failed:,} failed"
         )
     if report.stopped is not None:
-        raise CommandError(f"stopped before the end: {report.stopped}", Exit.STOPPED)
+        reason = stopped_in_words(report.stopped)
+        raise CommandError(f"stopped before the end: {reason}", Exit.STOPPED)
     if report.failed:
         where = click.format_filename(out_dir / RESULTS)
         message = f"{counted(report.failed, 'row')} failed: {where} says why"
@@ -150,14 +154,15 @@ def _report_plan(
             characters += row.characters
     if results is not None:
         results.close()
+    seconds = expected_seconds(characters)
     if as_json:
-        write_line(
-            json.dumps(facts | {"characters_to_send": characters} | forecast(characters, price))
-        )
+        expected = {"characters_to_send": characters, "expected_seconds": seconds}
+        write_line(json.dumps(facts | expected | cost(characters, price)))
     else:
         write_line(
             f"{counted(facts['rows'], 'row')}; "
             f"to send: {counted(facts['rows_to_send'], 'request')}, "
-            f"{forecast_in_words(characters, price)}; "
+            f"{counted(characters, 'character')}, about {clock(seconds)}"
+            f"{cost_in_words(characters, price)}; "
             f"{facts['rows_that_cannot_be_spoken']:,} cannot be spoken"
         )

@@ -11,7 +11,7 @@ from click.shell_completion import (
 )
 
 from modelgates_speech.cli.exits import COMPLETE_VARIABLE
-from modelgates_speech.cli.output import write_line
+from modelgates_speech.cli.output import Command, write_line
 
 
 class _Zsh(ZshComplete):
@@ -75,11 +75,12 @@ def register() -> None:
 
 
 @click.command(
+    cls=Command,
     epilog="\b\nTo set it up, add the line for your shell to its start-up file:\n"
     '  bash        eval "$(modelgates-speech completion bash)"\n'
     '  zsh         eval "$(modelgates-speech completion zsh)"\n'
     "  fish        modelgates-speech completion fish | source\n"
-    "  powershell  modelgates-speech completion powershell | Out-String | Invoke-Expression"
+    "  powershell  modelgates-speech completion powershell | Out-String | Invoke-Expression",
 )
 @click.argument("shell", type=click.Choice(list(_SHELLS)))
 @click.pass_context

@@ -90,7 +90,7 @@ _WORDS = (
     (r"\bresponse_format\b", "--format"),
     (r"\bcreate\(\)|\bcreate\b(?= )", "speak"),
     (
-        r"\b(base_url|cache_dir|concurrency|deadline|heading_pause|language|max_characters"
+        r"(?<!-)\b(base_url|cache_dir|concurrency|deadline|heading_pause|language|max_characters"
         r"|max_chars|max_errors|paragraph_pause|sample_rate|channels|timeout)(?=[ =(,:]|$)",
         "--\\1",
     ),
@@ -107,6 +107,12 @@ def in_words(error: ModelGatesError) -> str:
     if not isinstance(error, APIStatusError):
         return _translated(said)
     return said.removesuffix(advice) + _translated(advice) if advice else said
+
+
+def stopped_in_words(reason: str) -> str:
+    """Return why a batch stopped, likewise; what the API says stands before the advice."""
+    what, semicolon, advice = reason.partition("; ")
+    return what + semicolon + _translated(advice)
 
 
 def _translated(said: str) -> str:
@@ -139,6 +145,13 @@ def complain(message: str, code: Exit | int, *, debug: bool = False) -> None:
         line = json.dumps({"error": {"message": line, "exit_code": int(code)}}, ensure_ascii=False)
     else:
         line = f"modelgates-speech: error: {line}"
+    click.echo(line, err=True)
+
+
+def remark(message: str) -> None:
+    """Write what helps, and is no error, to standard error: an object under ``--json``."""
+    as_json = "--json" in sys.argv
+    line = json.dumps({"note": message}) if as_json else f"modelgates-speech: {message}"
     click.echo(line, err=True)
 
 

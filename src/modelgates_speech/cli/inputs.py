@@ -30,14 +30,21 @@ def read_text(text: str | None, file: Path | None) -> str:
     try:
         decoded = found.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError as error:
-        byte = found[error.start]
-        raise click.UsageError(
-            f"{source} is not UTF-8 text: byte 0x{byte:02x} at offset {error.start}; "
-            "convert it first, for example with iconv"
-        ) from error
+        raise not_utf8(source, error, error.start) from error
     if not decoded.strip():
         raise click.UsageError(f"nothing to say: {source} is empty")
     return decoded
+
+
+def not_utf8(source: str, error: UnicodeDecodeError, offset: int | None) -> click.UsageError:
+    """Return the error for text in another encoding: where it shows, and how to convert it."""
+    byte, start = error.object[error.start], error.object[:2]
+    place = "" if offset is None else f" at offset {offset}"
+    marked = not error.start and start in (b"\xff\xfe", b"\xfe\xff")
+    return click.UsageError(
+        f"{source} is not UTF-8 text: byte 0x{byte:02x}{place}; convert it first, for example "
+        f"with iconv -f {'utf-16' if marked else 'latin1'} -t utf-8"
+    )
 
 
 def _read_file(path: Path) -> bytes:

@@ -67,7 +67,7 @@ def listen(
             for _ in arriving:
                 pass
             where = file.path if file else spare and keep(kept.audio(), spare, spare.stem)
-            kept_in_words = f"the audio is in {where}" if where else "it could not be kept anywhere"
+            kept_in_words = f"the audio is in {where}" if where else "it could not be saved"
             raise CommandError(f"{in_words(error)}; {kept_in_words}", exit_for(error)) from error
 
 

@@ -8,12 +8,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from modelgates_speech import config
 from modelgates_speech.audio import format_for_file
-from modelgates_speech.cli.exits import example
-from modelgates_speech.cli.forecast import forecast, forecast_in_words
+from modelgates_speech.cli.exits import CommandError, Exit
+from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
+from modelgates_speech.cli.inputs import not_utf8
 from modelgates_speech.cli.options import (
     DRY_RUN,
     FORMAT,
@@ -26,6 +28,7 @@ from modelgates_speech.cli.options import (
 )
 from modelgates_speech.cli.output import (
     clock,
+    command_like,
     counted,
     deliver,
     hint,
@@ -42,17 +45,16 @@ if TYPE_CHECKING:
 
     from modelgates_speech.jobs import NarrationPlan, NarrationProgress
 
-
 _CHUNK = 64 * 1024
 _STANDARD = Path("-")
 
 
-@click.command(epilog=example("modelgates-speech narrate book.txt -o book.mp3 --local"))
+@command_like("modelgates-speech narrate book.txt -o book.mp3 --local")
 @click.argument("book", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="File to write: .wav, .pcm, .raw or .mp3; - is standard output (a WAV, or what --format "
     "says). Without it, --play.",
 )
@@ -80,7 +82,7 @@ _STANDARD = Path("-")
     metavar="SECONDS",
     default=config.PARAGRAPH_PAUSE,
     show_default=True,
-    help="Silence to add after a paragraph; 0 lets one request speak several.",
+    help="Silence to add after a paragraph; with 0, one request may span several.",
 )
 @click.option(
     "--heading-pause",
@@ -112,7 +114,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Turn the text file BOOK, of any length, into speech. With - it is standard input.
+    """Turn BOOK, a text file of any length, into speech. With - it is read from standard input.
 
     The text is spoken in pieces, several at once. Finished pieces are kept until the file is
     whole: after Ctrl-C or a failure the same command sends only what is missing.
@@ -132,10 +134,17 @@ def command(
     if named == _STANDARD:
         named = Path("modelgates-speech")
     pieces = cache_dir or named.with_name(f"{named.name}.pieces")
+    if pieces.exists() and not pieces.is_dir():
+        message = f"{pieces} is a file, and finished pieces go there: move it, or use --cache-dir"
+        raise CommandError(message, Exit.NOT_WRITTEN)
     request = request_of(**options)
 
     with connection(**api) as settings:
         from modelgates_speech import ModelGates
+
+        if dry_run:
+            # Nothing is sent, so that no key is needed either.
+            settings = {"api_key": "none", **settings}
 
         # The stub's address changes from run to run, what it says does not.
         cache = AudioCache(pieces, origin="stub" if api["local"] else None)
@@ -180,12 +189,9 @@ def _read(book: Path) -> Iterator[str]:
             with book.open(encoding="utf-8-sig") as file:
                 yield from iter(lambda: file.read(_CHUNK), "")
     except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        place = f" at offset {_offset(book, error)}" if book.is_file() else ""
-        raise click.UsageError(
-            f"{book} is not UTF-8 text: byte 0x{byte:02x}{place}; convert it first, for example "
-            f"with iconv -f latin1 -t utf-8"
-        ) from error
+        source = "standard input" if book == _STANDARD else str(book)
+        offset = _offset(book, error) if book.is_file() else None
+        raise not_utf8(source, error, offset) from error
     except OSError as error:
         raise click.UsageError(f"cannot read {book}: {error.strerror}") from error
 
@@ -230,15 +236,16 @@ def _report_plan(
     price: float | None,
     as_json: bool,  # noqa: FBT001 - private
 ) -> None:
+    seconds = expected_seconds(plan.characters, plan.pauses)
     if as_json:
-        facts = ("pieces", "characters", "pieces_to_buy", "characters_to_buy")
-        expected = forecast(plan.characters_to_buy, price)
-        write_line(json.dumps({name: getattr(plan, name) for name in facts} | expected))
+        facts = attrs.asdict(plan) | {"expected_seconds": seconds}
+        write_line(json.dumps(facts | cost(plan.characters_to_buy, price)))
     else:
         write_line(
-            f"{counted(plan.pieces, 'piece')}, {counted(plan.characters, 'character')}; "
-            f"to send: {counted(plan.pieces_to_buy, 'request')}, "
-            f"{forecast_in_words(plan.characters_to_buy, price)}"
+            f"{counted(plan.pieces, 'piece')}, {counted(plan.characters, 'character')}, "
+            f"about {clock(seconds)}; to send: {counted(plan.pieces_to_buy, 'request')}, "
+            f"{counted(plan.characters_to_buy, 'character')}"
+            f"{cost_in_words(plan.characters_to_buy, price)}"
         )
 
 

@@ -95,21 +95,34 @@ FORMAT = click.option(
     "response_format",
     metavar="|".join(FORMATS) or "FORMAT",
     shell_complete=_complete_format,
-    help="Format to ask the API for; by default the suffix of the file decides.",
+    help="Format to ask the API for.  [default: by the suffix of -o, else pcm]",
 )
 
-DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be sent; send nothing.")
+
+def _only_with_dry_run(
+    context: click.Context, _option: click.Parameter, price: float | None
+) -> float | None:
+    if price is not None and not context.params.get("dry_run"):
+        raise click.UsageError("--price-per-million goes with --dry-run, which sends nothing")
+    return price
+
+
+# Read before the others, so that the price knows of it.
+DRY_RUN = click.option(
+    "--dry-run", is_flag=True, is_eager=True, help="Say what would be sent; send nothing."
+)
 PRICE = click.option(
     "--price-per-million",
     type=POSITIVE,
+    callback=_only_with_dry_run,
     metavar="AMOUNT",
-    help="With --dry-run: what a million characters cost, to say what it would come to.",
+    help="With --dry-run: the price of a million characters, to say what it would cost.",
 )
 
 PLAY = click.option(
     "--play",
     is_flag=True,
-    help="Play it from the first sound on; with -o it is written as well.",
+    help="Play it from the first sound on; with -o, write it as well.",
 )
 
 _REQUEST = [
@@ -127,13 +140,13 @@ _REQUEST = [
         "--sample-rate",
         type=click.IntRange(1, MAX_RATE),
         metavar="HZ",
-        help="Rate of PCM whose reply names none.  [default: 24000]",
+        help="Rate to assume if a reply of PCM names none.  [default: 24000]",
     ),
     click.option(
         "--channels",
         type=click.IntRange(1, MAX_CHANNELS),
         metavar="COUNT",
-        help="Channels of PCM whose reply names none.  [default: 1]",
+        help="Channels to assume likewise.  [default: 1]",
     ),
 ]
 _API = (
@@ -142,7 +155,7 @@ _API = (
     click.option(
         "--allow-plain-http",
         is_flag=True,
-        help="Send the key to another machine over http, where the network in between is yours.",
+        help="Allow plain http to another machine, over a network that you trust.",
     ),
     click.option(
         "--timeout",

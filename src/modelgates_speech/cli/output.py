@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelgates_speech.cli.exits import CommandError, Exit
+from modelgates_speech.cli.exits import CommandError, Exit, example, remark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
     from modelgates_speech import AudioStream
     from modelgates_speech.files import AtomicFile
 
 
-_STANDARD_OUTPUT = Path("-")
+_STANDARD_OUTPUT = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
 
 
 def clock(seconds: float) -> str:
@@ -38,7 +38,7 @@ def counted(number: int, thing: str) -> str:
 
 def is_standard_output(output: Path | None, *, play: bool, as_json: bool) -> bool:
     """Return whether audio goes to standard output, where it may go there."""
-    if output != _STANDARD_OUTPUT:
+    if str(output) not in _STANDARD_OUTPUT:
         return False
     if as_json:
         raise click.UsageError("--json and -o - would both write to standard output")
@@ -65,11 +65,8 @@ def hint(kept: str, folder: Path, *ends: type[BaseException]) -> Generator[None]
         yield
     except ends:
         if folder.is_dir():
-            click.echo(
-                f"modelgates-speech: {kept} {click.format_filename(folder)}: "
-                "the same command sends only what is missing",
-                err=True,
-            )
+            where = click.format_filename(folder)
+            remark(f"{kept} {where}: the same command sends only what is missing")
         raise
 
 
@@ -114,6 +111,20 @@ def _write(chunk: bytes) -> None:
     with _written_or_explained():
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
+
+
+class Command(click.Command):
+    """A command whose help, too, may meet a full disk."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments; ``--help`` among them is printed here."""
+        with _written_or_explained():
+            return super().make_context(*args, **kwargs)
+
+
+def command_like(line: str) -> Callable[[Callable[..., Any]], Command]:
+    """Return the decorator of a command whose help ends with an example."""
+    return click.command(cls=Command, epilog=example(line))
 
 
 @contextmanager

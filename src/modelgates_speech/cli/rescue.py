@@ -27,7 +27,7 @@ def rescued(output: Path) -> Generator[None]:
         if held is None or not held.content:
             raise
         kept = keep(held, output, f"{output.stem}.partial")
-        where = f"what arrived is in {kept}" if kept else "what arrived could not be kept anywhere"
+        where = f"what arrived is in {kept}" if kept else "what arrived could not be saved anywhere"
         if isinstance(error, ModelGatesError):
             raise CommandError(f"{in_words(error)}; {where}", exit_for(error)) from error
         code = error.code if isinstance(error, SystemExit) else Exit.INTERRUPTED

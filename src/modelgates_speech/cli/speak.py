@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelgates_speech.audio import format_for_file
-from modelgates_speech.cli.exits import example
 from modelgates_speech.cli.inputs import read_text
 from modelgates_speech.cli.options import (
     FORMAT,
@@ -20,7 +19,13 @@ from modelgates_speech.cli.options import (
     request_of,
     request_options,
 )
-from modelgates_speech.cli.output import clock, deliver, is_standard_output, write_line
+from modelgates_speech.cli.output import (
+    clock,
+    command_like,
+    deliver,
+    is_standard_output,
+    write_line,
+)
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
 from modelgates_speech.files import AtomicFile
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
     from modelgates_speech import AudioStream
 
 
-@click.command(epilog=example('modelgates-speech speak "Hello world" -o hello.mp3 --local'))
+@command_like('modelgates-speech speak "Hello world" -o hello.mp3 --local')
 @click.argument("text", required=False)
 @click.option(
     "--file",
@@ -135,7 +140,7 @@ def _sentence(stream: AudioStream, output: Path | None) -> str:
 
 
 def _size(stream: AudioStream, output: Path | None) -> int:
-    return output.stat().st_size if output else stream.bytes_received
+    return output.stat().st_size if output and output.is_file() else stream.bytes_received
 
 
 def _container(stream: AudioStream, output: Path | None) -> str:

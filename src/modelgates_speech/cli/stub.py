@@ -11,15 +11,17 @@ from urllib.parse import urlsplit
 import click
 
 from modelgates_speech.cli.exits import CommandError, Exit, needs_extra
+from modelgates_speech.cli.output import Command
 
 KEY = re.compile(r"[\x21-\x7e]+")
 PROFILE = ("latency", "pace", "failures", "rate_limit", "credits")
 PORT = click.IntRange(0, 65535)
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+THERE = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-class _StubCommand(click.Command):
+class _StubCommand(Command):
     """Its help ends with the magic models, read from the stub's own table when it is shown."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -43,27 +45,29 @@ class _StubCommand(click.Command):
 @click.option(
     "--port", type=PORT, default=8080, show_default=True, help="Port; 0 takes a free one."
 )
-@click.option("--api-key", metavar="KEY", help="The one key to accept; by default any is.")
+@click.option("--api-key", metavar="KEY", help="The only key to accept; by default, any.")
 @click.option(
     "--document",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="OpenAPI document to follow instead of the bundled one.",
 )
 @click.option("--latency", type=float, default=0, help="Seconds until the first byte.")
-@click.option("--pace", type=float, default=0, help="Times as fast as it is heard; 0 at once.")
+@click.option("--pace", type=float, default=0, help="Send audio at N times its speed; 0: at once.")
 @click.option("--failures", type=float, default=0, help="Share of requests answered 503, 0 to 1.")
 @click.option("--rate-limit", type=int, default=0, help="Requests a minute before 429.")
 @click.option("--credits", type=int, help="Characters before 402.")
-@click.option("--audio", type=FOLDER, help="Folder of your own audio: MODEL.wav or MODEL.mp3.")
-@click.option("--record", type=FOLDER, help="Folder to keep the answers of --upstream in.")
+@click.option("--audio", type=THERE, help="Folder of your own audio: MODEL.wav or MODEL.mp3.")
+@click.option("--record", type=FOLDER, help="Folder to record the answers of --upstream in.")
 @click.option("--upstream", metavar="URL", help="API to pass requests on to, and to record.")
-@click.option("--replay", type=FOLDER, help="Folder of recorded answers to give again.")
+@click.option("--replay", type=THERE, help="Folder of recorded answers to replay.")
 @click.option("--tls", is_flag=True, help="Serve https, with a certificate made on the spot.")
-@click.option("--ca-file", type=FILE, help="File to write what clients then trust into.")
-@click.option("--allow-from", multiple=True, metavar="NET", help="Network that may call, or all.")
+@click.option("--ca-file", type=FILE, help="File to write the certificate to trust into.")
+@click.option(
+    "--allow-from", multiple=True, metavar="NET", help="Network that may call; repeatable."
+)
 @click.option("--ready-file", type=FILE, help="File to write the base URL into once it answers.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def command(
     *,
     host: str,
@@ -79,16 +83,17 @@ def command(
     with needs_extra("stub"):
         from modelgates_speech.stub import Profile, Recording, Replay, serve
     if api_key is not None and not KEY.fullmatch(api_key):
-        raise click.UsageError("--api-key must be letters, digits and signs without a blank")
+        raise click.UsageError("--api-key must be letters, digits and signs, without spaces")
     if record and replay:
-        raise click.UsageError("--record and --replay are either or")
+        raise click.UsageError("--record and --replay exclude each other")
     if bool(record) != bool(upstream):
-        raise click.UsageError("--record needs --upstream, and the other way round")
+        raise click.UsageError("--record and --upstream need each other")
     accepted: dict[str, Any] = {"any_key": True} if api_key is None else {"api_key": api_key}
     try:
         options["profile"] = Profile(**{name: options.pop(name) for name in PROFILE})
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        name, _, rest = str(error).partition(" ")
+        raise click.UsageError(f"--{name.replace('_', '-')} {rest}") from error
     try:
         if record and upstream:
             options["tape"] = Recording(record, upstream=upstream)

@@ -49,22 +49,14 @@ if TYPE_CHECKING:
         """An `AsyncModelGates`, as far as a batch knows it."""
 
         @property
-        def audio(self) -> Any:
-            """``client.audio``."""
-            ...
-
+        def audio(self) -> Any: ...  # noqa: D102 - ``client.audio``
         async def __aenter__(self) -> Self: ...
         async def __aexit__(self, *error: object) -> None: ...
 
 
 CONCURRENCY = 16
-
-# How often a row that meets a rate limit is put back before it counts as failed.
-MAX_REFUSALS = 10
-
-# The folder, beside the results, for audio of rows that failed.
-KEPT = "kept"
-
+MAX_REFUSALS = 10  # of a row by rate limits, before it counts as failed
+KEPT = "kept"  # the folder, beside the results, for audio of rows that failed
 # What a disk says of one name and no other.
 _ONE_FILE = {errno.EBUSY, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EPERM}
 
@@ -81,6 +73,10 @@ class BatchReport:
         seconds: Seconds of audio received in this run.
         concurrency: How many requests may run at once at the moment.
         stopped: Why the batch ended before its last row, or None.
+
+    Examples:
+        >>> run_batch([], "out")
+        BatchReport(ok=0, failed=0, skipped=0, characters=0, seconds=0.0, ..., stopped=None)
     """
 
     ok: int = 0
@@ -143,12 +139,10 @@ async def run_batch_async(
     """Speak every row of a manifest into a folder; run again, it sends only what is missing.
 
     A row has an ``id`` and an ``input``, and may have ``model``, ``voice``, ``response_format``,
-    ``speed``, ``provider`` and ``extra_body``. Its audio goes to a file named by its id (WAV for
-    ``pcm``), its result to a line of ``results.jsonl``. A row that fails stops no other, but for
-    what would fail them all: a key that is refused, no credit left, a disk that is full, a server
-    that as many requests in a row as `concurrency` do not reach.
-
-    Cancelled, or stopped with Ctrl-C, it gives the rows under way five seconds to be recorded.
+    ``speed``, ``provider`` and ``extra_body``. Its audio goes to a file named after its id (WAV for
+    ``pcm``), its result to a line of ``results.jsonl``. A failed row does not stop the others,
+    unless they would fail too: a refused key, no credit, a full disk, `concurrency` requests in a
+    row that cannot reach the server. Ctrl-C or cancellation gives rows under way five seconds.
 
     Args:
         source: The manifest: a path (``.jsonl``, ``.csv``, ``.parquet``), ``-`` for JSONL on
@@ -170,6 +164,12 @@ async def run_batch_async(
     Raises:
         ConfigurationError: If the batch cannot start; nothing was sent.
         SaveError: If `out_dir` cannot be written.
+
+    Examples:
+        >>> async def speak(rows):
+        ...     async with AsyncModelGates() as client:
+        ...         return await run_batch_async(rows, "out", client=client)
+        >>> report = asyncio.run(speak([{"id": "a", "input": "Hi", "model": "m/n", "voice": "v"}]))
     """
     for name, most in (("max_errors", max_errors), ("max_characters", max_characters)):
         checked_count(1 if most is None else most, name)
@@ -251,7 +251,7 @@ class _Batch:
             row = await in_thread(self._next_due)
         except Exception as error:  # noqa: BLE001 - raised by `run`, once what is under way is done
             self._broken = error
-            self._stop(f"the manifest cannot be read on: {error}")
+            self._stop(f"the rest of the manifest cannot be read: {error}")
             return None, 0
         if isinstance(row, BadRow):
             await self._fail(row, None, "InvalidRow", row.reason)
@@ -311,7 +311,7 @@ class _Batch:
             self._limiter.end()
             fatal = isinstance(error, AuthenticationError | PaymentRequiredError | SaveError)
             if fatal and getattr(error, "errno", None) not in _ONE_FILE:
-                self._stop(f"no other row would fare better: {error}")
+                self._stop(f"every other row would fail too: {error}")
             self._count_unreached(error)
             await self._fail_with(row, error)
         else:
@@ -328,7 +328,7 @@ class _Batch:
         self._unreached += 1
         if self._unreached >= self._limiter.ceiling:
             self._stop(
-                f"{self._unreached:,} requests in a row met no server: {error}; run the batch "
+                f"{self._unreached:,} requests in a row reached no server: {error}; run the batch "
                 "again once it can be reached"
             )
 

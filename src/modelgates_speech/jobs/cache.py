@@ -58,6 +58,13 @@ class AudioCache:
 
     Raises:
         ConfigurationError: If `max_bytes` is below 1.
+
+    Examples:
+        >>> cache = AudioCache("spoken", max_bytes=1024**3)
+        >>> client.audio.speech.create(
+        ...     model="any/model", voice="alloy", input="Hello", cache_dir=cache
+        ... ).format
+        'pcm'
     """
 
     def __init__(

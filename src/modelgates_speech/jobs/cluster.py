@@ -103,6 +103,11 @@ def speak(
 
     Raises:
         ConfigurationError: If a number is out of range; nothing was sent.
+
+    Examples:
+        >>> rows = [{"id": "hello", "input": "Hello", "model": "any/model", "voice": "alloy"}]
+        >>> speak(ray.data.from_items(rows), os.path.abspath("out")).count()
+        1
     """
     for name, value in (("workers", workers), ("concurrency", concurrency)):
         checked_count(value, name)

@@ -110,7 +110,7 @@ def _records(source: Source) -> Iterator[Mapping[str, Any] | BadRow]:
         return _csv(path, _opened(path))
     if suffix == ".parquet":
         return _parquet_rows(_parquet(path))
-    raise ConfigurationError(f"{path} has to be .jsonl, .csv or .parquet; JSONL can be piped to -")
+    raise ConfigurationError(f"{path} must be .jsonl, .csv or .parquet, or - for piped JSONL")
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -146,7 +146,7 @@ def _check_start(name: str, line: bytes) -> None:
         raise ConfigurationError(f"{name} is UTF-16: {_AS_UTF_8}")
     if line.lstrip(b"\xef\xbb\xbf \t").startswith(b"["):
         raise ConfigurationError(
-            f"{name} is one JSON array: write its objects a line each, for example with jq -c '.[]'"
+            f"{name} is one JSON array: write one object per line, for example with jq -c '.[]'"
         )
 
 
@@ -202,13 +202,11 @@ def _check_header(path: Path, names: Sequence[str]) -> None:
     if len(names) == 1 and (mark := next((m for m in ";\t|" if m in names[0]), None)):
         shown = {"\t": "tabs"}.get(mark, repr(mark))
         raise ConfigurationError(
-            f"{path}, line 1: the fields are parted by {shown}, and a comma is needed: "
-            "export it as comma-separated"
+            f"{path}, line 1: the fields are separated by {shown} instead of commas: "
+            "export it as comma-separated values"
         )
     there = ", ".join(names) or "nothing"
-    raise ConfigurationError(
-        f"{path}, line 1: a column named id is needed, and one named input; there is {there}"
-    )
+    raise ConfigurationError(f"{path}, line 1: it needs the columns id and input, and has {there}")
 
 
 def _read_cell(name: str, value: str) -> Any:
@@ -273,7 +271,7 @@ def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -
     asked = call.response_format
     suffix = ".wav" if asked == "pcm" else f".{file_name(asked)}"
     if (name + suffix).lower() == RESULTS:
-        return BadRow(number, shown, f"its file would be {RESULTS}, which is the batch's own")
+        return BadRow(number, shown, f"its file would be {RESULTS}, which belongs to the batch")
     if (size := len(name + suffix)) > _LONGEST_NAME:
         return BadRow(number, shown, f"id is too long for a file name: {size} bytes")
     return Row(number, shown, name, suffix, request, request_key(call, ""))

@@ -47,6 +47,14 @@ class NarrationProgress:
         seconds: Seconds of audio up to the end of it.
         begins: Seconds of audio before it: where in the whole it begins.
         piece: The last piece itself: its ``text``, and where that starts.
+
+    Examples:
+        >>> with client.audio.speech.narrate(
+        ...     input="One.", model="any/model", voice="alloy",
+        ...     on_progress=lambda done: print(f"{done.begins:.1f} s: {done.piece.text}"),
+        ... ) as stream:
+        ...     audio = stream.read()
+        0.0 s: One.
     """
 
     pieces: int
@@ -65,12 +73,21 @@ class NarrationPlan:
         characters: How many characters they hold; blank pieces are not sent.
         pieces_to_buy: How many of the pieces `cache_dir` does not hold yet.
         characters_to_buy: How many characters those hold.
+        pauses: Seconds of silence that are added between the pieces.
+
+    Examples:
+        >>> plan = client.audio.speech.narrate(
+        ...     input="One. Two.", model="any/model", voice="alloy", dry_run=True
+        ... )
+        >>> plan.pieces, plan.characters
+        (1, 9)
     """
 
     pieces: int
     characters: int
     pieces_to_buy: int
     characters_to_buy: int
+    pauses: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -88,6 +105,10 @@ class Settings:
         """Whether finished pieces outlive the narration."""
         return self.request.get("cache_dir") is not None
 
+    def pause_before(self, piece: Piece) -> float:
+        """Seconds of silence to add before a piece that is not the first."""
+        return self.pauses.get(piece.follows, 0)
+
 
 def plan(arguments: dict[str, Any], base_url: str) -> NarrationPlan:
     """What a narration with these arguments would ask for; nothing is sent."""
@@ -96,14 +117,16 @@ def plan(arguments: dict[str, Any], base_url: str) -> NarrationPlan:
     cache = None if cache_dir is None else as_cache(cache_dir)
     sizes: list[int] = []
     missing: list[int] = []
+    pauses = 0.0
     for piece in settings.pieces:
         if piece.silent:
             continue
+        pauses += settings.pause_before(piece) if sizes else 0
         sizes.append(len(piece.text))
         call = prepare(input=piece.text, **settings.request)
         if cache is None or not cache.holds(cache.key_of(call, base_url)):
             missing.append(len(piece.text))
-    return NarrationPlan(len(sizes), sum(sizes), len(missing), sum(missing))
+    return NarrationPlan(len(sizes), sum(sizes), len(missing), sum(missing), pauses)
 
 
 def settings_of(
@@ -177,7 +200,7 @@ class Line:
             match item:
                 case AudioMetadata():
                     self._joiner.begin(item)
-                    pause = self._settings.pauses.get(piece.follows, 0) if self._done else 0
+                    pause = self._settings.pause_before(piece) if self._done else 0
                     silence = self._joiner.silence(pause) if pause else b""
                     self._begins = self._joiner.seconds
                     return silence

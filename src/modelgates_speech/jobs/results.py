@@ -235,6 +235,6 @@ def _held(path: Path) -> IO[bytes]:
             return file
         file.close()
         raise ConfigurationError(
-            f"another batch is writing to {path.parent}: wait for its end"
+            f"another batch is writing to {path.parent}: wait until it is done"
         ) from error
     return file

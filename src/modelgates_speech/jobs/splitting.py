@@ -45,6 +45,10 @@ class Piece:
         start: The offset of its first character in the whole text.
         follows: What ended before it: a ``sentence`` (or a part of one), a ``paragraph``, or a
             ``heading``, be it that this piece is one, or that a rule is between the two.
+
+    Examples:
+        >>> [(piece.start, piece.end) for piece in split("One. Two.", max_chars=5)]
+        [(0, 5), (5, 9)]
     """
 
     text: str
@@ -98,6 +102,10 @@ def split(
     Raises:
         ConfigurationError: If `max_chars` is below 1, a part is not a string, or ``sentencex``
             is not installed.
+
+    Examples:
+        >>> [piece.text for piece in split("One. Two.", max_chars=5)]
+        ['One. ', 'Two.']
     """
     checked_count(max_chars, "max_chars")
     if isinstance(text, bytes) or not isinstance(text, Iterable):

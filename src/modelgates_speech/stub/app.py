@@ -70,6 +70,15 @@ def create_app(
     Raises:
         ValueError: The OpenAPI document is not an OpenAPI document.
         OSError: The OpenAPI document cannot be read, or `audio` is not a folder.
+
+    Examples:
+        >>> async def speak(app):
+        ...     transport = httpx.ASGITransport(app)
+        ...     async with AsyncModelGates(base_url="https://stub/api/v1", transport=transport,
+        ...                                api_key="stub-key") as client:
+        ...         return await client.audio.speech.create(model="m/n", voice="a", input="Hi")
+        >>> asyncio.run(speak(create_app())).format
+        'pcm'
     """
     stub = stub or Stub()
     folder = None if audio is None else Path(audio)

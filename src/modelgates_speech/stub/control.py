@@ -31,6 +31,12 @@ class Stub:
         api_key: The one key that is accepted; any other is answered 401.
         any_key: Accept every well-formed bearer token instead.
         profile: How requests are answered that meet no fault.
+
+    Examples:
+        >>> stub = Stub(any_key=True)
+        >>> stub.fail_next(429, times=2, retry_after=1)
+        >>> len(stub.pending_faults)
+        2
     """
 
     def __init__(

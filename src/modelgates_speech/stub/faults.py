@@ -44,6 +44,11 @@ class Fault:
 
     Raises:
         ValueError: There is no such fault, or it does not take one of the settings.
+
+    Examples:
+        >>> modelgates_stub.fail_next(Fault("cut", after=100))
+        >>> with pytest.raises(IncompleteAudioError):
+        ...     client.audio.speech.create(model="any/model", voice="alloy", input="Hello")
     """
 
     name: str

@@ -31,6 +31,12 @@ class Profile:
 
     Raises:
         ValueError: One of them is out of its range.
+
+    Examples:
+        >>> with StubServer(profile=Profile(latency=0.2, credits=3)) as stub:
+        ...     with ModelGates(base_url=stub.base_url, api_key=stub.api_key) as client:
+        ...         with pytest.raises(PaymentRequiredError):
+        ...             client.audio.speech.create(model="m/n", voice="alloy", input="Hello")
     """
 
     latency: float = 0

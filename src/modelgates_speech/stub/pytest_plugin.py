@@ -32,6 +32,13 @@ def modelgates_stub_server() -> Iterator[StubServer]:
     """One running stub for the session (under xdist, for the worker), for fixtures of any scope.
 
     `modelgates_stub` is the same server, made fresh for each test.
+
+    Examples:
+        >>> @pytest.fixture(scope="session")
+        ... def client(modelgates_stub_server):
+        ...     url, key = modelgates_stub_server.base_url, modelgates_stub_server.api_key
+        ...     with ModelGates(base_url=url, api_key=key) as client:
+        ...         yield client
     """
     from modelgates_speech.stub import StubServer
 
@@ -49,6 +56,12 @@ def modelgates_stub(
 
     Faults that the test injects and no request meets fail the test, at the end of its teardown:
     what a fixture of the test's own still sends when it is torn down may meet them.
+
+    Examples:
+        >>> def test_it_speaks(modelgates_stub):
+        ...     with ModelGates() as client:
+        ...         client.audio.speech.create(model="any/model", voice="alloy", input="Hello")
+        ...     modelgates_stub.assert_called(times=1, voice="alloy")
     """
     stub = modelgates_stub_server
     stub.reset()

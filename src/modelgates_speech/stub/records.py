@@ -27,6 +27,11 @@ class RecordedRequest:
         fault: The injected fault that it met, as text, if any.
         request_id: The `X-Request-Id` of the answer.
         size: How many bytes the body was.
+
+    Examples:
+        >>> audio = client.audio.speech.create(model="any/model", voice="alloy", input="Hello")
+        >>> modelgates_stub.last_request.body["voice"]
+        'alloy'
     """
 
     method: str

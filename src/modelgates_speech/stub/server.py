@@ -294,6 +294,9 @@ def serve(
         ready_file: A file to write the base URL into once connections are accepted, for harnesses
             that wait for it.
         options: As for `StubServer`, which also says what is raised.
+
+    Examples:
+        >>> serve(port=8080, ready_file="url.txt")
     """
     stub = StubServer(host, port, **options)
 

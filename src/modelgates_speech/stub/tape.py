@@ -73,6 +73,12 @@ class Replay:
 
     Raises:
         NotADirectoryError: There is no such folder.
+
+    Examples:
+        >>> with StubServer(any_key=True, tape=Replay("answers")) as stub:
+        ...     with ModelGates(base_url=stub.base_url, api_key="any") as client:
+        ...         client.audio.speech.create(model="m/n", voice="alloy", input="Hello").format
+        'pcm'
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -106,6 +112,13 @@ class Recording:
     Raises:
         ValueError: `upstream` is not a URL, or would send the key over the network in the clear.
         OSError: The folder cannot be made.
+
+    Examples:
+        >>> tape = Recording("answers", upstream=client.base_url)
+        >>> with StubServer(any_key=True, tape=tape) as stub:
+        ...     with ModelGates(base_url=stub.base_url) as client:
+        ...         client.audio.speech.create(model="m/n", voice="alloy", input="Hello").format
+        'pcm'
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, upstream: str) -> None:

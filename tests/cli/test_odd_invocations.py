@@ -1,0 +1,176 @@
+"""What people type, and where they point it: told in a line, and nothing harmed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_exit_codes import one_line
+
+posix = pytest.mark.skipif(os.name == "nt", reason="devices are named differently there")
+
+
+@pytest.fixture
+def book(folder):
+    file = folder / "book.txt"
+    file.write_text("Chapter 1\n\nIt was dark.\n\nThe wind slept.\n")
+    return file
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    "arguments", [("--version",), ("--help",), ("speak", "--help"), ("completion", "bash")]
+)
+def test_what_is_only_printed_may_meet_a_full_disk_too(run, environment, arguments):
+    with open("/dev/full", "wb") as full:
+        ended = run(*arguments, env=environment, stdout=full)
+    assert ended.code == 7
+    assert one_line(ended).startswith("cannot write to standard output: No space left")
+
+
+@posix
+@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("stub", "--help")])
+def test_what_is_only_printed_needs_no_standard_output(folder, environment, arguments):
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "modelgates_speech", *arguments],
+        cwd=folder,
+        env=os.environ | environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@posix
+@pytest.mark.parametrize("command", ["speak", "narrate"])
+def test_standard_output_by_its_other_name_has_the_audio_and_nothing_else(
+    run, with_key, book, command
+):
+    what = {"speak": "Hello.", "narrate": book.name}[command]
+    named = run(command, what, "-o", "/dev/stdout", env=with_key)
+    assert (named.code, named.err) == (0, "")
+    assert named.raw == run(command, what, "-o", "-", env=with_key).raw
+    assert named.raw.startswith(b"RIFF")
+
+
+@posix
+def test_a_device_is_reported_with_the_bytes_that_it_took(speak):
+    report = json.loads(speak("Hello.", "-o", os.devnull, "--json").out)
+    assert report["bytes"] > 0
+
+
+def test_a_price_without_a_dry_run_buys_nothing(run, with_key, stub, book):
+    for price_first in (True, False):
+        words = ("--price-per-million", "15"), (book.name, "-o", "book.wav")
+        first, second = words if price_first else reversed(words)
+        ended = run("narrate", *first, *second, env=with_key)
+        assert ended.code == 2
+        assert "--dry-run" in one_line(ended)
+    stub.assert_not_called()
+
+
+@pytest.mark.parametrize("command", ["narrate", "batch"])
+def test_a_dry_run_needs_no_key(run, environment, folder, book, command):
+    (folder / "rows.jsonl").write_text('{"id": "a", "input": "Hello."}\n')
+    words = {"narrate": (book.name,), "batch": ("rows.jsonl", "--out-dir", "out")}[command]
+    ended = run(command, *words, "--dry-run", "--json", env=environment)
+    assert (ended.code, ended.err) == (0, "")
+    assert json.loads(ended.out)["expected_seconds"] > 0
+
+
+@pytest.mark.parametrize("command", ["speak", "narrate"])
+@pytest.mark.parametrize("encoding", ["utf-16", "latin1"])
+def test_text_in_another_encoding_is_told_with_what_converts_it(
+    run, with_key, stub, book, command, encoding
+):
+    book.write_bytes("Café".encode(encoding))
+    words = {"speak": ("--file", book.name), "narrate": (book.name,)}[command]
+    ended = run(command, *words, "-o", "a.wav", env=with_key)
+    assert ended.code == 2
+    assert f"iconv -f {encoding} -t utf-8" in one_line(ended)
+    stub.assert_not_called()
+
+
+def test_a_pipe_in_another_encoding_is_called_what_it_is(run, with_key):
+    ended = run("narrate", "-", "-o", "a.wav", env=with_key, given="Café".encode("latin1"))
+    assert ended.code == 2
+    assert one_line(ended).startswith("standard input is not UTF-8 text: byte 0xe9")
+
+
+def test_a_file_in_the_place_of_the_pieces_is_left_alone(run, with_key, stub, folder, book):
+    (folder / "book.wav.pieces").write_text("precious")
+    ended = run("narrate", book.name, "-o", "book.wav", env=with_key)
+    assert ended.code == 7
+    assert "book.wav.pieces is a file" in one_line(ended)
+    assert (folder / "book.wav.pieces").read_text() == "precious"
+    stub.assert_not_called()
+
+
+@posix
+def test_a_batch_from_an_input_that_is_closed_says_what_to_do(folder, with_key):
+    words = [sys.executable, "-m", "modelgates_speech", "batch", "-", "--out-dir", "out"]
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *words],
+        cwd=folder,
+        env=os.environ | with_key,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "standard input is closed" in ended.stderr
+    assert not (folder / "out").exists()
+
+
+def test_a_batch_that_stops_names_options_and_not_arguments(run, with_key, folder):
+    (folder / "rows.jsonl").write_text('{"id": "a", "input": "Hello."}\n')
+    command = ("batch", "rows.jsonl", "--out-dir", "out")
+    refused = run(*command, env=with_key | {"MODELGATES_API_KEY": "another"})
+    assert refused.code == 9
+    assert one_line(refused).endswith("check the key in MODELGATES_API_KEY")
+    nobody = run(*command, "--concurrency", "1", "--base-url", "http://127.0.0.1:9", env=with_key)
+    assert nobody.code == 9
+    assert "check --base-url" in one_line(nobody)
+
+
+def test_a_deadline_that_is_over_names_its_option_once(speak):
+    ended = speak("Hello.", "--model", "stub/stall", "--deadline", "0.3")
+    assert ended.code == 5
+    assert "allow a longer --deadline" in one_line(ended)
+
+
+def test_a_program_that_reads_json_finds_nothing_else_after_ctrl_c(start, with_key, folder):
+    (folder / "book.txt").write_text("It was dark. " * 200)
+    process = start(
+        *("narrate", "book.txt", "-o", "book.wav", "--concurrency", "1", "--json"),
+        env=with_key,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 60
+    while not list(folder.glob("book.wav.pieces/*/*")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "no piece was finished"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "book.wav.pieces" in json.loads(err)["note"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--audio", "nowhere"), ("--failures", "2"), ("--rate-limit", "-1")]
+)
+def test_a_stub_that_cannot_do_as_told_names_the_option(run, environment, arguments):
+    ended = run("stub", "--port", "0", *arguments, env=environment)
+    assert ended.code == 2
+    assert arguments[0] in one_line(ended)
