@@ -251,13 +251,15 @@ def test_the_document_may_be_a_file(changed, tmp_path):
         assert load(path).prefix == "/elsewhere"
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '"text"', '{"paths": 1}', "- a: {"])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '"text"', '{"paths": 1}', "- a: {", '{"swagger": "2.0", "paths": {}}']
+)
 @pytest.mark.parametrize("suffix", ["json", "yaml"])
 def test_what_is_no_document_is_refused(tmp_path, text, suffix):
     path = tmp_path / f"openapi.{suffix}"
     path.write_text(text, "utf-8")
 
-    with pytest.raises(ValueError, match=r"YAML|no paths|Expecting"):
+    with pytest.raises(ValueError, match=r"YAML|no paths|Expecting|Swagger 2.0"):
         StubServer(document=path)
 
 

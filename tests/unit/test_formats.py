@@ -199,6 +199,13 @@ def test_every_container_that_is_known_tells_its_length(audio, seconds):
     assert found == (seconds if seconds is None else pytest.approx(seconds, abs=0.1))
 
 
+def test_the_length_of_many_frames_is_as_exact_as_that_of_one():
+    frame = b"\xff\xfb\x90\x04" + bytes(413)
+    one = Audio(format="mp3", content=frame).duration
+    assert one == 1152 / 44_100
+    assert Audio(format="mp3", content=frame * 1000).duration == one * 1000
+
+
 def test_audio_that_a_program_made_itself_tells_its_length():
     assert Audio(format="wav", content=wav()).duration == 2.0
     assert Audio(format="mp3", content=MP3).duration == pytest.approx(1.0, abs=0.1)

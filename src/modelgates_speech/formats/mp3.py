@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import attrs
 
 HEADER = 4
@@ -66,9 +68,14 @@ class Frames:
 
     def __init__(self) -> None:
         self.header: FrameHeader | None = None
-        self.seconds = 0.0
+        self._samples = Counter[int]()
         self._buffer = bytearray()
         self._skip = 0
+
+    @property
+    def seconds(self) -> float:
+        """What the frames given so far play for."""
+        return sum(samples / rate for rate, samples in self._samples.items())
 
     def feed(self, data: bytes) -> bytes:
         """Take what arrived, ``b""`` for its end, and return the whole frames that are ready."""
@@ -94,7 +101,7 @@ class Frames:
                 break
             if self.header is not None or not _describes_stream(buffer, at, header):
                 self.header = self.header or header
-                self.seconds += header.samples / header.rate
+                self._samples[header.rate] += header.samples
                 out += buffer[at : at + header.size]
             at += header.size
         del buffer[:at]

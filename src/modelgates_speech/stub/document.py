@@ -74,6 +74,8 @@ class Document:
     """An OpenAPI 3.1 document, parsed; without paths, it is a `ValueError`."""
 
     def __init__(self, contents: Mapping[str, Json]) -> None:
+        if "swagger" in fields(contents):
+            raise ValueError("this is Swagger 2.0, not OpenAPI 3: convert it first")
         if not isinstance(fields(contents).get("paths"), Mapping):
             raise ValueError("this is not an OpenAPI document: it has no paths")
         self.contents = contents  # as it was given
