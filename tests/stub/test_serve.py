@@ -107,10 +107,10 @@ def run(environment, *options):
         (["--record", "tape"], "--upstream"),
         (["--upstream", "https://example.com"], "--record"),
         (["--record", "tape", "--upstream", "http://example.com"], "https"),
-        (["--record", "a", "--upstream", "https://example.com", "--replay", "b"], "either"),
-        (["--replay", "nowhere"], "no folder nowhere"),
+        (["--record", "a", "--upstream", "https://example.com", "--replay", "."], "exclude"),
+        (["--replay", "nowhere"], "nowhere"),
         (["--allow-from", "nonsense"], "nonsense"),
-        (["--audio", "nowhere"], "no folder nowhere"),
+        (["--audio", "nowhere"], "nowhere"),
         (["--document", __file__], f"{__file__} is not JSON"),
     ],
 )

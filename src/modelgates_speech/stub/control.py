@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Unpack
 
+from modelgates_speech.arguments import unexpected
 from modelgates_speech.stub.faults import Fault, FaultOptions, from_model
 from modelgates_speech.stub.profile import Course, Profile
 from modelgates_speech.stub.schemas import check, fields
@@ -22,6 +23,10 @@ DEFAULT_API_KEY = "stub-key"
 KEPT_REQUESTS = 1000
 KEPT_BYTES = 32 * 1024 * 1024
 KEPT_SCOPES = 100
+
+
+class UnknownOptionError(TypeError, ValueError):
+    """A setting that no fault has."""
 
 
 class Stub:
@@ -94,7 +99,8 @@ class Stub:
             options: Settings of the fault, see `Fault`; for example `retry_after=1`.
 
         Raises:
-            ValueError: There is no such fault, or it does not take one of the settings.
+            ValueError: There is no such fault, or it does not take one of the settings; of a
+                setting that no fault has, a TypeError too.
         """
         check("times", times, TIMES)
         if isinstance(fault, Fault):
@@ -103,6 +109,9 @@ class Stub:
         elif isinstance(fault, bool) or not isinstance(fault, int | str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ValueError(f"fault is a status or a name, not {fault!r}")
         else:
+            known = {"times", *FaultOptions.__annotations__}
+            for name in options.keys() - known:
+                raise UnknownOptionError(f"fail_next(): {unexpected(name, known)}")
             fault = Fault(str(fault), **options)
         with self._lock:
             self._faults.extend([fault] * times)
