@@ -190,6 +190,18 @@ class Edition:
         cookies = [f"{name}={value}" for name, value in self.demanded("cookie").items()]
         return self.demanded("header") | ({"Cookie": "; ".join(cookies)} if cookies else {})
 
+    def is_elsewhere(self, path, method):
+        """Whether an operation is at another server than ours, or changes to another protocol."""
+        item = self.resolved(self.document["paths"][path])
+        operation = item[method.lower()]
+        statuses = [status for status in map(str, operation["responses"]) if status[0] in "123"]
+        ours, theirs = self._server(self.item, self.speech), self._server(item, operation)
+        return ours != theirs or bool(statuses and all(status[0] == "1" for status in statuses))
+
+    def _server(self, *levels):
+        servers = (level.get("servers") for level in (*levels[::-1], self.document))
+        return next((found[0] for found in servers if found), None)
+
     @property
     def key_headers(self):
         """The headers that carry the key as it is, for whoever does not take a bearer token."""

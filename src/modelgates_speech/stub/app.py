@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ def create_app(
         paths.setdefault(operation.path, {})[operation.method] = operation
     app = Starlette(
         routes=[
-            *(Route(path, _Path(service, operations)) for path, operations in paths.items()),
+            *(Route(path, _Path(service, paths[path])) for path in sorted(paths, key=_narrowness)),
             Route("/", functools.partial(_root, service.document)),
             *routes(stub, service.document),
         ],
@@ -97,6 +98,11 @@ def create_app(
     app.router.redirect_slashes = False
     app.state.stub = stub
     return app
+
+
+def _narrowness(path: str) -> str:
+    """What sorts paths so that the one with a name in it comes before the one with any."""
+    return re.sub(r"\{[^}]*\}", "\U0010ffff", path) + "\U0010ffff"
 
 
 # A page on any port of this machine, or from a file.

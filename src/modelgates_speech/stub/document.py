@@ -64,9 +64,9 @@ class Operation:
 
     @property
     def success(self) -> tuple[int, Mapping[str, Json]]:
-        """The first documented success: its status and media types."""
+        """The first documented success, or redirection: its status and media types."""
         for status, content in sorted(self.responses.items()):
-            if status.startswith("2"):
+            if status[0] in "23":
                 return int(status.replace("X", "0")), content
         return 200, self.responses.get("DEFAULT", {})
 
@@ -321,7 +321,10 @@ _LISTING = ("detail", "errors")
 # How schemas are made of others.
 _JOINED = ("allOf", "anyOf", "oneOf")
 # One of them fits most formats.
-_TEXTS = ("https://example.com/", "2026-01-01", "2026-01-01T00:00:00Z", "a@example.com")
+_TEXTS = (
+    *("https://example.com/", "2026-01-01", "2026-01-01T00:00:00Z", "a@example.com"),
+    *("0c6ff3a4-1f5b-4cc1-9f67-64b9a3a1d1c4", "127.0.0.1", "::1"),
+)
 
 
 def load(
