@@ -144,9 +144,9 @@ def _tell_of_servers(document: dict[str, Any]) -> Iterator[Mend]:
     """Say which operations are at another server, for a client speaks to one."""
     for path, item in document["paths"].items():
         for method in METHODS:
-            [url] = server_urls(document, path, method)[:1] or [None]
-            if method in item and url and url != server_urls(document)[0]:
-                what = f"it is at {url}, which takes a client with that base_url"
+            urls = server_urls(document, path, method)
+            if method in item and urls and urls[:1] != server_urls(document)[:1]:
+                what = f"it is at {urls[0]}, which takes a client with that base_url"
                 yield Mend(("paths", path, method), what)
 
 

@@ -179,7 +179,7 @@ class Edition:
     def demanded(self, place):
         """Give the required parameters at a place, `header` or `query`, but for the key."""
         return {
-            name: _as_text(self.sample(parameter.get("schema", {})))
+            name: _as_text(parameter, self.sample(_described(parameter)))
             for (where, name), parameter in self.parameters.items()
             if where == place and parameter.get("required") and name.lower() not in _IGNORED
         }
@@ -328,8 +328,20 @@ def _smallest(strategy, allowed):
         return hypothesis.find(strategy, allowed, settings=quiet)
 
 
-def _as_text(value):
-    return value if isinstance(value, str) else json.dumps(value)
+def _described(parameter):
+    media = next(iter(parameter.get("content", {}).values()), parameter)
+    return media.get("schema", {})
+
+
+def _as_text(parameter, value):
+    """Write the value of a parameter as it is sent."""
+    if "content" in parameter or not isinstance(value, str | list | dict):
+        return json.dumps(value)
+    if isinstance(value, str):
+        return value
+    parts = value if isinstance(value, list) else [part for pair in value.items() for part in pair]
+    separator = {"pipeDelimited": "|", "spaceDelimited": " "}.get(parameter.get("style"), ",")
+    return separator.join(_as_text({}, part) for part in parts)
 
 
 def _is_text(media_type):

@@ -191,7 +191,8 @@ class Document:
         inner = (each for key in keys for each in known.get(key, []))
         return [known, *(part for each in inner for part in self._parts(each, *keys))]
 
-    def _properties(self, schema: Json) -> dict[str, Mapping[str, Json]]:
+    def properties(self, schema: Json) -> dict[str, Mapping[str, Json]]:
+        """Give what an object may hold, by name, be it said by parts of its schema."""
         found = [fields(part.get("properties")) for part in self._parts(schema, *_JOINED)]
         return {
             name: fields(self._resolve(value)) for part in found for name, value in part.items()
@@ -211,12 +212,12 @@ class Document:
                 values=[str(each) for each in known.get("enum", [])],
                 text=str(known.get("description", "")),
             )
-            for name, known in self._properties(schema).items()
+            for name, known in self.properties(schema).items()
         ]
 
     def with_defaults(self, operation: Operation, body: Json) -> Mapping[str, Json]:
         """Add to the fields of a body those that it left to their defaults."""
-        known = [self._properties(schema) for schema in operation.bodies.values()]
+        known = [self.properties(schema) for schema in operation.bodies.values()]
         defaults = {
             name: part["default"]
             for properties in known
