@@ -22,12 +22,12 @@ from modelgates_speech.config import (
     MAX_EXCERPT,
     MAX_RATE,
     MAX_SHOWN,
+    checked_path,
 )
 from modelgates_speech.errors import ConfigurationError, IncompleteAudioError, InvalidResponseError
 from modelgates_speech.formats import LONGEST_LOOK, format_of, is_text, meter_of
 from modelgates_speech.formats.coding import BOMB_RATIO, CODINGS, Expander, codings
 from modelgates_speech.formats.media_type import is_prose, length_of, named, number
-from modelgates_speech.formats.player import player
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples, header
 
 if TYPE_CHECKING:
@@ -115,10 +115,15 @@ class Audio(AudioMetadata):
 
     def _repr_html_(self) -> str | None:
         # What a notebook shows: a player, where its page can take the audio in.
+        from base64 import b64encode
+        from urllib.parse import quote
+
         pcm = self.format == "pcm"
         if len(self.content) > MAX_SHOWN or (pcm and not (self.sample_rate and self.channels)):
             return None
-        return player(self.to_wav() if pcm else self.content, "wav" if pcm else self.format)
+        kind = {"pcm": "wav", "mp3": "mpeg"}.get(self.format, quote(self.format))
+        data = b64encode(self.to_wav() if pcm else self.content).decode("ascii")
+        return f'<audio controls src="data:audio/{kind};base64,{data}"></audio>'
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the audio to a file that appears whole or not at all.
@@ -145,15 +150,11 @@ class Audio(AudioMetadata):
 
 def suffix_of(path: str | os.PathLike[str]) -> str:
     """The lower-case suffix of `path`; ``*`` where there is none: such a file takes any audio."""
-    return Path(path).suffix.lower() or "*"
+    return checked_path(path, "path").suffix.lower() or "*"
 
 
 def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str:
-    """The ``response_format`` to request so that `path` can hold the answer.
-
-    Raises:
-        ConfigurationError: If the suffix contradicts `requested`, or says nothing alone.
-    """
+    """The ``response_format`` to request so that `path` can hold the answer."""
     suffix = suffix_of(path)
     implied = FORMAT_BY_SUFFIX.get(suffix)
     if suffix == "*" and requested is None and Path(path).exists() and not Path(path).is_file():
@@ -180,13 +181,7 @@ def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str:
 def file_header(audio: AudioMetadata, suffix: str, size: int | None) -> bytes:
     """The bytes that a file with `suffix` needs before the audio's own: a WAV header or none.
 
-    Args:
-        audio: What is to be saved.
-        suffix: The file's suffix, in lower case.
-        size: Bytes of audio, or None when it is not known yet.
-
-    Raises:
-        ConfigurationError: If such a file cannot hold such audio.
+    A `size` of None is not known yet.
     """
     if suffix in {"*", f".{audio.format}"} or (suffix == ".raw" and audio.format == "pcm"):
         return b""
@@ -215,19 +210,10 @@ class Receiver:
 
     It does no I/O: `feed` it what arrives (``b""`` at the end), `take` the audio that is ready.
 
-    Args:
-        headers: The response's headers, names in lower case.
-        requested: The ``response_format`` that was asked for.
-        sample_rate: The rate of PCM whose content type names none.
-        channels: Its channels, likewise.
-
     Attributes:
         metadata: What the audio is, by its headers alone until `settled`.
         settled: Whether its first bytes were seen.
         finished: Whether no more will come; ``whole`` if all has.
-
-    Raises:
-        InvalidResponseError: If the headers name a coding that cannot be expanded.
     """
 
     def __init__(
@@ -251,12 +237,7 @@ class Receiver:
         self.expected = None if self._expander else length_of(headers)
 
     def feed(self, data: bytes) -> None:
-        """Take what the connection gave; ``b""`` says that the body has ended.
-
-        Raises:
-            InvalidResponseError: If the body turns out empty, text, or a decompression bomb.
-            IncompleteAudioError: If the body has ended before the audio has.
-        """
+        """Take what the connection gave; ``b""`` says that the body has ended."""
         if not data:
             self._finish()
         elif self._expander is None:
@@ -392,9 +373,17 @@ def _expander_for(header: str, metadata: AudioMetadata) -> Expander | None:
 
 
 def _not_audio(metadata: AudioMetadata, what: str, body: bytes) -> InvalidResponseError:
+    return invalid(metadata, f"the server answered with {what}, which is not audio", body=body)
+
+
+def invalid(
+    metadata: AudioMetadata, message: str, *, body: bytes = b"", audio: Audio | None = None
+) -> InvalidResponseError:
+    """The error for an answer of that kind."""
     return InvalidResponseError(
-        f"the server answered with {what}, which is not audio",
+        message,
         content_type=metadata.content_type,
         body=body[:MAX_EXCERPT],
         request_id=metadata.request_id,
+        audio=audio,
     )

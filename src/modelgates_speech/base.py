@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import urlsplit
 
 import attrs
@@ -11,6 +12,7 @@ import attrs
 from modelgates_speech import _binding
 from modelgates_speech.arguments import explained, unexpected
 from modelgates_speech.audio import Receiver
+from modelgates_speech.call import Call, operation_kwargs, parse
 from modelgates_speech.config import (
     DEFAULT,
     DEFAULT_CHANNELS,
@@ -22,6 +24,8 @@ from modelgates_speech.config import (
     as_timeout,
     checked_base_url,
     checked_deadline,
+    checked_headers,
+    checked_layout,
     from_environment,
 )
 from modelgates_speech.deadline import Deadline
@@ -29,14 +33,14 @@ from modelgates_speech.errors import ArgumentError, ConfigurationError
 from modelgates_speech.forks import survive_forks
 from modelgates_speech.refusals import refusal
 from modelgates_speech.retry import RetryPolicy, checked_policy, tries
-from modelgates_speech.settings import Options, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
 
-    from modelgates_speech.call import Call, Request
-    from modelgates_speech.replies import Border
-    from modelgates_speech.retry import Step
+    from modelgates_speech.replies import Reply
+    from modelgates_speech.transport import Transport
+    from modelgates_speech.waiting import Waiting
 
 GivenT = TypeVar("GivenT")
 T = TypeVar("T")
@@ -45,9 +49,42 @@ T = TypeVar("T")
 _inherited: list[object] = []
 
 
+class Options(TypedDict, total=False):
+    """What `with_options` can change; each as in `ModelGates`."""
+
+    api_key: str | Callable[[], str]
+    timeout: float | Timeout
+    deadline: float | None
+    retry: RetryPolicy | None
+    headers: Mapping[str, str]
+    sample_rate: int
+    channels: int
+
+
+# No repr: that of attrs fails on settings which were refused halfway, in crash reports of all.
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Settings:
+    """A client's settings, checked."""
+
+    api_key: KeySource
+    base_url: str
+    timeout: Timeout = attrs.field(converter=as_timeout)
+    deadline: float | None = attrs.field(converter=checked_deadline)
+    retry: RetryPolicy | None = attrs.field(converter=checked_policy)
+    headers: Mapping[str, str] = attrs.field(converter=checked_headers)
+
+    sample_rate: int
+    channels: int
+
+    def __attrs_post_init__(self) -> None:
+        self.api_key.check()
+        checked_layout(self.sample_rate, self.channels)
+
+
 class Base(Generic[GivenT]):
     """What the sync and the async client share: all but the I/O."""
 
+    _waiting: Waiting
     _settings: Settings
     _closed: bool
 
@@ -152,10 +189,30 @@ class Base(Generic[GivenT]):
             channels=call.channels or self._settings.channels,
         )
 
-    def _plan(
-        self, call: Call, accept: Callable[[Any], T]
-    ) -> tuple[Request, Border, Generator[Step, Any, tuple[Any, T]]]:
-        """What to send, what bounds it, and the steps of sending it."""
+    async def _start(self, call: Call) -> tuple[Any, Receiver]:
+        if call.cache_dir is None:
+            return await self._fetch(call)
+        from modelgates_speech.jobs.cache import start_cached
+
+        self._check_open()
+        return await start_cached(
+            self._fetch, call, self._receiver, self.base_url, waiting=self._waiting
+        )
+
+    async def _fetch(self, call: Call) -> tuple[Reply, Receiver]:
+        return await self._run(call, lambda reply: self._receiver(call, reply.headers))
+
+    async def _call(self, operation: ModuleType, arguments: dict[str, Any]) -> Any:
+        call = Call(operation=operation, kwargs=operation_kwargs(operation, arguments))
+        reply, _ = await self._run(call, lambda _: None)
+        async with aclosing(reply):
+            pieces: list[bytes] = []
+            while data := await reply.read():
+                pieces.append(data)
+        return parse(operation, reply, reply.text(b"".join(pieces)))
+
+    async def _run(self, call: Call, accept: Callable[[Reply], T]) -> tuple[Reply, T]:
+        """Make a call in as many tries as it takes; give it, and what `accept` makes of it."""
         from modelgates_speech.replies import Border
 
         self._check_open()
@@ -171,14 +228,19 @@ class Base(Generic[GivenT]):
             settings.api_key.secret(),
         )
         request = call.request(settings.base_url, settings.headers)
-        steps: Generator[Step, Any, tuple[Any, T]] = tries(
+        transport = await self._transport()
+        return await tries(
             f"{request.method} {request.url.partition('?')[0]}",
+            send=lambda: transport.send(request, border),
+            sleep=self._waiting.sleep,
             accept=accept,
             refusal=lambda reply, body: refusal(call, reply, body),
             policy=settings.retry if call.retry is DEFAULT else checked_policy(call.retry),
             deadline=deadline,
         )
-        return request, border, steps
+
+    async def _transport(self) -> Transport:
+        raise NotImplementedError
 
 
 def warn_unclosed(client: object, close: str) -> None:

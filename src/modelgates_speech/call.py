@@ -6,14 +6,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from functools import cache
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    NamedTuple,
-    Protocol,
-    cast,
-    runtime_checkable,
-)
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
 from urllib.parse import urlsplit
 
 import attrs
@@ -37,7 +30,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from modelgates_speech.config import Timeout
-    from modelgates_speech.retry import ReplyHead, RetryPolicy
+    from modelgates_speech.replies import Reply
+    from modelgates_speech.retry import RetryPolicy
 
 USER_AGENT = f"modelgates-speech/{__version__}"
 
@@ -62,20 +56,7 @@ class Request(NamedTuple):
 
 @attrs.frozen(kw_only=True, eq=False)
 class Call:
-    """A call that is described but not yet made.
-
-    Attributes:
-        operation: The generated module whose call this is.
-        kwargs: What its ``_get_kwargs`` returned.
-        headers: Headers to add.
-        timeout: Seconds for each phase, or a `Timeout`; by default the client's.
-        deadline: Seconds for the whole call, or None; by default the client's.
-        retry: A `RetryPolicy`, or None; by default the client's.
-        cache_dir: Where the answer is looked for first and kept, or None.
-        response_format: The format of the audio that it asks for.
-        sample_rate: The rate of PCM whose reply names none; by default the client's.
-        channels: Its channels, likewise.
-    """
+    """A call that is described but not yet made; what it leaves open is as the client has it."""
 
     operation: ModuleType
     kwargs: dict[str, Any]
@@ -92,18 +73,14 @@ class Call:
         checked_layout(self.sample_rate, self.channels)
 
     def request(self, base_url: str, client_headers: Mapping[str, str]) -> Request:
-        """The request to send to the API at `base_url`.
-
-        Args:
-            base_url: Where the API is, without a trailing slash.
-            client_headers: The client's headers; those of the operation give way to them, and
-                both to those of the call.
-
-        Raises:
-            ConfigurationError: If its body cannot be written as JSON, or its URL is not one.
-        """
+        """The request to send. Its headers win over the client's, those over the operation's."""
         kwargs = dict(self.kwargs)
-        method, url = kwargs.pop("method"), base_url + kwargs.pop("url")
+        method, path = kwargs.pop("method"), kwargs.pop("url")
+        if path.count("/") > 1 and base_url.endswith(path):
+            raise ConfigurationError(
+                f"base_url {base_url!r} ends with {path}, which each call adds: leave it out"
+            )
+        url = base_url + path
         headers = {"host": urlsplit(base_url).netloc, "user-agent": USER_AGENT}
         for given in (kwargs.pop("headers", {}), client_headers, self.headers):
             headers |= {name.lower(): value for name, value in given.items()}
@@ -138,11 +115,7 @@ _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", "
 
 
 def encode_json(payload: object) -> bytes:
-    """`payload` as JSON in UTF-8.
-
-    Raises:
-        ConfigurationError: If it holds what JSON cannot express.
-    """
+    """`payload` as JSON in UTF-8."""
     try:
         return _JSON.encode(payload).encode("utf-8")
     except UnicodeEncodeError as error:
@@ -151,7 +124,21 @@ def encode_json(payload: object) -> bytes:
             "character: read the text with the right encoding"
         ) from None
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"the request cannot be written as JSON: {error}") from error
+        raise ConfigurationError(
+            f"{_culprit(payload)} cannot be written as JSON: {error}"
+        ) from error
+
+
+def _culprit(payload: object) -> str:
+    """Which argument it is that JSON cannot express."""
+    if not isinstance(payload, dict):
+        return "the request"
+    for name, value in cast("Mapping[str, Any]", payload).items():
+        try:
+            _JSON.encode(value)
+        except (TypeError, ValueError, RecursionError):
+            return str(name)
+    return "the request"
 
 
 def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,19 +146,20 @@ def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dic
 
     Headers, cookies and parts of the query that it requires may be absent: those of the client and
     of the call are added later, the key among them.
-
-    Raises:
-        ConfigurationError: If it is not an operation, or does not take such arguments.
     """
     name = getattr(operation, "__name__", repr(operation))
+    if not hasattr(operation, "_get_kwargs"):
+        raise ConfigurationError(
+            f"{name} is not an operation: pass a module of modelgates_api.api, such as "
+            f"{_binding.speech_operation.__name__}"
+        )
     try:
         absent = _required(operation) - arguments.keys()
         kwargs: dict[str, Any] = operation._get_kwargs(  # noqa: SLF001
             **dict.fromkeys(absent, _NOT_GIVEN), **arguments
         )
     except Exception as error:
-        wanted = getattr(operation, "_get_kwargs", None)
-        reason = (callable(wanted) and misuse(wanted, 0, arguments)) or repr(error)
+        reason = misuse(operation._get_kwargs, 0, arguments) or repr(error)  # noqa: SLF001
         raise ConfigurationError(f"{name} cannot be called like this: {reason}") from error
     for part in {"headers", "params", "cookies"} & kwargs.keys():
         kwargs[part] = {key: v for key, v in kwargs[part].items() if v is not _NOT_GIVEN}
@@ -201,12 +189,8 @@ def _required(operation: ModuleType) -> frozenset[str]:
     return frozenset(each.name for each in parameters if each.default is each.empty)
 
 
-def parse(operation: ModuleType, reply: ReplyHead, body: bytes) -> Any:
-    """What the generated `operation` makes of a reply.
-
-    Raises:
-        InvalidResponseError: If that is nothing, for generated parsers trust their input.
-    """
+def parse(operation: ModuleType, reply: Reply, body: bytes) -> Any:
+    """What the generated `operation` makes of a reply; its parser trusts its input, we do not."""
     import httpx
 
     from modelgates_api import Client
@@ -237,9 +221,6 @@ def prepare(
     """The call that these arguments of `client.audio.speech.create` describe.
 
     None stands for one that is not given.
-
-    Raises:
-        ConfigurationError: If they cannot be sent.
     """
     options = {name: arguments.pop(name) for name in _OPTIONS if name in arguments}
     known = _binding.ARGUMENTS

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from modelgates_speech.base import Base, warn_unclosed
-from modelgates_speech.call import Call, operation_kwargs, parse
-from modelgates_speech.errors import ModelGatesError
-from modelgates_speech.retry import Drain, Send, Sleep
 from modelgates_speech.speech import AsyncSpeech, Namespace, Speech
+from modelgates_speech.waiting import Blocking, Yielding, at_once
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator
     from types import ModuleType
 
     import httpx  # noqa: F401 - named in a string below
 
-    from modelgates_speech.audio import Receiver
-    from modelgates_speech.replies import AsyncReply, Reply
-    from modelgates_speech.transport import AsyncTransport, Transport
-
-T = TypeVar("T")
+    from modelgates_speech.transport import Transport
 
 
 class ModelGates(Base["httpx.BaseTransport"]):
@@ -55,10 +48,11 @@ class ModelGates(Base["httpx.BaseTransport"]):
         'pcm'
     """
 
+    _waiting = Blocking()
     _transports: dict[None, Transport]
 
     def _begin(self) -> None:
-        self._transport()
+        at_once(self._transport())
 
     @property
     def audio(self) -> Namespace[Speech]:
@@ -81,19 +75,13 @@ class ModelGates(Base["httpx.BaseTransport"]):
             APIStatusError: If the server refused.
             InvalidResponseError: If the answer is not what the OpenAPI document describes.
         """
-        call = Call(operation=operation, kwargs=operation_kwargs(operation, arguments))
-        reply, _ = self._run(call, lambda _: None)
-        try:
-            body = reply.scrub(b"".join(iter(reply.read, b"")))
-        finally:
-            reply.close()
-        return parse(operation, reply, body)
+        return at_once(self._call(operation, arguments))
 
     def close(self) -> None:
         """Close the connections. May be called again; calls made later are refused."""
         if not self._closed and self._owner is None:
             for transport in self._transports.values():
-                transport.close()
+                at_once(transport.aclose())
         self._closed = True
 
     def __enter__(self) -> Self:
@@ -102,47 +90,13 @@ class ModelGates(Base["httpx.BaseTransport"]):
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _start(self, call: Call) -> tuple[Reply, Receiver]:
-        if call.cache_dir is None:
-            return self._fetch(call)
-        from modelgates_speech.jobs.cache import start_cached
-
-        self._check_open()
-        return start_cached(self._fetch, call, self._receiver, self.base_url)
-
-    def _fetch(self, call: Call) -> tuple[Reply, Receiver]:
-        return self._run(call, lambda reply: self._receiver(call, reply.headers))
-
-    def _run(self, call: Call, accept: Callable[[Reply], T]) -> tuple[Reply, T]:
-        request, border, steps = self._plan(call, accept)
-        transport = self._transport()
-        result: Any = None
-        failure: ModelGatesError | None = None
-        while True:
-            try:
-                step = steps.throw(failure) if failure else steps.send(result)
-            except StopIteration as done:
-                finished: tuple[Reply, T] = done.value
-                return finished
-            failure = None
-            try:
-                match step:
-                    case Send():
-                        result = transport.send(request, border)
-                    case Drain(reply):
-                        result = reply.drain()
-                    case Sleep(seconds):
-                        time.sleep(seconds)
-            except ModelGatesError as error:
-                failure = error
-
-    def _transport(self) -> Transport:
+    async def _transport(self) -> Transport:
         if found := self._transports.get(None):
             return found
-        from modelgates_speech.transport import new_transport
+        from modelgates_speech.transport import Transport
 
         # One, whichever thread was quicker.
-        return self._transports.setdefault(None, new_transport(self.base_url, self._given))
+        return self._transports.setdefault(None, Transport.new(self.base_url, self._given))
 
     def __del__(self) -> None:
         # Where it was refused before it was made, it has nothing to close.
@@ -167,7 +121,8 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
         'pcm'
     """
 
-    _transports: dict[object, tuple[AsyncTransport, AsyncGenerator[None]]]
+    _waiting = Yielding()
+    _transports: dict[object, tuple[Transport, AsyncGenerator[None]]]
 
     @property
     def audio(self) -> Namespace[AsyncSpeech]:
@@ -176,15 +131,7 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
 
     async def call(self, operation: ModuleType, **arguments: Any) -> Any:
         """Make the call of any generated operation; see `ModelGates.call`."""
-        call = Call(operation=operation, kwargs=operation_kwargs(operation, arguments))
-        reply, _ = await self._run(call, lambda _: None)
-        body = b""
-        try:
-            while data := await reply.read():
-                body += data
-        finally:
-            await reply.aclose()
-        return parse(operation, reply, reply.scrub(body))
+        return await self._call(operation, arguments)
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; those of ended loops are closed already.
@@ -204,52 +151,16 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
-    async def _start(self, call: Call) -> tuple[AsyncReply, Receiver]:
-        if call.cache_dir is None:
-            return await self._fetch(call)
-        from modelgates_speech.jobs.cache import start_cached_async
-
-        self._check_open()
-        return await start_cached_async(self._fetch, call, self._receiver, self.base_url)
-
-    async def _fetch(self, call: Call) -> tuple[AsyncReply, Receiver]:
-        return await self._run(call, lambda reply: self._receiver(call, reply.headers))
-
-    async def _run(self, call: Call, accept: Callable[[AsyncReply], T]) -> tuple[AsyncReply, T]:
-        from anyio import sleep
-
-        request, border, steps = self._plan(call, accept)
-        transport = await self._transport()
-        result: Any = None
-        failure: ModelGatesError | None = None
-        while True:
-            try:
-                step = steps.throw(failure) if failure else steps.send(result)
-            except StopIteration as done:
-                finished: tuple[AsyncReply, T] = done.value
-                return finished
-            failure = None
-            try:
-                match step:
-                    case Send():
-                        result = await transport.send(request, border)
-                    case Drain(reply):
-                        result = await reply.drain()
-                    case Sleep(seconds):
-                        await sleep(seconds)
-            except ModelGatesError as error:
-                failure = error
-
-    async def _transport(self) -> AsyncTransport:
+    async def _transport(self) -> Transport:
         from modelgates_speech.loops import current_loop, is_over, live
-        from modelgates_speech.transport import new_async_transport
+        from modelgates_speech.transport import AsyncTransport
 
         # One per event loop: a connection cannot be used outside the loop that opened it.
         loop = current_loop()
         if loop not in self._transports:
             for ended in filter(is_over, [*self._transports]):
                 del self._transports[ended]
-            transport = new_async_transport(self.base_url, self._given)
+            transport = AsyncTransport.new(self.base_url, self._given)
             lifetime = live(self._transports, loop, transport.aclose)
             self._transports[loop] = transport, lifetime
             await anext(lifetime)

@@ -1,20 +1,25 @@
-"""What a client is made of: checked once, before anything is sent."""
+"""What a client is made of: checked once, before anything is sent.
+
+`checked_...` give back what is valid and raise a `ConfigurationError` for anything else.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import enum
+import importlib
 import math
 import os
 import re
 import socket
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 
-from modelgates_speech.errors import ConfigurationError
+from modelgates_speech.errors import ArgumentError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,17 +128,19 @@ class Timeout:
 
     def phases(self) -> dict[str, float]:
         """The seconds by the name of the phase."""
-        return {
-            "connect": self.connect,
-            "read": self.read,
-            "write": self.write,
-            "pool": self.pool,
-        }
+        return {name: getattr(self, name) for name in ("connect", "read", "write", "pool")}
 
 
 def as_timeout(value: float | Timeout) -> Timeout:
     """`value` itself, or `value` seconds for each phase."""
-    return value if isinstance(value, Timeout) else Timeout(value, value, value, value)
+    if isinstance(value, Timeout):
+        return value
+    if not isinstance(value, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(
+            f"timeout must be a number of seconds, or a Timeout such as Timeout(read=30), "
+            f"not {value!r}"
+        )
+    return Timeout(value, value, value, value)
 
 
 def checked_deadline(value: float | None) -> float | None:
@@ -142,22 +149,14 @@ def checked_deadline(value: float | None) -> float | None:
 
 
 def checked_seconds(value: float, name: str) -> float:
-    """`value` if it is a number of seconds above 0.
-
-    Raises:
-        ConfigurationError: If it is not.
-    """
+    """`value` if it is a number of seconds above 0."""
     if isinstance(value, int | float) and math.isfinite(value) and value > 0:
         return value
     raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
 
 
 def checked_count(value: int, name: str, most: int | None = None) -> int:
-    """`value` if it is a whole number from 1 to `most`.
-
-    Raises:
-        ConfigurationError: If it is not.
-    """
+    """`value` if it is a whole number from 1 to `most`."""
     if type(value) is int and 1 <= value <= (value if most is None else most):
         return value
     wanted = "1 or more" if most is None else f"a whole number from 1 to {most:,}"
@@ -165,23 +164,33 @@ def checked_count(value: int, name: str, most: int | None = None) -> int:
 
 
 def checked_layout(sample_rate: int | None, channels: int | None) -> None:
-    """Check what PCM is to be taken for; None says nothing.
-
-    Raises:
-        ConfigurationError: If it cannot be that.
-    """
+    """Check what PCM is to be taken for; None says nothing."""
     if sample_rate is not None:
         checked_count(sample_rate, "sample_rate", MAX_RATE)
     if channels is not None:
         checked_count(channels, "channels", MAX_CHANNELS)
 
 
-class Secret:
-    """An API key, in a form that no repr, log or traceback with locals shows.
+def checked_path(value: object, name: str) -> Path:
+    """`value` as a path, if it is one."""
+    try:
+        return Path(value)  # type: ignore[arg-type] # it says so itself
+    except TypeError:
+        raise ArgumentError(f"{name} must be a path, not {value!r}") from None
 
-    Raises:
-        ConfigurationError: If it is empty or holds what a header cannot.
-    """
+
+class _Hidden:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an API key is not pickled: give it to the other process by itself")
+
+
+class Secret(_Hidden):
+    """An API key, in a form that no repr, log or traceback with locals shows."""
 
     __slots__ = ("_value",)
 
@@ -202,12 +211,6 @@ class Secret:
                 "key is not shown here): was it copied or read with its line end?"
             )
 
-    def __repr__(self) -> str:
-        return "Secret(...)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an API key is not pickled: give it to the other process by itself")
-
     def bearer(self) -> str:
         """The value of the ``Authorization`` header."""
         return f"Bearer {self._value}"
@@ -221,7 +224,7 @@ class Secret:
         return text.replace(self._value, "[redacted]")
 
 
-class KeySource:
+class KeySource(_Hidden):
     """Where the key comes from: a string, or a function that is asked before each call."""
 
     __slots__ = ("_source",)
@@ -229,28 +232,14 @@ class KeySource:
     def __init__(self, source: str | Callable[[], str] | None) -> None:
         self._source = source
 
-    def __repr__(self) -> str:
-        return "KeySource(...)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an API key is not pickled: give it to the other process by itself")
-
     def check(self) -> Self:
-        """Itself, if the key is good as far as can be known without asking.
-
-        Raises:
-            ConfigurationError: If it is not.
-        """
+        """Itself, if the key is good as far as can be known without asking."""
         if not callable(self._source):
             Secret(self._source)
         return self
 
     def secret(self) -> Secret:
-        """The key as it is now.
-
-        Raises:
-            ConfigurationError: If there is none, or the function that provides it fails.
-        """
+        """The key as it is now."""
         try:
             return Secret(self._source() if callable(self._source) else self._source)
         except ConfigurationError:
@@ -260,22 +249,14 @@ class KeySource:
 
 
 def checked_mapping(value: Mapping[str, T], name: str) -> Mapping[str, T]:
-    """`value` itself, if it is a mapping.
-
-    Raises:
-        ConfigurationError: If it is not.
-    """
+    """`value` itself, if it is a mapping."""
     if isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         return value
     raise ConfigurationError(f"{name} must be a mapping, not {type(value).__name__}")
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """`headers` if they can be sent beside the client's own.
-
-    Raises:
-        ConfigurationError: If one would inject another, is not ASCII, or is the client's own.
-    """
+    """`headers` if they can be sent beside the client's own."""
     for name, value in checked_mapping(headers, "headers").items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
             raise ConfigurationError(f"{name!r} is not a valid header name")
@@ -289,17 +270,7 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str = "base_url") -> str:
-    """`base_url` without a trailing slash, if the key may go there.
-
-    Args:
-        base_url: The URL.
-        allow_plain_http: Whether the key may go to another machine over plain http.
-        name: What the URL is called where it comes from.
-
-    Raises:
-        ConfigurationError: If it is not an http(s) URL, holds credentials, a query or a fragment,
-            or is plain http to another machine.
-    """
+    """`base_url` without a trailing slash, if the key may go there."""
     if not isinstance(base_url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"{name} must be a string, not {type(base_url).__name__}")
     base_url = base_url.strip()
@@ -346,6 +317,17 @@ def is_loopback(host: str) -> bool:
     with contextlib.suppress(OSError):
         return socket.inet_pton(socket.AF_INET6, host.strip("[]")) == bytes(15) + b"\1"
     return False
+
+
+def installed(module: str, what: str, extra: str) -> Any:
+    """A module of the extra that `what` needs."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{what} needs {error.name or module}, which is not installed: "
+            f'pip install "modelgates-speech[{extra}]"'
+        ) from error
 
 
 def from_environment(variable: str) -> str | None:

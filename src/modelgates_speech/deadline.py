@@ -7,16 +7,11 @@ import time
 
 
 class Deadline:
-    """The moment by which a call must be over.
-
-    Args:
-        seconds: How long it may take from now on, or None for no limit.
-    """
+    """The moment by which a call must be over."""
 
     def __init__(self, seconds: float | None) -> None:
-        self.started = time.monotonic()
         self.seconds = seconds
-        self.expires = math.inf if seconds is None else self.started + seconds
+        self.expires = math.inf if seconds is None else time.monotonic() + seconds
 
     def left(self) -> float:
         """Seconds until then: 0 when it has passed, infinity when there is none."""
@@ -25,11 +20,7 @@ class Deadline:
         return max(0.0, self.expires - time.monotonic())
 
     def check(self) -> None:
-        """Raise when it has passed.
-
-        Raises:
-            TimeoutError: If it has.
-        """
+        """Raise when it has passed."""
         if self.seconds is not None and time.monotonic() >= self.expires:
             raise TimeoutError
 

@@ -58,14 +58,7 @@ class ModelGatesError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with `args` alone, which keyword-only arguments defeat.
-        return _revive, (type(self), self.args, self.__dict__)
-
-
-def _revive(cls: type[ModelGatesError], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
-    error = cls.__new__(cls, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+        return Exception.__new__, (type(self), *self.args), self.__dict__
 
 
 class ConfigurationError(ModelGatesError):
@@ -148,7 +141,7 @@ class APIStatusError(ModelGatesError):
         self.body = body
 
     def __str__(self) -> str:
-        wait = f"; it asks to wait {self.retry_after:g} s" if self.retry_after else ""
+        wait = f"; it asks to wait {self.retry_after:,.10g} s" if self.retry_after else ""
         request = f" (request {self.request_id})" if self.request_id else ""
         advice = f"; {self.advice}" if self.advice else ""
         return f"HTTP {self.status}: {self.message}{wait}{request}{advice}"

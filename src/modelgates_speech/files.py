@@ -11,16 +11,16 @@ import stat
 import time
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
-import anyio
-
+from modelgates_speech.config import checked_path
 from modelgates_speech.errors import SaveError
+from modelgates_speech.waiting import Blocking, Yielding, at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-T = TypeVar("T")
+    from modelgates_speech.waiting import Waiting
 
 _MODE = 0o666
 
@@ -32,24 +32,18 @@ _PIPE_PAUSE = 0.01
 class AtomicFile:
     """A file written out of sight and given its name by `commit`, whole.
 
-    Until then the target is as it was. Where the system knows unnamed files (Linux), not even
-    a killed process leaves anything behind; elsewhere a temporary file stands beside the
-    target and is removed on any failure that Python sees.
+    Until then the target is as it was; a symbolic link is written through. Where the system knows
+    unnamed files (Linux), not even a killed process leaves anything behind; elsewhere a temporary
+    file stands beside the target and is removed on any failure that Python sees.
 
     A device or a pipe has nothing to be kept whole: it is opened by `with`, and written into.
 
-    Args:
-        path: The target. A symbolic link is written through.
-
     Attributes:
         in_place: Whether this is a device or a pipe.
-
-    Raises:
-        SaveError: If the target cannot be replaced, or its folder does not allow a new file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = checked_path(path, "path")
         self._temporary: Path | None = None
         self.in_place = False
         try:
@@ -64,29 +58,21 @@ class AtomicFile:
             raise self._failure(error) from error
 
     def __enter__(self) -> Self:
-        until = time.monotonic() + PIPE_SECONDS
-        while not self._is_open(until):
-            time.sleep(_PIPE_PAUSE)
+        at_once(self._opened(Blocking()))
         return self
 
     def __exit__(self, *error: object) -> None:
         self.discard()
 
     async def __aenter__(self) -> Self:
-        until = time.monotonic() + PIPE_SECONDS
-        while not self._is_open(until):  # noqa: ASYNC110 - a reader does not say that it came
-            await anyio.sleep(_PIPE_PAUSE)
+        await self._opened(Yielding())
         return self
 
     async def __aexit__(self, *error: object) -> None:
         self.discard()
 
     def write(self, data: bytes) -> None:
-        """Append `data`.
-
-        Raises:
-            SaveError: If the disk is full or fails.
-        """
+        """Append `data`."""
         view = memoryview(data)
         try:
             while view:
@@ -95,11 +81,7 @@ class AtomicFile:
             raise self._failure(error) from error
 
     def rewrite_start(self, data: bytes) -> None:
-        """Replace the first bytes with `data`, for a header that holds the length.
-
-        Raises:
-            SaveError: If the disk fails.
-        """
+        """Replace the first bytes with `data`, for a header that holds the length."""
         try:
             self._file.seek(0)
         except OSError as error:
@@ -116,14 +98,7 @@ class AtomicFile:
         return b"".join(chunks)
 
     def commit(self) -> Path:
-        """Make the file appear under its name, durably, in place of what was there.
-
-        Returns:
-            The path as it was given.
-
-        Raises:
-            SaveError: If the disk is full or fails, or the target became a folder.
-        """
+        """Make the file appear under its name, durably, in place of what was there."""
         try:
             if self.in_place:
                 self._file.close()
@@ -170,6 +145,11 @@ class AtomicFile:
         if folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, found.st_uid, folder.st_uid):
             raise PermissionError(errno.EPERM, "it is somebody else's, in a folder like /tmp")
         return False
+
+    async def _opened(self, waiting: Waiting) -> None:
+        until = time.monotonic() + PIPE_SECONDS
+        while not self._is_open(until):
+            await waiting.sleep(_PIPE_PAUSE)
 
     def _is_open(self, until: float) -> bool:
         """Open what is written into; false while a pipe has no reader, but no longer than that."""
@@ -244,29 +224,3 @@ def _is_mount(file: Path) -> bool:
         return False
     name = re.sub(rb"[\s\\]", lambda found: b"\\%03o" % found[0][0], os.fsencode(file))
     return any(mount.split(b" ", 5)[4] == name for mount in mounts)
-
-
-async def in_thread(function: Callable[..., T], *arguments: object) -> T:
-    """Call `function` in a thread, and wait for its end even when cancelled.
-
-    To be cancelled by asyncio itself would otherwise leave the thread at work on a file that is
-    being dropped.
-    """
-    # Here, for the sync client has no need of it.
-    from anyio import to_thread
-
-    results: list[T] = []
-    failures: list[Exception] = []
-
-    async def run() -> None:
-        try:
-            results.append(await to_thread.run_sync(function, *arguments))
-        except Exception as error:  # noqa: BLE001 - raised below, where no group wraps it
-            failures.append(error)
-
-    # A task group does not end before its tasks, nor these before their threads.
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run)
-    for failure in failures:
-        raise failure
-    return results[0]

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    class Forked(Protocol):
-        """Something that a fork may find in use."""
-
-        def after_fork(self) -> None:
-            """Begin anew, in the child: what the parent's threads were doing is not done here."""
-            ...
+_known: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-_known: weakref.WeakSet[Forked] = weakref.WeakSet()
+def survive_forks(thing: object) -> None:
+    """Have its `after_fork` called in every child, for as long as anybody holds it.
 
-
-def survive_forks(thing: Forked) -> None:
-    """Have its `after_fork` called in every child, for as long as anybody holds it."""
+    It begins anew there: what the parent's threads were doing is not done in a child.
+    """
     _known.add(thing)
 
 

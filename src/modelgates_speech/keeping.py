@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from modelgates_speech.audio import file_header, suffix_of
+from modelgates_speech.audio import file_header, invalid, suffix_of
 from modelgates_speech.config import MAX_RESCUED
-from modelgates_speech.errors import (
-    ConfigurationError,
-    IncompleteAudioError,
-    InvalidResponseError,
-    SaveError,
-)
+from modelgates_speech.errors import IncompleteAudioError, PlaybackError, SaveError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
     from modelgates_speech.audio import Audio, AudioMetadata
+    from modelgates_speech.errors import ConfigurationError, InvalidResponseError
     from modelgates_speech.files import AtomicFile
 
 
@@ -26,13 +24,17 @@ class Keeping:
     """Audio taken off a stream, into a file or into memory, which outlives any failure.
 
     It is paid for: when the file fails, what it held and what still comes is kept in memory.
+    Without a file that holds all of it, or the last bytes, `most` of them.
     """
 
-    def __init__(self, metadata: AudioMetadata, file: AtomicFile | None = None) -> None:
+    def __init__(
+        self, metadata: AudioMetadata, file: AtomicFile | None = None, most: float = math.inf
+    ) -> None:
         self._metadata = metadata
         self._file = file
+        self._most = most
         self._size = 0
-        self._memory: list[bytes] = []
+        self._memory: deque[bytes] = deque()
         self._failure: SaveError | None = None
         self._header = b""
         if file is not None:
@@ -40,11 +42,7 @@ class Keeping:
             file.write(self._header)
 
     def add(self, piece: bytes) -> None:
-        """Keep `piece`, in memory if need be.
-
-        Raises:
-            SaveError: If the file has failed and the memory for it is used up.
-        """
+        """Keep `piece`, in memory if need be."""
         if self._file is not None and self._failure is None:
             try:
                 self._file.write(piece)
@@ -58,6 +56,14 @@ class Keeping:
         self._size += len(piece)
         if self._failure and self._size > MAX_RESCUED:
             raise self._failure
+        while self._size > self._most:
+            self._size -= len(self._memory.popleft())
+
+    def through(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Keep `pieces`, and hand them on."""
+        for piece in pieces:
+            self.add(piece)
+            yield piece
 
     def audio(self) -> Audio:
         """What was kept, as far as memory is meant to hold it."""
@@ -65,11 +71,7 @@ class Keeping:
         return self._metadata.with_content(self._written() if in_file else b"".join(self._memory))
 
     def commit(self) -> Path:
-        """Give the file its name, now that the audio is whole.
-
-        Raises:
-            SaveError: If it has failed before or does so now.
-        """
+        """Give the file its name, now that the audio is whole."""
         if self._failure or self._file is None:
             raise self._failure or AssertionError("commit needs a file")
         if self._header and not self._file.in_place:
@@ -86,7 +88,7 @@ class Keeping:
             kept = self.audio().content + error.partial.content
             error.partial = self._metadata.with_content(kept)
             raise
-        except SaveError as error:
+        except (SaveError, PlaybackError) as error:
             error.partial = self.audio()
             raise
 
@@ -101,9 +103,4 @@ class Keeping:
 
 def unfit(error: ConfigurationError, audio: Audio) -> InvalidResponseError:
     """The error for whole audio that the file cannot hold; it is in the error."""
-    return InvalidResponseError(
-        f"{error}; the audio is in .audio",
-        content_type=audio.content_type,
-        request_id=audio.request_id,
-        audio=audio,
-    )
+    return invalid(audio, f"{error}; the audio is in .audio", audio=audio)

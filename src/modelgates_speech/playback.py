@@ -6,26 +6,23 @@ silence. So the audio is taken off the stream ahead of what is heard, and no fur
 
 from __future__ import annotations
 
-import importlib
 import threading
-from collections import deque
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from anyio import from_thread
 
 from modelgates_speech.audio import Audio
-from modelgates_speech.config import DEFAULT_CHANNELS, DEFAULT_RATE, MAX_RESCUED
+from modelgates_speech.config import DEFAULT_CHANNELS, DEFAULT_RATE, MAX_RESCUED, installed
 from modelgates_speech.errors import (
     ArgumentError,
     ConfigurationError,
-    IncompleteAudioError,
     ModelGatesError,
     PlaybackError,
 )
-from modelgates_speech.files import in_thread
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples
+from modelgates_speech.keeping import Keeping
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
+from modelgates_speech.waiting import in_thread
 
 if TYPE_CHECKING:
     import enum
@@ -65,63 +62,52 @@ def play(audio: Audio | AudioStream) -> None:
             was taken off the stream, which can be read on.
         ModelGatesError: What the stream itself raises, once all that came before has been heard.
     """
+    _check_kind("play", audio, AudioStream)
     check_device()
     if isinstance(audio, Audio):
         play_pieces(audio, [audio.content])
         return
-    _check_kind("play", audio, AudioStream)
     audio.__enter__()
-    with _kept(audio.metadata) as keep:
-        play_pieces(audio.metadata, map(keep, audio))
+    kept = Keeping(audio.metadata, most=MAX_RESCUED)
+    with kept.even_on_failure():
+        play_pieces(audio.metadata, kept.through(audio))
 
 
 async def aplay(audio: Audio | AsyncAudioStream) -> None:
     """Play audio on the default device, without holding up the event loop; see `play`."""
+    _check_kind("aplay", audio, AsyncAudioStream)
     await in_thread(check_device)
     if isinstance(audio, Audio):
         await in_thread(play_pieces, audio, [audio.content], from_thread.check_cancelled)
         return
-    _check_kind("aplay", audio, AsyncAudioStream)
     await audio.__aenter__()
 
     def pulled() -> Iterator[bytes]:
         while piece := from_thread.run(anext, audio, b""):
             yield piece
 
-    with _kept(audio.metadata) as keep:
-        pieces = map(keep, pulled())
+    kept = Keeping(audio.metadata, most=MAX_RESCUED)
+    with kept.even_on_failure():
+        pieces = kept.through(pulled())
         await in_thread(play_pieces, audio.metadata, pieces, from_thread.check_cancelled)
 
 
 def _check_kind(name: str, audio: object, wanted: type) -> None:
-    if not isinstance(audio, wanted):
+    if not isinstance(audio, Audio | wanted):
         raise ArgumentError(
             f"{name}() takes an Audio or an {wanted.__name__}, not {type(audio).__name__}"
         )
 
 
 def check_device() -> None:
-    """Check that sound can be played at all, before any is paid for.
-
-    Raises:
-        ConfigurationError: If it cannot.
-    """
+    """Check that sound can be played at all, before any is paid for."""
     _open_device(DEFAULT_RATE, DEFAULT_CHANNELS).close()
 
 
 def play_pieces(
     metadata: AudioMetadata, pieces: Iterable[bytes], check: Callable[[], object] = lambda: None
 ) -> None:
-    """Play what `pieces` give, and return when it has been heard.
-
-    Args:
-        metadata: What they are.
-        pieces: They are taken as they come, and no further ahead than `AHEAD_SECONDS`.
-        check: Called every now and then; what it raises ends the sound.
-
-    Raises:
-        PlaybackError: If the device fails, or cannot play such audio.
-    """
+    """Play what `pieces` give, and return when it has been heard; what `check` raises ends it."""
     rate, channels, sound = _sound(metadata, iter(pieces))
     with _Speaker(rate, channels) as speaker:
         try:
@@ -202,18 +188,8 @@ class _Speaker:
         return taken
 
 
-def _library() -> Any:
-    try:
-        return importlib.import_module("miniaudio")
-    except ImportError as error:
-        raise ConfigurationError(
-            f"to play audio needs {error.name or 'miniaudio'}, which is not installed: "
-            'pip install "modelgates-speech[play]"'
-        ) from error
-
-
 def _open_device(rate: int, channels: int) -> Any:
-    library = _library()
+    library = installed("miniaudio", "to play audio", "play")
     try:
         device = library.PlaybackDevice(
             sample_rate=rate,
@@ -253,7 +229,7 @@ def _unwrapped(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _decoded(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    library, source = _library(), _Source(pieces)
+    library, source = installed("miniaudio", "to play audio", "play"), _Source(pieces)
     rate, channels = _DECODED
     try:
         for samples in library.stream_any(
@@ -296,25 +272,3 @@ class _Source:
         elif origin.name == "START":
             self._first, self._rest = b"", self._first + self._rest
         return True
-
-
-@contextmanager
-def _kept(metadata: AudioMetadata) -> Generator[Callable[[bytes], bytes]]:
-    """Keep what is taken off a stream, up to a limit, and give it to the error that comes."""
-    taken: deque[bytes] = deque()
-    size = 0
-
-    def keep(piece: bytes) -> bytes:
-        nonlocal size
-        taken.append(piece)
-        size += len(piece)
-        while size > MAX_RESCUED:
-            size -= len(taken.popleft())
-        return piece
-
-    try:
-        yield keep
-    except (PlaybackError, IncompleteAudioError) as error:
-        rest = error.partial.content if error.partial else b""
-        error.partial = metadata.with_content(b"".join(taken) + rest)
-        raise

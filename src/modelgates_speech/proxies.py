@@ -16,23 +16,14 @@ _SCHEMES = ("http", "https", "socks5", "socks5h")
 
 @attrs.frozen
 class Proxy:
-    """A proxy, as the environment names it.
-
-    Attributes:
-        url: Scheme, host and port.
-        auth: Name and password, or None.
-    """
+    """A proxy, as the environment names it."""
 
     url: str
     auth: tuple[str, str] | None = attrs.field(default=None, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Proxy:
-        """The proxy that `text` names; without a scheme it speaks plain http.
-
-        Raises:
-            ValueError: If it is not a proxy's address.
-        """
+        """The proxy that `text` names; without a scheme it speaks plain http."""
         text = text.strip()
         parts = urlsplit(text if "://" in text else f"http://{text}")
         if parts.scheme not in _SCHEMES or not parts.hostname:

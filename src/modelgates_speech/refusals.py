@@ -13,10 +13,10 @@ from modelgates_speech.retry import parse_retry_after
 
 if TYPE_CHECKING:
     from modelgates_speech.call import Call
-    from modelgates_speech.retry import ReplyHead
+    from modelgates_speech.replies import Reply
 
 
-def refusal(call: Call, reply: ReplyHead, body: bytes) -> APIStatusError:
+def refusal(call: Call, reply: Reply, body: bytes) -> APIStatusError:
     """The error for a reply that is not a success, whatever its body turned out to be."""
     try:
         parsed = parse(call.operation, reply, body)
@@ -75,7 +75,7 @@ def _mapping(value: object) -> dict[str, Any] | None:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
-def _summary(reply: ReplyHead, body: bytes) -> str:
+def _summary(reply: Reply, body: bytes) -> str:
     if 300 <= reply.status < 400:
         where = reply.headers.get("location")
         target = f"to {where}" if where else "without a target"

@@ -6,26 +6,24 @@ Whatever an engine raises becomes an error of our tree here, free of the key.
 from __future__ import annotations
 
 import contextlib
-import math
 import re
 import ssl
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
 from modelgates_speech.config import EXCERPT_SECONDS, MAX_CONNECTIONS, MAX_EXCERPT
 from modelgates_speech.errors import APIConnectionError, APITimeoutError, ModelGatesError
+from modelgates_speech.formats.coding import expanded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
-    from typing import Protocol
 
     from modelgates_speech.config import Secret
     from modelgates_speech.deadline import Deadline
     from modelgates_speech.errors import Phase
+    from modelgates_speech.waiting import Waiting
 
 # httpx, httpx2, httpcore and httpcore2 share these names; what a user brings may raise any of them.
 _TIMEOUTS: dict[str, tuple[Phase, bool]] = {
@@ -38,14 +36,7 @@ _NOT_SENT = {"ConnectError", "ProxyError", "UnsupportedProtocol"}
 
 
 class Border:
-    """Turns whatever an engine raises in one call into the errors of our tree, free of the key.
-
-    Args:
-        where: Host and port, for messages.
-        phases: The seconds that each phase of a try may take.
-        deadline: The call's.
-        secret: The key, which must be in no error.
-    """
+    """Turns whatever an engine raises in one call into the errors of our tree, free of the key."""
 
     __slots__ = ("_before", "deadline", "phases", "secret", "where")
 
@@ -56,11 +47,6 @@ class Border:
         self.phases = phases
         self.deadline = deadline
         self.secret = secret
-
-    def cancelling(self) -> contextlib.AbstractContextManager[object]:
-        """What ends an async step when the deadline passes."""
-        left = self.deadline.left()
-        return contextlib.nullcontext() if left == math.inf else anyio.fail_after(left)
 
     def __enter__(self) -> None:
         # What the caller is handling already is the caller's: it is neither cleansed nor read.
@@ -114,18 +100,23 @@ class Border:
                 phase=phase,
                 request_sent=sent,
             )
-        untrusted = any(
-            isinstance(cause, ssl.SSLCertVerificationError) for cause in self._chain(error)
-        )
+        causes = [*self._chain(error)]
+        untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
+        plain = any(getattr(cause, "reason", "") == "WRONG_VERSION_NUMBER" for cause in causes)
         if untrusted:
             advice = "; set SSL_CERT_FILE if its certificate is signed by an authority of your own"
+        elif plain:
+            advice = "; it answers without TLS: check the scheme and the port of base_url"
+        elif not sent:
+            advice = "; check base_url, the network and the proxy variables"
         else:
-            advice = "" if sent else "; check base_url, the network and the proxy variables"
+            foreign = str(error).startswith(("illegal request line", "illegal status line"))
+            advice = "; it does not speak HTTP/1.1: check the port of base_url" if foreign else ""
         what = f"the connection to {self.where} broke" if sent else f"no connection to {self.where}"
         return APIConnectionError(
             f"{what}: {str(error) or type(error).__name__}{advice}",
             request_sent=sent,
-            transient=not untrusted,
+            transient=not (untrusted or plain),
         )
 
 
@@ -146,44 +137,27 @@ _TIMED_OUT: dict[str, tuple[str, str]] = {
 }
 
 
-# To a running program these are no more than names, which would cost it a millisecond.
-if TYPE_CHECKING:
-
-    class Owner(Protocol):
-        """The transport that a reply came by."""
-
-        def done(self, engine: Any, *, failed: bool) -> Any:
-            """Note that the reply that came by `engine` was closed; to be awaited if async."""
-            ...
-
-        def abandon(self, reply: Any) -> None:
-            """Have `reply` closed, which nobody holds any more."""
-            ...
-
-    class Response(Protocol):
-        """What an engine answers: the head of a reply, and its body as an iterable to be closed."""
-
-        status: int
-        headers: list[tuple[bytes, bytes]]
-        stream: Any
-        extensions: Any
-
-
 _LAST_CHUNK = b"0\r\n\r\n"
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
-class _ReplyHead:
-    """What a sync and an async reply share: all but reading.
+class Reply:
+    """A reply, whose body is read piece by piece.
 
     Headers, the bodies of errors, and the start of any other body that may be text, are freed of
-    the key, should a server have echoed it. Audio itself is never changed.
+    the key, should a server have echoed it. Audio itself is never changed. `owner` is the transport
+    that it came by.
     """
 
-    def __init__(self, response: Response, border: Border) -> None:
+    def __init__(self, response: Any, border: Border, owner: Any, engine: object) -> None:
         self.status = response.status
         self.headers = _headers(response.headers, border.secret)
         self._border = border
+        self._owner = owner
+        self._engine = engine
+        self._stream = response.stream
+        self._waiting: Waiting = owner.waiting
+        self._pieces = self._waiting.pieces(response.stream)
         self._at_start = True
         self._closed = False
         self._socket = response.extensions.get("network_stream")
@@ -202,112 +176,52 @@ class _ReplyHead:
             return not (heard.endswith(_LAST_CHUNK) or _LAST_CHUNK.endswith(heard))
         return bool(heard != self._last and not heard.endswith(b"\r\n\r\n" + self._last))
 
-    def scrub(self, data: bytes) -> bytes:
+    def text(self, body: bytes) -> bytes:
+        """A body that is no audio as it was before it was compressed, free of the key."""
+        return self._scrub(expanded(body, self.headers.get("content-encoding", "")))
+
+    def _scrub(self, data: bytes) -> bytes:
         """`data` without the key, unless it is no text: a short key may well be part of audio."""
         return data if _NO_TEXT.search(data, 0, 1024) else self._border.secret.scrub(data)
 
-    def _received(self, data: bytes) -> bytes:
+    async def read(self) -> bytes:
+        """The next piece of the body, ``b""`` at its end."""
+        deadline = self._border.deadline
+        with self._border, self._waiting.within(deadline.left()):
+            deadline.check()
+            data = await self._waiting.next(self._pieces)
         self._last = data or self._last
         if not self._at_start:
             return data
         self._at_start = False
-        return self.scrub(data)
-
-
-class Reply(_ReplyHead):
-    """A reply of a sync transport; its body is read piece by piece."""
-
-    def __init__(self, response: Response, border: Border, owner: Owner, engine: object) -> None:
-        super().__init__(response, border)
-        self._owner = owner
-        self._engine = engine
-        self._stream = response.stream
-        self._pieces: Iterator[bytes] = filter(None, response.stream)
-
-    def read(self) -> bytes:
-        """The next piece of the body, ``b""`` at its end.
-
-        Raises:
-            APIConnectionError: If the connection breaks or the time runs out.
-        """
-        with self._border:
-            self._border.deadline.check()
-            return self._received(next(self._pieces, b""))
-
-    def drain(self, start: bytes = b"") -> bytes:
-        """`start` and what else of the body comes, at most `MAX_EXCERPT`; then close."""
-        excerpt = _Excerpt()
-        excerpt.add(start)
-        with contextlib.suppress(APIConnectionError), contextlib.closing(self):
-            while excerpt.wants_more() and (data := self.read()):
-                excerpt.add(data)
-        return self.scrub(excerpt.content())
-
-    def close(self) -> None:
-        """Give the connection back. May be called again."""
-        if not self._closed:
-            self._closed = True
-            try:
-                with contextlib.suppress(Exception):
-                    self._stream.close()
-            finally:
-                self._owner.done(self._engine, failed=self._leaves_bytes())
-
-    def abandon(self) -> None:
-        """Have the connection given back, when nobody holds this any more."""
-        if not self._closed:
-            self._owner.abandon(self)
-
-
-class AsyncReply(_ReplyHead):
-    """A reply of an async transport; its body is read piece by piece."""
-
-    def __init__(self, response: Response, border: Border, owner: Owner, engine: object) -> None:
-        super().__init__(response, border)
-        self._owner = owner
-        self._engine = engine
-        self._stream = response.stream
-        self._pieces: AsyncIterator[bytes] = aiter(response.stream)
-
-    async def read(self) -> bytes:
-        """The next piece of the body, ``b""`` at its end.
-
-        Raises:
-            APIConnectionError: If the connection breaks or the time runs out.
-        """
-        with self._border, self._border.cancelling():
-            self._border.deadline.check()
-            # A loop that ends closes its generators: what they gave was not all.
-            if getattr(self._pieces, "ag_frame", self) is None:
-                raise RuntimeError("its event loop has ended")
-            async for data in self._pieces:
-                if data:
-                    return self._received(data)
-            return b""
+        return self._scrub(data)
 
     async def drain(self, start: bytes = b"") -> bytes:
         """`start` and what else of the body comes, at most `MAX_EXCERPT`; then close."""
-        excerpt = _Excerpt()
-        excerpt.add(start)
+        excerpt = start
+        until = time.monotonic() + EXCERPT_SECONDS
         async with contextlib.aclosing(self):
             with contextlib.suppress(APIConnectionError):
-                while excerpt.wants_more() and (data := await self.read()):
-                    excerpt.add(data)
-        return self.scrub(excerpt.content())
+                while len(excerpt) < MAX_EXCERPT and time.monotonic() < until:
+                    if not (data := await self.read()):
+                        break
+                    excerpt += data
+        # A start comes from the audio's receiver, which has expanded it.
+        body = self._scrub(excerpt) if start else self.text(excerpt)
+        return body[:MAX_EXCERPT]
 
     async def aclose(self) -> None:
         """Give the connection back. May be called again."""
         if self._closed:
             return
         self._closed = True
-        # Shielded: a cancelled call must still give its connection back.
-        with anyio.CancelScope(shield=True):
+        # A cancelled call must still give its connection back.
+        with self._waiting.shielded():
             try:
                 with contextlib.suppress(Exception):
                     # A generator, most often: one that is only dropped ends when the loop likes.
-                    if close := getattr(self._pieces, "aclose", None):
-                        await close()
-                    await self._stream.aclose()
+                    await self._waiting.close(self._pieces)
+                    await self._waiting.close(self._stream)
             finally:
                 await self._owner.done(self._engine, failed=self._leaves_bytes())
 
@@ -315,23 +229,6 @@ class AsyncReply(_ReplyHead):
         """Have the connection given back, when nobody holds this any more."""
         if not self._closed:
             self._owner.abandon(self)
-
-
-class _Excerpt:
-    """The start of a body that is wanted for an error only."""
-
-    def __init__(self) -> None:
-        self._data = bytearray()
-        self._until = time.monotonic() + EXCERPT_SECONDS
-
-    def wants_more(self) -> bool:
-        return len(self._data) < MAX_EXCERPT and time.monotonic() < self._until
-
-    def add(self, data: bytes) -> None:
-        self._data += data[: MAX_EXCERPT - len(self._data)]
-
-    def content(self) -> bytes:
-        return bytes(self._data)
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]], secret: Secret) -> dict[str, str]:

@@ -1,8 +1,6 @@
 """What is tried again, and when: decisions alone, no I/O.
 
-Speech costs money, so the default retries only what cannot have produced any. `tries` is a call as
-a generator: it yields the steps it wants done (`Send`, `Drain`, `Sleep`) and is sent their results.
-The sync and the async client run the same generator and differ only in how they do a step.
+Speech costs money, so the default retries only what cannot have produced any.
 """
 
 from __future__ import annotations
@@ -10,9 +8,8 @@ from __future__ import annotations
 import logging
 import math
 import random
-import re
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
@@ -26,15 +23,22 @@ from modelgates_speech.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Awaitable, Callable, Iterable
     from datetime import datetime
-    from typing import Protocol
 
     from modelgates_speech.deadline import Deadline
+    from modelgates_speech.replies import Reply
 
 logger = logging.getLogger("modelgates_speech")
 
-_HTTP_DATE = re.compile(r"[A-Z][a-z]{2,8},? .*\d{2}:\d{2}:\d{2}")
+
+def _statuses(value: Iterable[int]) -> frozenset[int]:
+    try:
+        return frozenset(value)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"RetryPolicy.statuses must be statuses such as {{429, 503}}, not {value!r}"
+        ) from error
 
 
 @attrs.frozen(kw_only=True)
@@ -60,7 +64,7 @@ class RetryPolicy:
     """
 
     max_retries: int = 2
-    statuses: frozenset[int] = attrs.field(default=frozenset({429, 502, 503}), converter=frozenset)
+    statuses: frozenset[int] = attrs.field(default=frozenset({429, 502, 503}), converter=_statuses)
     connect_errors: bool = True
     read_timeouts: bool = False
     initial_delay: float = 0.5
@@ -68,6 +72,10 @@ class RetryPolicy:
     max_retry_after: float = 60.0
 
     def __attrs_post_init__(self) -> None:
+        if type(self.max_retries) is not int:
+            raise ConfigurationError(
+                f"RetryPolicy.max_retries must be a whole number, not {self.max_retries!r}"
+            )
         for name in ("max_retries", "initial_delay", "max_delay", "max_retry_after"):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
@@ -112,11 +120,7 @@ class RetryPolicy:
 
 
 def checked_policy(policy: RetryPolicy | None) -> RetryPolicy | None:
-    """`policy` itself, if it is one, or None.
-
-    Raises:
-        ConfigurationError: If it is something else.
-    """
+    """`policy` itself, if it is one, or None."""
     if policy is None or isinstance(policy, RetryPolicy):
         return policy
     raise ConfigurationError(
@@ -124,73 +128,28 @@ def checked_policy(policy: RetryPolicy | None) -> RetryPolicy | None:
     )
 
 
-if TYPE_CHECKING:
-
-    class ReplyHead(Protocol):
-        """The part of a reply that is there before its body."""
-
-        status: int
-        headers: dict[str, str]
-
-
-R = TypeVar("R", bound="ReplyHead")
 T = TypeVar("T")
 
 
-class Send:
-    """Send the request; the result is the reply, its body not yet read."""
-
-
-class Drain:
-    """Read the start of the body of `reply`, close it, and give what was read."""
-
-    __match_args__ = ("reply",)
-
-    def __init__(self, reply: Any) -> None:
-        self.reply = reply
-
-
-class Sleep:
-    """Wait for `seconds`."""
-
-    __match_args__ = ("seconds",)
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-
-Step = Send | Drain | Sleep
-
-
-def tries(
+async def tries(
     what: str,
     *,
-    accept: Callable[[R], T],
-    refusal: Callable[[R, bytes], ModelGatesError],
+    send: Callable[[], Awaitable[Reply]],
+    sleep: Callable[[float], Awaitable[None]],
+    accept: Callable[[Reply], T],
+    refusal: Callable[[Reply, bytes], ModelGatesError],
     policy: RetryPolicy | None,
     deadline: Deadline,
-) -> Generator[Step, Any, tuple[R, T]]:
+) -> tuple[Reply, T]:
     """Make one call, with as many tries as the policy allows.
 
-    Args:
-        what: Method and URL, for the log.
-        accept: Makes of a successful reply what the caller wants; may raise
-            `InvalidResponseError`.
-        refusal: The error for a reply that is not a success, given the start of its body.
-        policy: When to try again, or None for never.
-        deadline: When to give up.
-
-    Returns:
-        The reply that succeeded, and what `accept` made of it.
-
-    Raises:
-        ModelGatesError: What the last try ended with.
+    `accept` makes of a success what is wanted, `refusal` makes the error for any other reply.
     """
     retries = 0
     while True:
         began = time.monotonic()
         try:
-            reply: R = yield Send()
+            reply = await send()
             logger.debug(
                 "%s: %d, try %d, %.3f s", what, reply.status, retries + 1, time.monotonic() - began
             )
@@ -198,10 +157,9 @@ def tries(
                 try:
                     return reply, accept(reply)
                 except InvalidResponseError as error:
-                    error.body = yield Drain(reply)
+                    error.body = await reply.drain()
                     raise
-            body: bytes = yield Drain(reply)
-            failure = refusal(reply, body)
+            failure = refusal(reply, await reply.drain())
         except ModelGatesError as error:
             failure = error
         wait = policy.delay(failure, retries) if policy else None
@@ -215,30 +173,22 @@ def tries(
         if wait is None:
             raise failure
         retries += 1
-        yield Sleep(wait)
+        await sleep(wait)
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """The seconds that a ``Retry-After`` header asks for, or None when it says nothing usable.
-
-    Args:
-        value: The header: whole seconds or an HTTP date. A date in the past asks for 0.
-        now: The time to count from, aware; the current time by default.
-    """
+    """The seconds that a ``Retry-After`` header asks for, or None when it says nothing usable."""
     if value is None:
         return None
     value = value.strip()
     if value.isascii() and value.isdigit():
         # Past a dozen digits the number says no more than "far beyond any limit".
         return float(value[:12])
-    if not _HTTP_DATE.match(value):
-        return None
     from datetime import UTC, datetime
-
-    from dateutil.parser import parse
+    from email.utils import parsedate_to_datetime
 
     try:
-        when = parse(value)
+        when = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)

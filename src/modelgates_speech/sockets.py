@@ -22,13 +22,13 @@ class Backend(httpcore2.NetworkBackend):
 
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
-    ) -> httpcore2.NetworkStream:
+    ) -> Any:
         """Open one."""
         left = Budget.left(timeout)
         return _Stream(self._backend.connect_tcp(host, port, left, *args, **kwargs))
 
 
-class _Stream(httpcore2.NetworkStream):
+class _Stream:
     """A socket whose every operation asks anew how much time is left.
 
     What is written leaves when something is to be read: the head of a request and its body go
@@ -40,6 +40,7 @@ class _Stream(httpcore2.NetworkStream):
 
     def __init__(self, stream: httpcore2.NetworkStream) -> None:
         self._stream = stream
+        self.close, self.get_extra_info = stream.close, stream.get_extra_info
         self._unsent = b""
         self._timeout: float | None = None
         self.heard = b""
@@ -65,23 +66,15 @@ class _Stream(httpcore2.NetworkStream):
                 piece = unsent[start : start + WRITE_SIZE]
                 self._stream.write(piece, Budget.left(self._timeout))
 
-    def close(self) -> None:
-        """Close it."""
-        self._stream.close()
-
     def start_tls(
         self,
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
         timeout: float | None = None,
-    ) -> httpcore2.NetworkStream:
+    ) -> _Stream:
         """The same socket, encrypted from now on."""
         left = Budget.left(timeout)
         return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
-
-    def get_extra_info(self, info: str) -> Any:
-        """What is known of it."""
-        return self._stream.get_extra_info(info)
 
 
 class AsyncBackend(httpcore2.AsyncNetworkBackend):
@@ -91,16 +84,18 @@ class AsyncBackend(httpcore2.AsyncNetworkBackend):
         # The library defines it in two ways, of which one has no types.
         self._backend: Any = httpcore2.AnyIOBackend()
 
-    async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore2.AsyncNetworkStream:
+    async def connect_tcp(self, *args: Any, **kwargs: Any) -> Any:
         """Open one."""
         return _AsyncStream(await self._backend.connect_tcp(*args, **kwargs))
 
 
-class _AsyncStream(httpcore2.AsyncNetworkStream):
+class _AsyncStream:
     """A socket that remembers what was `heard` last, as `_Stream` does."""
 
     def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
         self._stream = stream
+        self.write, self.aclose = stream.write, stream.aclose
+        self.get_extra_info = stream.get_extra_info
         self.heard = b""
 
     async def read(self, *args: Any, **kwargs: Any) -> bytes:
@@ -108,18 +103,6 @@ class _AsyncStream(httpcore2.AsyncNetworkStream):
         self.heard = await self._stream.read(*args, **kwargs)
         return self.heard
 
-    async def start_tls(self, *args: Any, **kwargs: Any) -> httpcore2.AsyncNetworkStream:
+    async def start_tls(self, *args: Any, **kwargs: Any) -> _AsyncStream:
         """The same socket, encrypted from now on."""
         return _AsyncStream(await self._stream.start_tls(*args, **kwargs))
-
-    async def write(self, *args: Any, **kwargs: Any) -> None:
-        """Send bytes."""
-        await self._stream.write(*args, **kwargs)
-
-    async def aclose(self) -> None:
-        """Close it."""
-        await self._stream.aclose()
-
-    def get_extra_info(self, info: str) -> Any:
-        """What is known of it."""
-        return self._stream.get_extra_info(info)

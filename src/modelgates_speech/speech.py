@@ -16,74 +16,70 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from modelgates_speech.jobs.narration import NarrationPlan
-    from modelgates_speech.replies import AsyncReply, Reply
     from modelgates_speech.streams import Opened
 
+AudioT = TypeVar("AudioT")
+StreamT = TypeVar("StreamT", AudioStream, AsyncAudioStream)
+PathT = TypeVar("PathT")
 SpeechT = TypeVar("SpeechT")
 
 
-class Speech(SpeechMethods[Audio, AudioStream, Path]):
-    """Text to speech, blocking. Reached as ``client.audio.speech``."""
+class _Speech(SpeechMethods[AudioT, StreamT, PathT]):
+    """What the sync and the async one share: all but waiting."""
 
-    def __init__(self, start: Callable[[Call], Opened[Reply]], base_url: str) -> None:
+    _kind: type[StreamT]
+
+    def __init__(self, start: Callable[[Call], Awaitable[Opened]], base_url: str) -> None:
         self._start = start
         self._base_url = base_url
 
-    def _create(self, arguments: dict[str, Any]) -> Audio:
-        with self._stream(arguments) as stream:
-            return stream.read()
-
-    def _stream(self, arguments: dict[str, Any]) -> AudioStream:
+    def _stream(self, arguments: dict[str, Any]) -> StreamT:
         call = prepare(**arguments)
-        return AudioStream(lambda: self._start(call))
+        return self._kind(lambda: self._start(call))
 
-    def _save(self, arguments: dict[str, Any]) -> Path:
-        path, on_progress = arguments.pop("path"), arguments.pop("on_progress")
-        arguments["response_format"] = format_for_file(path, arguments.get("response_format"))
-        with AtomicFile(path) as file, self._stream(arguments) as stream:
-            return stream.write(file, on_progress)
-
-    def _narrate(self, arguments: dict[str, Any]) -> AudioStream | NarrationPlan:
+    def _narrate(self, arguments: dict[str, Any]) -> StreamT | NarrationPlan:
         from modelgates_speech.jobs.narration import plan
         from modelgates_speech.jobs.workers import narrate
 
         if arguments.pop("dry_run"):
             return plan(arguments, self._base_url)
-        return narrate(self._stream, arguments)
+        return narrate(self._kind, self._stream, arguments)
 
 
-class AsyncSpeech(
-    SpeechMethods[Coroutine[Any, Any, Audio], AsyncAudioStream, Coroutine[Any, Any, Path]]
-):
+class Speech(_Speech[Audio, AudioStream, Path]):
+    """Text to speech, blocking. Reached as ``client.audio.speech``."""
+
+    _kind = AudioStream
+
+    def _create(self, arguments: dict[str, Any]) -> Audio:
+        with self._stream(arguments) as stream:
+            return stream.read()
+
+    def _save(self, arguments: dict[str, Any]) -> Path:
+        path, on_progress = _target(arguments)
+        with AtomicFile(path) as file, self._stream(arguments) as stream:
+            return stream.write(file, on_progress)
+
+
+class AsyncSpeech(_Speech[Coroutine[Any, Any, Audio], AsyncAudioStream, Coroutine[Any, Any, Path]]):
     """Text to speech, for event loops. Reached as ``client.audio.speech``."""
 
-    def __init__(
-        self, start: Callable[[Call], Awaitable[Opened[AsyncReply]]], base_url: str
-    ) -> None:
-        self._start = start
-        self._base_url = base_url
+    _kind = AsyncAudioStream
 
     async def _create(self, arguments: dict[str, Any]) -> Audio:
         async with self._stream(arguments) as stream:
             return await stream.read()
 
-    def _stream(self, arguments: dict[str, Any]) -> AsyncAudioStream:
-        call = prepare(**arguments)
-        return AsyncAudioStream(lambda: self._start(call))
-
     async def _save(self, arguments: dict[str, Any]) -> Path:
-        path, on_progress = arguments.pop("path"), arguments.pop("on_progress")
-        arguments["response_format"] = format_for_file(path, arguments.get("response_format"))
+        path, on_progress = _target(arguments)
         async with AtomicFile(path) as file, self._stream(arguments) as stream:
             return await stream.write(file, on_progress)
 
-    def _narrate(self, arguments: dict[str, Any]) -> AsyncAudioStream | NarrationPlan:
-        from modelgates_speech.jobs.narration import plan
-        from modelgates_speech.jobs.workers import narrate_async
 
-        if arguments.pop("dry_run"):
-            return plan(arguments, self._base_url)
-        return narrate_async(self._stream, arguments)
+def _target(arguments: dict[str, Any]) -> tuple[Any, Any]:
+    path, on_progress = arguments.pop("path"), arguments.pop("on_progress")
+    arguments["response_format"] = format_for_file(path, arguments.get("response_format"))
+    return path, on_progress
 
 
 class Namespace(Generic[SpeechT]):

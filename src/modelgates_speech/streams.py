@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import time
 import warnings
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from modelgates_speech.audio import Audio, AudioMetadata, Receiver, file_header, suffix_of
-from modelgates_speech.errors import (
-    APIConnectionError,
-    ConfigurationError,
-    InvalidResponseError,
-)
-from modelgates_speech.files import AtomicFile, in_thread
+from modelgates_speech.errors import APIConnectionError, ConfigurationError, InvalidResponseError
+from modelgates_speech.files import AtomicFile
 from modelgates_speech.keeping import Keeping, unfit
+from modelgates_speech.waiting import Blocking, Yielding, at_once
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
-    from modelgates_speech.replies import AsyncReply, Reply
+    from modelgates_speech.waiting import Waiting
 
     Progress = Callable[[int], None]
-    Opened = tuple["ReplyT", Receiver]
+    # A reply, or what reads like one, and what takes its bytes.
+    Opened = tuple[Any, Receiver]
 
-ReplyT = TypeVar("ReplyT", "Reply", "AsyncReply")
 
-
-class _Stream(Generic[ReplyT]):
+class _Stream:
     """What a sync and an async stream share: everything but waiting."""
 
-    def __init__(self) -> None:
+    _waiting: Waiting
+
+    def __init__(self, start: Callable[[], Awaitable[Opened]]) -> None:
+        self._start = start
         self._entered = time.monotonic()
-        self._opened: Opened[ReplyT] | None = None
+        self._opened: Opened | None = None
         self._closed = False
         self._first_byte: float | None = None
 
@@ -111,29 +110,91 @@ class _Stream(Generic[ReplyT]):
             source=self,
         )
 
-    def _check_usable(self) -> None:
-        if not (self._opened and self._opened[1].finished):
+    async def _open(self) -> Opened:
+        if self._closed and not (self._opened and self._opened[1].finished):
             raise ConfigurationError("this stream is closed: make another call")
+        if self._opened is None:
+            self._entered = time.monotonic()
+            self._opened = await self._start()
+        # What the audio is, its first bytes show.
+        reply, receiver = self._opened
+        while not (receiver.settled or receiver.finished):
+            await self._receive(reply, receiver)
+        return self._opened
 
-    def _feed(self, receiver: Receiver, data: bytes) -> None:
-        receiver.feed(data)
+    async def _receive(self, reply: Any, receiver: Receiver) -> None:
+        try:
+            try:
+                data = await reply.read()
+            except APIConnectionError as error:
+                raise receiver.cut(error) from error
+            try:
+                receiver.feed(data)
+            except InvalidResponseError as error:
+                # What else the server says of it belongs into the error. The frames below hold its
+                # start, not yet freed of the key.
+                if error.body:
+                    error.body = await reply.drain(error.body)
+                raise error.with_traceback(None) from None
+        except BaseException:
+            await self._end()
+            raise
         if self._first_byte is None and receiver.bytes_received:
             self._first_byte = time.monotonic() - self._entered
 
+    async def _next(self) -> bytes:
+        """The next piece; ``b""`` at the end."""
+        reply, receiver = await self._open()
+        while not (piece := receiver.take()):
+            if receiver.finished:
+                await self._end()
+                break
+            await self._receive(reply, receiver)
+        return piece
 
-class AudioStream(_Stream["Reply"]):
+    async def _read(self) -> Audio:
+        await self._open()
+        kept = Keeping(self.metadata)
+        with kept.even_on_failure():
+            while piece := await self._next():
+                kept.add(piece)
+        return kept.audio()
+
+    async def _open_for(self, path: str | os.PathLike[str]) -> None:
+        """Open the stream, if such a file can hold its audio."""
+        await self._open()
+        file_header(self.metadata, suffix_of(path), None)
+
+    async def _write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
+        await self._open()
+        try:
+            kept = Keeping(self.metadata, file)
+        except ConfigurationError as error:
+            raise unfit(error, await self._read()) from error
+        with kept.even_on_failure():
+            while piece := await self._next():
+                await self._waiting.call(kept.add, piece)
+                if on_progress:
+                    on_progress(self.bytes_received)
+            return await self._waiting.call(kept.commit)
+
+    async def _end(self) -> None:
+        self._closed = True
+        if self._opened:
+            await self._opened[0].aclose()
+
+
+class AudioStream(_Stream):
     """Audio as it arrives. A context manager and an iterator of bytes.
 
     PCM comes in whole sample frames, signed 16-bit little-endian. While it is open the stream
     holds a connection. It belongs to one thread.
     """
 
-    def __init__(self, start: Callable[[], Opened[Reply]]) -> None:
-        super().__init__()
-        self._start = start
+    _waiting = Blocking()
 
     def __enter__(self) -> Self:
-        self._open()
+        at_once(self._open())
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -143,13 +204,9 @@ class AudioStream(_Stream["Reply"]):
         return self
 
     def __next__(self) -> bytes:
-        reply, receiver = self._open()
-        while not (piece := receiver.take()):
-            if receiver.finished:
-                self.close()
-                raise StopIteration
-            self._receive(reply, receiver)
-        return piece
+        if piece := at_once(self._next()):
+            return piece
+        raise StopIteration
 
     def read(self) -> Audio:
         """All that has not been handed out yet, once it has arrived.
@@ -158,12 +215,7 @@ class AudioStream(_Stream["Reply"]):
             IncompleteAudioError: If the audio broke off; `partial` has what arrived.
             InvalidResponseError: If it turns out to be none.
         """
-        self._open()
-        kept = Keeping(self.metadata)
-        with kept.even_on_failure():
-            for piece in self:
-                kept.add(piece)
-        return kept.audio()
+        return at_once(self._read())
 
     def save(
         self,
@@ -187,70 +239,25 @@ class AudioStream(_Stream["Reply"]):
             IncompleteAudioError: If the audio broke off; `partial` has what arrived.
         """
         with AtomicFile(path) as file:
-            self._open()
-            file_header(self.metadata, suffix_of(path), None)
+            at_once(self._open_for(path))
             return self.write(file, on_progress)
 
     def close(self) -> None:
         """Give the connection back, whatever has been read. May be called again."""
-        self._closed = True
-        if self._opened:
-            self._opened[0].close()
-
-    def _open(self) -> Opened[Reply]:
-        if self._closed:
-            self._check_usable()
-        if self._opened is None:
-            self._entered = time.monotonic()
-            self._opened = self._start()
-        # What the audio is, its first bytes show.
-        reply, receiver = self._opened
-        while not (receiver.settled or receiver.finished):
-            self._receive(reply, receiver)
-        return self._opened
-
-    def _receive(self, reply: Reply, receiver: Receiver) -> None:
-        try:
-            try:
-                data = reply.read()
-            except APIConnectionError as error:
-                raise receiver.cut(error) from error
-            try:
-                self._feed(receiver, data)
-            except InvalidResponseError as error:
-                # What else the server says of it belongs into the error. The frames below hold its
-                # start, not yet freed of the key.
-                if error.body:
-                    error.body = reply.drain(error.body)
-                raise error.with_traceback(None) from None
-        except BaseException:
-            self.close()
-            raise
+        at_once(self._end())
 
     def write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
         """Write the rest of the audio to a file that is open already; see `save`."""
-        self._open()
-        try:
-            kept = Keeping(self.metadata, file)
-        except ConfigurationError as error:
-            raise unfit(error, self.read()) from error
-        with kept.even_on_failure():
-            for piece in self:
-                kept.add(piece)
-                if on_progress:
-                    on_progress(self.bytes_received)
-            return kept.commit()
+        return at_once(self._write(file, on_progress))
 
 
-class AsyncAudioStream(_Stream["AsyncReply"]):
+class AsyncAudioStream(_Stream):
     """Audio as it arrives. An async context manager and an async iterator of bytes.
 
     Otherwise as `AudioStream`.
     """
 
-    def __init__(self, start: Callable[[], Awaitable[Opened[AsyncReply]]]) -> None:
-        super().__init__()
-        self._start = start
+    _waiting = Yielding()
 
     async def __aenter__(self) -> Self:
         await self._open()
@@ -263,22 +270,13 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
         return self
 
     async def __anext__(self) -> bytes:
-        reply, receiver = await self._open()
-        while not (piece := receiver.take()):
-            if receiver.finished:
-                await self.aclose()
-                raise StopAsyncIteration
-            await self._receive(reply, receiver)
-        return piece
+        if piece := await self._next():
+            return piece
+        raise StopAsyncIteration
 
     async def read(self) -> Audio:
         """All that has not been handed out yet; see `AudioStream.read`."""
-        await self._open()
-        kept = Keeping(self.metadata)
-        with kept.even_on_failure():
-            async for piece in self:
-                kept.add(piece)
-        return kept.audio()
+        return await self._read()
 
     async def save(
         self,
@@ -288,54 +286,13 @@ class AsyncAudioStream(_Stream["AsyncReply"]):
     ) -> Path:
         """Write the rest of the audio to a file; see `AudioStream.save`."""
         async with AtomicFile(path) as file:
-            await self._open()
-            file_header(self.metadata, suffix_of(path), None)
+            await self._open_for(path)
             return await self.write(file, on_progress)
 
     async def aclose(self) -> None:
         """Give the connection back, whatever has been read. May be called again."""
-        self._closed = True
-        if self._opened:
-            await self._opened[0].aclose()
-
-    async def _open(self) -> Opened[AsyncReply]:
-        if self._closed:
-            self._check_usable()
-        if self._opened is None:
-            self._entered = time.monotonic()
-            self._opened = await self._start()
-        # What the audio is, its first bytes show.
-        reply, receiver = self._opened
-        while not (receiver.settled or receiver.finished):
-            await self._receive(reply, receiver)
-        return self._opened
-
-    async def _receive(self, reply: AsyncReply, receiver: Receiver) -> None:
-        try:
-            try:
-                data = await reply.read()
-            except APIConnectionError as error:
-                raise receiver.cut(error) from error
-            try:
-                self._feed(receiver, data)
-            except InvalidResponseError as error:
-                if error.body:
-                    error.body = await reply.drain(error.body)
-                raise error.with_traceback(None) from None
-        except BaseException:
-            await self.aclose()
-            raise
+        await self._end()
 
     async def write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
         """Write the rest of the audio to a file that is open already; see `save`."""
-        await self._open()
-        try:
-            kept = Keeping(self.metadata, file)
-        except ConfigurationError as error:
-            raise unfit(error, await self.read()) from error
-        with kept.even_on_failure():
-            async for piece in self:
-                await in_thread(kept.add, piece)
-                if on_progress:
-                    on_progress(self.bytes_received)
-            return await in_thread(kept.commit)
+        return await self._write(file, on_progress)

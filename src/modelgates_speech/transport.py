@@ -6,7 +6,6 @@ engine; `httpx` is the interface for a transport that a user brings.
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 import sys
 import threading
@@ -19,72 +18,80 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpcore2
 
-from modelgates_speech.config import (
-    KEEPALIVE_SECONDS,
-    MAX_CONNECTIONS,
-    from_environment,
-)
+from modelgates_speech.config import KEEPALIVE_SECONDS, MAX_CONNECTIONS, from_environment
 from modelgates_speech.deadline import Budget
 from modelgates_speech.engines import Engines
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.proxies import proxy_for
-from modelgates_speech.replies import AsyncReply, Reply
+from modelgates_speech.replies import Reply
 from modelgates_speech.sockets import AsyncBackend, Backend
+from modelgates_speech.waiting import Blocking, Yielding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-    from typing import TypeAlias
+    from collections.abc import Callable
+    from typing import Self
 
     import httpx
 
     from modelgates_speech.call import Request
     from modelgates_speech.replies import Border
-
-    Engine: TypeAlias = "httpcore2.ConnectionPool | _FromHttpx"
-    AsyncEngine: TypeAlias = "httpcore2.AsyncConnectionPool | _FromAsyncHttpx"
+    from modelgates_speech.waiting import Waiting
 
 # How often a thread that waits for a connection looks for replies that nobody holds any more.
 RECLAIM_SECONDS = 1.0
 
 
 class Transport:
-    """Carries requests for any number of threads.
+    """Carries requests for any number of threads."""
 
-    Args:
-        new: Makes what does the work.
-        shared: Whether one of it does all of the work, or each one request at a time.
-    """
+    waiting: Waiting = Blocking()
+    _pool: Any = httpcore2.ConnectionPool
+    _backend: Any = Backend
+    _brought = "BaseTransport"
 
-    def __init__(self, new: Callable[[], Engine], *, shared: bool = False) -> None:
+    def __init__(self, new: Callable[[], Any], *, shared: bool = False) -> None:
         self._engines = Engines(new, shared=shared)
-        self._turns = threading.Semaphore(sys.maxsize if shared else MAX_CONNECTIONS)
+        self._turns: Any = self._semaphore(sys.maxsize if shared else MAX_CONNECTIONS)
         self._abandoned: SimpleQueue[Reply] = SimpleQueue()
         self.used = False
 
-    def send(self, request: Request, border: Border) -> Reply:
-        """Send `request` and wait for the head of the reply.
+    @classmethod
+    def new(cls, base_url: str, given: object = None) -> Self:
+        """Connections with proxies and certificates as usual, or the transport `given`."""
+        if given is not None:
+            shared = _FromHttpx(given, cls._brought)
+            return cls(lambda: shared, shared=True)
+        try:
+            return cls(partial(cls._pool, **_settings(base_url), network_backend=cls._backend()))
+        except OSError as error:
+            file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
+            named = f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}"
+            raise ConfigurationError(f"the certificates of {named} do not work: {error}") from error
+        except ValueError as error:
+            raise ConfigurationError(f"the environment's settings do not work: {error}") from error
 
-        Raises:
-            APIConnectionError: If no reply comes.
-        """
+    async def send(self, request: Request, border: Border) -> Reply:
+        """Send `request` and wait for the head of the reply."""
         self.used = True
-        with border:
+        with border, self.waiting.within(border.deadline.left()):
             border.deadline.check()
-            self._wait(border.phases["pool"])
+            await self._wait(border.phases["pool"])
             engine = self._engines.take()
             try:
-                response = engine.handle_request(_outgoing(request, border))
+                response = await self.waiting.ask(engine, _outgoing(request, border))
                 return Reply(response, border, self, engine)
             except BaseException:
-                self.done(engine, failed=True)
+                await self.done(engine, failed=True)
                 raise
 
-    def done(self, engine: Engine, *, failed: bool = False) -> None:
+    async def done(self, engine: Any, *, failed: bool = False) -> None:
         """Note that the reply that came by `engine` was closed, or that none came."""
         unused = self._engines.put_back(engine, failed=failed)
         self._turns.release()
         if unused:
-            unused.close()
+            # A cancelled call closes it all the same.
+            with self.waiting.shielded():
+                await self.waiting.close(unused)
 
     def abandon(self, reply: Reply) -> None:
         """Note that nobody holds `reply` any more; a later call closes it.
@@ -93,70 +100,46 @@ class Transport:
         """
         self._abandoned.put(reply)
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Close all connections. May be called again."""
         for engine in self._engines.clear():
-            engine.close()
+            await self.waiting.close(engine)
 
-    def _wait(self, timeout: float) -> None:
-        until = time.monotonic() + (Budget.left(timeout) or 0)
+    def _semaphore(self, limit: int) -> Any:
+        return threading.Semaphore(limit)
+
+    async def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + (Budget.left(seconds) or 0)
         left = 0.0
         while not self._turns.acquire(timeout=left):
             while not self._abandoned.empty():
-                self._abandoned.get().close()
+                await self._abandoned.get().aclose()
             left = min(until - time.monotonic(), RECLAIM_SECONDS)
             if left <= 0:
                 raise httpcore2.PoolTimeout
 
 
-class AsyncTransport:
+class AsyncTransport(Transport):
     """Carries requests for the tasks of one event loop; otherwise as `Transport`."""
 
-    def __init__(self, new: Callable[[], AsyncEngine], *, shared: bool = False) -> None:
+    waiting = Yielding()
+    _pool = httpcore2.AsyncConnectionPool
+    _backend = AsyncBackend
+    _brought = "AsyncBaseTransport"
+
+    def __init__(self, new: Callable[[], Any], *, shared: bool = False) -> None:
         # Here, for the sync client has no need of it.
         from modelgates_speech.loops import later
 
-        self._engines = Engines(new, shared=shared)
-        limit = sys.maxsize if shared else MAX_CONNECTIONS
-        self._turns = anyio.Semaphore(limit, fast_acquire=True)
+        super().__init__(new, shared=shared)
         self._later = later()
-        self.used = False
 
-    async def send(self, request: Request, border: Border) -> AsyncReply:
-        """Send `request` and wait for the head of the reply.
-
-        Raises:
-            APIConnectionError: If no reply comes.
-        """
-        self.used = True
-        with border, border.cancelling():
-            border.deadline.check()
-            await self._wait(border.phases["pool"])
-            engine = self._engines.take()
-            try:
-                response = await engine.handle_async_request(_outgoing(request, border))
-                return AsyncReply(response, border, self, engine)
-            except BaseException:
-                await self.done(engine, failed=True)
-                raise
-
-    async def done(self, engine: AsyncEngine, *, failed: bool = False) -> None:
-        """Note that the reply that came by `engine` was closed, or that none came."""
-        unused = self._engines.put_back(engine, failed=failed)
-        self._turns.release()
-        if unused:
-            # A cancelled call closes it all the same.
-            with anyio.CancelScope(shield=True):
-                await unused.aclose()
-
-    def abandon(self, reply: AsyncReply) -> None:
+    def abandon(self, reply: Reply) -> None:
         """Have `reply` closed by its event loop, since nobody holds it any more."""
         self._later(reply.aclose)
 
-    async def aclose(self) -> None:
-        """Close all connections. May be called again."""
-        for engine in self._engines.clear():
-            await engine.aclose()
+    def _semaphore(self, limit: int) -> Any:
+        return anyio.Semaphore(limit, fast_acquire=True)
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -166,33 +149,6 @@ class AsyncTransport:
                 await self._turns.acquire()
             if waiting.cancelled_caught:
                 raise httpcore2.PoolTimeout from None
-
-
-def new_transport(base_url: str, given: httpx.BaseTransport | None = None) -> Transport:
-    """Connections with proxies and certificates as usual, or the transport `given`.
-
-    Raises:
-        ConfigurationError: If the environment names a proxy or certificates that do not work, or
-            what was given is not a sync transport.
-    """
-    if given is not None:
-        shared = _FromHttpx(given)
-        return Transport(lambda: shared, shared=True)
-    with _configuring():
-        settings = _settings(base_url) | {"network_backend": Backend()}
-        return Transport(partial(httpcore2.ConnectionPool, **settings))
-
-
-def new_async_transport(
-    base_url: str, given: httpx.AsyncBaseTransport | None = None
-) -> AsyncTransport:
-    """The same for an event loop."""
-    if given is not None:
-        shared = _FromAsyncHttpx(given)
-        return AsyncTransport(lambda: shared, shared=True)
-    with _configuring():
-        settings = _settings(base_url) | {"network_backend": AsyncBackend()}
-        return AsyncTransport(partial(httpcore2.AsyncConnectionPool, **settings))
 
 
 def _settings(base_url: str) -> dict[str, Any]:
@@ -215,18 +171,6 @@ def trusted() -> ssl.SSLContext:
     return httpcore2.default_ssl_context()
 
 
-@contextlib.contextmanager
-def _configuring() -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
-        named = f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}"
-        raise ConfigurationError(f"the certificates of {named} do not work: {error}") from error
-    except ValueError as error:
-        raise ConfigurationError(f"the environment's settings do not work: {error}") from error
-
-
 # Every call of a client has the same, and to parse it costs as much as all else here.
 _parsed = lru_cache(maxsize=64)(httpcore2.URL)
 
@@ -243,43 +187,31 @@ def _outgoing(request: Request, border: Border) -> httpcore2.Request:
 
 
 class _FromHttpx:
-    """A sync transport of httpx's, which a user has brought, as an engine."""
+    """A transport of httpx's, which a user has brought, as an engine."""
 
-    def __init__(self, transport: httpx.BaseTransport) -> None:
+    def __init__(self, transport: Any, kind: str) -> None:
         import httpx
 
-        if not isinstance(transport, httpx.BaseTransport):
-            raise ConfigurationError(f"transport must be an httpx.BaseTransport, not {transport!r}")
+        if not isinstance(transport, getattr(httpx, kind)):
+            raise ConfigurationError(f"transport must be an httpx.{kind}, not {transport!r}")
         self._transport = transport
-        self.close = transport.close
 
     def handle_request(self, request: httpcore2.Request) -> httpcore2.Response:
-        response = self._transport.handle_request(_as_httpx(request))
-        stream: Any = response.stream
-        return httpcore2.Response(
-            response.status_code, headers=response.headers.raw, content=stream
-        )
-
-
-class _FromAsyncHttpx:
-    """The same for an event loop."""
-
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        import httpx
-
-        if not isinstance(transport, httpx.AsyncBaseTransport):
-            raise ConfigurationError(
-                f"transport must be an httpx.AsyncBaseTransport, not {transport!r}"
-            )
-        self._transport = transport
-        self.aclose = transport.aclose
+        return _as_ours(self._transport.handle_request(_as_httpx(request)))
 
     async def handle_async_request(self, request: httpcore2.Request) -> httpcore2.Response:
-        response = await self._transport.handle_async_request(_as_httpx(request))
-        stream: Any = response.stream
-        return httpcore2.Response(
-            response.status_code, headers=response.headers.raw, content=stream
-        )
+        return _as_ours(await self._transport.handle_async_request(_as_httpx(request)))
+
+    def close(self) -> None:
+        self._transport.close()
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+def _as_ours(response: httpx.Response) -> httpcore2.Response:
+    stream: Any = response.stream
+    return httpcore2.Response(response.status_code, headers=response.headers.raw, content=stream)
 
 
 def _as_httpx(request: httpcore2.Request) -> httpx.Request:

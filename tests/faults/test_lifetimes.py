@@ -399,8 +399,8 @@ def test_a_forked_child_closes_nothing_of_its_parents(server):
     server.acts = HEALTHY
     script = """
 from modelgates_speech.transport import Transport
-closed, close = [], Transport.close
-Transport.close = lambda self: close(self) or closed.append(self)
+closed, aclose = [], Transport.aclose
+Transport.aclose = lambda self: closed.append(self) or aclose(self)
 c = ModelGates(timeout=20.0)
 c.audio.speech.create(**SPEECH)
 if not (pid := os.fork()):

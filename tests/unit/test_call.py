@@ -1,5 +1,6 @@
 """Any operation that a generated package may have can be called, and what cannot be sent is not."""
 
+import gzip
 import types
 from urllib.parse import parse_qs, urlsplit
 
@@ -120,6 +121,12 @@ def test_an_answer_that_the_generated_parser_chokes_on_says_so(server):
     assert caught.value.body == b'{"found": 3}'
     assert caught.value.content_type == "application/json"
     assert caught.value.request_id == "r-1"
+
+
+def test_an_answer_that_comes_compressed_is_read(server):
+    server.acts = (reply(body=gzip.compress(b'{"found": 4}'), Content_Encoding="gzip"),)
+    result, *_ = call(server, operation(lambda: {"method": "get", "url": "/x"}))
+    assert result == {"found": 4}
 
 
 def test_the_generated_parser_is_given_the_answer_as_it_came(server):

@@ -219,9 +219,9 @@ def test_an_async_stream_is_played_on_trio_as_well(ears, stub):
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_without_a_device_nothing_is_sent(stub, nothing_plays, kind):
-    with ModelGates() as client, pytest.raises(ConfigurationError, match="no audio device"):
-        stream = client.audio.speech.stream(**HELLO)
-        Both(kind).play(stream)
+    client = AsyncModelGates() if kind == "async" else ModelGates()
+    with pytest.raises(ConfigurationError, match="no audio device"):
+        Both(kind).play(client.audio.speech.stream(**HELLO))
     stub.assert_not_called()
 
 

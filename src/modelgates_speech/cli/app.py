@@ -10,6 +10,7 @@ import click
 
 from modelgates_speech._version import __version__
 from modelgates_speech.cli.exits import (
+    COMPLETE_VARIABLE,
     CommandError,
     Exit,
     complain,
@@ -19,9 +20,6 @@ from modelgates_speech.cli.exits import (
 )
 from modelgates_speech.errors import ModelGatesError
 
-__all__ = ["COMMANDS", "run"]
-
-_COMPLETE_VARIABLE = "_MODELGATES_SPEECH_COMPLETE"
 COMMANDS = ("speak", "narrate", "batch", "stub", "completion")
 
 
@@ -62,13 +60,13 @@ def app(context: click.Context) -> None:
 def run() -> int:
     """Run the command that `sys.argv` names and return its exit code."""
     _end_tidily_on_signals()
-    if _COMPLETE_VARIABLE in os.environ:
+    if COMPLETE_VARIABLE in os.environ:
         from modelgates_speech.cli.completion import register
 
         register()
     try:
         code = app.main(
-            prog_name="modelgates-speech", complete_var=_COMPLETE_VARIABLE, standalone_mode=False
+            prog_name="modelgates-speech", complete_var=COMPLETE_VARIABLE, standalone_mode=False
         )
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "modelgates-speech"

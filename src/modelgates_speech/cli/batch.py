@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +20,15 @@ from modelgates_speech.cli.options import (
     request_of,
     request_options,
 )
-from modelgates_speech.cli.output import clock, counted, write_line
+from modelgates_speech.cli.output import clock, counted, hint, write_line
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.config import RESULTS
 from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
 
     from modelgates_speech.jobs import BatchReport
-
-__all__ = ["command"]
 
 
 @click.command(epilog=example("modelgates-speech batch lines.csv --out-dir audio --local"))
@@ -95,10 +92,15 @@ def command(
     except OSError as error:
         raise ConfigurationError(f"cannot read {manifest}: {error.strerror}") from error
     with (
-        _hint(out_dir),
+        hint("what was spoken is in", out_dir, KeyboardInterrupt, SystemExit, click.Abort),
         connection(**api) as settings,
-        _Bar(total, shown=shown) as bar,
+        Bar(shown=shown, desc="speaking", total=total, unit=" rows") as bar,
     ):
+
+        def show(report: BatchReport) -> None:
+            done = report.ok + report.failed + report.skipped
+            bar.show(done, f"{report.failed:,} failed, {report.concurrency} at once")
+
         report = run_batch(
             manifest,
             out_dir,
@@ -107,7 +109,7 @@ def command(
             concurrency=concurrency,
             max_errors=max_errors,
             max_characters=max_characters,
-            on_progress=bar,
+            on_progress=show,
         )
     if as_json:
         write_line(json.dumps(attrs.asdict(report)))
@@ -122,20 +124,6 @@ def command(
         where = click.format_filename(out_dir / RESULTS)
         message = f"{counted(report.failed, 'row')} failed: {where} says why"
         raise CommandError(message, Exit.SOME_FAILED)
-
-
-@contextmanager
-def _hint(out_dir: Path) -> Generator[None]:
-    """Say how to go on, should the batch be interrupted."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit, click.Abort):
-        click.echo(
-            "modelgates-speech: what was spoken is in "
-            f"{click.format_filename(out_dir)}: the same command sends only what is missing",
-            err=True,
-        )
-        raise
 
 
 def _report_plan(
@@ -173,15 +161,3 @@ def _report_plan(
             f"{forecast_in_words(characters, price)}; "
             f"{facts['rows_that_cannot_be_spoken']:,} cannot be spoken"
         )
-
-
-class _Bar(Bar):
-    """A bar over the rows, called with the report of the batch."""
-
-    def __init__(self, total: int | None, *, shown: bool) -> None:
-        super().__init__(shown=shown, desc="speaking", total=total, unit=" rows")
-
-    def __call__(self, report: BatchReport) -> None:
-        """Show how far the batch is."""
-        done = report.ok + report.failed + report.skipped
-        self.show(done, f"{report.failed:,} failed, {report.concurrency} at once")

@@ -10,12 +10,8 @@ from click.shell_completion import (
     split_arg_string,
 )
 
+from modelgates_speech.cli.exits import COMPLETE_VARIABLE
 from modelgates_speech.cli.output import write_line
-
-__all__ = ["COMPLETE_VARIABLE", "command", "register"]
-
-COMPLETE_VARIABLE = "_MODELGATES_SPEECH_COMPLETE"
-"""The environment variable through which a shell's completion script asks for words."""
 
 
 class _Zsh(ZshComplete):

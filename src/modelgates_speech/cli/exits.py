@@ -21,16 +21,8 @@ from modelgates_speech.errors import (
     SaveError,
 )
 
-__all__ = [
-    "CommandError",
-    "Exit",
-    "complain",
-    "example",
-    "exit_codes_help",
-    "exit_for",
-    "in_words",
-    "needs_extra",
-]
+# Through it a shell's completion script asks for words.
+COMPLETE_VARIABLE = "_MODELGATES_SPEECH_COMPLETE"
 
 
 class Exit(IntEnum):

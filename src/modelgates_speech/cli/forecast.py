@@ -6,8 +6,6 @@ from typing import Any
 
 from modelgates_speech.cli.output import clock, counted
 
-__all__ = ["forecast", "forecast_in_words"]
-
 # English as most voices read it; other languages and voices differ by a half either way.
 CHARACTERS_PER_SECOND = 15
 

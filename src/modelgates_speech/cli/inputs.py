@@ -8,8 +8,6 @@ from typing import Any, NoReturn, cast
 
 import click
 
-__all__ = ["parse_provider_options", "read_text"]
-
 
 def read_text(text: str | None, file: Path | None) -> str:
     """Return the text to speak, from exactly one of the argument, standard input and a file.

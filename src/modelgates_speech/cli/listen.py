@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from modelgates_speech.cli.exits import CommandError, exit_for, in_words
+from modelgates_speech.cli.output import to_nowhere
 from modelgates_speech.cli.rescue import keep
 from modelgates_speech.errors import ConfigurationError, PlaybackError
 from modelgates_speech.keeping import Keeping, unfit
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from modelgates_speech import AudioStream
     from modelgates_speech.files import AtomicFile
-
-__all__ = ["check_playable", "listen"]
 
 
 def check_playable(response_format: str | None) -> None:
@@ -40,16 +39,8 @@ def listen(
 ) -> None:
     """Play a stream while it arrives, and return when it has been heard.
 
-    Args:
-        stream: What to play.
-        file: What to write as well, which is whole whatever the device does.
-        spare: Where to keep the audio if the device fails and there is no `file`; None where it is
-            kept already.
-        on_progress: Called with the bytes received so far.
-
-    Raises:
-        CommandError: If the device fails; it says where the audio is.
-        ModelGatesError: Otherwise as `AudioStream.save` does.
+    `file` is written as well, whole whatever the device does. Without it the audio is kept near
+    `spare` if the device fails, unless that is None, for it is kept already.
     """
     if file is None and spare is None:
         play_pieces(stream.metadata, stream)
@@ -60,8 +51,7 @@ def listen(
         raise unfit(error, stream.read()) from error
 
     def pieces() -> Iterator[bytes]:
-        for piece in stream:
-            kept.add(piece)
+        for piece in kept.through(stream):
             if on_progress:
                 on_progress(stream.bytes_received)
             yield piece
@@ -89,11 +79,9 @@ def _silent_libraries() -> Generator[None]:
     except OSError:  # it is closed
         yield
         return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        to_nowhere(2)
         yield
     finally:
         os.dup2(shown, 2)
         os.close(shown)
-        os.close(nowhere)

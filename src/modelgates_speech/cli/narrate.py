@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +27,9 @@ from modelgates_speech.cli.options import (
 from modelgates_speech.cli.output import (
     clock,
     counted,
+    deliver,
+    hint,
     is_standard_output,
-    write_audio,
     write_line,
 )
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
@@ -37,11 +38,10 @@ from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from modelgates_speech.jobs import NarrationPlan, NarrationProgress
 
-__all__ = ["command"]
 
 _CHUNK = 64 * 1024
 _STANDARD = Path("-")
@@ -147,7 +147,7 @@ def command(
         }
         with ExitStack() as stack:
             client = stack.enter_context(ModelGates(**settings))
-            stack.enter_context(_hint(pieces))
+            stack.enter_context(hint("finished pieces are kept in", pieces, BaseException))
             file = None
             if output is not None and not to_standard_output:
                 stack.enter_context(rescued(output))
@@ -161,14 +161,7 @@ def command(
             bar = stack.enter_context(_Bar(characters, shown=shown, timed=as_json))
             speech: Any = client.audio.speech
             stream = stack.enter_context(speech.narrate(on_progress=bar, **arguments))
-            if to_standard_output:
-                write_audio(stream, raw=response_format is not None)
-            elif file is not None and not play:
-                stream.write(file, None)
-            else:
-                from modelgates_speech.cli.listen import listen
-
-                listen(stream, file, None)
+            deliver(stream, file, None, play=play, raw=response_format is not None)
     if cache_dir is None:
         cache.clear()
     if not (quiet or to_standard_output):
@@ -204,21 +197,6 @@ def _offset(book: Path, error: UnicodeDecodeError) -> int:
     except UnicodeDecodeError as whole:
         return whole.start
     return error.start
-
-
-@contextmanager
-def _hint(pieces: Path) -> Generator[None]:
-    """Say where the finished pieces are, should the rest not come."""
-    try:
-        yield
-    except BaseException:
-        if pieces.is_dir():
-            click.echo(
-                f"modelgates-speech: finished pieces are kept in {click.format_filename(pieces)}: "
-                "the same command sends only what is missing",
-                err=True,
-            )
-        raise
 
 
 class _Bar(Bar):

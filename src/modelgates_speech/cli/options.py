@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 import math
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,18 +20,6 @@ if TYPE_CHECKING:
 
     from modelgates_speech._binding import Argument
 
-__all__ = [
-    "DRY_RUN",
-    "FORMAT",
-    "FORMATS",
-    "PLAY",
-    "POSITIVE",
-    "PRICE",
-    "api_options",
-    "connection",
-    "request_of",
-    "request_options",
-]
 
 CommandT = TypeVar("CommandT", bound="Callable[..., Any]")
 
@@ -234,8 +221,5 @@ def connection(
 
 def _log_to_standard_error() -> None:
     """Show what the client logs."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(name)s: %(levelname)s: %(message)s"))
-    logger = logging.getLogger("modelgates_speech")
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
+    logging.basicConfig(format="%(name)s: %(levelname)s: %(message)s")
+    logging.getLogger("modelgates_speech").setLevel(logging.DEBUG)

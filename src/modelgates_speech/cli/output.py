@@ -16,14 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from modelgates_speech import AudioStream
-
-__all__ = [
-    "clock",
-    "counted",
-    "is_standard_output",
-    "write_audio",
-    "write_line",
-]
+    from modelgates_speech.files import AtomicFile
 
 
 _STANDARD_OUTPUT = Path("-")
@@ -65,10 +58,45 @@ def write_line(line: str) -> None:
         click.echo(line)
 
 
-def write_audio(
-    stream: AudioStream, *, raw: bool, on_progress: Callable[[int], None] | None = None
+@contextmanager
+def hint(kept: str, folder: Path, *ends: type[BaseException]) -> Generator[None]:
+    """Say how to go on, should a command end like this."""
+    try:
+        yield
+    except ends:
+        if folder.is_dir():
+            click.echo(
+                f"modelgates-speech: {kept} {click.format_filename(folder)}: "
+                "the same command sends only what is missing",
+                err=True,
+            )
+        raise
+
+
+def deliver(
+    stream: AudioStream,
+    file: AtomicFile | None,
+    spare: Path | None,
+    *,
+    play: bool,
+    raw: bool,
+    on_progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Write a stream to standard output as it arrives: a player at the other end waits for it.
+    """Play a stream (see `listen`), write it to its file, or else to standard output."""
+    if play:
+        from modelgates_speech.cli.listen import listen
+
+        listen(stream, file, spare, on_progress)
+    elif file is not None:
+        stream.write(file, on_progress)
+    else:
+        _write_audio(stream, raw=raw, on_progress=on_progress)
+
+
+def _write_audio(
+    stream: AudioStream, *, raw: bool, on_progress: Callable[[int], None] | None
+) -> None:
+    """Write as it arrives: a player at the other end waits for it.
 
     PCM becomes a WAV of unknown length, unless `raw`, for a player cannot tell what it is.
     """
@@ -92,17 +120,17 @@ def _write(chunk: bytes) -> None:
 def _written_or_explained() -> Generator[None]:
     try:
         yield
-    except BrokenPipeError as error:
-        _forget_standard_output()
-        raise click.exceptions.Exit(Exit.CLOSED_OUTPUT) from error
     except OSError as error:
-        _forget_standard_output()
+        # The interpreter flushes it once more on its way out, and would fail again.
+        to_nowhere(sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise click.exceptions.Exit(Exit.CLOSED_OUTPUT) from error
         message = f"cannot write to standard output: {error.strerror}"
         raise CommandError(message, Exit.NOT_WRITTEN) from error
 
 
-def _forget_standard_output() -> None:
-    # The interpreter flushes standard output once more on its way out, and would fail again.
+def to_nowhere(descriptor: int) -> None:
+    """Have what is written there vanish."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, descriptor)
     os.close(nowhere)

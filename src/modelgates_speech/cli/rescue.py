@@ -16,16 +16,10 @@ if TYPE_CHECKING:
 
     from modelgates_speech.errors import HeldAudio
 
-__all__ = ["keep", "rescued"]
-
 
 @contextmanager
 def rescued(output: Path) -> Generator[None]:
-    """Keep the audio that an error holds, and say where it is.
-
-    Args:
-        output: The file that was to be written. Nothing that is there is replaced.
-    """
+    """Keep the audio that an error holds, replacing nothing, and say where it is."""
     try:
         yield
     except (ModelGatesError, KeyboardInterrupt, SystemExit) as error:
@@ -42,11 +36,7 @@ def rescued(output: Path) -> Generator[None]:
 
 
 def keep(held: HeldAudio, output: Path, stem: str) -> Path | None:
-    """Write audio beside `output`, or else among temporary files, under a name that is free.
-
-    Returns:
-        The path; None where nothing can be written.
-    """
+    """Write audio beside `output`, or else among temporary files, if either can be written."""
     suffix = {"pcm": ".wav"}.get(held.format, f".{held.format}")
     if held.format == "pcm" and output.suffix.lower() in {".pcm", ".raw"}:
         suffix = output.suffix

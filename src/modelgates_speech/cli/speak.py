@@ -20,8 +20,8 @@ from modelgates_speech.cli.options import (
     request_of,
     request_options,
 )
-from modelgates_speech.cli.output import clock, is_standard_output, write_audio, write_line
-from modelgates_speech.cli.progress import ProgressBar, bar_is_welcome
+from modelgates_speech.cli.output import clock, deliver, is_standard_output, write_line
+from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
 from modelgates_speech.files import AtomicFile
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from modelgates_speech import AudioStream
-
-__all__ = ["command"]
 
 
 @click.command(epilog=example('modelgates-speech speak "Hello world" -o hello.mp3 --local'))
@@ -86,9 +84,10 @@ def command(
         from modelgates_speech import ModelGates
 
         client = stack.enter_context(ModelGates(**settings))
-        bar = file = None
-        if bar_is_welcome() and not (as_json or quiet):
-            bar = stack.enter_context(ProgressBar())
+        shown = bar_is_welcome() and not (as_json or quiet)
+        bar = Bar(shown=shown, desc="speaking", unit="B", unit_scale=True)
+        stack.enter_context(bar)
+        file = None
         if not to_standard_output:
             stack.enter_context(rescued(output or usual))
             if output is not None:
@@ -96,17 +95,15 @@ def command(
                 # What cannot be written is better found before the speech is paid for than after.
                 file = stack.enter_context(AtomicFile(output))
         stream = stack.enter_context(client.audio.speech.stream(**request))
-        if bar is not None:
-            bar.describe(stream)
-        if to_standard_output:
-            write_audio(stream, raw=response_format is not None, on_progress=bar)
-            return
-        if file is not None and not play:
-            stream.write(file, bar)
-        else:
-            from modelgates_speech.cli.listen import listen
 
-            listen(stream, file, usual, bar)
+        def show(received: int) -> None:
+            seconds = stream.duration
+            bar.show(received, None if seconds is None else f"{seconds:.1f} s of audio")
+
+        raw = response_format is not None
+        deliver(stream, file, usual, play=play, raw=raw, on_progress=show)
+    if to_standard_output:
+        return
     if as_json:
         write_line(json.dumps(_result(stream, output)))
     elif not quiet:

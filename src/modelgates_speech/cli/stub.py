@@ -12,8 +12,6 @@ import click
 
 from modelgates_speech.cli.exits import CommandError, Exit, needs_extra
 
-__all__ = ["command"]
-
 KEY = re.compile(r"[\x21-\x7e]+")
 PROFILE = ("latency", "pace", "failures", "rate_limit", "credits")
 PORT = click.IntRange(0, 65535)

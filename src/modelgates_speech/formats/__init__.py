@@ -28,6 +28,9 @@ _FIRST = {mark[0] for at, mark, _ in _MARKS if at == 0}
 _TEXT = re.compile(
     rb"[\xef\xbb\xbf\s]*(\{\s*[\"}]|\[\s*[\[{\"\]]|<[!?a-z]|(data|event):)", re.IGNORECASE
 )
+# Audio that somebody has put into letters; samples are never all of them, nor of so many kinds.
+_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]{64,}=*\s*")
+_LETTERS = 24
 _MAYBE_TEXT = re.compile(rb"[\xef\xbb\xbf\s]*([{\[<]\s*)?")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _LONGEST_INDENT = 64
@@ -42,11 +45,8 @@ _TAGGED = {"aac", "flac"}
 def format_of(head: bytes, named: str, *, at_end: bool) -> str | None:
     """The format of audio that begins with `head`, or None if more of it has to be seen.
 
-    Args:
-        head: The first bytes.
-        named: The format that the reply names, or that was asked for where it names none. What the
-            bytes show wins; it is ``unknown`` where they lack the mark that such audio has.
-        at_end: Whether there are no more bytes.
+    What the bytes show wins over the format that is `named` or asked for; it is ``unknown`` where
+    they lack the mark that such audio has.
     """
     found = _marked(head, at_end=at_end)
     if found == "" and head[0] == 0xFF:
@@ -104,13 +104,12 @@ def _is_adts(head: bytes, *, at_end: bool) -> str | None:
 def is_text(head: bytes, *, prose: bool, at_end: bool) -> bool | None:
     """Whether audio that begins with `head` is none, but text; None if that cannot be told yet.
 
-    Args:
-        head: The first bytes.
-        prose: Whether any text will do, or only JSON, HTML and the like.
-        at_end: Whether there are no more bytes.
+    With `prose` any text will do, else only JSON, HTML and the like.
     """
     start = head[:_EXCERPT]
     may_be = prose or _TEXT.match(start)
+    if _BASE64.fullmatch(start) and len(set(start)) > _LETTERS:
+        return True
     if len(start) < _LONGEST_INDENT and not at_end and (may_be or _MAYBE_TEXT.fullmatch(start)):
         return None
     return bool(may_be) and not _CONTROL.search(start)

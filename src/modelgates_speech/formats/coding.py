@@ -28,13 +28,28 @@ def codings(header: str) -> list[str]:
     return [name for part in header.split(",") if (name := part.strip().lower()) not in _NONE]
 
 
+def expanded(body: bytes, header: str) -> bytes:
+    """A body, or the start of one, without the codings that a ``Content-Encoding`` names.
+
+    It is given as it is where they cannot be undone: it may say something all the same.
+    """
+    for coding in reversed(codings(header)):
+        expander, pieces = Expander(coding), list[bytes]()
+        try:
+            for piece in expander.feed(body) if coding in CODINGS else ():
+                pieces.append(piece)
+                if expander.exploded:
+                    return body
+        except zlib.error:
+            return body
+        body = b"".join(pieces) or body
+    return body
+
+
 class Expander:
     """Takes the bytes of a compressed body and gives what they expand to.
 
     What was said to be gzip and does not begin like it is given as it is.
-
-    Args:
-        coding: What the body is said to be in.
 
     Attributes:
         compressed: How many bytes it took.
@@ -56,11 +71,7 @@ class Expander:
         return self._plain or (self._decoder is not None and self._decoder.eof)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What `data` expands to, piece by piece: a bomb is known before it fills the memory.
-
-        Raises:
-            zlib.error: If it is damaged.
-        """
+        """What `data` expands to, piece by piece: a bomb is known before it fills the memory."""
         self.compressed += len(data)
         if self._decoder is None and not self._plain:
             self._start += data

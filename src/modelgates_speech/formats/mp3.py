@@ -71,11 +71,7 @@ class Frames:
         self._skip = 0
 
     def feed(self, data: bytes) -> bytes:
-        """Take what arrived and return the whole frames that are ready.
-
-        Args:
-            data: The next bytes; ``b""`` says that this was all.
-        """
+        """Take what arrived, ``b""`` for its end, and return the whole frames that are ready."""
         if not data:
             return self._walk(at_end=True)
         self._buffer += data

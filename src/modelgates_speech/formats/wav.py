@@ -16,13 +16,7 @@ _LONGEST_FORMAT = 1024
 
 
 def header(rate: int, channels: int, size: int | None) -> bytes:
-    """The header of a WAV of 16-bit PCM.
-
-    Args:
-        rate: Samples per second and channel.
-        channels: How many channels.
-        size: Bytes of samples, or None when it is not known yet.
-    """
+    """The header of a WAV of 16-bit PCM; a `size` of None is not known yet."""
     data = _OPEN_END if size is None or size + 36 > _OPEN_END else size
     riff = min(data + 36, _OPEN_END)
     frame = SAMPLE_WIDTH * channels

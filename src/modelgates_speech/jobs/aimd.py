@@ -15,12 +15,6 @@ class Aimd:
     A success raises the limit by one per round of requests. A 429 halves it, once for all the
     requests that were under way together, and nothing is started until the pause is over that
     the server asked for, or that doubles from one second on while nothing succeeds.
-
-    Args:
-        ceiling: The most requests at once, 1 or more.
-
-    Raises:
-        ConfigurationError: If `ceiling` is below 1.
     """
 
     def __init__(self, ceiling: int) -> None:
@@ -59,13 +53,7 @@ class Aimd:
         self._limit = min(float(self.ceiling), self._limit + 1 / self._limit)
 
     def refuse(self, began_in: int, now: float, retry_after: float | None) -> None:
-        """Note that a request was refused for the rate.
-
-        Args:
-            began_in: What `start` returned for it.
-            now: The time, of the clock that `wait` is asked with.
-            retry_after: Seconds that the server asked to wait, or None.
-        """
+        """Note that a request was refused for the rate; `start` said what it `began_in`."""
         self.running -= 1
         if began_in == self._round:
             self._limit = max(1.0, self._limit / 2)

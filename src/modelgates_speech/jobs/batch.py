@@ -5,10 +5,10 @@ One task decides which row is next and when it may start; each row is spoken in 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import time
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -16,7 +16,7 @@ import attrs
 
 import modelgates_speech
 from modelgates_speech.arguments import misuse
-from modelgates_speech.config import GRACE_SECONDS, checked_count
+from modelgates_speech.config import GRACE_SECONDS, checked_count, checked_path
 from modelgates_speech.errors import (
     APIConnectionError,
     APIStatusError,
@@ -28,16 +28,18 @@ from modelgates_speech.errors import (
     RateLimitError,
     SaveError,
 )
-from modelgates_speech.files import AtomicFile, in_thread
+from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs.aimd import Aimd
 from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, file_name, read_rows
 from modelgates_speech.jobs.results import Results, describe
 from modelgates_speech.loops import is_running
 from modelgates_speech.retry import RetryPolicy, checked_policy
+from modelgates_speech.waiting import in_thread
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
     from typing import Protocol, Self
 
     from modelgates_speech.jobs.manifest import Source
@@ -116,9 +118,11 @@ def run_batch(
         advice = "inside one, such as a notebook's, use `await run_batch_async(...)`"
         raise ConfigurationError(f"run_batch() needs an event loop of its own: {advice}")
     make: Callable[[], AsyncClient] = client or modelgates_speech.AsyncModelGates
+    if not callable(make):
+        raise ArgumentError(f"client must be a function that makes one, not {make!r}")
 
     async def run() -> BatchReport:
-        async with make() as made:
+        async with _checked(make()) as made:
             return await run_batch_async(source, out_dir, client=made, **options)
 
     return anyio.run(run)
@@ -174,42 +178,38 @@ async def run_batch_async(
         raise ConfigurationError(f"unknown defaults: {', '.join(sorted(unknown))}")
     rows = read_rows(source, defaults or {})
     if retry := checked_policy(retry):
-        without = retry.statuses - {429}
-        retry = attrs.evolve(retry, statuses=without)  # type: ignore[arg-type] # a converter
-    results = await in_thread(Results, Path(out_dir))
+        retry = attrs.evolve(retry, statuses=retry.statuses - {429})
+    speech = _checked(client).audio.speech
+    results = await in_thread(Results, checked_path(out_dir, "out_dir"))
     limits = (max_errors, max_characters)
-    batch = _Batch(client, rows, results, limiter, limits, retry, on_progress)
-    try:
+    with contextlib.closing(results):
+        batch = _Batch(speech, rows, results, limiter, *limits, retry, on_progress)
         return await batch.run()
-    finally:
-        results.close()
 
 
+def _checked(client: AsyncClient) -> AsyncClient:
+    if hasattr(client.__class__, "__aenter__") and hasattr(client, "audio"):
+        return client
+    raise ArgumentError(f"client must be an AsyncModelGates, not {client!r}")
+
+
+@attrs.define(eq=False)
 class _Batch:
-    def __init__(
-        self,
-        client: AsyncClient,
-        rows: Iterator[Row | BadRow],
-        results: Results,
-        limiter: Aimd,
-        limits: tuple[int | None, int | None],
-        retry: RetryPolicy | None,
-        on_progress: Callable[[BatchReport], None] | None,
-    ) -> None:
-        self._speech = client.audio.speech
-        self._rows = rows
-        self._results = results
-        self._limiter = limiter
-        self._max_errors, self._max_characters = limits
-        self._retry = retry
-        self._on_progress = on_progress
-        self._report = BatchReport()
-        self._put_back: deque[tuple[Row, int]] = deque()
-        self._exhausted = False
-        self._under_way: set[anyio.CancelScope] = set()
-        self._unreached = 0
-        self._broken: Exception | None = None
-        self._changed = anyio.Event()
+    _speech: Any
+    _rows: Iterator[Row | BadRow]
+    _results: Results
+    _limiter: Aimd
+    _max_errors: int | None
+    _max_characters: int | None
+    _retry: RetryPolicy | None
+    _on_progress: Callable[[BatchReport], None] | None
+    _report: BatchReport = attrs.field(factory=BatchReport)
+    _put_back: deque[tuple[Row, int]] = attrs.field(factory=deque[tuple[Row, int]])
+    _exhausted: bool = False
+    _under_way: set[anyio.CancelScope] = attrs.field(factory=set[anyio.CancelScope])
+    _unreached: int = 0
+    _broken: Exception | None = None
+    _changed: anyio.Event = attrs.field(factory=anyio.Event)
 
     async def run(self) -> BatchReport:
         async with anyio.create_task_group() as group:
@@ -262,10 +262,10 @@ class _Batch:
             self._exhausted = True
         elif allowed is not None and self._report.characters + row.characters > allowed:
             self._stop(f"the next row would take more than the {allowed:,} characters allowed")
+            row = None
         else:
             self._report.characters += row.characters
-            return row, 0
-        return None, 0
+        return row, 0
 
     def _next_due(self) -> Row | BadRow | None:
         """The next row to buy, in a thread: a manifest may be slow, and its start long done."""

@@ -18,12 +18,11 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import attrs
 
-from modelgates_speech.config import checked_count
+from modelgates_speech.config import checked_count, checked_path
 from modelgates_speech.errors import ConfigurationError, SaveError
-from modelgates_speech.files import AtomicFile, in_thread
+from modelgates_speech.files import AtomicFile
 from modelgates_speech.forks import survive_forks
 
 if TYPE_CHECKING:
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
 
     from modelgates_speech.audio import Receiver
     from modelgates_speech.call import Call
-    from modelgates_speech.replies import AsyncReply, Reply
+    from modelgates_speech.replies import Reply
+    from modelgates_speech.waiting import Waiting
 
 logger = logging.getLogger("modelgates_speech")
 
@@ -68,7 +68,7 @@ class AudioCache:
         origin: str | None = None,
     ) -> None:
         checked_count(max_bytes, "max_bytes")
-        self.folder = Path(folder)
+        self.folder = checked_path(folder, "folder")
         self.max_bytes = max_bytes
         self.origin = origin
         self._credit = 0
@@ -98,8 +98,8 @@ class AudioCache:
         """Whether there is an entry under `key`; it may still turn out damaged."""
         return os.path.isfile(self._path(key))  # noqa: PTH113 - unlike a Path's, it never raises
 
-    def find(self, key: str) -> Entry | None:
-        """The entry under `key`, open and proven whole, or None."""
+    def find(self, key: str) -> tuple[dict[str, str], BufferedReader] | None:
+        """The headers of the entry under `key`, and its body, proven whole; or None."""
         path = self._path(key)
         try:
             file = path.open("rb")
@@ -183,10 +183,10 @@ def as_cache(cache: str | os.PathLike[str] | AudioCache) -> AudioCache:
     """`cache` itself, or the cache in that folder."""
     if isinstance(cache, AudioCache):
         return cache
-    if not os.fspath(cache):
+    if cache == "":
         raise ConfigurationError("cache_dir is empty: name a folder, or pass None for no cache")
     # One per folder, for it counts what it wrote.
-    return _cache_at(Path(cache).absolute())
+    return _cache_at(checked_path(cache, "cache_dir").absolute())
 
 
 def request_key(call: Call, origin: str) -> str:
@@ -207,37 +207,19 @@ class Entry:
 
     headers: dict[str, str]
     _file: BufferedReader
+    _waiting: Waiting
 
-    def read(self) -> bytes:
+    async def read(self) -> bytes:
         """The next bytes, ``b""`` at the end."""
-        return self._file.read(_CHUNK)
+        return await self._waiting.call(self._file.read, _CHUNK)
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Let the file go. May be called again."""
         self._file.close()
 
     def abandon(self) -> None:
         """Let the file go, when nobody holds this any more."""
-        self.close()
-
-
-class AsyncEntry:
-    """An `Entry` for event loops."""
-
-    def __init__(self, entry: Entry) -> None:
-        self._entry = entry
-
-    async def read(self) -> bytes:
-        """The next bytes, ``b""`` at the end."""
-        return await in_thread(self._entry.read)
-
-    async def aclose(self) -> None:
-        """Let the file go. May be called again."""
-        self._entry.close()
-
-    def abandon(self) -> None:
-        """Let the file go, when nobody holds this any more."""
-        self._entry.close()
+        self._file.close()
 
 
 class Recording:
@@ -290,37 +272,15 @@ class Recording:
 class _Recorded:
     """A reply whose bytes are recorded as they are read, and kept if they prove whole."""
 
-    def __init__(self, reply: Reply, receiver: Receiver, recording: Recording) -> None:
+    def __init__(
+        self, reply: Reply, receiver: Receiver, recording: Recording, waiting: Waiting
+    ) -> None:
         self._reply, self._receiver, self._recording = reply, receiver, recording
-
-    def read(self) -> bytes:
-        data = self._reply.read()
-        self._recording.write(data)
-        return data
-
-    def drain(self, start: bytes) -> bytes:
-        return self._reply.drain(start)
-
-    def close(self) -> None:
-        self._reply.close()
-        if self._receiver.whole:
-            self._recording.keep()
-        self._recording.drop()
-
-    def abandon(self) -> None:
-        self._reply.abandon()
-        self._recording.drop()
-
-
-class _AsyncRecorded:
-    """`_Recorded` for event loops."""
-
-    def __init__(self, reply: AsyncReply, receiver: Receiver, recording: Recording) -> None:
-        self._reply, self._receiver, self._recording = reply, receiver, recording
+        self._waiting = waiting
 
     async def read(self) -> bytes:
         data = await self._reply.read()
-        await in_thread(self._recording.write, data)
+        await self._waiting.call(self._recording.write, data)
         return data
 
     async def drain(self, start: bytes) -> bytes:
@@ -330,9 +290,9 @@ class _AsyncRecorded:
         try:
             await self._reply.aclose()
             if self._receiver.whole:
-                # Shielded: what is whole is kept, by a call that is cancelled as well.
-                with anyio.CancelScope(shield=True):
-                    await in_thread(self._recording.keep)
+                # What is whole is kept, by a call that is cancelled as well.
+                with self._waiting.shielded():
+                    await self._waiting.call(self._recording.keep)
         finally:
             self._recording.drop()
 
@@ -341,37 +301,24 @@ class _AsyncRecorded:
         self._recording.drop()
 
 
-def start_cached(
-    start: Callable[[Call], tuple[Reply, Receiver]],
+async def start_cached(
+    start: Callable[[Call], Awaitable[tuple[Reply, Receiver]]],
     call: Call,
     receive: Callable[[Call, Mapping[str, str]], Receiver],
     base_url: str,
+    waiting: Waiting,
 ) -> tuple[Any, Receiver]:
     """Start `call` from its cache, or else from the network and into the cache."""
     assert call.cache_dir is not None
     cache = as_cache(call.cache_dir)
     key = cache.key_of(call, base_url)
-    if entry := cache.find(key):
+    if found := await waiting.call(cache.find, key):
+        entry = Entry(*found, waiting)
         return entry, receive(call, entry.headers)
-    reply, receiver = start(call)
-    return _Recorded(reply, receiver, cache.record(key, _kept(reply.headers))), receiver
-
-
-async def start_cached_async(
-    start: Callable[[Call], Awaitable[tuple[AsyncReply, Receiver]]],
-    call: Call,
-    receive: Callable[[Call, Mapping[str, str]], Receiver],
-    base_url: str,
-) -> tuple[Any, Receiver]:
-    """Start `call` from its cache, or else from the network and into the cache."""
-    assert call.cache_dir is not None
-    cache = as_cache(call.cache_dir)
-    key = cache.key_of(call, base_url)
-    if entry := await in_thread(cache.find, key):
-        return AsyncEntry(entry), receive(call, entry.headers)
     reply, receiver = await start(call)
     # Not in a thread: cancelled meanwhile, nobody would close the reply.
-    return _AsyncRecorded(reply, receiver, cache.record(key, _kept(reply.headers))), receiver
+    recording = cache.record(key, _kept(reply.headers))
+    return _Recorded(reply, receiver, recording, waiting), receiver
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
@@ -379,10 +326,10 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name != "set-cookie"}
 
 
-def _checked(file: BufferedReader) -> Entry | None:
+def _checked(file: BufferedReader) -> tuple[dict[str, str], BufferedReader] | None:
     preamble = file.read(_PREAMBLE)
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     if preamble != _MAGIC + digest.encode() + b"\n":
         return None
     file.seek(_PREAMBLE)
-    return Entry(json.loads(file.readline(_MAX_HEAD)), file)
+    return json.loads(file.readline(_MAX_HEAD)), file

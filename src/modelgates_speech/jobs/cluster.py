@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 import modelgates_speech
-from modelgates_speech.config import checked_seconds
-from modelgates_speech.errors import ConfigurationError, ModelGatesError, RateLimitError
+from modelgates_speech.config import checked_count, checked_seconds
+from modelgates_speech.errors import ModelGatesError, RateLimitError
 from modelgates_speech.jobs.batch import MAX_REFUSALS
 from modelgates_speech.jobs.manifest import BadRow, Row, as_row, file_name
 from modelgates_speech.retry import RetryPolicy
@@ -105,13 +105,11 @@ def speak(
         ConfigurationError: If a number is out of range; nothing was sent.
     """
     for name, value in (("workers", workers), ("concurrency", concurrency)):
-        if value < 1:
-            raise ConfigurationError(f"{name} must be 1 or more, not {value}")
+        checked_count(value, name)
     if requests_per_second is not None:
         checked_seconds(1 / requests_per_second if requests_per_second else 0, "1/rate")
     if retry is not None:
-        without = retry.statuses - {429}
-        retry = attrs.evolve(retry, statuses=without)  # type: ignore[arg-type] # a converter
+        retry = attrs.evolve(retry, statuses=retry.statuses - {429})
     # On no CPU of its own: it does nothing but tell the time.
     pace = ray.remote(num_cpus=0, max_restarts=-1)(Pace).remote(requests_per_second)
     return dataset.map_batches(

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from modelgates_speech.audio import invalid
 from modelgates_speech.config import DEFAULT_CHANNELS, DEFAULT_RATE
-from modelgates_speech.errors import ConfigurationError, InvalidResponseError
+from modelgates_speech.errors import ConfigurationError
+from modelgates_speech.formats import meter_of
 from modelgates_speech.formats.mp3 import HEADER, FrameHeader, Frames
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples
 
 if TYPE_CHECKING:
     from modelgates_speech.audio import AudioMetadata
+    from modelgates_speech.errors import InvalidResponseError
 
 JOINABLE = ("pcm", "mp3", "wav")
 
 
 def check_joinable(response_format: str) -> None:
-    """Check that pieces in this format can be joined.
-
-    Raises:
-        ConfigurationError: If they cannot.
-    """
+    """Check that pieces in this format can be joined."""
     if response_format not in JOINABLE:
         raise ConfigurationError(
             f"pieces of {response_format!r} cannot be joined: use {' or '.join(JOINABLE)}"
@@ -40,60 +39,38 @@ class Joiner:
         self._current: AudioMetadata | None = None
         self._layout: tuple[int, int] | None = None
         self._frame = b""
-        self._frames = Frames()
-        self._samples = Samples()
+        self._meter: Frames | Samples | None = None
         self._rest = b""
         self._size = 0
 
     def begin(self, metadata: AudioMetadata) -> None:
-        """Start a piece.
-
-        Raises:
-            InvalidResponseError: If it cannot follow the pieces before it.
-        """
+        """Start a piece."""
         if metadata.format not in JOINABLE:
             raise _unfit(metadata, f"{metadata.format}, which cannot be joined")
         first = self._first = self._first or metadata
         layout = (metadata.format == "mp3", metadata.sample_rate, metadata.channels)
         if layout != (first.format == "mp3", first.sample_rate, first.channels):
             raise _unfit(metadata, f"{_words(metadata)}, after pieces of {_words(first)}")
-        self._current, self._frames, self._samples = metadata, Frames(), Samples()
+        self._current, self._meter = metadata, meter_of(metadata.format)
         self._rest, self._size = b"", 0
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes of the piece and return what of them belongs into the whole.
-
-        Raises:
-            InvalidResponseError: If they cannot follow the pieces before.
-        """
+        """Take bytes of the piece and return what of them belongs into the whole."""
         self._size += len(data)
-        match self._metadata.format:
-            case "pcm":
-                return data
-            case "wav":
-                return self._whole(self._samples.feed(data))
+        match self._meter:
+            case Samples() as wav:
+                return self._whole(wav, wav.feed(data))
+            case Frames() as mp3:
+                return self._checked(mp3, mp3.feed(data))
             case _:
-                return self._checked(self._frames.feed(data))
+                return data
 
     def end(self) -> bytes:
-        """End the piece and return what is left of it.
-
-        Raises:
-            InvalidResponseError: If no audio was found in it.
-        """
-        metadata = self._metadata
-        rest = b""
-        if metadata.format == "pcm":
-            seconds = metadata.duration_of(self._size) or 0.0
-        elif metadata.format == "wav":
-            seconds = self._samples.seconds
-        else:
-            rest = self._checked(self._frames.feed(b""))
-            seconds = self._frames.seconds
-        if not seconds and metadata.format != "pcm":
-            what = (
-                "an MP3 without a frame" if metadata.format == "mp3" else "a WAV without a sample"
-            )
+        """End the piece and return what is left of it."""
+        metadata, meter, rest = self._metadata, self._meter, self.feed(b"")
+        seconds = meter.seconds if meter else metadata.duration_of(self._size) or 0.0
+        if meter and not seconds:
+            what = {"mp3": "an MP3 without a frame"}.get(metadata.format, "a WAV without a sample")
             raise _unfit(metadata, f"{what} of audio")
         self.seconds += seconds
         return rest
@@ -104,11 +81,8 @@ class Joiner:
         if metadata.format == "mp3":
             frame, duration = _silent_frame(self._frame)
         else:
-            rate = metadata.sample_rate or DEFAULT_RATE
-            frame, duration = (
-                bytes(SAMPLE_WIDTH * (metadata.channels or DEFAULT_CHANNELS)),
-                1 / rate,
-            )
+            frame = bytes(SAMPLE_WIDTH * (metadata.channels or DEFAULT_CHANNELS))
+            duration = 1 / (metadata.sample_rate or DEFAULT_RATE)
         count = round(seconds / duration)
         self.seconds += count * duration
         return frame * count
@@ -118,19 +92,18 @@ class Joiner:
         assert self._current is not None, "begin comes first"
         return self._current
 
-    def _whole(self, samples: bytes) -> bytes:
+    def _whole(self, wav: Samples, samples: bytes) -> bytes:
         """What is there of whole sample frames; half a one at its end would shift the next WAV."""
-        if samples and not self._samples.plain:
+        if samples and not wav.plain:
             raise _unfit(self._metadata, "a WAV of other samples than 16-bit PCM")
         samples = self._rest + samples
         whole = len(samples) - len(samples) % (SAMPLE_WIDTH * (self._metadata.channels or 1))
         self._rest = samples[whole:]
         return samples[:whole]
 
-    def _checked(self, frames: bytes) -> bytes:
-        header = self._frames.header
-        if frames and header is not None:
-            layout = (header.rate, header.channels)
+    def _checked(self, mp3: Frames, frames: bytes) -> bytes:
+        if frames and mp3.header is not None:
+            layout = (mp3.header.rate, mp3.header.channels)
             self._layout = self._layout or layout
             self._frame = self._frame or frames[:HEADER]
             if layout != self._layout:
@@ -157,8 +130,4 @@ def _words(metadata: AudioMetadata) -> str:
 
 
 def _unfit(metadata: AudioMetadata, what: str) -> InvalidResponseError:
-    return InvalidResponseError(
-        f"the server answered with {what}",
-        content_type=metadata.content_type,
-        request_id=metadata.request_id,
-    )
+    return invalid(metadata, f"the server answered with {what}")

@@ -79,12 +79,9 @@ def strongest(*kinds: Kind) -> Kind:
 
 
 def borders(text: str, at: Collection[Kind], *, whole: bool) -> Iterator[Border]:
-    """The ends of paragraphs in `text`.
+    """The ends of paragraphs in `text`, which is the `whole` of it or what is known so far.
 
-    Args:
-        text: Where to look: from the start of a paragraph, or of a sentence in one.
-        at: The kinds that are asked for. A heading is a paragraph where that alone is.
-        whole: Whether the text ends here, rather than what is known of it.
+    A heading is a paragraph where that alone is asked for.
     """
     found = list(_paragraphs(text, whole=whole)) if at else []
     for index, one in enumerate(found):

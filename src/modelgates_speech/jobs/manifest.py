@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from importlib import import_module
 from io import TextIOWrapper
 from itertools import dropwhile
 from pathlib import Path
@@ -18,7 +17,7 @@ import attrs
 
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.call import prepare
-from modelgates_speech.config import RESULTS
+from modelgates_speech.config import RESULTS, installed
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.jobs.cache import request_key
 
@@ -74,16 +73,7 @@ class BadRow:
 
 
 def read_rows(source: Source, defaults: Mapping[str, Any]) -> Iterator[Row | BadRow]:
-    """The rows of `source`, read as they are taken.
-
-    Args:
-        source: A path (``.jsonl`` or ``.ndjson``, ``.csv``, ``.parquet``), ``-`` for JSONL on
-            standard input, or mappings.
-        defaults: Fields for rows that do not have them.
-
-    Raises:
-        ConfigurationError: If it cannot be read at all.
-    """
+    """The rows of `source`, read as they are taken."""
     return (
         found if isinstance(found, BadRow) else as_row(number, found, defaults)
         for number, found in enumerate(_records(source), start=1)
@@ -151,11 +141,7 @@ def _json_lines(file: BinaryIO, name: str) -> Iterator[Mapping[str, Any] | BadRo
 
 
 def _check_start(name: str, line: bytes) -> None:
-    """Refuse what is no JSONL from its first line on, rather than row by row.
-
-    Raises:
-        ConfigurationError: If it is not.
-    """
+    """Refuse what is no JSONL from its first line on, rather than row by row."""
     if line.startswith(_UTF_16):
         raise ConfigurationError(f"{name} is UTF-16: {_AS_UTF_8}")
     if line.lstrip(b"\xef\xbb\xbf \t").startswith(b"["):
@@ -208,11 +194,7 @@ def _is_blank(line: str) -> bool:
 
 
 def _check_header(path: Path, names: Sequence[str]) -> None:
-    """Refuse a header without an id or a text, and say what is there instead.
-
-    Raises:
-        ConfigurationError: If one is not there, or any is there twice.
-    """
+    """Refuse a header without an id or a text, and say what is there instead."""
     if twice := [name for name in set(names) if names.count(name) > 1]:
         raise ConfigurationError(f"{path}, line 1: two columns are named {twice[0]!r}")
     if {"id", "input"} <= set(names):
@@ -250,14 +232,7 @@ def _read_cell(name: str, value: str) -> Any:
 
 
 def _parquet(path: Path) -> Any:
-    try:
-        # An extra, without types.
-        parquet: Any = import_module("pyarrow.parquet")
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            "Parquet needs pyarrow, which is not installed: "
-            "pip install 'modelgates-speech[parquet]'"
-        ) from error
+    parquet = installed("pyarrow.parquet", "Parquet", "parquet")
     with _opened(path):
         pass
     try:

@@ -6,7 +6,7 @@ What is asked for next, and what of the answers is handed out, is decided here, 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import attrs
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from modelgates_speech.jobs.layout import Kind
-
-ChannelT = TypeVar("ChannelT")
 
 # Pieces asked for beyond the one being delivered, for each request at once: enough to go on
 # while that one is slow, and a bound on the audio that waits in memory.
@@ -77,20 +75,12 @@ class NarrationPlan:
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What is narrated, and how.
-
-    Attributes:
-        pieces: The text in pieces, cut as they are taken.
-        request: What each asks for beside its text.
-        concurrency: How many requests at once.
-        pauses: Seconds of silence before a piece, by what it follows.
-        on_progress: Called after each piece.
-    """
+    """What is narrated, and how."""
 
     pieces: Iterator[Piece]
     request: dict[str, Any]
     concurrency: int
-    pauses: dict[Kind, float]
+    pauses: dict[Kind, float]  # seconds before a piece, by what it follows
     on_progress: Callable[[NarrationProgress], None] | None
 
     @property
@@ -148,28 +138,28 @@ def settings_of(
 
 
 @attrs.frozen
-class Job(Generic[ChannelT]):
+class Job:
     """A piece that was asked for, and the channel that its audio comes through.
 
     Through it come the `AudioMetadata`, bytes, and None at the end; or an exception.
     """
 
     piece: Piece
-    items: ChannelT
+    items: Any
 
 
-class Line(Generic[ChannelT]):
+class Line:
     """The pieces in the order of the text: which are due, and what of them is handed out."""
 
-    def __init__(self, settings: Settings, channel: Callable[[], ChannelT]) -> None:
-        self.pending: deque[Job[ChannelT]] = deque()
+    def __init__(self, settings: Settings, channel: Callable[[], Any]) -> None:
+        self.pending: deque[Job] = deque()
         self._settings = settings
         self._channel = channel
         self._joiner = Joiner()
         self._done = 0
         self._begins = 0.0
 
-    def due(self) -> Iterator[Job[ChannelT]]:
+    def due(self) -> Iterator[Job]:
         """The jobs to be started now."""
         while len(self.pending) < READ_AHEAD * self._settings.concurrency:
             spoken = (piece for piece in self._settings.pieces if not piece.silent)
@@ -181,11 +171,7 @@ class Line(Generic[ChannelT]):
             yield job
 
     def take(self, item: object) -> bytes:
-        """Take what came through the first job's channel, and return what is to hand out.
-
-        Raises:
-            ModelGatesError: If its request failed, or its audio does not fit what came before.
-        """
+        """Take what came through the first job's channel, and return what is to hand out."""
         piece = self.pending[0].piece
         try:
             match item:

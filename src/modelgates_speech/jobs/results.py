@@ -25,7 +25,7 @@ from modelgates_speech.files import AtomicFile
 from modelgates_speech.forks import survive_forks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
 logger = logging.getLogger("modelgates_speech")
@@ -42,13 +42,6 @@ class Results:
 
     What is known of earlier runs is in a temporary database of SQLite, so that a million rows
     take no memory: kept are the results whose file agrees in size and SHA-256.
-
-    Args:
-        folder: The batch's folder; made if need be.
-
-    Raises:
-        ConfigurationError: If another process holds it, or its ``results.jsonl`` is not a batch's.
-        SaveError: If it cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -60,28 +53,16 @@ class Results:
         self._known = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._known.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
-            "CREATE TABLE known (name TEXT PRIMARY KEY, key TEXT, path TEXT, bytes INTEGER,"
-            " sha256 TEXT, at INTEGER, seen INTEGER DEFAULT 0) WITHOUT ROWID; BEGIN;"
+            "CREATE TABLE known (name TEXT PRIMARY KEY, key TEXT, at INTEGER,"
+            " seen INTEGER DEFAULT 0) WITHOUT ROWID; BEGIN;"
         )
-        try:
+        with contextlib.ExitStack() as undo, _writing(self.path):
+            undo.callback(self._known.close)
             folder.mkdir(parents=True, exist_ok=True)
-            self._holder = _held(folder / ".lock")
-            try:
-                self._tidy()
-                self._file = self.path.open("ab", buffering=0)
-            except BaseException:
-                self._holder.close()
-                raise
-        except OSError as error:
-            self._known.close()
-            raise SaveError(
-                f"could not write {error.filename or self.path}: {error.strerror}",
-                path=self.path,
-                errno=error.errno,
-            ) from error
-        except BaseException:
-            self._known.close()
-            raise
+            self._holder = undo.enter_context(_held(folder / ".lock"))
+            self._tidy()
+            self._file = self.path.open("ab", buffering=0)
+            undo.pop_all()
         survive_forks(self)
 
     def after_fork(self) -> None:
@@ -91,10 +72,6 @@ class Results:
 
     def claim(self, name: str, key: str) -> Claim:
         """Say what is known of a row, and note that it came.
-
-        Args:
-            name: The stem of its file.
-            key: Of its request.
 
         Returns:
             ``done`` if its result stands, ``twice`` if the manifest had its id before (ids are
@@ -118,28 +95,17 @@ class Results:
             return "new"
 
     def add(self, result: Mapping[str, Any]) -> None:
-        """Append a line.
-
-        Raises:
-            SaveError: If the disk is full or fails.
-        """
+        """Append a line."""
         line = json.dumps(result, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
-        with self._lock:
-            try:
-                written = self._file.write(line)
-                if written != len(line):
-                    # The rest of a torn line would spoil the next one: the next run drops it.
-                    self._file.write(b"\n")
-                    raise OSError(28, "the disk is full")
-                if time.monotonic() - self._synced > SYNC_SECONDS:
-                    os.fsync(self._file.fileno())
-                    self._synced = time.monotonic()
-            except OSError as error:
-                raise SaveError(
-                    f"could not write {self.path}: {error.strerror}",
-                    path=self.path,
-                    errno=error.errno,
-                ) from error
+        with self._lock, _writing(self.path):
+            written = self._file.write(line)
+            if written != len(line):
+                # The rest of a torn line would spoil the next one: the next run drops it.
+                self._file.write(b"\n")
+                raise OSError(errno.ENOSPC, "the disk is full")
+            if time.monotonic() - self._synced > SYNC_SECONDS:
+                os.fsync(self._file.fileno())
+                self._synced = time.monotonic()
 
     def close(self) -> None:
         """Sync and let go of the folder."""
@@ -180,6 +146,18 @@ class Results:
             file.commit()
 
 
+@contextlib.contextmanager
+def _writing(path: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SaveError(
+            f"could not write {error.filename or path}: {error.strerror}",
+            path=path,
+            errno=error.errno,
+        ) from error
+
+
 def describe(path: Path) -> dict[str, Any]:
     """Size and SHA-256 of a file, as a result has them."""
     with path.open("rb") as file:
@@ -199,12 +177,7 @@ def _agrees(folder: Path, result: Mapping[str, Any]) -> bool:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The lines with their offsets; one that a killed process left torn counts as empty.
-
-    Raises:
-        ConfigurationError: If a line is none that a batch has written, whole or torn: it would
-            not outlive the batch.
-    """
+    """The lines with their offsets; one that a killed process left torn counts as empty."""
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -218,7 +191,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 foreign = not _OURS.startswith(line.strip(b"\0 \r\n")[: len(_OURS)])
             else:
                 foreign = not isinstance(found, dict) or not {"name", "status"} <= found.keys()
-            if foreign:
+            if foreign:  # it would not outlive the batch
                 raise ConfigurationError(
                     f"{path}, line {number}: not the result of a batch: move the file elsewhere, "
                     "or choose another folder"

@@ -6,7 +6,6 @@ by what follows its start alone, so that a run that resumes asks for the same pi
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterable
 from itertools import chain, repeat
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from modelgates_speech.config import MAX_CHARS, checked_count
+from modelgates_speech.config import MAX_CHARS, checked_count, installed
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.jobs.layout import Kind, borders, strongest
 
@@ -188,13 +187,5 @@ def _sentence_ends(window: str, language: str, segment: Segment) -> list[int]:
 
 
 def _load() -> _Tools:
-    try:
-        # The one has no types; what is relied on is said here.
-        segment: Segment = importlib.import_module("sentencex").segment
-        graphemes: re.Pattern[str] = importlib.import_module("regex").compile(r"\X")
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"long texts need {error.name}, which is not installed: "
-            "pip install 'modelgates-speech[jobs]'"
-        ) from error
-    return _Tools(segment, graphemes)
+    sentencex, regex = (installed(name, "a long text", "jobs") for name in ("sentencex", "regex"))
+    return _Tools(sentencex.segment, regex.compile(r"\X"))

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
@@ -23,41 +23,88 @@ if TYPE_CHECKING:
 
     from modelgates_speech.audio import Receiver
 
-    Open = Callable[[dict[str, Any]], AudioStream]
-    OpenAsync = Callable[[dict[str, Any]], AsyncAudioStream]
-
-T = TypeVar("T")
+StreamT = TypeVar("StreamT", AudioStream, AsyncAudioStream)
 
 
-def narrate(stream: Open, arguments: dict[str, Any]) -> AudioStream:
+def narrate(
+    kind: type[StreamT], stream: Callable[[dict[str, Any]], StreamT], arguments: dict[str, Any]
+) -> StreamT:
     """The narration of a text, each piece of which `stream` speaks."""
     settings = settings_of(**arguments)
-    return AudioStream(lambda: _Narration(stream, settings).open())
-
-
-def narrate_async(stream: OpenAsync, arguments: dict[str, Any]) -> AsyncAudioStream:
-    """The narration of a text, each piece of which `stream` speaks."""
-    settings = settings_of(**arguments)
-    return AsyncAudioStream(lambda: _AsyncNarration(stream, settings).open())
-
-
-def _nothing_to_say() -> ConfigurationError:
-    return ConfigurationError("there is nothing to say: input is empty or blank")
+    narration = _BlockingNarration if kind is AudioStream else _YieldingNarration
+    return kind(lambda: narration(stream, settings).open())
 
 
 class _Narration:
-    """The sync narration: the stream's reply, fed by threads."""
+    """What is read in the place of a reply: the pieces, one after another."""
 
-    def __init__(self, stream: Open, settings: Settings) -> None:
+    def __init__(self, stream: Any, settings: Settings, channel: Callable[[], Any]) -> None:
         self._stream = stream
         self._settings = settings
-        self._line = Line(settings, SimpleQueue[object])
-        self._work: SimpleQueue[Job[SimpleQueue[object]] | None] = SimpleQueue()
-        self._threads = 0
-        self._halted = False
-        self._closed = False
+        self._line = Line(settings, channel)
+        self._work: Any = channel()
+        self._halted = self._closed = False
         # Seconds for what is under way when this ends early; None for as long as it takes.
         self._patience: float | None = GRACE_SECONDS
+
+    async def open(self) -> tuple[Any, Receiver]:
+        try:
+            self._start_due()
+            if not self._line.pending:
+                raise ConfigurationError("there is nothing to say: input is empty or blank")
+            return self, self._line.receiver(await self._first())
+        except BaseException as error:
+            self._fail(error)
+            await self.aclose()
+            raise
+
+    async def read(self) -> bytes:
+        try:
+            while self._line.pending:
+                if data := self._line.take(await self._first()):
+                    return data
+                self._start_due()
+        except BaseException as error:
+            self._fail(error)
+            raise
+        # Here already, for a stream that is read to its end need not be closed.
+        await self.aclose()
+        return b""
+
+    def _fail(self, error: BaseException) -> None:
+        self._halted = True
+        if isinstance(error, Exception):
+            self._patience = None
+
+    def _start_due(self) -> None:
+        for job in self._line.due():
+            self._start(job)
+
+    def _start(self, job: Job) -> None:
+        self._work.put(job)
+
+    async def _wait_for_what_is_paid(self) -> None:
+        """Let the pieces under way end and be kept, of which no other is started."""
+        while self._settings.keeps and self._line.pending and not self._closed:
+            if isinstance(await self._first(), BaseException | None):
+                self._line.pending.popleft()
+
+    async def _first(self) -> object:
+        """What comes next of the first piece that is not at its end."""
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        """End the workers, once what is under way is kept."""
+        raise NotImplementedError
+
+
+class _BlockingNarration(_Narration):
+    """Fed by threads."""
+
+    def __init__(self, stream: Any, settings: Settings) -> None:
+        super().__init__(stream, settings, SimpleQueue)
+        self._threads = 0
+        self._until: float | None = None
         survive_forks(self)
 
     def after_fork(self) -> None:
@@ -66,34 +113,16 @@ class _Narration:
         for job in self._line.pending:
             job.items.put(ConfigurationError("this stream is its parent's: make another call"))
 
-    def open(self) -> tuple[Any, Receiver]:
-        try:
-            self._start_due()
-            if not self._line.pending:
-                raise _nothing_to_say()
-            return self, self._line.receiver(self._line.pending[0].items.get())
-        except BaseException as error:
-            self._fail(error)
-            self.close()
-            raise
+    async def _first(self) -> object:
+        left = None if self._until is None else max(0.0, self._until - time.monotonic())
+        return self._line.pending[0].items.get(timeout=left)
 
-    def read(self) -> bytes:
-        try:
-            while self._line.pending:
-                if data := self._line.take(self._line.pending[0].items.get()):
-                    return data
-                self._start_due()
-        except BaseException as error:
-            self._fail(error)
-            raise
-        # Here already, for a stream that is read to its end need not be closed.
-        self.close()
-        return b""
-
-    def close(self) -> None:
+    async def aclose(self) -> None:
         self._halted = True
+        self._until = None if self._patience is None else time.monotonic() + self._patience
         try:
-            self._wait_for_what_is_paid()
+            with contextlib.suppress(Empty):
+                await self._wait_for_what_is_paid()
         finally:
             self.abandon()
 
@@ -103,20 +132,12 @@ class _Narration:
         for _ in range(self._threads):
             self._work.put(None)
 
-    def _fail(self, error: BaseException) -> None:
-        self._halted = True
-        if isinstance(error, Exception):
-            self._patience = None
-
-    def _start_due(self) -> None:
-        for job in self._line.due():
-            self._work.put(job)
-            if self._threads < self._settings.concurrency:
-                self._threads += 1
-                # A daemon: a request that nobody waits for any more must not delay the exit.
-                threading.Thread(
-                    target=self._work_off, name="modelgates-narrate", daemon=True
-                ).start()
+    def _start(self, job: Job) -> None:
+        super()._start(job)
+        if self._threads < self._settings.concurrency:
+            self._threads += 1
+            # A daemon: a request that nobody waits for any more must not delay the exit.
+            threading.Thread(target=self._work_off, name="modelgates-narrate", daemon=True).start()
 
     def _work_off(self) -> None:
         while job := self._work.get():
@@ -128,7 +149,7 @@ class _Narration:
                 self._halted = True
                 job.items.put(error)
 
-    def _speak(self, job: Job[SimpleQueue[object]]) -> None:
+    def _speak(self, job: Job) -> None:
         with self._stream({**self._settings.request, "input": job.piece.text}) as stream:
             job.items.put(stream.metadata)
             for data in stream:
@@ -136,60 +157,27 @@ class _Narration:
                 if self._closed:
                     return
 
-    def _wait_for_what_is_paid(self) -> None:
-        """Let the pieces under way end and be kept, of which no other is started."""
-        until = None if self._patience is None else time.monotonic() + self._patience
-        with contextlib.suppress(Empty):
-            while self._settings.keeps and self._line.pending and not self._closed:
-                left = None if until is None else max(0.0, until - time.monotonic())
-                item = self._line.pending[0].items.get(timeout=left)
-                if isinstance(item, BaseException | None):
-                    self._line.pending.popleft()
 
-
-class _AsyncNarration:
-    """The async narration: the stream's reply, fed by workers in a task of their own.
+class _YieldingNarration(_Narration):
+    """Fed by workers in a task of their own.
 
     The task belongs to the event loop and not to whoever reads: no cancel scope or task group of
     ours stays open across a return to the caller, so any task may read, under any scope.
     """
 
-    def __init__(self, stream: OpenAsync, settings: Settings) -> None:
-        self._stream = stream
-        self._settings = settings
-        self._line = Line(settings, _Channel[object])
-        self._work: _Channel[Job[_Channel[object]]] = _Channel()
+    def __init__(self, stream: Any, settings: Settings) -> None:
+        super().__init__(stream, settings, _Channel)
         self._scope = anyio.CancelScope()
         # Set while the workers are at work: one that was cancelled before it began never is.
         self._over: anyio.Event | None = None
-        self._halted = False
-        self._patience: float | None = GRACE_SECONDS
         self._later = later()
 
     async def open(self) -> tuple[Any, Receiver]:
-        self._start_due()
-        if not self._line.pending:
-            raise _nothing_to_say()
         self._later(self._work_off_all)
-        try:
-            return self, self._line.receiver(await self._line.pending[0].items.get())
-        except BaseException as error:
-            self._fail(error)
-            await self.aclose()
-            raise
+        return await super().open()
 
-    async def read(self) -> bytes:
-        try:
-            while self._line.pending:
-                if data := self._line.take(await self._line.pending[0].items.get()):
-                    return data
-                self._start_due()
-        except BaseException as error:
-            self._fail(error)
-            raise
-        # Here already, for a stream that is read to its end need not be closed.
-        await self.aclose()
-        return b""
+    async def _first(self) -> object:
+        return await self._line.pending[0].items.get()
 
     async def aclose(self) -> None:
         self._halted = True
@@ -205,15 +193,6 @@ class _AsyncNarration:
         """End the workers, when nobody holds the stream any more."""
         self._halted, self._patience = True, 0
         self._later(self.aclose)
-
-    def _fail(self, error: BaseException) -> None:
-        self._halted = True
-        if isinstance(error, Exception):
-            self._patience = None
-
-    def _start_due(self) -> None:
-        for job in self._line.due():
-            self._work.put(job)
 
     async def _work_off_all(self) -> None:
         self._over = anyio.Event()
@@ -239,32 +218,25 @@ class _AsyncNarration:
                 self._halted = True
                 job.items.put(error)
 
-    async def _speak(self, job: Job[_Channel[object]]) -> None:
+    async def _speak(self, job: Job) -> None:
         async with self._stream({**self._settings.request, "input": job.piece.text}) as stream:
             job.items.put(stream.metadata)
             async for data in stream:
                 job.items.put(data)
 
-    async def _wait_for_what_is_paid(self) -> None:
-        """See `_Narration._wait_for_what_is_paid`."""
-        while self._settings.keeps and self._line.pending:
-            item = await self._line.pending[0].items.get()
-            if isinstance(item, BaseException | None):
-                self._line.pending.popleft()
 
-
-class _Channel(Generic[T]):
+class _Channel:
     """A queue between tasks, of which nothing need be closed."""
 
     def __init__(self) -> None:
-        self._items: deque[T] = deque()
+        self._items: deque[Any] = deque()
         self._news = anyio.Event()
 
-    def put(self, item: T) -> None:
+    def put(self, item: Any) -> None:
         self._items.append(item)
         self._news.set()
 
-    async def get(self) -> T:
+    async def get(self) -> Any:
         while not self._items:
             if self._news.is_set():
                 self._news = anyio.Event()

@@ -1,0 +1,140 @@
+"""How a call waits: all that the sync and the async client do not share.
+
+What either does is written once, as coroutines. Those of the sync client never wait for an event
+loop, for they block their thread instead, so that one step is all they take.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+T = TypeVar("T")
+
+
+class Blocking:
+    """Waits in its thread."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long."""
+        time.sleep(seconds)  # noqa: ASYNC251 - no event loop runs this
+
+    async def call(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call what works on a file."""
+        return function(*arguments)
+
+    async def ask(self, engine: Any, request: Any) -> Any:
+        """Have an engine send a request, and wait for the head of the reply."""
+        return engine.handle_request(request)
+
+    def pieces(self, stream: Any) -> Any:
+        """The body of a reply, piece by piece."""
+        return filter(None, stream)
+
+    async def next(self, pieces: Any) -> bytes:
+        """Its next piece, ``b""`` at its end."""
+        piece: bytes = next(pieces, b"")
+        return piece
+
+    async def close(self, thing: Any) -> None:
+        """Close an engine or what comes of it, if it can be closed."""
+        if close := getattr(thing, "close", None):
+            close()
+
+    def within(self, _seconds: float) -> AbstractContextManager[object]:
+        """A step that ends after so long; here its socket sees to that."""
+        return nullcontext()
+
+    def shielded(self) -> AbstractContextManager[object]:
+        """A step that is done even in a call that is cancelled; here none is."""
+        return nullcontext()
+
+
+class Yielding:
+    """Lets the event loop go on; each as `Blocking` has it."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long."""
+        await anyio.sleep(seconds)
+
+    async def call(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call it in a thread."""
+        return await in_thread(function, *arguments)
+
+    async def ask(self, engine: Any, request: Any) -> Any:
+        """Have an engine send a request, and wait for the head of the reply."""
+        return await engine.handle_async_request(request)
+
+    def pieces(self, stream: Any) -> Any:
+        """The body of a reply, piece by piece."""
+        return aiter(stream)
+
+    async def next(self, pieces: Any) -> bytes:
+        """Its next piece, ``b""`` at its end."""
+        # A loop that ends closes its generators: what they gave was not all.
+        if getattr(pieces, "ag_frame", self) is None:
+            raise RuntimeError("its event loop has ended")
+        piece: bytes
+        async for piece in pieces:
+            if piece:
+                return piece
+        return b""
+
+    async def close(self, thing: Any) -> None:
+        """Close an engine or what comes of it, if it can be closed."""
+        if close := getattr(thing, "aclose", None):
+            await close()
+
+    def within(self, seconds: float) -> AbstractContextManager[object]:
+        """A step that is cancelled after so long."""
+        return nullcontext() if seconds == math.inf else anyio.fail_after(seconds)
+
+    def shielded(self) -> AbstractContextManager[object]:
+        """A step that is not cancelled with its call."""
+        return anyio.CancelScope(shield=True)
+
+
+Waiting: TypeAlias = Blocking | Yielding
+
+
+def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine gives that is `Blocking`."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise AssertionError("it waits for an event loop")
+
+
+async def in_thread(function: Callable[..., T], *arguments: object) -> T:
+    """Call `function` in a thread, and wait for its end even when cancelled.
+
+    To be cancelled by asyncio itself would otherwise leave the thread at work on a file that is
+    being dropped.
+    """
+    # Here, for the sync client has no need of it.
+    from anyio import to_thread
+
+    results: list[T] = []
+    failures: list[Exception] = []
+
+    async def run() -> None:
+        try:
+            results.append(await to_thread.run_sync(function, *arguments))
+        except Exception as error:  # noqa: BLE001 - raised below, where no group wraps it
+            failures.append(error)
+
+    # A task group does not end before its tasks, nor these before their threads.
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+    for failure in failures:
+        raise failure
+    return results[0]
