@@ -303,11 +303,11 @@ def base_url(document: dict[str, Any], otherwise: str | None = None) -> str:
     return otherwise
 
 
-def server_urls(document: dict[str, Any]) -> list[str]:
-    """Give the absolute URLs of our operation's servers, without slashes at the end."""
+def server_urls(document: dict[str, Any], path: str = PATH, method: str = METHOD) -> list[str]:
+    """Give the absolute URLs of an operation's servers, without slashes at the end."""
     found: list[str] = []
-    item = document["paths"].get(PATH, {})
-    for level in (item.get(METHOD, {}), item, document):
+    item = document["paths"].get(path, {})
+    for level in (item.get(method, {}), item, document):
         servers: list[dict[str, Any]] = level.get("servers") or []
         for server in servers:
             url = str(server["url"])

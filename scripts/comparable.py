@@ -8,7 +8,7 @@ from typing import Any
 from scripts.binding import resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import is_bearer
-from scripts.references import METHODS, follow
+from scripts.references import METHODS, follow, parts
 from scripts.simpler import simplify
 from scripts.terms import bodies, is_key, operations
 
@@ -26,7 +26,7 @@ def comparable(document: dict[str, Any]) -> dict[str, Any]:
     for item in document["paths"].values():
         for level in (item, *(item[method] for method in METHODS if method in item)):
             level.pop("servers", None)
-    _modernize(document, document)
+    _modernize(document)
     for body in bodies(document):
         body["content"] = {
             ";".join(part.strip() for part in kind.split(";")[:1]): media
@@ -54,8 +54,8 @@ def _leave_out_the_key(document: dict[str, Any]) -> None:
                 level["parameters"] = [p for p in level["parameters"] if not is_key(document, p)]
 
 
-def _modernize(node: Any, document: dict[str, Any]) -> None:
-    if is_mapping(node):
+def _modernize(document: dict[str, Any]) -> None:
+    for _, node in parts(document):
         if node.get("nullable") is True and isinstance(node.get("type"), str):
             node["type"] = [node["type"], "null"]
             del node["nullable"]
@@ -66,35 +66,30 @@ def _modernize(node: Any, document: dict[str, Any]) -> None:
                 _allow_null(node, key, document)
             if is_list(node.get(key)):
                 _widen(node, key)
-        if node.get("format") in {"float", "double"}:
+        if node.get("format") in ("float", "double"):
             # In JSON a number is a number.
             del node["format"]
-        for value in node.values():
-            _modernize(value, document)
-    elif is_list(node):
-        for value in node:
-            _modernize(value, document)
 
 
 def _merge_parts(node: dict[str, Any], document: dict[str, Any]) -> None:
     """Write `allOf` of objects as the one object that it means."""
-    parts: list[dict[str, Any]] = []
+    joined: list[dict[str, Any]] = []
     waiting = list(node["allOf"])
     while waiting:
         part = waiting.pop(0)
-        if len(parts) > 100 or not is_mapping(part):
+        if len(joined) > 100 or not is_mapping(part):
             return
         if "$ref" in part:
             part = {**follow(document, part["$ref"]), **{k: part[k] for k in part if k != "$ref"}}
         waiting = [*part.get("allOf", []), *waiting]
-        parts.append({key: value for key, value in part.items() if key != "allOf"})
-    if any({"anyOf", "oneOf", "not", "if"} & part.keys() for part in parts):
+        joined.append({key: value for key, value in part.items() if key != "allOf"})
+    if any({"anyOf", "oneOf", "not", "if"} & part.keys() for part in joined):
         return
     del node["allOf"]
     properties: dict[str, Any] = {}
     required: list[str] = []
     own = dict(node)
-    for part in (*parts, own):
+    for part in (*joined, own):
         node |= deepcopy(part)
         properties |= deepcopy(part.get("properties", {}))
         required += [name for name in part.get("required", []) if name not in required]

@@ -6,7 +6,7 @@ import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scripts.binding import METHOD, PATH
+from scripts.binding import METHOD, PATH, resolve, server_urls
 from scripts.document import is_list, is_mapping
 from scripts.references import METHODS, follow, parts
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scripts.references import Place
 
 
+BINARY = {"type": "string", "format": "binary"}
 # A parameter of a path as frameworks write it, with its kind.
 _CONVERTED = re.compile(r"\{(\w+):\w+\}")
 
@@ -48,13 +49,18 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
         elif is_mapping(target := follow(document, str(item.get("$ref", "")))) and "$ref" in item:
             rest = {key: value for key, value in item.items() if key != "$ref"}
             paths[path] = {**deepcopy(target), **rest}
+        elif "?" in path:
+            del paths[path]
+            yield Mend(("paths", path), "left out, for no path has a query in it")
     for path in [path for path in paths if _CONVERTED.search(path)]:
         paths[_CONVERTED.sub(r"{\1}", path)] = paths.pop(path)
         yield Mend(("paths", path), "its parameters have kinds, which OpenAPI says elsewhere")
     yield from _move_prefix(document)
+    yield from _answer_with_bytes(document)
     yield from _name_once(document)
     yield from _drop_what_is_wrong_and_unused(document)
     yield from _add_bearer(document)
+    yield from _tell_of_servers(document)
     for _, node in parts(document):
         if is_list(node.get("parameters")):
             node["parameters"] = [p for p in node["parameters"] if not _is_ignored(document, p)]
@@ -82,6 +88,22 @@ def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
         if str(node.get("$ref")).startswith(start):
             node["$ref"] = f"#/paths/{node['$ref'].removeprefix(start)}"
     document.setdefault("servers", [{"url": prefix}])
+
+
+def _answer_with_bytes(document: dict[str, Any]) -> Iterator[Mend]:
+    """Take JSON of any kind, which frameworks write where they know nothing, as bytes."""
+    operation = document["paths"].get(PATH, {}).get(METHOD, {})
+    responses = operation.get("responses", {})
+    for status, response in responses.items():
+        content = resolve(document, response).get("content", {})
+        untold = [kind for kind in content if "json" in kind and not content[kind].get("schema")]
+        if str(status).startswith("2") and untold and untold == [*content]:
+            responses[status] = {
+                **resolve(document, response),
+                "content": {"application/octet-stream": {"schema": dict(BINARY)}},
+            }
+            what = "JSON of which nothing is said, as frameworks write where they know nothing"
+            yield Mend(("paths", PATH, METHOD, "responses", status), f"{what}: taken as audio")
 
 
 def _name_once(document: dict[str, Any]) -> Iterator[Mend]:
@@ -116,6 +138,16 @@ def _drop_what_is_wrong_and_unused(document: dict[str, Any]) -> Iterator[Mend]:
                 if reference and follow(document, str(reference)) is None:
                     del named[name]
                     yield Mend((*place, key, name), "points at nothing, so left aside")
+
+
+def _tell_of_servers(document: dict[str, Any]) -> Iterator[Mend]:
+    """Say which operations are at another server, for a client speaks to one."""
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            urls = server_urls(document, path, method)
+            if method in item and urls and urls[:1] != server_urls(document)[:1]:
+                what = f"it is at {urls[0]}, which takes a client with that base_url"
+                yield Mend(("paths", path, method), what)
 
 
 def _add_bearer(document: dict[str, Any]) -> Iterator[Mend]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
@@ -113,14 +114,29 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
         node["type"] = _WORDS[kind.lower()]
         yield f"the type {kind!r} means {node['type']!r}"
         kind = node["type"]
-    if "default" in node and isinstance(kind, str) and kind in _TYPES:
-        given = node["default"]
-        fits = isinstance(given, _TYPES[kind]) and (
-            kind == "boolean" or not isinstance(given, bool)
-        )
-        if not fits and not (given is None and node.get("nullable")):
-            del node["default"]
-            yield f"the default {given!r} is not of type {kind}"
+    if isinstance(kind, str) and kind in _TYPES:
+        yield from _mend_values(node, kind)
+
+
+def _mend_values(node: dict[str, Any], kind: str) -> Iterator[str]:
+    """Drop values that are not of the type, and write numbers as the texts that they stand for."""
+    if "default" in node and not _fits(node["default"], kind, node):
+        yield f"the default {node.pop('default')!r} is not of type {kind}"
+    values = node.get("enum")
+    if not is_list(values) or all(_fits(value, kind, node) for value in values):
+        return
+    if kind == "string":
+        values = [json.dumps(v) if isinstance(v, int | float) else v for v in values]
+    node["enum"] = [value for value in values if _fits(value, kind, node)]
+    if not node["enum"]:
+        del node["enum"]
+    yield f"`enum` has values that are not of type {kind}"
+
+
+def _fits(value: Any, kind: str, node: dict[str, Any]) -> bool:
+    if value is None and node.get("nullable"):
+        return True
+    return isinstance(value, _TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
 
 
 def _mend_pattern(node: dict[str, Any]) -> Iterator[str]:

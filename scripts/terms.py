@@ -16,6 +16,7 @@ from openapi_python_client.strings import PythonIdentifier, get_content_type, pa
 
 from scripts.binding import METHOD, PATH
 from scripts.document import is_list, is_mapping
+from scripts.layout import BINARY
 from scripts.references import METHODS, follow, parts
 from scripts.simpler import bare, simplify, write_plainly
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 # What the generator reads of a document.
 _ROOTS = {"openapi", "info", "servers", "paths", "components", "security"}
-_BINARY = {"type": "string", "format": "binary"}
 _TEXT = {"type": "string"}
 _STRUCTURED = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -121,7 +121,7 @@ class Terms:
                 media["schema"] = _TEXT
             else:
                 # Whatever the schema says of them, bytes are handed over as they are.
-                media["schema"] = _BINARY
+                media["schema"] = BINARY
                 self._config.content_type_overrides[media_type] = "application/octet-stream"
 
     def _tell_operations_apart(self) -> None:

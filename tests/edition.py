@@ -179,7 +179,7 @@ class Edition:
     def demanded(self, place):
         """Give the required parameters at a place, `header` or `query`, but for the key."""
         return {
-            name: _as_text(self.sample(parameter.get("schema", {})))
+            name: _as_text(parameter, self.sample(_described(parameter)))
             for (where, name), parameter in self.parameters.items()
             if where == place and parameter.get("required") and name.lower() not in _IGNORED
         }
@@ -189,6 +189,18 @@ class Edition:
         """The headers that a request needs beside the key, the cookies among them."""
         cookies = [f"{name}={value}" for name, value in self.demanded("cookie").items()]
         return self.demanded("header") | ({"Cookie": "; ".join(cookies)} if cookies else {})
+
+    def is_elsewhere(self, path, method):
+        """Whether an operation is at another server than ours, or changes to another protocol."""
+        item = self.resolved(self.document["paths"][path])
+        operation = item[method.lower()]
+        statuses = [status for status in map(str, operation["responses"]) if status[0] in "123"]
+        ours, theirs = self._server(self.item, self.speech), self._server(item, operation)
+        return ours != theirs or bool(statuses and all(status[0] == "1" for status in statuses))
+
+    def _server(self, *levels):
+        servers = (level.get("servers") for level in (*levels[::-1], self.document))
+        return next((found[0] for found in servers if found), None)
 
     @property
     def key_headers(self):
@@ -316,8 +328,20 @@ def _smallest(strategy, allowed):
         return hypothesis.find(strategy, allowed, settings=quiet)
 
 
-def _as_text(value):
-    return value if isinstance(value, str) else json.dumps(value)
+def _described(parameter):
+    media = next(iter(parameter.get("content", {}).values()), parameter)
+    return media.get("schema", {})
+
+
+def _as_text(parameter, value):
+    """Write the value of a parameter as it is sent."""
+    if "content" in parameter or not isinstance(value, str | list | dict):
+        return json.dumps(value)
+    if isinstance(value, str):
+        return value
+    parts = value if isinstance(value, list) else [part for pair in value.items() for part in pair]
+    separator = {"pipeDelimited": "|", "spaceDelimited": " "}.get(parameter.get("style"), ",")
+    return separator.join(_as_text({}, part) for part in parts)
 
 
 def _is_text(media_type):

@@ -136,10 +136,37 @@ def judged() -> dict[str, Any]:
             structured = {kind: m for kind, m in body.get("content", {}).items() if "json" in kind}
             if structured:
                 body["content"] = structured
+            for kind, media in body.get("content", {}).items():
+                if "form" in kind and SETTINGS.stub:
+                    media["schema"] = _of_texts(media.get("schema", {}))
     return asking_once(made)
 
 
+def _of_texts(schema: Any) -> Any:
+    """The same form, its fields texts: the judge fails over files that may be something else."""
+    properties, required = edition().merged(schema)
+    texts = {name: {"type": "string"} for name in {*properties, *required}}
+    return {"type": "object", "properties": texts, "required": required}
+
+
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+
+
+@functools.cache
+def required_anywhere() -> set[str]:
+    """The names that some part of the document requires, be it of another part's object."""
+
+    names: set[str] = set()
+    waiting: list[Any] = [document()]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            required = part.get("required")
+            names |= {*required} if isinstance(required, list) else set()
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    return names
 
 
 def narrowed(part: Any, breadth: int | None = SETTINGS.breadth) -> Any:
@@ -153,9 +180,11 @@ def narrowed(part: Any, breadth: int | None = SETTINGS.breadth) -> Any:
         return part
     part = {name: narrowed(each, breadth) for name, each in part.items()}
     properties = part.get("properties")
-    if breadth is not None and isinstance(properties, dict):
-        wanted = [*dict.fromkeys([*part.get("required", []), *properties])][:breadth]
-        part["properties"] = {name: properties[name] for name in properties if name in wanted}
+    if isinstance(properties, dict):
+        wanted = required_anywhere() | {*list(properties)[:breadth]}
+        # Of an object that has a property of `true`, the judge explores nothing.
+        known = {name: {} if value is True else value for name, value in properties.items()}
+        part["properties"] = {name: known[name] for name in known if name in wanted}
     return part
 
 
@@ -222,7 +251,11 @@ def in_process() -> InProcess:
 
 
 def operations(of: OpenApiSchema) -> dict[str, Any]:
-    return {found.ok().label: found.ok() for found in of.get_all_operations()}
+    """The operations that the server has and that answer a request, by their labels."""
+    every = [found.ok() for found in of.get_all_operations()]
+    return {
+        each.label: each for each in every if not edition().is_elsewhere(each.path, each.method)
+    }
 
 
 def name_documented_answers() -> None:

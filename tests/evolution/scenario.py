@@ -198,5 +198,8 @@ def operations():
 
 @pytest.mark.parametrize("operation", list(operations()))
 def test_any_other_operation_is_usable_at_once(client, stub, operation):
+    asked = operation._get_kwargs()
+    if EDITION.is_elsewhere(asked["url"], asked["method"]):
+        pytest.skip("it is at another server, or speaks another protocol")
     client.call(operation)
-    assert stub.requests[-1].path.endswith(operation._get_kwargs()["url"])
+    assert stub.requests[-1].path.endswith(asked["url"])

@@ -180,6 +180,44 @@ def test_a_key_in_a_header_of_its_own_is_asked_for_and_redacted(changed, operati
         assert "the-key" not in str(stub.requests)
 
 
+BARS = {"style": "pipeDelimited", "explode": False}
+PARAMETERS = {
+    "a list in a header": (
+        {"in": "header", "schema": {"type": "array", "items": {"type": "integer"}, "minItems": 2}},
+        [{"headers": {"p": "1,2"}}],
+        [{"headers": {"p": "1"}}, {"headers": {"p": "1,two"}}],
+    ),
+    "a list by bars": (
+        {"in": "query", "schema": {"type": "array", "items": {"type": "integer"}}} | BARS,
+        [{"params": {"p": "1|2"}}],
+        [{"params": {"p": "1|two"}}],
+    ),
+    "JSON in the query": (
+        {"in": "query", "content": {"application/json": {"schema": {"required": ["a"]}}}},
+        [{"params": {"p": '{"a": 1}'}}],
+        [{"params": {"p": "{}"}}],
+    ),
+    "an object in a cookie": (
+        {"in": "cookie", "schema": {"type": "object", "additionalProperties": {"enum": [1]}}},
+        [{"headers": {"Cookie": "p=a,1"}}, {"headers": {"Cookie": "p="}}],
+        [{"headers": {"Cookie": "p=a,2"}}],
+    ),
+    "an object in the query": (
+        {"in": "query", "schema": {"type": "object", "properties": {"a": {"enum": [1]}}}},
+        [{"params": {"p[a]": "1"}}, {"params": {"a": "1"}}],
+        [{"params": {"p[a]": "2"}}, {"params": {"a": "2"}}],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters_of_several_values_are_read_as_documents_write_them(changed, operation, name):
+    parameter, good, bad = PARAMETERS[name]
+    operation["parameters"] = [{"name": "p", **parameter}]
+    assert [call(changed, **each).status_code for each in good] == [200] * len(good)
+    assert [call(changed, **each).status_code for each in bad] == [400] * len(bad)
+
+
 def test_parameters_are_checked(changed, operation):
     operation["parameters"] += [
         {"name": "X-Team", "in": "header", "required": True, "schema": {"enum": ["a", "b"]}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,7 +91,7 @@ def create_app(
         paths.setdefault(operation.path, {})[operation.method] = operation
     app = Starlette(
         routes=[
-            *(Route(path, _Path(service, operations)) for path, operations in paths.items()),
+            *(Route(path, _Path(service, paths[path])) for path in sorted(paths, key=_narrowness)),
             Route("/", functools.partial(_root, service.document)),
             *routes(stub, service.document),
             Route("/{elsewhere:path}", _Path(service, {})),
@@ -110,6 +111,11 @@ def create_app(
     app.router.redirect_slashes = False
     app.state.stub = stub
     return app
+
+
+def _narrowness(path: str) -> str:
+    """What sorts paths so that the one with a name in it comes before the one with any."""
+    return re.sub(r"\{[^}]*\}", "\U0010ffff", path) + "\U0010ffff"
 
 
 # A page on any port of this machine, or from a file.

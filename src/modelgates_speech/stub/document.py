@@ -63,9 +63,9 @@ class Operation:
 
     @property
     def success(self) -> tuple[int, Mapping[str, Json]]:
-        """The first documented success: its status and media types."""
+        """The first documented success, or redirection: its status and media types."""
         for status, content in sorted(self.responses.items()):
-            if status.startswith("2"):
+            if status[0] in "23":
                 return int(status.replace("X", "0")), content
         return 200, self.responses.get("DEFAULT", {})
 
@@ -136,7 +136,7 @@ class Document:
             defaults={
                 name: part["default"]
                 for schema in _schemas(body).values()
-                for name, value in self._properties(schema).items()
+                for name, value in self.properties(schema).items()
                 for part in reversed(self._parts(value, *_JOINED))
                 if "default" in part
             },
@@ -199,7 +199,8 @@ class Document:
         inner = (each for key in keys for each in known.get(key, []))
         return [known, *(part for each in inner for part in self._parts(each, *keys))]
 
-    def _properties(self, schema: Json) -> dict[str, Mapping[str, Json]]:
+    def properties(self, schema: Json) -> dict[str, Mapping[str, Json]]:
+        """Give what an object may hold, by name, be it said by parts of its schema."""
         found = [fields(part.get("properties")) for part in self._parts(schema, *_JOINED)]
         return {
             name: fields(self._resolve(value)) for part in found for name, value in part.items()
@@ -209,7 +210,7 @@ class Document:
         """Give the schemas of what the JSON of a request may hold, and what it must hold."""
         schema = _json(operation.bodies)
         required = (part.get("required", []) for part in self._parts(schema, "allOf"))
-        return self._properties(schema), {name for names in required for name in names}
+        return self.properties(schema), {name for names in required for name in names}
 
     def headers(self, operation: Operation | None, status: int) -> dict[str, str]:
         """Make the headers that the response of a status must have."""
@@ -306,7 +307,10 @@ _LISTING = ("detail", "errors")
 # How schemas are made of others.
 _JOINED = ("allOf", "anyOf", "oneOf")
 # One of them fits most formats.
-_TEXTS = ("https://example.com/", "2026-01-01", "2026-01-01T00:00:00Z", "a@example.com")
+_TEXTS = (
+    *("https://example.com/", "2026-01-01", "2026-01-01T00:00:00Z", "a@example.com"),
+    *("0c6ff3a4-1f5b-4cc1-9f67-64b9a3a1d1c4", "127.0.0.1", "::1"),
+)
 
 
 def load(

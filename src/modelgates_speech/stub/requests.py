@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from modelgates_speech.stub.document import Document, Operation, RefusedError
+from modelgates_speech.stub.schemas import Json, fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from modelgates_speech.stub.schemas import Json
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # Stricter clients send a token of fewer characters; keys of real APIs have others.
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
@@ -141,35 +140,76 @@ def _check_parameters(
     """Check query, headers and cookies."""
     for parameter in operation.parameters:
         what = f"{parameter['in']} {parameter['name']}"
-        values = _values(parameter, headers, query)
-        if not values:
+        media = next(iter(fields(parameter.get("content")).values()), parameter)
+        schema = media.get("schema", True)
+        pairs = _pairs(parameter, headers, query)
+        readings = [*_readings(parameter, pairs, document.properties(schema))]
+        if not readings:
             if parameter.get("required"):
                 raise RefusedError(400, f"The {what} is missing")
             continue
-        schema = parameter.get("schema", True)
-        problems = [document.problem(schema, value) for value in _readings(values)]
+        problems = [document.problem(schema, value) for value in readings]
         if all(problems):
             message = problems[0][0] if problems[0] else ""
             raise RefusedError(400, f"Invalid {what}: {message}")
 
 
-def _values(parameter: Mapping[str, Json], headers: Mapping[str, str], query: str) -> list[str]:
+def _pairs(
+    parameter: Mapping[str, Json], headers: Mapping[str, str], query: str
+) -> list[tuple[str, str]]:
+    """What comes where a parameter may be, by name."""
+    name = parameter["name"]
     match parameter["in"]:
         case "query":
-            pairs = parse_qsl(query, keep_blank_values=True)
+            return parse_qsl(query, keep_blank_values=True)
         case "header":
-            value = headers.get(parameter["name"].lower())
-            return [] if value is None else [value]
+            value = headers.get(name.lower())
+            return [] if value is None else [(name, value)]
         case _:
             crumbs = (crumb.partition("=") for crumb in headers.get("cookie", "").split(";"))
-            pairs = [(name.strip(), value) for name, _, value in crumbs]
-    return [value for name, value in pairs if name == parameter["name"]]
+            return [(crumb.strip(), value) for crumb, _, value in crumbs]
 
 
-def _readings(values: Sequence[str]) -> list[Json]:
+_SEPARATORS = {"pipeDelimited": "|", "spaceDelimited": " "}
+
+
+def _readings(
+    parameter: Mapping[str, Json],
+    pairs: Sequence[tuple[str, str]],
+    known: Mapping[str, Mapping[str, Json]],
+) -> Iterator[Json]:
     """Every value that the text may stand for: a parameter carries no type of its own."""
-    listed = [part for value in values for part in value.split(",")]
-    return [values[0], _scalar(values[0]), listed, [_scalar(part) for part in listed], [*values]]
+    name = parameter["name"]
+    values = [value for key, value in pairs if key == name]
+    if values and "content" in parameter:
+        yield _scalar(values[0])
+        return
+    if values == [""]:
+        yield from ([], {})
+    if values:
+        separator = _SEPARATORS.get(parameter.get("style", ""), ",")
+        listed = [part for value in values for part in value.split(separator)]
+        yield from (values[0], _scalar(values[0]), listed, [_scalar(part) for part in listed])
+        yield [*values]
+        yield from _objects(zip(listed[::2], listed[1::2], strict=False), known)
+        yield from _objects((part.split("=", 1) for part in listed if "=" in part), known)
+    # The properties of an object may come as parameters of their own.
+    own = [(key.removeprefix(f"{name}[").removesuffix("]"), value) for key, value in pairs]
+    parts = [pair for pair, (key, _) in zip(own, pairs, strict=True) if key.startswith(f"{name}[")]
+    if not values and parameter["in"] == "query":
+        yield from _objects(parts or (pair for pair in pairs if pair[0] in known), known)
+
+
+def _objects(
+    pairs: Iterable[Sequence[str]], known: Mapping[str, Mapping[str, Json]]
+) -> Iterator[Json]:
+    """The object that these are the properties of, those that may be text left as they are."""
+    made = {
+        name: value if known.get(name, {}).get("type") == "string" else _scalar(value)
+        for name, value in pairs
+    }
+    if made:
+        yield made
 
 
 def _scalar(text: str) -> Json:
