@@ -1,6 +1,7 @@
 """Mistakes of a program are told in our words, and before anything is sent."""
 
 import copy
+import errno
 import gc
 import os
 import pickle
@@ -150,8 +151,9 @@ def test_a_file_that_is_write_protected_is_refused_before_anything_is_paid_for(
     path.write_bytes(b"mine")
     # Some who run this may write everything.
     monkeypatch.setattr(os, "access", lambda file, mode: (file, mode) != (path, os.W_OK))
-    with pytest.raises(SaveError, match=r"a\.wav: it is write-protected"):
+    with pytest.raises(SaveError, match=r"a\.wav: it is write-protected;") as refused:
         AtomicFile(path)
+    assert refused.value.errno == errno.EPERM
     with client() as speaker, pytest.raises(SaveError, match="write-protected"):
         speaker.audio.speech.save(path, **SAVED)
     assert path.read_bytes() == b"mine"
