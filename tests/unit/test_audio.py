@@ -195,7 +195,7 @@ def test_pcm_that_ends_inside_a_frame_is_incomplete_and_kept():
     receiver = Receiver(PCM, "pcm")
     receiver.feed(b"12345")
     assert receiver.take() == b"1234"
-    with pytest.raises(IncompleteAudioError, match="middle of a sample") as caught:
+    with pytest.raises(IncompleteAudioError, match="after 5 bytes: .*middle of a sample") as caught:
         receiver.feed(b"")
     assert caught.value.bytes_received == 5
     assert caught.value.partial.content == b"5"
@@ -208,6 +208,17 @@ def test_a_body_shorter_than_announced_is_incomplete_whatever_the_transport_thin
         receiver.feed(b"")
     assert (caught.value.bytes_received, caught.value.expected) == (6, 10)
     assert caught.value.partial.content == b"123456"
+    assert receiver.finished
+    assert not receiver.whole
+
+
+def test_what_was_not_taken_is_left_once():
+    receiver = Receiver(PCM, "pcm")
+    receiver.feed(b"12345")
+    assert receiver.leftover() == b"12345"
+    assert receiver.leftover() == receiver.take() == b""
+    receiver.feed(b"67")
+    assert receiver.leftover() == b"67"
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
@@ -233,8 +244,9 @@ def test_a_compressed_body_that_is_cut_or_damaged_is_incomplete(damage):
 
 def test_a_decompression_bomb_is_recognized_before_it_fills_the_memory():
     receiver = Receiver({**OPAQUE, "content-encoding": "gzip"}, "pcm")
-    with pytest.raises(InvalidResponseError, match="expand"):
+    with pytest.raises(InvalidResponseError, match="expand") as caught:
         receiver.feed(gzip.compress(bytes(64 * 1024 * 1024)))
+    assert caught.value.body == b""
     assert receiver.bytes_received < 17 * 1024 * 1024
 
 

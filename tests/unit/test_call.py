@@ -5,10 +5,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from modelgates_speech import ConfigurationError, InvalidResponseError, ModelGates
+from modelgates_speech import ConfigurationError, InvalidResponseError, ModelGates, _binding
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.call import prepare
-from tests.edition import HELLO
+from tests.edition import BODY, HELLO
 from tests.faults.server import FaultServer
 from tests.faults.table import reply
 
@@ -122,6 +122,13 @@ def test_an_answer_that_the_generated_parser_chokes_on_says_so(server):
     assert caught.value.request_id == "r-1"
 
 
+def test_an_answer_without_a_type_that_it_chokes_on_has_none(server):
+    server.acts = (reply(kind=""),)
+    with pytest.raises(InvalidResponseError) as caught:
+        call(server, operation(lambda: {"method": "get", "url": "/x"}))
+    assert caught.value.content_type is None
+
+
 def test_the_generated_parser_is_given_the_answer_as_it_came(server):
     seen = {}
 
@@ -138,6 +145,16 @@ def test_a_value_that_the_generated_model_refuses_is_for_the_server_to_judge():
     newer = {argument["name"]: {"newer": True} for argument in ARGUMENTS.values()}
     sent = prepare(**HELLO | {"extra_body": newer}).kwargs["json"]
     assert sent == newer
+
+
+def test_so_is_a_request_that_it_refuses_as_a_whole(monkeypatch):
+    class Strict(_binding.SpeechRequest):
+        @classmethod
+        def from_dict(cls, src_dict):
+            raise ValueError("the document does not know this")
+
+    monkeypatch.setattr(_binding, "SpeechRequest", Strict)
+    assert prepare(**HELLO).kwargs["json"] == BODY
 
 
 @pytest.mark.parametrize("name", [name for name in ARGUMENTS if ARGUMENTS[name]["required"]])

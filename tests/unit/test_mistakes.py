@@ -10,6 +10,7 @@ import traceback
 import pytest
 
 from modelgates_speech import Audio, ConfigurationError, ModelGates, RetryPolicy, SaveError
+from modelgates_speech.config import KeySource, Secret
 from modelgates_speech.files import AtomicFile
 from tests.edition import HELLO, SAVED, SPEAKER, needs_pcm, needs_text
 
@@ -85,6 +86,13 @@ def test_a_key_of_the_wrong_type_is_in_no_frame():
     ours = [frame for frame in walked.stack if "modelgates_speech" in frame.filename]
     assert ours
     assert "canary" not in repr([frame.locals for frame in ours])
+
+
+@pytest.mark.parametrize("key", [Secret("mg-key"), KeySource("mg-key")], ids=repr)
+def test_a_key_shows_that_there_is_one_and_stays_in_its_process(key):
+    assert repr(key) == f"{type(key).__name__}(...)"
+    with pytest.raises(TypeError, match="^an API key is not pickled: give it .* by itself$"):
+        pickle.dumps(key)
 
 
 def test_a_variable_of_white_space_is_one_that_is_not_set(monkeypatch):
