@@ -1,10 +1,11 @@
-"""A device that plays in real time, into memory: what it was given is what would be heard."""
+"""A device that plays into memory, eight times as fast as it says: what it was given is heard."""
 
 import threading
 
 import miniaudio
 
 DEVICE = miniaudio.PlaybackDevice
+FASTER = 8
 
 
 class Ears(DEVICE):
@@ -13,8 +14,14 @@ class Ears(DEVICE):
     heard = bytearray()
     came = threading.Event()
 
-    def __init__(self, **options):
-        super().__init__(backends=[miniaudio.Backend.NULL], **options)
+    def __init__(self, *, sample_rate, buffersize_msec, **options):
+        super().__init__(
+            backends=[miniaudio.Backend.NULL],
+            sample_rate=sample_rate * FASTER,
+            buffersize_msec=buffersize_msec // FASTER,
+            **options,
+        )
+        self.sample_rate = sample_rate
         self.backend = "Ears"
 
     def start(self, generator):

@@ -103,7 +103,12 @@ class Call:
             ConfigurationError: If its body cannot be written as JSON, or its URL is not one.
         """
         kwargs = dict(self.kwargs)
-        method, url = kwargs.pop("method"), base_url + kwargs.pop("url")
+        method, path = kwargs.pop("method"), kwargs.pop("url")
+        if path.count("/") > 1 and base_url.endswith(path):
+            raise ConfigurationError(
+                f"base_url {base_url!r} ends with {path}, which each call adds: leave it out"
+            )
+        url = base_url + path
         headers = {"host": urlsplit(base_url).netloc, "user-agent": USER_AGENT}
         for given in (kwargs.pop("headers", {}), client_headers, self.headers):
             headers |= {name.lower(): value for name, value in given.items()}
@@ -151,7 +156,21 @@ def encode_json(payload: object) -> bytes:
             "character: read the text with the right encoding"
         ) from None
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"the request cannot be written as JSON: {error}") from error
+        raise ConfigurationError(
+            f"{_culprit(payload)} cannot be written as JSON: {error}"
+        ) from error
+
+
+def _culprit(payload: object) -> str:
+    """Which argument it is that JSON cannot express."""
+    if not isinstance(payload, dict):
+        return "the request"
+    for name, value in cast("Mapping[str, Any]", payload).items():
+        try:
+            _JSON.encode(value)
+        except (TypeError, ValueError, RecursionError):
+            return str(name)
+    return "the request"
 
 
 def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,14 +183,18 @@ def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dic
         ConfigurationError: If it is not an operation, or does not take such arguments.
     """
     name = getattr(operation, "__name__", repr(operation))
+    if not hasattr(operation, "_get_kwargs"):
+        raise ConfigurationError(
+            f"{name} is not an operation: pass a module of modelgates_api.api, such as "
+            f"{_binding.speech_operation.__name__}"
+        )
     try:
         absent = _required(operation) - arguments.keys()
         kwargs: dict[str, Any] = operation._get_kwargs(  # noqa: SLF001
             **dict.fromkeys(absent, _NOT_GIVEN), **arguments
         )
     except Exception as error:
-        wanted = getattr(operation, "_get_kwargs", None)
-        reason = (callable(wanted) and misuse(wanted, 0, arguments)) or repr(error)
+        reason = misuse(operation._get_kwargs, 0, arguments) or repr(error)  # noqa: SLF001
         raise ConfigurationError(f"{name} cannot be called like this: {reason}") from error
     for part in {"headers", "params", "cookies"} & kwargs.keys():
         kwargs[part] = {key: v for key, v in kwargs[part].items() if v is not _NOT_GIVEN}

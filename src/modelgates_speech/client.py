@@ -84,10 +84,10 @@ class ModelGates(Base["httpx.BaseTransport"]):
         call = Call(operation=operation, kwargs=operation_kwargs(operation, arguments))
         reply, _ = self._run(call, lambda _: None)
         try:
-            body = reply.scrub(b"".join(iter(reply.read, b"")))
+            body = b"".join(iter(reply.read, b""))
         finally:
             reply.close()
-        return parse(operation, reply, body)
+        return parse(operation, reply, reply.text(body))
 
     def close(self) -> None:
         """Close the connections. May be called again; calls made later are refused."""
@@ -178,13 +178,13 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
         """Make the call of any generated operation; see `ModelGates.call`."""
         call = Call(operation=operation, kwargs=operation_kwargs(operation, arguments))
         reply, _ = await self._run(call, lambda _: None)
-        body = b""
+        body = bytearray()
         try:
             while data := await reply.read():
                 body += data
         finally:
             await reply.aclose()
-        return parse(operation, reply, reply.scrub(body))
+        return parse(operation, reply, reply.text(bytes(body)))
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; those of ended loops are closed already.

@@ -133,7 +133,14 @@ class Timeout:
 
 def as_timeout(value: float | Timeout) -> Timeout:
     """`value` itself, or `value` seconds for each phase."""
-    return value if isinstance(value, Timeout) else Timeout(value, value, value, value)
+    if isinstance(value, Timeout):
+        return value
+    if not isinstance(value, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(
+            f"timeout must be a number of seconds, or a Timeout such as Timeout(read=30), "
+            f"not {value!r}"
+        )
+    return Timeout(value, value, value, value)
 
 
 def checked_deadline(value: float | None) -> float | None:

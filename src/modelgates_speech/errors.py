@@ -148,7 +148,7 @@ class APIStatusError(ModelGatesError):
         self.body = body
 
     def __str__(self) -> str:
-        wait = f"; it asks to wait {self.retry_after:g} s" if self.retry_after else ""
+        wait = f"; it asks to wait {self.retry_after:,.10g} s" if self.retry_after else ""
         request = f" (request {self.request_id})" if self.request_id else ""
         advice = f"; {self.advice}" if self.advice else ""
         return f"HTTP {self.status}: {self.message}{wait}{request}{advice}"

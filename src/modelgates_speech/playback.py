@@ -65,11 +65,11 @@ def play(audio: Audio | AudioStream) -> None:
             was taken off the stream, which can be read on.
         ModelGatesError: What the stream itself raises, once all that came before has been heard.
     """
+    _check_kind("play", audio, AudioStream)
     check_device()
     if isinstance(audio, Audio):
         play_pieces(audio, [audio.content])
         return
-    _check_kind("play", audio, AudioStream)
     audio.__enter__()
     with _kept(audio.metadata) as keep:
         play_pieces(audio.metadata, map(keep, audio))
@@ -77,11 +77,11 @@ def play(audio: Audio | AudioStream) -> None:
 
 async def aplay(audio: Audio | AsyncAudioStream) -> None:
     """Play audio on the default device, without holding up the event loop; see `play`."""
+    _check_kind("aplay", audio, AsyncAudioStream)
     await in_thread(check_device)
     if isinstance(audio, Audio):
         await in_thread(play_pieces, audio, [audio.content], from_thread.check_cancelled)
         return
-    _check_kind("aplay", audio, AsyncAudioStream)
     await audio.__aenter__()
 
     def pulled() -> Iterator[bytes]:
@@ -94,7 +94,7 @@ async def aplay(audio: Audio | AsyncAudioStream) -> None:
 
 
 def _check_kind(name: str, audio: object, wanted: type) -> None:
-    if not isinstance(audio, wanted):
+    if not isinstance(audio, Audio | wanted):
         raise ArgumentError(
             f"{name}() takes an Audio or an {wanted.__name__}, not {type(audio).__name__}"
         )

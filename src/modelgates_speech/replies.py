@@ -17,6 +17,7 @@ import anyio
 
 from modelgates_speech.config import EXCERPT_SECONDS, MAX_CONNECTIONS, MAX_EXCERPT
 from modelgates_speech.errors import APIConnectionError, APITimeoutError, ModelGatesError
+from modelgates_speech.formats.coding import expanded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -114,18 +115,23 @@ class Border:
                 phase=phase,
                 request_sent=sent,
             )
-        untrusted = any(
-            isinstance(cause, ssl.SSLCertVerificationError) for cause in self._chain(error)
-        )
+        causes = [*self._chain(error)]
+        untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
+        plain = any(getattr(cause, "reason", "") == "WRONG_VERSION_NUMBER" for cause in causes)
         if untrusted:
             advice = "; set SSL_CERT_FILE if its certificate is signed by an authority of your own"
+        elif plain:
+            advice = "; it answers without TLS: check the scheme and the port of base_url"
+        elif not sent:
+            advice = "; check base_url, the network and the proxy variables"
         else:
-            advice = "" if sent else "; check base_url, the network and the proxy variables"
+            foreign = str(error).startswith(("illegal request line", "illegal status line"))
+            advice = "; it does not speak HTTP/1.1: check the port of base_url" if foreign else ""
         what = f"the connection to {self.where} broke" if sent else f"no connection to {self.where}"
         return APIConnectionError(
             f"{what}: {str(error) or type(error).__name__}{advice}",
             request_sent=sent,
-            transient=not untrusted,
+            transient=not (untrusted or plain),
         )
 
 
@@ -202,7 +208,15 @@ class _ReplyHead:
             return not (heard.endswith(_LAST_CHUNK) or _LAST_CHUNK.endswith(heard))
         return bool(heard != self._last and not heard.endswith(b"\r\n\r\n" + self._last))
 
-    def scrub(self, data: bytes) -> bytes:
+    def text(self, body: bytes) -> bytes:
+        """A body that is no audio as it was before it was compressed, free of the key."""
+        return self._scrub(expanded(body, self.headers.get("content-encoding", "")))
+
+    def _excerpted(self, body: bytes, start: bytes) -> bytes:
+        # A start comes from the audio's receiver, which has expanded it.
+        return self._scrub(body) if start else self.text(body)[:MAX_EXCERPT]
+
+    def _scrub(self, data: bytes) -> bytes:
         """`data` without the key, unless it is no text: a short key may well be part of audio."""
         return data if _NO_TEXT.search(data, 0, 1024) else self._border.secret.scrub(data)
 
@@ -211,7 +225,7 @@ class _ReplyHead:
         if not self._at_start:
             return data
         self._at_start = False
-        return self.scrub(data)
+        return self._scrub(data)
 
 
 class Reply(_ReplyHead):
@@ -241,7 +255,7 @@ class Reply(_ReplyHead):
         with contextlib.suppress(APIConnectionError), contextlib.closing(self):
             while excerpt.wants_more() and (data := self.read()):
                 excerpt.add(data)
-        return self.scrub(excerpt.content())
+        return self._excerpted(excerpt.content(), start)
 
     def close(self) -> None:
         """Give the connection back. May be called again."""
@@ -293,7 +307,7 @@ class AsyncReply(_ReplyHead):
             with contextlib.suppress(APIConnectionError):
                 while excerpt.wants_more() and (data := await self.read()):
                     excerpt.add(data)
-        return self.scrub(excerpt.content())
+        return self._excerpted(excerpt.content(), start)
 
     async def aclose(self) -> None:
         """Give the connection back. May be called again."""

@@ -26,7 +26,7 @@ from modelgates_speech.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
     from datetime import datetime
     from typing import Protocol
 
@@ -35,6 +35,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger("modelgates_speech")
 
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2,8},? .*\d{2}:\d{2}:\d{2}")
+
+
+def _statuses(value: Iterable[int]) -> frozenset[int]:
+    try:
+        return frozenset(value)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"RetryPolicy.statuses must be statuses such as {{429, 503}}, not {value!r}"
+        ) from error
 
 
 @attrs.frozen(kw_only=True)
@@ -60,7 +69,7 @@ class RetryPolicy:
     """
 
     max_retries: int = 2
-    statuses: frozenset[int] = attrs.field(default=frozenset({429, 502, 503}), converter=frozenset)
+    statuses: frozenset[int] = attrs.field(default=frozenset({429, 502, 503}), converter=_statuses)
     connect_errors: bool = True
     read_timeouts: bool = False
     initial_delay: float = 0.5
@@ -68,6 +77,10 @@ class RetryPolicy:
     max_retry_after: float = 60.0
 
     def __attrs_post_init__(self) -> None:
+        if type(self.max_retries) is not int:
+            raise ConfigurationError(
+                f"RetryPolicy.max_retries must be a whole number, not {self.max_retries!r}"
+            )
         for name in ("max_retries", "initial_delay", "max_delay", "max_retry_after"):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):

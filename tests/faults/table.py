@@ -4,6 +4,7 @@ The matrix plays each of them against every client and call; the page "What happ
 written from the same table.
 """
 
+import base64
 import gzip
 import json
 import zlib
@@ -527,6 +528,7 @@ def _not_audio(name, acts, says, **fields):
 
 
 _JSON = b'{"error": {"code": 402, "message": "No credits."}}'
+_LETTERS = base64.b64encode(AUDIO)
 _HTML = b"<!DOCTYPE html>\n<title>Sign in</title>"
 
 
@@ -566,6 +568,7 @@ NOT_AUDIO = [
         content_type="text/html; charset=utf-8",
     ),
     _not_audio("HTML under no particular type", (reply(body=_HTML),), "text under", body=_HTML),
+    _not_audio("audio in letters", (reply(body=_LETTERS),), "text under", body=_LETTERS),
     _not_audio("an empty body", (reply(body=b""),), "an empty body", body=b""),
     _not_audio("an empty chunked body", (CHUNKED, chunk(b"")), "an empty body", body=b""),
     _not_audio("an unknown coding", (reply(Content_Encoding="br"),), "coding 'br'", body=AUDIO),

@@ -1,6 +1,8 @@
 """A message says which server was meant, how long it took, and what can be done."""
 
+import gzip
 import socket
+import zlib
 
 import pytest
 
@@ -11,8 +13,9 @@ from modelgates_speech import (
     ModelGates,
     Timeout,
 )
+from modelgates_speech.stub import StubServer
 from tests.faults.calls import SPEECH
-from tests.faults.server import STALL
+from tests.faults.server import CLOSE, STALL
 from tests.faults.table import reply
 
 
@@ -61,3 +64,46 @@ def test_a_refusal_says_what_can_be_done(server, status, told):
     ):
         client.audio.speech.create(**SPEECH)
     assert all(word in str(refused.value) for word in told)
+
+
+def test_a_server_without_tls_is_told_from_one_that_is_not_there():
+    with StubServer() as server:
+        error = failure(server.url.replace("http:", "https:"))
+        assert server.url.removeprefix("http://") in error.message
+    assert "without TLS" in error.message
+    assert not error.request_sent
+    assert not error.transient
+
+
+@pytest.mark.parametrize("start", [b"220 mail.example ESMTP\r\n\r\n", b"\x15\x03\x03\0\2\2\x46"])
+def test_what_speaks_another_protocol_is_said_to(server, start):
+    server.acts = (start, CLOSE)
+    assert "does not speak HTTP/1.1" in failure(server.url).message
+
+
+@pytest.mark.parametrize(
+    ("coding", "compress", "readable"),
+    [
+        ("gzip", gzip.compress, True),
+        ("deflate", zlib.compress, True),
+        ("deflate, gzip", lambda body: gzip.compress(zlib.compress(body)), True),
+        ("gzip", bytes, True),
+        ("gzip", lambda body: gzip.compress(body)[:20] + bytes(20), False),
+        ("br", bytes, True),
+        ("gzip", lambda body: gzip.compress(bytes(64 * 1024 * 1024)), False),
+    ],
+    ids=["gzip", "deflate", "both", "not at all", "damaged", "unknown", "a bomb"],
+)
+def test_a_refusal_that_comes_compressed_is_read_where_it_can_be(
+    server, coding, compress, readable
+):
+    body = b'{"error": {"code": 400, "message": "No such voice"}}'
+    came = compress(body)
+    server.acts = (reply(400, came, kind="application/json", Content_Encoding=coding),)
+    with (
+        ModelGates(api_key="key", base_url=server.url) as client,
+        pytest.raises(APIStatusError) as refused,
+    ):
+        client.audio.speech.create(**SPEECH)
+    assert refused.value.body == (body if readable else came)
+    assert ("No such voice" in str(refused.value)) == readable

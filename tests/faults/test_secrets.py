@@ -3,6 +3,7 @@
 Every error of the matrix is searched too, there.
 """
 
+import gzip
 import json
 import logging
 import os
@@ -77,6 +78,9 @@ def _echoed(request):
 
 ECHOES = {
     "in an error's body": lambda r: reply(400, r, kind="text/plain"),
+    "in an error that is compressed": lambda r: reply(
+        400, gzip.compress(r), kind="text/plain", Content_Encoding="gzip"
+    ),
     "in an error's message": lambda r: reply(
         401, json.dumps({"error": {"code": 401, "message": key_of(r).decode()}}).encode()
     ),

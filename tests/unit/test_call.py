@@ -1,5 +1,6 @@
 """Any operation that a generated package may have can be called, and what cannot be sent is not."""
 
+import gzip
 import types
 from urllib.parse import parse_qs, urlsplit
 
@@ -127,6 +128,12 @@ def test_an_answer_without_a_type_that_it_chokes_on_has_none(server):
     with pytest.raises(InvalidResponseError) as caught:
         call(server, operation(lambda: {"method": "get", "url": "/x"}))
     assert caught.value.content_type is None
+
+
+def test_an_answer_that_comes_compressed_is_read(server):
+    server.acts = (reply(body=gzip.compress(b'{"found": 4}'), Content_Encoding="gzip"),)
+    result, *_ = call(server, operation(lambda: {"method": "get", "url": "/x"}))
+    assert result == {"found": 4}
 
 
 def test_the_generated_parser_is_given_the_answer_as_it_came(server):

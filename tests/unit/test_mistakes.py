@@ -10,6 +10,7 @@ import traceback
 import pytest
 
 from modelgates_speech import Audio, ConfigurationError, ModelGates, RetryPolicy, SaveError
+from modelgates_speech.call import prepare
 from modelgates_speech.config import KeySource, Secret
 from modelgates_speech.files import AtomicFile
 from tests.edition import HELLO, SAVED, SPEAKER, needs_pcm, needs_text
@@ -26,6 +27,7 @@ def client(**options):
     [
         ({"retry": 3}, r"retry must be a RetryPolicy, such as .* not 3"),
         ({"retry": RetryPolicy}, "retry must be a RetryPolicy"),
+        ({"timeout": (5, 10)}, r"timeout must be .* a Timeout such as .* not \(5, 10\)"),
         ({"headers": "X-A: b"}, "headers must be a mapping, not str"),
         ({"headers": [("X-A", "b")]}, "headers must be a mapping, not list"),
         ({"headers": {1: "b"}}, "1 is not a valid header name"),
@@ -54,6 +56,8 @@ def test_a_client_is_not_made_of_what_it_cannot_use(options, told):
         ({"extra_headers": [1]}, "headers must be a mapping, not list"),
         ({"extra_query": "a=b"}, "extra_query must be a mapping, not str"),
         ({"cache_dir": ""}, "cache_dir is empty"),
+        ({"timeout": None}, "timeout must be a number of seconds"),
+        ({"extra_body": {"mine": {1}}}, "mine cannot be written as JSON"),
     ],
 )
 def test_a_call_is_not_made_of_them_either(options, told):
@@ -77,6 +81,38 @@ def test_a_call_is_not_made_of_them_either(options, told):
 def test_nor_is_a_narration(options, told):
     with client() as speaker, pytest.raises(ConfigurationError, match=told):
         speaker.audio.speech.narrate(**SPEAKER | {"input": "Hello."} | options)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"max_retries": 1.5}, "max_retries must be a whole number, not 1.5"),
+        ({"max_retries": True}, "max_retries must be a whole number, not True"),
+        ({"max_retries": -1}, "max_retries must be 0 or more"),
+        ({"max_delay": "8"}, "max_delay must be 0 or more, not '8'"),
+        ({"statuses": 429}, "statuses must be statuses such as .* not 429"),
+    ],
+)
+def test_nor_is_a_policy(options, told):
+    with pytest.raises(ConfigurationError, match=told):
+        RetryPolicy(**options)
+
+
+def test_a_base_url_that_ends_with_the_path_of_the_call_is_not_asked_twice_for_it():
+    with ModelGates(api_key="key") as known:
+        path = prepare(**HELLO).request(known.base_url, {}).url.removeprefix(known.base_url)
+    if path.count("/") < 2:
+        pytest.skip("a path of one part may well be that of a gateway")
+    with (
+        client(base_url=URL + path) as speaker,
+        pytest.raises(ConfigurationError, match=f"base_url .* ends with {path}"),
+    ):
+        speaker.audio.speech.create(**HELLO)
+
+
+def test_what_is_no_operation_is_not_called():
+    with client() as speaker, pytest.raises(ConfigurationError, match="is not an operation"):
+        speaker.call("create_audio_speech")
 
 
 def test_a_key_of_the_wrong_type_is_in_no_frame():

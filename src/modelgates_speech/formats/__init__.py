@@ -28,6 +28,9 @@ _FIRST = {mark[0] for at, mark, _ in _MARKS if at == 0}
 _TEXT = re.compile(
     rb"[\xef\xbb\xbf\s]*(\{\s*[\"}]|\[\s*[\[{\"\]]|<[!?a-z]|(data|event):)", re.IGNORECASE
 )
+# Audio that somebody has put into letters; samples are never all of them, nor of so many kinds.
+_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]{64,}=*\s*")
+_LETTERS = 24
 _MAYBE_TEXT = re.compile(rb"[\xef\xbb\xbf\s]*([{\[<]\s*)?")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _LONGEST_INDENT = 64
@@ -111,6 +114,8 @@ def is_text(head: bytes, *, prose: bool, at_end: bool) -> bool | None:
     """
     start = head[:_EXCERPT]
     may_be = prose or _TEXT.match(start)
+    if _BASE64.fullmatch(start) and len(set(start)) > _LETTERS:
+        return True
     if len(start) < _LONGEST_INDENT and not at_end and (may_be or _MAYBE_TEXT.fullmatch(start)):
         return None
     return bool(may_be) and not _CONTROL.search(start)

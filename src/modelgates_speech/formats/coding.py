@@ -28,6 +28,24 @@ def codings(header: str) -> list[str]:
     return [name for part in header.split(",") if (name := part.strip().lower()) not in _NONE]
 
 
+def expanded(body: bytes, header: str) -> bytes:
+    """A body, or the start of one, without the codings that a ``Content-Encoding`` names.
+
+    It is given as it is where they cannot be undone: it may say something all the same.
+    """
+    for coding in reversed(codings(header)):
+        expander, pieces = Expander(coding), list[bytes]()
+        try:
+            for piece in expander.feed(body) if coding in CODINGS else ():
+                pieces.append(piece)
+                if expander.exploded:
+                    return body
+        except zlib.error:
+            return body
+        body = b"".join(pieces) or body
+    return body
+
+
 class Expander:
     """Takes the bytes of a compressed body and gives what they expand to.
 

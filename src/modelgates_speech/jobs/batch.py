@@ -175,7 +175,7 @@ async def run_batch_async(
     rows = read_rows(source, defaults or {})
     if retry := checked_policy(retry):
         without = retry.statuses - {429}
-        retry = attrs.evolve(retry, statuses=without)  # type: ignore[arg-type] # a converter
+        retry = attrs.evolve(retry, statuses=without)
     results = await in_thread(Results, Path(out_dir))
     limits = (max_errors, max_characters)
     batch = _Batch(client, rows, results, limiter, limits, retry, on_progress)

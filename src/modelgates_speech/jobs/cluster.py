@@ -111,7 +111,7 @@ def speak(
         checked_seconds(1 / requests_per_second if requests_per_second else 0, "1/rate")
     if retry is not None:
         without = retry.statuses - {429}
-        retry = attrs.evolve(retry, statuses=without)  # type: ignore[arg-type] # a converter
+        retry = attrs.evolve(retry, statuses=without)
     # On no CPU of its own: it does nothing but tell the time.
     pace = ray.remote(num_cpus=0, max_restarts=-1)(Pace).remote(requests_per_second)
     return dataset.map_batches(

@@ -207,6 +207,8 @@ class _Running:
 
     def stop(self) -> None:
         self._server.should_exit = True
+        with contextlib.suppress(RuntimeError):  # its loop has ended by itself
+            self._loop.call_soon_threadsafe(self._server.ending.set)
         self._thread.join()
 
 
@@ -231,14 +233,30 @@ _quiet.setLevel(logging.ERROR)
 
 
 class _Server(uvicorn.Server):
+    """uvicorn, which asks ten times a second whether to end, and waits for answers; not so here."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ending = asyncio.Event()
+
     def connections(self) -> list[H11Protocol]:
         return cast("list[H11Protocol]", list(self.server_state.connections))
 
+    async def main_loop(self) -> None:
+        # What a tick is for is the Date of answers.
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.ending.wait(), 1)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # uvicorn would wait for every answer to end, and a stalled one never does.
-        for connection in self.connections():
-            _end(connection.transport, reset=True)
-        await super().shutdown(sockets)
+        for server in self.servers:
+            server.close()
+        # A stalled answer would never end by itself.
+        while connections := self.connections():
+            for connection in connections:
+                _end(connection.transport, reset=True)
+            await asyncio.sleep(0)
+        await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
 
 
 def _end(transport: asyncio.Transport, *, reset: bool) -> None:
