@@ -101,10 +101,24 @@ def test_the_clients_key_stands_for_a_key_that_the_operation_asks_for(server):
         ),
         (
             operation(lambda: {"method": "post", "url": "/x", "json": {"x": float("nan")}}),
-            "JSON",
+            "^x cannot be written as JSON",
+        ),
+        (
+            operation(lambda: {"method": "post", "url": "/x", "json": [float("nan")]}),
+            "^the request cannot be written as JSON",
+        ),
+        (
+            operation(lambda: {"method": "post", "url": "/x", "json": {(1, 2): 3}}),
+            "^the request cannot be written as JSON",
         ),
     ],
-    ids=["a part of the address is missing", "what no library writes", "not JSON"],
+    ids=[
+        "a part of the address is missing",
+        "what no library writes",
+        "a value that is not JSON",
+        "a list that is not JSON",
+        "a name that is not JSON",
+    ],
 )
 def test_what_cannot_be_sent_is_refused_before_anything_is(server, of, says):
     with pytest.raises(ConfigurationError, match=says):

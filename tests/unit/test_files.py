@@ -148,8 +148,9 @@ def mounts(monkeypatch):
             return read(path)
         if listed["path"] is None:
             raise FileNotFoundError(path)
-        return b"21 1 0:20 / /proc rw - proc proc rw\n36 35 98:0 /a %s rw - ext4 /dev/a rw\n" % (
-            listed["path"]
+        return (
+            b"21 1 0:20 / /proc rw - proc proc rw\n36 35 98:0 /a %s rw - ext4 /dev/a rw\n"
+            % (listed["path"])
         )
 
     monkeypatch.setattr(Path, "read_bytes", read_bytes)
@@ -163,7 +164,9 @@ def test_a_file_that_is_a_mount_by_itself_is_refused_at_once(tmp_path, mounts, n
     path = tmp_path / name
     path.write_bytes(b"old")
     mounts["path"] = os.fsencode(tmp_path) + b"/" + written
-    with pytest.raises(SaveError, match=": it is a mount by itself, .*: mount its folder;") as caught:
+    with pytest.raises(
+        SaveError, match=": it is a mount by itself, .*: mount its folder;"
+    ) as caught:
         AtomicFile(path)
     assert caught.value.errno == errno.EBUSY
 
