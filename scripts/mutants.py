@@ -29,7 +29,7 @@ MUTANTS = ROOT / "mutants"
 REASONS = ROOT / "docs" / "maintaining" / "mutants.md"
 LEAST = 0.9
 
-# How the tests of a change end: pytest's exit codes, mutmut's own, and the signal for too much time.
+# How the tests of a change end: pytest's exit codes, mutmut's own, signals where time ran out.
 NOTICED = {1, 3}
 MISSED = {0, 5, 33}
 OUT_OF_TIME = {-24, -9}

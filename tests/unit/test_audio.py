@@ -195,7 +195,7 @@ def test_pcm_that_ends_inside_a_frame_is_incomplete_and_kept():
     receiver = Receiver(PCM, "pcm")
     receiver.feed(b"12345")
     assert receiver.take() == b"1234"
-    with pytest.raises(IncompleteAudioError, match="after 5 bytes: .*middle of a sample") as caught:
+    with pytest.raises(IncompleteAudioError, match=r"after 5 bytes: .*middle") as caught:
         receiver.feed(b"")
     assert caught.value.bytes_received == 5
     assert caught.value.partial.content == b"5"

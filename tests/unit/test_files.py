@@ -165,7 +165,7 @@ def test_a_file_that_is_a_mount_by_itself_is_refused_at_once(tmp_path, mounts, n
     path.write_bytes(b"old")
     mounts["path"] = os.fsencode(tmp_path) + b"/" + written
     with pytest.raises(
-        SaveError, match=": it is a mount by itself, .*: mount its folder;"
+        SaveError, match=r": it is a mount by itself, .*: mount its folder;"
     ) as caught:
         AtomicFile(path)
     assert caught.value.errno == errno.EBUSY
@@ -245,7 +245,7 @@ def test_somebody_elses_file_in_a_shared_folder_is_refused_at_once(tmp_path, kin
     target = tmp_path / "x.pcm"
     target.write_bytes(b"old")
     monkeypatch.setattr(os, "geteuid", lambda: target.stat().st_uid + 1, raising=False)
-    with pytest.raises(SaveError, match=": it is somebody else's, .*/tmp;") as caught:
+    with pytest.raises(SaveError, match=r": it is somebody else's, .*/tmp;") as caught:
         AtomicFile(target)
     assert caught.value.errno == errno.EPERM
     tmp_path.chmod(0o777)

@@ -127,7 +127,7 @@ def test_a_key_of_the_wrong_type_is_in_no_frame():
 @pytest.mark.parametrize("key", [Secret("mg-key"), KeySource("mg-key")], ids=repr)
 def test_a_key_shows_that_there_is_one_and_stays_in_its_process(key):
     assert repr(key) == f"{type(key).__name__}(...)"
-    with pytest.raises(TypeError, match="^an API key is not pickled: give it .* by itself$"):
+    with pytest.raises(TypeError, match=r"^an API key is not pickled: give it .* by itself$"):
         pickle.dumps(key)
 
 
