@@ -53,6 +53,15 @@ def test_without_a_commit_nothing_is_left(tmp_path, kind):
     assert os.listdir(tmp_path) == []
 
 
+def test_what_was_dropped_already_may_be_dropped_again(tmp_path, kind):
+    with AtomicFile(tmp_path / "x.pcm") as file:
+        for part in tmp_path.iterdir():
+            part.unlink()  # as somebody does who tidies up
+        file.discard()
+        file.discard()
+    assert os.listdir(tmp_path) == []
+
+
 def test_an_unnamed_file_leaves_nothing_even_to_a_killed_process(tmp_path):
     if not HAS_UNNAMED_FILES:
         pytest.skip("this system has no unnamed files")
