@@ -202,10 +202,12 @@ def test_pcm_that_ends_inside_a_frame_is_incomplete_and_kept():
 
 
 def test_a_body_shorter_than_announced_is_incomplete_whatever_the_transport_thinks():
-    receiver = Receiver({**OPAQUE, "content-length": "10"}, "pcm")
+    receiver = Receiver({**OPAQUE, "content-length": "10", "x-request-id": "r-1"}, "pcm")
     receiver.feed(b"123456")
-    with pytest.raises(IncompleteAudioError) as caught:
+    told = r"; it may have been billed, .*; what arrived is in \.partial$"
+    with pytest.raises(IncompleteAudioError, match=told) as caught:
         receiver.feed(b"")
+    assert caught.value.request_id == "r-1"
     assert (caught.value.bytes_received, caught.value.expected) == (6, 10)
     assert caught.value.partial.content == b"123456"
     assert receiver.finished

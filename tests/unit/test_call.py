@@ -6,7 +6,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from modelgates_speech import ConfigurationError, InvalidResponseError, ModelGates, _binding
+from modelgates_speech import (
+    APIStatusError,
+    ConfigurationError,
+    InvalidResponseError,
+    ModelGates,
+    _binding,
+)
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.call import prepare
 from tests.edition import BODY, HELLO
@@ -126,6 +132,17 @@ def test_what_cannot_be_sent_is_refused_before_anything_is(server, of, says):
     assert not server.requests
 
 
+@pytest.mark.parametrize("status", [299, 300, 301])
+def test_only_what_is_a_success_is_read(server, status):
+    server.acts = (reply(status, b'{"found": 3}'),)
+    of = operation(lambda: {"method": "get", "url": "/x"})
+    if status < 300:
+        assert call(server, of)[0] == {"found": 3}
+    else:
+        with pytest.raises(APIStatusError, match=f"HTTP {status}"):
+            call(server, of)
+
+
 def test_an_answer_that_the_generated_parser_chokes_on_says_so(server):
     def parse(**given):
         raise KeyError("name")
@@ -166,6 +183,12 @@ def test_a_value_that_the_generated_model_refuses_is_for_the_server_to_judge():
     newer = {argument["name"]: {"newer": True} for argument in ARGUMENTS.values()}
     sent = prepare(**HELLO | {"extra_body": newer}).kwargs["json"]
     assert sent == newer
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_so_is_an_argument_of_another_kind(name):
+    sent = prepare(**HELLO | {name: [7]}).kwargs["json"]
+    assert sent[ARGUMENTS[name]["name"]] == [7]
 
 
 def test_so_is_a_request_that_it_refuses_as_a_whole(monkeypatch):
