@@ -65,6 +65,13 @@ def test_what_comes_instead_of_audio_is_in_the_error_to_its_end(caller, server):
     assert caught.value.body == b'{"error": "busy"}'
 
 
+def test_what_comes_in_a_coding_that_is_not_known_is_in_the_error(caller, server):
+    server.acts = (reply(body=b"squeezed", Content_Encoding="br"),)
+    with pytest.raises(InvalidResponseError, match="'br'") as caught:
+        caller.create()
+    assert caught.value.body == b"squeezed"
+
+
 def test_a_stream_knows_what_it_is_as_soon_as_it_is_entered(server):
     server.acts = (reply(body=WAV),)
     with (

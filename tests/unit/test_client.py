@@ -489,6 +489,16 @@ def test_the_log_tells_each_try_but_neither_key_nor_text(client, stub, caplog):
     assert stub.api_key not in caplog.text
 
 
+def test_the_log_tells_when_no_try_follows(client, stub, caplog):
+    stub.fail_next(503)
+    with (
+        caplog.at_level(logging.DEBUG, logger="modelgates_speech"),
+        pytest.raises(APIStatusError),
+    ):
+        client.audio.speech.create(**HELLO, retry=None)
+    assert caplog.records[-1].getMessage().endswith(" s, giving up")
+
+
 def test_proxies_come_from_the_environment_but_never_for_this_machine(stub, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
