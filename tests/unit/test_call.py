@@ -14,6 +14,7 @@ from modelgates_speech import (
     _binding,
 )
 from modelgates_speech._binding import ARGUMENTS
+from modelgates_speech._version import __version__
 from modelgates_speech.call import prepare
 from tests.edition import BODY, HELLO
 from tests.faults.server import FaultServer
@@ -70,6 +71,32 @@ def test_a_form_and_cookies_are_written_with_their_headers(server):
     assert (headers["content-type"], body) == ("application/x-www-form-urlencoded", b"text=a+b")
     assert headers["cookie"] == "session=s1"
     assert headers["content-length"] == f"{len(body)}"
+
+
+def test_a_request_says_who_sends_it_and_asks_for_plain_bytes(server):
+    of = operation(lambda: {"method": "get", "url": "/x", "headers": {"X-Kind": "its own"}})
+    _, _, headers, _ = call(server, of)
+    assert headers["user-agent"] == f"modelgates-speech/{__version__}"
+    assert headers["accept-encoding"] == "identity"
+    assert headers["host"] == urlsplit(server.url).netloc
+    assert headers["x-kind"] == "its own"
+
+
+def test_a_header_of_the_client_stands_for_that_of_the_same_name(server):
+    own = {"User-Agent": "mine", "x-kind": "mine"}
+    with ModelGates(api_key="key", base_url=server.url, headers=own) as client:
+        client.call(
+            operation(lambda: {"method": "get", "url": "/x", "headers": {"X-Kind": "its own"}})
+        )
+    head = server.requests[-1].lower()
+    assert head.count(b"user-agent") == head.count(b"x-kind") == 1
+    assert head.count(b": mine\r\n") == 2
+
+
+def test_an_address_may_end_as_a_short_path_begins(server):
+    with ModelGates(api_key="key", base_url=f"{server.url}/x") as client:
+        client.call(operation(lambda: {"method": "get", "url": "/x"}))
+    assert server.requests[-1].startswith(b"GET /x/x HTTP/1.1\r\n")
 
 
 def test_the_type_of_a_body_that_is_not_there_is_not_named(server):

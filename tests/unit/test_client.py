@@ -254,7 +254,11 @@ def test_a_key_function_that_fails_is_a_configuration_error(stub):
     def fail():
         raise OSError("the vault is closed")
 
-    with ModelGates(api_key=fail) as client, pytest.raises(ConfigurationError) as caught:
+    told = r"api_key\(\) failed with OSError$"
+    with (
+        ModelGates(api_key=fail) as client,
+        pytest.raises(ConfigurationError, match=told) as caught,
+    ):
         client.audio.speech.create(**HELLO)
     assert isinstance(caught.value.__cause__, OSError)
 

@@ -56,6 +56,10 @@ def test_a_client_is_not_made_of_what_it_cannot_use(options, told):
         ({"extra_headers": [1]}, "headers must be a mapping, not list"),
         ({"extra_query": "a=b"}, "extra_query must be a mapping, not str"),
         ({"cache_dir": ""}, "cache_dir is empty"),
+        (
+            {"extra_body": {"x": "a\ud800"}},
+            "a lone surrogate .*ud800.*: read the text with the right encoding$",
+        ),
         ({"timeout": None}, "timeout must be a number of seconds"),
         ({"extra_body": {"mine": {1}}}, "mine cannot be written as JSON"),
     ],
