@@ -228,6 +228,19 @@ def test_so_is_a_request_that_it_refuses_as_a_whole(monkeypatch):
     assert prepare(**HELLO).kwargs["json"] == BODY
 
 
+def test_an_argument_that_there_is_not_is_told_with_the_nearest():
+    name = next(iter(ARGUMENTS))
+    told = f"unexpected argument '{name}x'.*did you mean '{name}'"
+    with pytest.raises(ConfigurationError, match=told):
+        prepare(**HELLO | {f"{name}x": 1})
+
+
+def test_the_format_that_is_asked_for_is_known_wherever_it_stands():
+    assert (
+        prepare(**HELLO | {"extra_body": {"response_format": "newer"}}).response_format == "newer"
+    )
+
+
 @pytest.mark.parametrize("name", [name for name in ARGUMENTS if ARGUMENTS[name]["required"]])
 def test_each_argument_that_a_request_needs_is_missed_by_its_name(name):
     with pytest.raises(ConfigurationError, match=f"missing argument '{name}'"):
