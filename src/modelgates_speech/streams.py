@@ -31,8 +31,9 @@ ReplyT = TypeVar("ReplyT", "Reply", "AsyncReply")
 class _Stream(Generic[ReplyT]):
     """What a sync and an async stream share: everything but waiting."""
 
+    _entered: float
+
     def __init__(self) -> None:
-        self._entered = time.monotonic()
         self._opened: Opened[ReplyT] | None = None
         self._closed = False
         self._first_byte: float | None = None

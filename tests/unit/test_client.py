@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import logging
 import re
+import time
 import wave
 
 import httpx
@@ -396,6 +397,17 @@ def test_a_stream_can_be_read_in_parts_and_then_to_its_end(api, stub):
 
     first, rest = api.run(async_parts if api.asynchronous else parts)
     assert first + rest == whole
+
+
+@needs_text
+def test_the_time_to_the_first_byte_is_that_of_the_first_alone(client):
+    began = time.monotonic()
+    with client.audio.speech.stream(**HELLO | {"input": SENTENCES}) as stream:
+        next(stream)
+        first = stream.time_to_first_byte
+        assert 0 < first < time.monotonic() - began
+        assert list(stream)
+    assert stream.time_to_first_byte == first
 
 
 def test_a_closed_stream_cannot_be_used_again(client):

@@ -56,6 +56,8 @@ def test_a_client_is_not_made_of_what_it_cannot_use(options, told):
         ({"extra_headers": [1]}, "headers must be a mapping, not list"),
         ({"extra_query": "a=b"}, "extra_query must be a mapping, not str"),
         ({"cache_dir": ""}, "cache_dir is empty"),
+        ({"deadline": 0}, "^deadline must be a number of seconds above 0, not 0$"),
+        ({"timeout": 0}, r"^timeout \(connect\) must be a number of seconds above 0, not 0$"),
         (
             {"extra_body": {"x": "a\ud800"}},
             "a lone surrogate .*ud800.*: read the text with the right encoding$",
@@ -117,7 +119,7 @@ def test_a_base_url_that_ends_with_the_path_of_the_call_is_not_asked_twice_for_i
 def test_what_is_no_operation_is_not_called():
     with (
         client() as speaker,
-        pytest.raises(ConfigurationError, match="^'create_audio_speech' is not an operation"),
+        pytest.raises(ConfigurationError, match=r"^'create_audio_speech' is not an operation"),
     ):
         speaker.call("create_audio_speech")
 
