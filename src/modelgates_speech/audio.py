@@ -114,8 +114,6 @@ class Audio(AudioMetadata):
         Raises:
             ConfigurationError: If it is neither PCM nor WAV already.
         """
-        if self.format == "wav":
-            return self.content
         return file_header(self, ".wav", len(self.content)) + self.content
 
     def _repr_html_(self) -> str | None:

@@ -293,5 +293,5 @@ def _as_given(fields: dict[str, Any]) -> Any:
     def to_dict(_request: object) -> dict[str, Any]:
         return fields
 
-    kind = type(model.__name__, (model,), {"__slots__": (), "to_dict": to_dict})
+    kind = type(model.__name__, (model,), {"to_dict": to_dict})
     return object.__new__(kind)

@@ -15,13 +15,11 @@ class Deadline:
 
     def left(self) -> float:
         """Seconds until then: 0 when it has passed, infinity when there is none."""
-        if self.seconds is None:
-            return math.inf
         return max(0.0, self.expires - time.monotonic())
 
     def check(self) -> None:
         """Raise when it has passed."""
-        if self.seconds is not None and time.monotonic() >= self.expires:
+        if time.monotonic() >= self.expires:
             raise TimeoutError
 
     def within(self, phases: dict[str, float]) -> dict[str, float]:

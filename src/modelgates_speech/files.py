@@ -92,7 +92,7 @@ class AtomicFile:
         """Up to `size` bytes of what was written, from offset `start`."""
         self._file.seek(start)
         chunks: list[bytes] = []
-        while size > 0 and (chunk := self._file.read(min(size, 1 << 20))):
+        while chunk := self._file.read(size):
             chunks.append(chunk)
             size -= len(chunk)
         return b"".join(chunks)
@@ -188,12 +188,12 @@ class AtomicFile:
     def _give_name(self) -> Path:
         """Link the unnamed file: to the target where that is free, else beside it."""
         source = f"/proc/self/fd/{self._file.fileno()}"
-        folder = os.open(self._target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        folder = os.open(self._target.parent, os.O_RDONLY)
         try:
             for candidate in chain((self._target,), self._names_beside()):
                 with contextlib.suppress(FileExistsError):
                     # A folder's descriptor makes this linkat(2), which follows the link in /proc.
-                    os.link(source, candidate.name, src_dir_fd=folder, dst_dir_fd=folder)
+                    os.link(source, candidate.name, dst_dir_fd=folder)
                     return candidate
         finally:
             os.close(folder)
@@ -203,8 +203,7 @@ class AtomicFile:
         # In bytes, as file systems count, and between characters, as some insist.
         start = os.fsencode(self._target.name)[:64].decode("utf-8", "ignore")
         for attempt in count():
-            unique = f"{os.getpid()}.{id(self):x}.{attempt}"
-            yield self._target.with_name(f".{start}.{unique}.part")
+            yield self._target.with_name(f".{start}.{os.getpid()}.{attempt}.part")
 
     def _failure(self, error: OSError | ValueError) -> SaveError:
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -223,4 +222,4 @@ def _is_mount(file: Path) -> bool:
     except OSError:
         return False
     name = re.sub(rb"[\s\\]", lambda found: b"\\%03o" % found[0][0], os.fsencode(file))
-    return any(mount.split(b" ", 5)[4] == name for mount in mounts)
+    return any(mount.split(b" ")[4] == name for mount in mounts)

@@ -310,9 +310,18 @@ def test_a_pipe_without_a_reader_is_noticed_before_anything_is_sent(
     caller, pipe, server, monkeypatch
 ):
     monkeypatch.setattr(files, "PIPE_SECONDS", 0.05)
-    with pytest.raises(SaveError, match="nobody reads this pipe"):
+    with pytest.raises(SaveError, match=r": nobody reads this pipe$") as caught:
         caller.save(pipe)
+    assert caught.value.errno == errno.ENXIO
     assert server.connections == 0
+
+
+def test_a_pipe_that_is_gone_before_it_is_opened_is_told(pipe):
+    file = files.AtomicFile(pipe)
+    pipe.unlink()
+    with pytest.raises(SaveError) as caught, file:
+        pass
+    assert str(caught.value) == f"could not write {pipe}: {os.strerror(errno.ENOENT)}"
 
 
 def test_a_reader_who_leaves_is_noticed(caller, pipe, server):

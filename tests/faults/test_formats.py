@@ -13,7 +13,7 @@ from modelgates_speech import (
 )
 from modelgates_speech.jobs import run_batch
 from tests.faults.calls import CALLERS, CLIENTS, KEY, SPEECH
-from tests.faults.table import AUDIO, reply
+from tests.faults.table import AUDIO, CHUNKED, chunk, reply
 from tests.unit.test_formats import MP3, wav
 
 WAV = wav()
@@ -56,6 +56,20 @@ def test_what_the_file_cannot_hold_is_in_the_error(caller, server, tmp_path, nam
     assert caught.value.audio.content == body
     assert list(tmp_path.iterdir()) == []
     assert len(server.requests) == 1
+
+
+def test_what_comes_instead_of_audio_is_in_the_error_to_its_end(caller, server):
+    server.acts = (CHUNKED + chunk(b'{"error": '), chunk(b'"busy"}') + chunk(b""))
+    with pytest.raises(InvalidResponseError) as caught:
+        caller.create()
+    assert caught.value.body == b'{"error": "busy"}'
+
+
+def test_what_comes_in_a_coding_that_is_not_known_is_in_the_error(caller, server):
+    server.acts = (reply(body=b"squeezed", Content_Encoding="br"),)
+    with pytest.raises(InvalidResponseError, match="'br'") as caught:
+        caller.create()
+    assert caught.value.body == b"squeezed"
 
 
 def test_a_stream_knows_what_it_is_as_soon_as_it_is_entered(server):

@@ -121,6 +121,11 @@ def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
     assert KEY not in caplog.text
 
 
+def test_an_error_shows_where_the_key_was(caller, server):
+    server.acts = (Later(ECHOES["in an error's body"]), CLOSE)
+    assert b": Bearer [redacted]\r\n" in caller.make("create", None).error.body
+
+
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("client", CLIENTS)
 def test_audio_that_happens_to_hold_a_short_key_arrives_as_it_was(client, call, server, tmp_path):

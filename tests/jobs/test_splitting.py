@@ -49,6 +49,22 @@ def test_a_long_first_sentence_is_not_cut_for_being_first():
     assert pieces(sentence + story(5))[0] == sentence
 
 
+@pytest.mark.parametrize("more", [0, 1, 800])
+def test_what_fits_one_piece_and_is_one_sentence_is_not_cut(more):
+    sentence = "word " * 40 + "end."
+    assert pieces(sentence, max_chars=len(sentence) + more) == [sentence]
+
+
+def test_as_many_sentences_as_just_fit_make_a_piece():
+    two = "It was dark. The wind slept. "
+    assert pieces(f"{two}Nobody came.", max_chars=len(two)) == [two, "Nobody came."]
+
+
+def test_characters_that_no_encoding_has_and_wide_spaces_leave_the_ends_where_they_are():
+    first = "It\u00a0was\u00a0dark\u00a0\ud800\ud800 today. "
+    assert pieces(f"{first}Nobody came.", max_chars=len(first) + 3) == [first, "Nobody came."]
+
+
 def test_abbreviations_end_no_sentence():
     text = "It was seen by Dr. Smith of St. Albans at noon. Nobody else saw it."
     assert pieces(text, max_chars=len(text) - 5) == [

@@ -101,3 +101,9 @@ def test_what_goes_wrong_inside_is_not_taken_for_a_mistyped_argument(modelgates_
 
 def test_a_signature_is_what_it_was():
     assert "sample_rate" in inspect.signature(ModelGates).parameters
+
+
+@CLIENTS
+def test_a_signature_shows_what_is_the_clients_where_nothing_is_given(kind):
+    parameters = inspect.signature(kind(api_key="key").audio.speech.create).parameters
+    assert f"{parameters['deadline']}".endswith(" = DEFAULT")

@@ -195,19 +195,32 @@ def test_pcm_that_ends_inside_a_frame_is_incomplete_and_kept():
     receiver = Receiver(PCM, "pcm")
     receiver.feed(b"12345")
     assert receiver.take() == b"1234"
-    with pytest.raises(IncompleteAudioError, match="middle of a sample") as caught:
+    with pytest.raises(IncompleteAudioError, match=r"after 5 bytes: .*middle") as caught:
         receiver.feed(b"")
     assert caught.value.bytes_received == 5
     assert caught.value.partial.content == b"5"
 
 
 def test_a_body_shorter_than_announced_is_incomplete_whatever_the_transport_thinks():
-    receiver = Receiver({**OPAQUE, "content-length": "10"}, "pcm")
+    receiver = Receiver({**OPAQUE, "content-length": "10", "x-request-id": "r-1"}, "pcm")
     receiver.feed(b"123456")
-    with pytest.raises(IncompleteAudioError) as caught:
+    told = r"; it may have been billed, .*; what arrived is in \.partial$"
+    with pytest.raises(IncompleteAudioError, match=told) as caught:
         receiver.feed(b"")
+    assert caught.value.request_id == "r-1"
     assert (caught.value.bytes_received, caught.value.expected) == (6, 10)
     assert caught.value.partial.content == b"123456"
+    assert receiver.finished
+    assert not receiver.whole
+
+
+def test_what_was_not_taken_is_left_once():
+    receiver = Receiver(PCM, "pcm")
+    receiver.feed(b"12345")
+    assert receiver.leftover() == b"12345"
+    assert receiver.leftover() == receiver.take() == b""
+    receiver.feed(b"67")
+    assert receiver.leftover() == b"67"
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
@@ -233,8 +246,9 @@ def test_a_compressed_body_that_is_cut_or_damaged_is_incomplete(damage):
 
 def test_a_decompression_bomb_is_recognized_before_it_fills_the_memory():
     receiver = Receiver({**OPAQUE, "content-encoding": "gzip"}, "pcm")
-    with pytest.raises(InvalidResponseError, match="expand"):
+    with pytest.raises(InvalidResponseError, match="expand") as caught:
         receiver.feed(gzip.compress(bytes(64 * 1024 * 1024)))
+    assert caught.value.body == b""
     assert receiver.bytes_received < 17 * 1024 * 1024
 
 
@@ -287,10 +301,17 @@ def test_saved_pcm_is_what_the_suffix_promises(tmp_path, name, expected):
 
 @pytest.mark.parametrize(
     ("format_", "name"),
-    [("pcm", "x.mp3"), ("mp3", "x.wav"), ("mp3", "x.pcm"), ("pcm", "x.flac")],
+    [
+        ("pcm", "x.mp3"),
+        ("mp3", "x.wav"),
+        ("mp3", "x.pcm"),
+        ("pcm", "x.flac"),
+        ("wav", "x.flac"),
+    ],
 )
 def test_a_file_never_holds_what_its_suffix_denies(tmp_path, format_, name):
-    with pytest.raises(ConfigurationError, match=format_):
+    told = rf" is {format_} \(no content type\): save it under another suffix$"
+    with pytest.raises(ConfigurationError, match=told):
         silence(format=format_).save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
@@ -361,7 +382,7 @@ def test_audio_shows_its_size_and_not_its_bytes_and_can_be_pickled():
 def test_a_rate_that_cannot_be_read_is_not_guessed():
     audio = Receiver({"content-type": "audio/pcm;rate=fast"}, "pcm").metadata.with_content(b"\0\0")
     assert audio.duration is None
-    with pytest.raises(ConfigurationError, match="rate=fast"):
+    with pytest.raises(ConfigurationError, match=r"rate=fast.* cannot be read: save it as \.pcm$"):
         audio.to_wav()
 
 

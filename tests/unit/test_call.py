@@ -6,10 +6,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from modelgates_speech import ConfigurationError, InvalidResponseError, ModelGates
+from modelgates_speech import (
+    APIStatusError,
+    ConfigurationError,
+    InvalidResponseError,
+    ModelGates,
+    _binding,
+)
 from modelgates_speech._binding import ARGUMENTS
+from modelgates_speech._version import __version__
 from modelgates_speech.call import prepare
-from tests.edition import HELLO
+from tests.edition import BODY, HELLO
 from tests.faults.server import FaultServer
 from tests.faults.table import reply
 
@@ -66,6 +73,32 @@ def test_a_form_and_cookies_are_written_with_their_headers(server):
     assert headers["content-length"] == f"{len(body)}"
 
 
+def test_a_request_says_who_sends_it_and_asks_for_plain_bytes(server):
+    of = operation(lambda: {"method": "get", "url": "/x", "headers": {"X-Kind": "its own"}})
+    _, _, headers, _ = call(server, of)
+    assert headers["user-agent"] == f"modelgates-speech/{__version__}"
+    assert headers["accept-encoding"] == "identity"
+    assert headers["host"] == urlsplit(server.url).netloc
+    assert headers["x-kind"] == "its own"
+
+
+def test_a_header_of_the_client_stands_for_that_of_the_same_name(server):
+    own = {"User-Agent": "mine", "x-kind": "mine"}
+    with ModelGates(api_key="key", base_url=server.url, headers=own) as client:
+        client.call(
+            operation(lambda: {"method": "get", "url": "/x", "headers": {"X-Kind": "its own"}})
+        )
+    head = server.requests[-1].lower()
+    assert head.count(b"user-agent") == head.count(b"x-kind") == 1
+    assert head.count(b": mine\r\n") == 2
+
+
+def test_an_address_may_end_as_a_short_path_begins(server):
+    with ModelGates(api_key="key", base_url=f"{server.url}/x") as client:
+        client.call(operation(lambda: {"method": "get", "url": "/x"}))
+    assert server.requests[-1].startswith(b"GET /x/x HTTP/1.1\r\n")
+
+
 def test_the_type_of_a_body_that_is_not_there_is_not_named(server):
     of = operation(
         lambda: {"method": "post", "url": "/empty", "headers": {"Content-Type": "application/json"}}
@@ -101,15 +134,40 @@ def test_the_clients_key_stands_for_a_key_that_the_operation_asks_for(server):
         ),
         (
             operation(lambda: {"method": "post", "url": "/x", "json": {"x": float("nan")}}),
-            "JSON",
+            "^x cannot be written as JSON",
+        ),
+        (
+            operation(lambda: {"method": "post", "url": "/x", "json": [float("nan")]}),
+            "^the request cannot be written as JSON",
+        ),
+        (
+            operation(lambda: {"method": "post", "url": "/x", "json": {(1, 2): 3}}),
+            "^the request cannot be written as JSON",
         ),
     ],
-    ids=["a part of the address is missing", "what no library writes", "not JSON"],
+    ids=[
+        "a part of the address is missing",
+        "what no library writes",
+        "a value that is not JSON",
+        "a list that is not JSON",
+        "a name that is not JSON",
+    ],
 )
 def test_what_cannot_be_sent_is_refused_before_anything_is(server, of, says):
     with pytest.raises(ConfigurationError, match=says):
         call(server, of)
     assert not server.requests
+
+
+@pytest.mark.parametrize("status", [299, 300, 301])
+def test_only_what_is_a_success_is_read(server, status):
+    server.acts = (reply(status, b'{"found": 3}'),)
+    of = operation(lambda: {"method": "get", "url": "/x"})
+    if status < 300:
+        assert call(server, of)[0] == {"found": 3}
+    else:
+        with pytest.raises(APIStatusError, match=f"HTTP {status}"):
+            call(server, of)
 
 
 def test_an_answer_that_the_generated_parser_chokes_on_says_so(server):
@@ -121,6 +179,13 @@ def test_an_answer_that_the_generated_parser_chokes_on_says_so(server):
     assert caught.value.body == b'{"found": 3}'
     assert caught.value.content_type == "application/json"
     assert caught.value.request_id == "r-1"
+
+
+def test_an_answer_without_a_type_that_it_chokes_on_has_none(server):
+    server.acts = (reply(kind=""),)
+    with pytest.raises(InvalidResponseError) as caught:
+        call(server, operation(lambda: {"method": "get", "url": "/x"}))
+    assert caught.value.content_type is None
 
 
 def test_an_answer_that_comes_compressed_is_read(server):
@@ -145,6 +210,35 @@ def test_a_value_that_the_generated_model_refuses_is_for_the_server_to_judge():
     newer = {argument["name"]: {"newer": True} for argument in ARGUMENTS.values()}
     sent = prepare(**HELLO | {"extra_body": newer}).kwargs["json"]
     assert sent == newer
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_so_is_an_argument_of_another_kind(name):
+    sent = prepare(**HELLO | {name: [7]}).kwargs["json"]
+    assert sent[ARGUMENTS[name]["name"]] == [7]
+
+
+def test_so_is_a_request_that_it_refuses_as_a_whole(monkeypatch):
+    class Strict(_binding.SpeechRequest):
+        @classmethod
+        def from_dict(cls, src_dict):
+            raise ValueError("the document does not know this")
+
+    monkeypatch.setattr(_binding, "SpeechRequest", Strict)
+    assert prepare(**HELLO).kwargs["json"] == BODY
+
+
+def test_an_argument_that_there_is_not_is_told_with_the_nearest():
+    name = next(iter(ARGUMENTS))
+    told = f"unexpected argument '{name}x'.*did you mean '{name}'"
+    with pytest.raises(ConfigurationError, match=told):
+        prepare(**HELLO | {f"{name}x": 1})
+
+
+def test_the_format_that_is_asked_for_is_known_wherever_it_stands():
+    assert (
+        prepare(**HELLO | {"extra_body": {"response_format": "newer"}}).response_format == "newer"
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in ARGUMENTS if ARGUMENTS[name]["required"]])

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import logging
 import re
+import time
 import wave
 
 import httpx
@@ -41,6 +42,11 @@ OK = EDITION.success[0]
 OPERATION = arguments_of(speech_operation)
 # What only a document that refuses unknown properties does not take.
 NEWER = {"brand_new": 7} if EDITION.is_open else {}
+
+
+def plainly(arguments):
+    """What tells these arguments apart, of characters that pytest has no need to escape."""
+    return ascii(arguments).replace("\\", "/")
 
 
 class Both:
@@ -249,7 +255,11 @@ def test_a_key_function_that_fails_is_a_configuration_error(stub):
     def fail():
         raise OSError("the vault is closed")
 
-    with ModelGates(api_key=fail) as client, pytest.raises(ConfigurationError) as caught:
+    told = r"api_key\(\) failed with OSError$"
+    with (
+        ModelGates(api_key=fail) as client,
+        pytest.raises(ConfigurationError, match=told) as caught,
+    ):
         client.audio.speech.create(**HELLO)
     assert isinstance(caught.value.__cause__, OSError)
 
@@ -279,7 +289,7 @@ def test_a_key_function_that_fails_is_a_configuration_error(stub):
         {"headers": {"X Title": "a"}},
         {"headers": {"X-Title": "ü"}},
     ],
-    ids=str,
+    ids=plainly,
 )
 def test_a_client_that_could_not_work_is_refused_at_once(options):
     with pytest.raises(ConfigurationError):
@@ -310,7 +320,7 @@ def test_plain_http_elsewhere_is_for_those_who_insist():
         {"deadline": 0},
         {"timeout": -1},
     ],
-    ids=str,
+    ids=plainly,
 )
 def test_what_cannot_be_sent_is_refused_before_anything_is(api, stub, arguments):
     with pytest.raises(ConfigurationError):
@@ -387,6 +397,17 @@ def test_a_stream_can_be_read_in_parts_and_then_to_its_end(api, stub):
 
     first, rest = api.run(async_parts if api.asynchronous else parts)
     assert first + rest == whole
+
+
+@needs_text
+def test_the_time_to_the_first_byte_is_that_of_the_first_alone(client):
+    began = time.monotonic()
+    with client.audio.speech.stream(**HELLO | {"input": SENTENCES}) as stream:
+        next(stream)
+        first = stream.time_to_first_byte
+        assert 0 < first < time.monotonic() - began
+        assert list(stream)
+    assert stream.time_to_first_byte == first
 
 
 def test_a_closed_stream_cannot_be_used_again(client):
@@ -482,6 +503,16 @@ def test_the_log_tells_each_try_but_neither_key_nor_text(client, stub, caplog):
         assert re.fullmatch(what + pattern, line)
     assert BODY["input"] not in caplog.text
     assert stub.api_key not in caplog.text
+
+
+def test_the_log_tells_when_no_try_follows(client, stub, caplog):
+    stub.fail_next(503)
+    with (
+        caplog.at_level(logging.DEBUG, logger="modelgates_speech"),
+        pytest.raises(APIStatusError),
+    ):
+        client.audio.speech.create(**HELLO, retry=None)
+    assert caplog.records[-1].getMessage().endswith(" s, giving up")
 
 
 def test_proxies_come_from_the_environment_but_never_for_this_machine(stub, monkeypatch):

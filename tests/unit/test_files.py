@@ -1,6 +1,5 @@
 """Files appear whole or not at all, whatever happens in between."""
 
-import contextlib
 import errno
 import os
 import socket
@@ -51,6 +50,15 @@ def test_without_a_commit_nothing_is_left(tmp_path, kind):
     with pytest.raises(KeyboardInterrupt), AtomicFile(tmp_path / "x.pcm") as file:
         file.write(b"half")
         raise KeyboardInterrupt
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_was_dropped_already_may_be_dropped_again(tmp_path, kind):
+    with AtomicFile(tmp_path / "x.pcm") as file:
+        for part in tmp_path.iterdir():
+            part.unlink()  # as somebody does who tidies up
+        file.discard()
+        file.discard()
     assert os.listdir(tmp_path) == []
 
 
@@ -138,19 +146,68 @@ def test_a_socket_is_no_file(tmp_path, monkeypatch):
     assert caught.value.errno == errno.ENXIO
 
 
-def mounted_files():
-    """Files that are mounts by themselves, as containers have a few."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
-            path = Path(os.fsdecode(line.split(b" ")[4]))
-            if path.is_file():
-                yield path
+@pytest.fixture
+def mounts(monkeypatch):
+    """What Linux lists as mounted is what this names, or there is no list where it is None."""
+    listed = {}
+    read = Path.read_bytes
+
+    def read_bytes(path):
+        if path != Path("/proc/self/mountinfo"):
+            return read(path)
+        if listed["path"] is None:
+            raise FileNotFoundError(path)
+        return (
+            b"21 1 0:20 / /proc rw - proc proc rw\n36 35 98:0 /a %s rw - ext4 /dev/a rw\n"
+            % (listed["path"])
+        )
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    return listed
 
 
-@pytest.mark.parametrize("path", [*mounted_files()], ids=str)
-def test_a_file_that_is_a_mount_by_itself_is_refused_at_once(path):
-    with pytest.raises(SaveError, match="it is mounted as a file and cannot be replaced: "):
+@pytest.mark.parametrize(
+    ("name", "written"), [("x.pcm", b"x.pcm"), ("a b.pcm", rb"a\040b.pcm"), ("\\", rb"\134")]
+)
+def test_a_file_that_is_a_mount_by_itself_is_refused_at_once(tmp_path, mounts, name, written):
+    path = tmp_path / name
+    path.write_bytes(b"old")
+    mounts["path"] = os.fsencode(tmp_path) + b"/" + written
+    with pytest.raises(
+        SaveError, match="it is mounted as a file and cannot be replaced: mount its folder"
+    ) as caught:
         AtomicFile(path)
+    assert caught.value.errno == errno.EBUSY
+
+
+@pytest.mark.parametrize("mounted", [b"/x.pcm", None])
+def test_a_file_that_is_not_listed_as_a_mount_is_replaced(tmp_path, mounts, mounted):
+    (tmp_path / "x.pcm").write_bytes(b"old")
+    mounts["path"] = mounted
+    assert write(tmp_path / "x.pcm").read_bytes() == b"new"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_the_start_of_what_is_in_a_pipe_already_cannot_be_rewritten(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb"), AtomicFile(pipe) as file:
+        file.write(b"????data")
+        with pytest.raises(SaveError) as caught:
+            file.rewrite_start(b"HEAD")
+    assert str(caught.value) == f"could not write {pipe}: {os.strerror(errno.ESPIPE)}"
+
+
+def test_what_a_killed_process_leaves_is_named_after_the_file(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    target = tmp_path / "x.pcm"
+    with AtomicFile(target) as one, AtomicFile(target) as other:
+        left = os.listdir(tmp_path)
+        assert len(set(left)) == 2
+        assert all(name.startswith(".x.pcm.") and name.endswith(".part") for name in left)
+        one.commit()
+        other.commit()
+    assert os.listdir(tmp_path) == ["x.pcm"]
 
 
 def test_a_file_beside_others_of_its_owner_may_be_replaced_in_a_shared_folder(tmp_path, kind):
@@ -200,3 +257,5 @@ def test_somebody_elses_file_in_a_shared_folder_is_refused_at_once(tmp_path, kin
     with pytest.raises(SaveError, match="belongs to another user") as caught:
         AtomicFile(target)
     assert caught.value.errno == errno.EPERM
+    tmp_path.chmod(0o777)
+    assert write(target).read_bytes() == b"new"

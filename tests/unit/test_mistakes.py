@@ -1,6 +1,7 @@
 """Mistakes of a program are told in our words, and before anything is sent."""
 
 import copy
+import errno
 import gc
 import os
 import pickle
@@ -17,6 +18,7 @@ from modelgates_speech import (
     SaveError,
 )
 from modelgates_speech.call import prepare
+from modelgates_speech.config import KeySource, Secret
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache, run_batch
 from tests.edition import HELLO, SAVED, SPEAKER, needs_pcm, needs_text
@@ -62,6 +64,12 @@ def test_a_client_is_not_made_of_what_it_cannot_use(options, told):
         ({"extra_headers": [1]}, "headers must be a mapping, not list"),
         ({"extra_query": "a=b"}, "extra_query must be a mapping, not str"),
         ({"cache_dir": ""}, "cache_dir is empty"),
+        ({"deadline": 0}, "^deadline must be a number of seconds above 0, not 0$"),
+        ({"timeout": 0}, r"^timeout \(connect\) must be a number of seconds above 0, not 0$"),
+        (
+            {"extra_body": {"x": "a\ud800"}},
+            "a lone surrogate .*ud800.*: read the text with the right encoding$",
+        ),
         ({"timeout": None}, "timeout must be a number of seconds"),
         ({"extra_body": {"mine": {1}}}, "mine cannot be written as JSON"),
     ],
@@ -151,7 +159,10 @@ def test_a_base_url_that_ends_with_the_path_of_the_call_is_not_asked_twice_for_i
 
 
 def test_what_is_no_operation_is_not_called():
-    with client() as speaker, pytest.raises(ConfigurationError, match="is not an operation"):
+    with (
+        client() as speaker,
+        pytest.raises(ConfigurationError, match=r"^'create_audio_speech' is not an operation"),
+    ):
         speaker.call("create_audio_speech")
 
 
@@ -162,6 +173,13 @@ def test_a_key_of_the_wrong_type_is_in_no_frame():
     ours = [frame for frame in walked.stack if "modelgates_speech" in frame.filename]
     assert ours
     assert "canary" not in repr([frame.locals for frame in ours])
+
+
+@pytest.mark.parametrize("key", [Secret("mg-key"), KeySource("mg-key")], ids=repr)
+def test_a_key_shows_that_there_is_one_and_stays_in_its_process(key):
+    assert repr(key) == f"{type(key).__name__}(...)"
+    with pytest.raises(TypeError, match=r"^an API key is not pickled: give it .* by itself$"):
+        pickle.dumps(key)
 
 
 def test_a_variable_of_white_space_is_one_that_is_not_set(monkeypatch):
@@ -228,8 +246,9 @@ def test_a_file_that_is_write_protected_is_refused_before_anything_is_paid_for(
     path.write_bytes(b"mine")
     # Some who run this may write everything.
     monkeypatch.setattr(os, "access", lambda file, mode: (file, mode) != (path, os.W_OK))
-    with pytest.raises(SaveError, match=r"a\.wav: it is write-protected"):
+    with pytest.raises(SaveError, match=r"a\.wav: it is write-protected;") as refused:
         AtomicFile(path)
+    assert refused.value.errno == errno.EPERM
     with client() as speaker, pytest.raises(SaveError, match="write-protected"):
         speaker.audio.speech.save(path, **SAVED)
     assert path.read_bytes() == b"mine"
