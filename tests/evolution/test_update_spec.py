@@ -111,11 +111,7 @@ def test_a_document_that_the_generator_cannot_express_is_not_taken(tree, documen
 
 def test_parts_that_the_generator_cannot_express_are_named_and_ours_works(changed, tmp_path):
     left_out = generate(changed("forty-endpoints"), tmp_path, tmp_path / "binding.py")
-    assert len(left_out) == 2
-    assert {line.partition(":")[0].split(" within")[0] for line in left_out} == {
-        "GET /batches",
-        "GET /batches/any",
-    }
+    assert [line.split(" within")[0] for line in left_out] == ["GET /batches"]
 
 
 @pytest.mark.parametrize("step", range(4))

@@ -279,6 +279,13 @@ def test_a_new_operation_answers_with_an_example_of_its_schema(changed):
     assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, DELETE")
 
 
+@pytest.mark.parametrize("name", ["a", "a%2Fb", "a%2fb", "%C3%A9", "100%25"])
+def test_a_name_in_a_path_may_have_any_character(changed, name):
+    answers = {"200": {"description": "A voice"}}
+    changed["paths"]["/voices/{name}"] = {"get": {"responses": answers}}
+    assert call(changed, "GET", f"/voices/{name}").status_code == 200
+
+
 def test_the_document_may_be_a_file(changed, tmp_path):
     changed["servers"] = [{"url": "/elsewhere"}]
     as_json, as_yaml = tmp_path / "openapi.json", tmp_path / "openapi.yaml"

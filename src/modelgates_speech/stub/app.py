@@ -9,7 +9,7 @@ import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import anyio
 import attrs
@@ -97,7 +97,7 @@ def create_app(
             Route("/{elsewhere:path}", _Path(service, {})),
         ],
         middleware=[
-            Middleware(_OriginForm),
+            Middleware(_Target),
             Middleware(
                 CORSMiddleware,
                 allow_origin_regex=_THIS_MACHINE,
@@ -140,14 +140,16 @@ async def _root(document: Document, request: Request) -> Response:
 
 
 @attrs.frozen
-class _OriginForm:
-    """Takes a target as clients of a proxy send it: `POST http://host/path`, not `POST /path`."""
+class _Target:
+    """Takes a target as clients of a proxy send it, `POST http://host/path`, and `%2F` in names."""
 
     app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not scope.get("path", "/").startswith("/"):
             scope["path"] = "/" + scope["path"].partition("://")[2].partition("/")[2]
+        elif b"%2F" in (raw := scope.get("raw_path") or b"").upper():
+            scope["path"] = unquote(re.sub(rb"%2[Ff]", b"%252F", raw))
         await self.app(scope, receive, send)
 
 
@@ -184,7 +186,7 @@ class _Path:
             heard = sent.get("status") == 200 and scope.get("modelgates.pcm")
             seen = {
                 "method": request.method,
-                "path": quote(request.url.path),
+                "path": quote(request.url.path, safe="/%"),
                 "status": sent.get("status"),
                 "characters": scope.get("modelgates.characters", 0),
                 "seconds": sent["size"] / BYTES_PER_SECOND if heard else None,
