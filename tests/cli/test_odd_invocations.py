@@ -24,7 +24,14 @@ def book(folder):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(
-    "arguments", [("--version",), ("--help",), ("speak", "--help"), ("completion", "bash")]
+    "arguments",
+    [
+        ("--version",),
+        ("--help",),
+        ("speak", "--help"),
+        ("completion", "bash"),
+        ("stub", "--port", "0"),
+    ],
 )
 def test_what_is_only_printed_may_meet_a_full_disk_too(run, environment, arguments):
     with open("/dev/full", "wb") as full:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from modelgates_speech.cli.exits import CommandError, Exit, needs_extra
-from modelgates_speech.cli.output import Command
+from modelgates_speech.cli.output import Command, write_line
 
 KEY = re.compile(r"[\x21-\x7e]+")
 PROFILE = ("latency", "pace", "failures", "rate_limit", "credits")
@@ -38,6 +39,12 @@ class _StubCommand(Command):
         formatter.write(f"{usage(url, fields, required)}\n\n")
         formatter.write("Magic models, with which any client can make the stub misbehave:\n")
         formatter.write(describe() + "\n")
+
+
+def _say(line: str) -> None:
+    # Whoever started it may have read what it wanted, and closed the pipe.
+    with contextlib.suppress(click.exceptions.Exit):
+        write_line(line)
 
 
 @click.command(cls=_StubCommand)
@@ -99,7 +106,7 @@ def command(
             options["tape"] = Recording(record, upstream=upstream)
         elif replay:
             options["tape"] = Replay(replay)
-        serve(host, port, allow_from=allow_from or None, **options, **accepted)
+        serve(host, port, say=_say, allow_from=allow_from or None, **options, **accepted)
     except (ModuleNotFoundError, OSError, ValueError) as error:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         advice = f": choose another with --port, or 0 for any that is free (not {port})"
