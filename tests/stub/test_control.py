@@ -70,7 +70,8 @@ def test_what_cannot_be_injected_is_400_with_the_reason(control, stub, asked, sa
 
 def test_what_is_not_there_says_what_is(control):
     refused = control.delete("/_stub/faults")
-    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, POST")
+    assert refused.status_code == 405
+    assert {"GET", "POST"} <= set(refused.headers["Allow"].split(", "))
     assert "/_stub/faults" in refused.json()["error"]["message"]
     assert control.get("/_stub/nothing").status_code == 404
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import json
 import re
 import time
@@ -17,17 +18,17 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
 
 from modelgates_speech.stub.answers import in_thread, media_type, speak
 from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS
 from modelgates_speech.stub.control import Stub
 from modelgates_speech.stub.document import Document, Operation, RefusedError, load
 from modelgates_speech.stub.faults import Fault, from_preference
-from modelgates_speech.stub.misbehave import Exchange, later, play
+from modelgates_speech.stub.misbehave import Exchange, Later, play
 from modelgates_speech.stub.records import RecordedRequest, redact
-from modelgates_speech.stub.remote import SCOPE_HEADER, routes
+from modelgates_speech.stub.remote import addressed, control
 from modelgates_speech.stub.requests import authorize, parse_json, validate
 from modelgates_speech.stub.schemas import Json, fields
 from modelgates_speech.stub.speech import default_engine
@@ -92,8 +93,10 @@ def create_app(
     app = Starlette(
         routes=[
             *(Route(path, _Path(service, paths[path])) for path in sorted(paths, key=_narrowness)),
-            Route("/", functools.partial(_root, service.document)),
-            *routes(stub, service.document),
+            Route("/", _root),
+            Route("/openapi.json", _followed),
+            Route("/openapi.yaml", _followed_as_yaml),
+            Mount("/_stub", control(stub)),
             Route("/{elsewhere:path}", _Path(service, {})),
         ],
         middleware=[
@@ -109,7 +112,7 @@ def create_app(
         ],
     )
     app.router.redirect_slashes = False
-    app.state.stub = stub
+    app.state.stub, app.state.document = stub, service.document
     return app
 
 
@@ -122,12 +125,13 @@ def _narrowness(path: str) -> str:
 _THIS_MACHINE = r"null|https?://([\w-]+\.)*localhost(:\d+)?|https?://127(\.\d+){3}(:\d+)?|https?://\[::1\](:\d+)?"
 
 
-async def _root(document: Document, request: Request) -> Response:
+async def _root(request: Request) -> Response:
     # Either answer depends on what the client would rather read.
     varies = {"Vary": "Accept"}
     if "text/html" in request.headers.get("accept", "").lower():
         return FileResponse(Path(__file__).with_name("page.html"), headers=varies)
     url = str(request.base_url).rstrip("/")
+    document: Document = request.app.state.document
     known = [(each, document.fields_of(each)) for each in document.operations]
     parts = [
         "This is the ModelGates stub: a local double of the API that speaks.",
@@ -137,6 +141,17 @@ async def _root(document: Document, request: Request) -> Response:
         "Every other model speaks.\n",
     ]
     return PlainTextResponse("\n\n".join(parts), headers=varies)
+
+
+async def _followed(request: Request) -> Response:
+    return JSONResponse(request.app.state.document.contents)
+
+
+async def _followed_as_yaml(request: Request) -> Response:
+    yaml: Any = importlib.import_module("yaml")  # only here: JSON takes no YAML
+    contents = request.app.state.document.contents
+    text = yaml.safe_dump(contents, sort_keys=False, allow_unicode=True)
+    return Response(text, media_type="application/yaml")
 
 
 @attrs.frozen
@@ -154,50 +169,8 @@ class _Target:
 
 
 @attrs.frozen
-class _Path:
-    """The operations at one path, or none, as an ASGI application that sees every method."""
-
-    service: _Service
-    operations: Mapping[str, Operation]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        operation = self.operations.get(request.method)
-        began = time.perf_counter()
-        sent: dict[str, int] = {}
-
-        async def counted(message: Message) -> None:
-            if "status" in message:
-                sent["status"] = message["status"]
-            sent["size"] = sent.get("size", 0) + len(message.get("body", b""))
-            await send(message)
-
-        try:
-            if operation is None:
-                first = next(iter(self.operations.values()), None)
-                refusal = self.service.no_such(request, self.operations)
-                response: ASGIApp = self.service.refuse(request, refusal, first)
-            else:
-                response = await self.service.answer(request, operation)
-            await _while_somebody_listens(response, scope, receive, counted)
-        except ClientDisconnect:
-            pass
-        finally:
-            heard = sent.get("status") == 200 and scope.get("modelgates.pcm")
-            seen = {
-                "method": request.method,
-                "path": quote(request.url.path, safe="/%"),
-                "status": sent.get("status"),
-                "characters": scope.get("modelgates.characters", 0),
-                "seconds": sent["size"] / BYTES_PER_SECOND if heard else None,
-                "milliseconds": (time.perf_counter() - began) * 1000,
-            }
-            self.service.stub.on_answer(seen)
-
-
-@attrs.frozen
 class _Service:
-    """Answers requests: what it demands and what it answers is the OpenAPI document's."""
+    """What all answers are made from."""
 
     stub: Stub
     document: Document
@@ -205,135 +178,166 @@ class _Service:
     audio: Path | None
     tape: Recording | Replay | None
 
-    async def answer(self, request: Request, operation: Operation) -> ASGIApp:
-        """Answer a request for an operation of the OpenAPI document."""
-        headers = dict(request.headers)
-        body: Json = b""
+
+@attrs.frozen
+class _Path:
+    """The operations at one path, or none, as an ASGI application that sees every method."""
+
+    service: _Service
+    operations: Mapping[str, Operation]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answering = _Answering(self.service, self.operations, Request(scope, receive))
+        began = time.perf_counter()
+        status, size = None, 0
+
+        async def counted(message: Message) -> None:
+            nonlocal status, size
+            status = message.get("status", status)
+            size += len(message.get("body", b""))
+            await send(message)
+
         try:
-            # Credentials first: whoever may not call need not learn what a call looks like.
-            for name in operation.credentials:
-                if len(request.headers.getlist(name)) > 1:
-                    raise RefusedError(401, f"The header {name} comes more than once")
-            if not isinstance(self.tape, Recording):  # there the API judges
-                authorize(operation, headers, api_key=self.stub.api_key, any_key=self.stub.any_key)
-            body = raw = await _read(request)
-            request.scope["modelgates.received"] = len(raw)
-            if self.tape is None:
-                body = validate(self.document, operation, headers, request.url.query, raw)
-            else:
-                with contextlib.suppress(RefusedError):
-                    body = parse_json(raw)
-            fault = self._take_fault(request, body)
-            if self.tape and not fault:
-                path = request.url.path.removeprefix(self.document.prefix)
-                keys = [headers.get(name, "").rpartition(" ")[2] for name in operation.credentials]
-                call = Call(request, path, raw, body, keys)
-                response: ASGIApp = await self.tape.answer(call)
-                answered: Mapping[str, str] = self._headers()
-            else:
-                exchange = self._exchange(request, operation, body)
-                response = play(fault, exchange) if fault else exchange.answer()
-                answered = exchange.headers
-        except RefusedError as refusal:
-            return self.refuse(request, refusal, operation, body)
-        if latency := self._stub(request).profile.latency:
-            response = later(latency, response)
-        self._record(request, operation, body, answered, response, fault)
-        return response
+            await _while_somebody_listens(await answering.answer(), scope, receive, counted)
+        except ClientDisconnect:
+            pass
+        finally:
+            heard = status == 200 and answering.speaks_pcm
+            seen = {
+                "method": scope["method"],
+                "path": quote(scope["path"], safe="/%"),
+                "status": status,
+                "characters": answering.characters,
+                "seconds": size / BYTES_PER_SECOND if heard else None,
+                "milliseconds": (time.perf_counter() - began) * 1000,
+            }
+            self.service.stub.on_answer(seen)
 
-    def refuse(
-        self,
-        request: Request,
-        refusal: RefusedError,
-        operation: Operation | None = None,
-        body: object = b"",
-    ) -> Response:
-        """Answer a request that the OpenAPI document does not allow."""
-        headers = {**self._headers(operation, refusal.status), **refusal.headers}
-        kind, content = self.document.error(
-            operation, refusal.status, message=refusal.message, metadata=refusal.metadata
-        )
-        response = Response(content, refusal.status, headers, media_type=kind)
-        self._record(request, operation, body, headers, response, None)
-        return response
 
-    def no_such(self, request: Request, allowed: Mapping[str, Operation]) -> RefusedError:
-        """Say that the OpenAPI document has no such method of a path, or no such path."""
-        if allow := ", ".join(allowed):
-            message = f"{request.method} is not allowed here, only {allow}"
-            return RefusedError(405, message, headers={"Allow": allow})
-        known = ", ".join(dict.fromkeys(each.path for each in self.document.operations))
-        message = f"There is no {request.method} {request.url.path}; the paths are {known}"
-        return RefusedError(404, message)
+class _Answering:
+    """One request, and what is known of it on the way to its answer."""
 
-    def _stub(self, request: Request) -> Stub:
-        scope = request.headers.get(SCOPE_HEADER)
-        return self.stub.scope(scope) if scope else self.stub
-
-    def _take_fault(self, request: Request, body: Json) -> Fault | None:
-        stub = self._stub(request)
-        try:
-            preferred = from_preference(request.headers.getlist("prefer"))
-        except ValueError as error:
-            raise RefusedError(400, f"Prefer: {error}") from error
-        if preferred:
-            return preferred
-        asked = fields(body)
-        request.scope["modelgates.characters"] = len(str(asked.get("input", "")))
-        try:
-            met = stub.take_fault(asked.get("model"))
-        except ValueError as error:
-            raise RefusedError(404, str(error)) from error
-        return met or stub.course.meet(request.scope["modelgates.characters"])
-
-    def _exchange(self, request: Request, operation: Operation, body: Json) -> Exchange:
-        asked = {**operation.defaults, **fields(body)}
-        status, content = operation.success
-        kind = media_type(content, asked.get("response_format"))
-        if kind and "json" in kind:
-            example = self.document.example(content[kind], {})
-            chunks, pace = iter([json.dumps(example).encode()]), 0.0
-        else:
-            chunks = speak(asked, self.engine, self.audio)
-            pace = self._stub(request).profile.pace
-            wanted = str(asked.get("response_format"))
-            request.scope["modelgates.pcm"] = wanted not in ENCODINGS or wanted == "pcm"
-        return Exchange(
-            status=status,
-            content_type=kind,
-            content=in_thread(chunks, pace),
-            headers=self._headers(operation, status),
-            error=functools.partial(self.document.error, operation),
-            hang_up=functools.partial(self.stub.hang_up, request.scope),
-        )
-
-    def _headers(self, operation: Operation | None = None, status: int = 0) -> Mapping[str, str]:
-        ours = {"X-Request-Id": self.stub.next_request_id(), "X-Stub-Engine": self.engine.name}
-        return self.document.headers(operation, status) | ours
-
-    def _record(
-        self,
-        request: Request,
-        operation: Operation | None,
-        body: object,
-        headers: Mapping[str, str],
-        response: ASGIApp,
-        fault: Fault | None,
+    def __init__(
+        self, service: _Service, operations: Mapping[str, Operation], request: Request
     ) -> None:
-        secret = {"authorization", *(operation.credentials if operation else ())}
-        self._stub(request).record(
+        self._service = service
+        self._operations = operations
+        self._request = request
+        self._stub = addressed(request)
+        self._id = service.stub.next_request_id()
+        # What another one says of errors has to do where there is none.
+        others = [*operations.values(), *service.document.operations, Operation()]
+        self._operation = operations.get(request.method, others[0])
+        self._size = 0
+        self._body: Json = b""
+        self._fault: Fault | None = None
+        self.speaks_pcm = False
+
+    @property
+    def characters(self) -> int:
+        """How long the text is."""
+        return len(str(fields(self._body).get("input", "")))
+
+    async def answer(self) -> ASGIApp:
+        """Answer as the OpenAPI document or a fault wants it, and record the request."""
+        request, operation = self._request, self._operation
+        try:
+            response = await self._answer()
+        except RefusedError as refusal:
+            kind, content = self._service.document.error(
+                operation, refusal.status, message=refusal.message, metadata=refusal.metadata
+            )
+            headers = {**self._headers(refusal.status), **refusal.headers}
+            response = Response(content, refusal.status, headers, media_type=kind)
+        secret = {"authorization", *operation.credentials}
+        self._stub.record(
             RecordedRequest(
                 method=request.method,
                 path=request.url.path,
                 query=request.url.query,
-                headers=redact(request.headers.items(), frozenset(secret)),
-                body=body,
-                status=response.status_code if isinstance(response, Response) else None,
-                fault=str(fault) if fault else None,
-                request_id=headers["X-Request-Id"],
-                size=request.scope.get("modelgates.received", 0),
+                headers=redact(request.headers.items(), secret),
+                body=self._body,
+                status=getattr(response, "status_code", None),
+                fault=str(self._fault) if self._fault else None,
+                request_id=self._id,
+                size=self._size,
             )
         )
+        return response
+
+    def _no_such(self) -> RefusedError:
+        method = self._request.method
+        if allow := ", ".join(self._operations):
+            message = f"{method} is not allowed here, only {allow}"
+            return RefusedError(405, message, headers={"Allow": allow})
+        known = ", ".join(dict.fromkeys(each.path for each in self._service.document.operations))
+        message = f"There is no {method} {self._request.url.path}; the paths are {known}"
+        return RefusedError(404, message)
+
+    async def _answer(self) -> ASGIApp:
+        request, service, operation = self._request, self._service, self._operation
+        if request.method not in self._operations:
+            raise self._no_such()
+        # Credentials first: whoever may not call need not learn what a call looks like.
+        if not isinstance(service.tape, Recording):  # there the API judges
+            stub = service.stub
+            authorize(operation, request.headers, api_key=stub.api_key, any_key=stub.any_key)
+        self._body = raw = await _read(request)
+        self._size = len(raw)
+        if service.tape is None:
+            self._body = validate(service.document, operation, request, raw)
+        else:
+            with contextlib.suppress(RefusedError):
+                self._body = parse_json(raw)
+        self._fault = self._take_fault()
+        if service.tape and not self._fault:
+            path = request.url.path.removeprefix(service.document.prefix)
+            response: ASGIApp = await service.tape.answer(
+                Call(request, path, raw, self._body, operation.credentials)
+            )
+        else:
+            exchange = self._exchange()
+            response = play(self._fault, exchange) if self._fault else exchange.answer()
+        latency = self._stub.profile.latency
+        return Later(latency, response) if latency else response
+
+    def _take_fault(self) -> Fault | None:
+        try:
+            preferred = from_preference(self._request.headers.getlist("prefer"))
+        except ValueError as error:
+            raise RefusedError(400, f"Prefer: {error}") from error
+        if preferred:
+            return preferred
+        try:
+            met = self._stub.take_fault(fields(self._body).get("model"))
+        except ValueError as error:
+            raise RefusedError(404, str(error)) from error
+        return met or self._stub.course.meet(self.characters)
+
+    def _exchange(self) -> Exchange:
+        service, operation = self._service, self._operation
+        asked = {**operation.defaults, **fields(self._body)}
+        content = operation.reply(operation.success).content
+        kind = media_type(content, asked.get("response_format"))
+        if kind and "json" in kind:
+            example = service.document.example(content[kind], {})
+            chunks, pace = iter([json.dumps(example).encode()]), 0.0
+        else:
+            chunks, pace = speak(asked, service.engine, service.audio), self._stub.profile.pace
+            wanted = str(asked.get("response_format"))
+            self.speaks_pcm = wanted not in ENCODINGS or wanted == "pcm"
+        return Exchange(
+            status=operation.success,
+            content_type=kind,
+            content=in_thread(chunks, pace),
+            headers=self._headers(operation.success),
+            error=functools.partial(service.document.error, operation),
+            hang_up=functools.partial(service.stub.hang_up, self._request.scope),
+        )
+
+    def _headers(self, status: int) -> Mapping[str, str]:
+        ours = {"X-Request-Id": self._id, "X-Stub-Engine": self._service.engine.name}
+        return self._service.document.headers(self._operation, status) | ours
 
 
 async def _while_somebody_listens(

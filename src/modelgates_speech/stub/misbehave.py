@@ -91,14 +91,22 @@ async def _silence(scope: Scope, receive: Receive, send: Send) -> None:
     await anyio.sleep_forever()
 
 
-def later(delay: float, answer: ASGIApp) -> ASGIApp:
-    """Answer after some seconds."""
+@attrs.frozen
+class Later:
+    """An answer after some seconds."""
 
-    async def wait(scope: Scope, receive: Receive, send: Send) -> None:
-        await anyio.sleep(delay)
-        await answer(scope, receive, send)
+    delay: float
+    answer: ASGIApp
 
-    return wait
+    @property
+    def status_code(self) -> int | None:
+        """The status of the answer, if it has one."""
+        return getattr(self.answer, "status_code", None)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait, then answer."""
+        await anyio.sleep(self.delay)
+        await self.answer(scope, receive, send)
 
 
 def _reset(fault: Fault, exchange: Exchange) -> ASGIApp:
@@ -148,7 +156,7 @@ _FAILED = {"error": {"code": 502, "message": "An error with the status of a succ
 PLAYS: Mapping[str, Play] = {
     "stall": lambda fault, exchange: _silence,
     "stall-midway": _streamed(_until_stalled),
-    "slow": lambda fault, exchange: later(fault["delay"], exchange.answer()),
+    "slow": lambda fault, exchange: Later(fault["delay"], exchange.answer()),
     "drip": _streamed(_dripping),
     "reset": _reset,
     "cut": lambda fault, exchange: exchange.reply(

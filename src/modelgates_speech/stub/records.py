@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 REDACTED = "[redacted]"
 
@@ -52,14 +52,12 @@ class RecordedRequest:
         return f"{self.method} {self.path} -> {self.status or 'no answer'}{met}: {shown}"
 
 
-def redact(headers: Iterable[tuple[str, str]], secret: frozenset[str]) -> Mapping[str, str]:
+def redact(headers: Iterable[tuple[str, str]], secret: Container[str]) -> Mapping[str, str]:
     """Keep headers for the record, without the values of those that are secret."""
     kept: dict[str, str] = {}
     for name, value in headers:
         shown = value
-        if name.lower() in secret:
-            bearer = value.lower().startswith("bearer ")
-            shown = f"Bearer {REDACTED}" if bearer else REDACTED
-        known = kept.get(name.lower())
-        kept[name.lower()] = shown if known is None else f"{known}, {shown}"
+        if name in secret:
+            shown = f"Bearer {REDACTED}" if value.lower().startswith("bearer ") else REDACTED
+        kept[name] = f"{kept[name]}, {shown}" if name in kept else shown
     return MappingProxyType(kept)
