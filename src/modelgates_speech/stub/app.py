@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-import anyio
 import attrs
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from anyio import CancelScope
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from modelgates_speech.stub.engine import Engine
@@ -198,7 +196,10 @@ class _Path:
             await send(message)
 
         try:
-            await _while_somebody_listens(await answering.answer(), scope, receive, counted)
+            response = await answering.answer()
+            # At this version Starlette listens itself for the end of the connection.
+            asgi = {**scope["asgi"], "spec_version": "2.3"}
+            await response({**scope, "asgi": asgi}, receive, counted)
         except ClientDisconnect:
             pass
         finally:
@@ -328,40 +329,15 @@ class _Answering:
             self.speaks_pcm = wanted not in ENCODINGS or wanted == "pcm"
         return Exchange(
             status=operation.success,
-            content_type=kind,
+            headers=self._headers(operation.success) | ({"content-type": kind} if kind else {}),
             content=in_thread(chunks, pace),
-            headers=self._headers(operation.success),
             error=functools.partial(service.document.error, operation),
             hang_up=functools.partial(service.stub.hang_up, self._request.scope),
         )
 
-    def _headers(self, status: int) -> Mapping[str, str]:
+    def _headers(self, status: int) -> dict[str, str]:
         ours = {"X-Request-Id": self._id, "X-Stub-Engine": self._service.engine.name}
         return self._service.document.headers(self._operation, status) | ours
-
-
-async def _while_somebody_listens(
-    response: ASGIApp, scope: Scope, receive: Receive, send: Send
-) -> None:
-    """Answer until the answer ends or its client is gone, whichever is first."""
-
-    async def watch(answering: CancelScope) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        answering.cancel()
-
-    failure: Exception | None = None
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch, tasks.cancel_scope)
-        try:
-            # With this version Starlette leaves it to the server, here to us, to listen as well.
-            asgi = {**scope.get("asgi", {}), "spec_version": "2.4"}
-            await response({**scope, "asgi": asgi}, receive, send)
-        except Exception as error:  # noqa: BLE001 - raised below, outside of the group
-            failure = error
-        tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
 
 
 async def _read(request: Request) -> bytes:

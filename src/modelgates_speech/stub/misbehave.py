@@ -25,27 +25,23 @@ class Exchange:
     """The normal answer, and what a fault has to spoil it with; `error` takes hints for it."""
 
     status: int
-    content_type: str | None
-    content: AsyncIterator[bytes]
     headers: Mapping[str, str]
+    content: AsyncIterator[bytes]
     error: Callable[..., tuple[str | None, bytes]]
     hang_up: Callable[..., None]
 
     def answer(self) -> Response:
         """Answer as the API does."""
-        return self.reply(b"" if self.content_type is None else self.content, self.content_type)
+        return self.reply(self.content if "content-type" in self.headers else b"")
 
     def reply(
         self,
         content: bytes | str | AsyncIterator[bytes],
-        content_type: str | None,
-        *,
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Answer with something else, or otherwise."""
-        kind = {"Content-Type": content_type} if content_type else {}
-        told = status or self.status, {**self.headers, **kind, **(headers or {})}
+        """Answer with something else, with another status or other headers, in lower case."""
+        told = status or self.status, {**self.headers, **(headers or {})}
         if isinstance(content, bytes | str):
             return Response(content, *told)
         return StreamingResponse(content, *told)
@@ -68,27 +64,34 @@ def play(fault: Fault, exchange: Exchange) -> ASGIApp:
 
 
 def _error_status(fault: Fault, exchange: Exchange, status: int) -> Response:
-    kind: str | None = _JSON
-    body = fault["body"]
-    if body is None:
-        kind, body = exchange.error(
-            status,
-            message=fault["message"] or f"The stub was told to answer {status}",
-            metadata=dict(fault["metadata"] or {"provider_name": "stub"}),
-            user_id="stub-user",
-        )
-    if isinstance(body, Mapping):
-        body = json.dumps(body)
-    headers: dict[str, str] = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    if fault["retry_after"] is not None:
-        headers["Retry-After"] = str(fault["retry_after"])
-    response = exchange.reply(body, fault["content_type"] or kind, status=status, headers=headers)
-    response.headers.update(fault["headers"] or {})
+    body: bytes | str
+    kind, body = exchange.error(
+        status,
+        message=fault["message"] or f"The stub was told to answer {status}",
+        metadata=dict(fault["metadata"] or {"provider_name": "stub"}),
+        user_id="stub-user",
+    )
+    if (given := fault["body"]) is not None:
+        kind = _JSON
+        body = json.dumps(given).encode() if isinstance(given, Mapping) else given
+    response = exchange.reply(body, status)
+    del response.headers["Content-Type"]  # of audio
+    told = {
+        "Content-Type": fault["content_type"] or kind,
+        "WWW-Authenticate": "Bearer" if status == 401 else None,
+        "Retry-After": fault["retry_after"],
+        **(fault["headers"] or {}),
+    }
+    for name, value in told.items():
+        if value is not None:
+            response.headers[name] = str(value)
     return response
 
 
 async def _silence(scope: Scope, receive: Receive, send: Send) -> None:
-    await anyio.sleep_forever()
+    """Answer nothing for as long as the client is there."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 @attrs.frozen
@@ -104,8 +107,10 @@ class Later:
         return getattr(self.answer, "status_code", None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait, then answer."""
-        await anyio.sleep(self.delay)
+        """Wait, then answer whoever is still there."""
+        with anyio.move_on_after(self.delay):
+            await _silence(scope, receive, send)
+            return
         await self.answer(scope, receive, send)
 
 
@@ -114,14 +119,10 @@ def _reset(fault: Fault, exchange: Exchange) -> ASGIApp:
     return _silence
 
 
-async def _until_stalled(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
+async def _part(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
     yield await exchange.head(fault["after"])
-    await anyio.sleep_forever()
-
-
-async def _until_cut(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
-    yield await exchange.head(fault["after"])
-    exchange.hang_up(reset=False)
+    if fault.name != "stall-midway":
+        exchange.hang_up(reset=False)
     await anyio.sleep_forever()
 
 
@@ -141,11 +142,11 @@ async def _odd(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
 
 
 def _streamed(content: Callable[[Fault, Exchange], AsyncIterator[bytes]]) -> Play:
-    return lambda fault, exchange: exchange.reply(content(fault, exchange), exchange.content_type)
+    return lambda fault, exchange: exchange.reply(content(fault, exchange))
 
 
 def _always(status: int, content_type: str, body: str) -> Play:
-    return lambda _, exchange: exchange.reply(body, content_type, status=status)
+    return lambda _, exchange: exchange.reply(body, status, {"content-type": content_type})
 
 
 def _page(title: str) -> str:
@@ -155,27 +156,25 @@ def _page(title: str) -> str:
 _FAILED = {"error": {"code": 502, "message": "An error with the status of a success"}}
 PLAYS: Mapping[str, Play] = {
     "stall": lambda fault, exchange: _silence,
-    "stall-midway": _streamed(_until_stalled),
+    "stall-midway": _streamed(_part),
     "slow": lambda fault, exchange: Later(fault["delay"], exchange.answer()),
     "drip": _streamed(_dripping),
     "reset": _reset,
     "cut": lambda fault, exchange: exchange.reply(
-        _until_cut(fault, exchange),
-        exchange.content_type,
-        headers={"Content-Length": str(fault["after"] + 48_000)},
+        _part(fault, exchange), headers={"content-length": str(fault["after"] + 48_000)}
     ),
-    "cut-chunked": _streamed(_until_cut),
+    "cut-chunked": _streamed(_part),
     "odd": _streamed(_odd),
-    "empty": lambda fault, exchange: exchange.reply(b"", exchange.content_type),
+    "empty": lambda fault, exchange: exchange.reply(b""),
     "html": _always(200, "text/html", _page("Log in")),
     "html-502": _always(502, "text/html", _page("502 Bad Gateway")),
     "json": _always(200, _JSON, json.dumps(_FAILED)),
     "wrong-content-type": lambda fault, exchange: exchange.reply(
-        exchange.content, "text/plain; charset=utf-8"
+        exchange.content, headers={"content-type": "text/plain; charset=utf-8"}
     ),
     "not-json": _always(500, _JSON, '{"error": {"code": 500, "mess'),
     "other-shape": _always(500, _JSON, '[{"detail": "another shape"}]'),
     "redirect": lambda fault, exchange: exchange.reply(
-        b"", "text/plain", status=307, headers={"Location": fault["to"]}
+        b"", 307, {"content-type": "text/plain", "location": fault["to"]}
     ),
 }

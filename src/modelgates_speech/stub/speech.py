@@ -6,6 +6,7 @@ import functools
 import importlib
 import logging
 import re
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from modelgates_speech.stub.audio import SAMPLE_RATE, SAMPLE_WIDTH
@@ -30,7 +31,6 @@ _OURS = (Espeak, Tones)
 _PARAGRAPH = re.compile(r"\n\s*\n")
 # What divides a text beside the ends of its sentences.
 _MARK = re.compile(r"(?<=[;:])\s+|(?<=\uff1b)|\n+")
-_WORD_END = re.compile(r"[\s,]")
 _WHITE = re.compile(r"[^\S\n]")
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -86,17 +86,8 @@ def pieces(text: str, *, language: str = "en") -> Iterator[str]:
 
     The abbreviations of the language, a code such as `de` or `pt-br`, do not end a sentence.
     """
-    start = 0
-    while start < len(text):
-        window = text[start : start + LONGEST_PIECE]
-        # A white space of one byte: sentencex 1.0 panics at some others, and at half characters.
-        plain = _HALF.sub("?", _WHITE.sub(" ", window))
-        sentence, *more = sentencex.segment(language.partition("-")[0], plain)
-        ends = [len(sentence)] if more else []
-        ends += [mark.end() for mark in _MARK.finditer(window)][:1]
-        if not ends and start + LONGEST_PIECE < len(text):
-            ends = [max((space.end() for space in _WORD_END.finditer(window)), default=0)]
-        length = min(ends, default=0) or len(window)
-        if piece := window[:length].strip():
-            yield piece
-        start += length
+    # A white space of one byte: sentencex 1.0 panics at some others, and at half characters.
+    plain = _HALF.sub("?", _WHITE.sub(" ", text))
+    for sentence in sentencex.segment(language.partition("-")[0], plain):
+        for clause in _MARK.split(sentence):
+            yield from textwrap.wrap(clause.strip(), LONGEST_PIECE, break_on_hyphens=False)
