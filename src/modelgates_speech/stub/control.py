@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Unpack
@@ -23,6 +24,9 @@ DEFAULT_API_KEY = "stub-key"
 KEPT_REQUESTS = 1000
 KEPT_BYTES = 32 * 1024 * 1024
 KEPT_SCOPES = 100
+
+
+_FAULT = {"type": ["integer", "string"], "description": "a status or a name"}
 
 
 class UnknownOptionError(TypeError, ValueError):
@@ -59,7 +63,8 @@ class Stub:
         self._kept_bytes = 0
         self._met: dict[str, int] = {}
         self._answered = 0
-        self._scopes: dict[str, Stub] = {}
+        # Those least used are forgotten.
+        self._scoped = functools.lru_cache(KEPT_SCOPES)(lambda name: Stub(profile=self.profile))
         # Called with what the terminal says of an answer that has ended: no key, no text.
         self.on_answer: Callable[[Mapping[str, Any]], None] = lambda seen: None
         self._first_profile = profile or Profile()
@@ -80,11 +85,7 @@ class Stub:
         Scopes do not see each other, nor what is sent without the header. The last 100 are kept.
         """
         with self._lock:
-            found = self._scopes.pop(name, None) or Stub(profile=self.profile)
-            self._scopes[name] = found
-            if len(self._scopes) > KEPT_SCOPES:
-                del self._scopes[next(iter(self._scopes))]
-            return found
+            return self._scoped(name)
 
     def fail_next(
         self, /, fault: int | str | Fault = 503, *, times: int = 1, **options: Unpack[FaultOptions]
@@ -106,9 +107,8 @@ class Stub:
         if isinstance(fault, Fault):
             if options:
                 raise ValueError("give the settings to Fault(...) itself, or the fault by its name")
-        elif isinstance(fault, bool) or not isinstance(fault, int | str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"fault is a status or a name, not {fault!r}")
         else:
+            check("fault", fault, _FAULT)
             known = {"times", *FaultOptions.__annotations__}
             for name in options.keys() - known:
                 raise UnknownOptionError(f"fail_next(): {unexpected(name, known)}")
@@ -139,7 +139,7 @@ class Stub:
         """Forget all requests and scopes, drop all faults, go back to the first profile."""
         self.profile = self._first_profile
         with self._lock:
-            self._scopes.clear()
+            self._scoped.cache_clear()
             self._faults.clear()
             self._requests.clear()
             self._kept_bytes = 0

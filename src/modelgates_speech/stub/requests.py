@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from modelgates_speech.stub.document import Document, Operation, RefusedError
-from modelgates_speech.stub.schemas import Json, fields
+from modelgates_speech.stub.schemas import Json, fields, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -167,21 +167,21 @@ def _readings(
     name = parameter["name"]
     values = [value for key, value in pairs if key == name]
     if values and "content" in parameter:
-        yield _scalar(values[0])
+        yield scalar(values[0])
         return
     if values == [""]:
         yield from ([], {})
     if values:
         separator = _SEPARATORS.get(parameter.get("style", ""), ",")
         listed = [part for value in values for part in value.split(separator)]
-        yield from (values[0], _scalar(values[0]), listed, [_scalar(part) for part in listed])
+        yield from (values[0], scalar(values[0]), listed, [scalar(part) for part in listed])
         yield [*values]
         yield from _objects(zip(listed[::2], listed[1::2], strict=False), known)
         yield from _objects((part.split("=", 1) for part in listed if "=" in part), known)
     # The properties of an object may come as parameters of their own.
-    own = [(key.removeprefix(f"{name}[").removesuffix("]"), value) for key, value in pairs]
-    parts = [pair for pair, (key, _) in zip(own, pairs, strict=True) if key.startswith(f"{name}[")]
     if not values and parameter["in"] == "query":
+        inner = [(re.fullmatch(rf"{re.escape(name)}\[(.*)\]", key), text) for key, text in pairs]
+        parts = [(found[1], text) for found, text in inner if found]
         yield from _objects(parts or (pair for pair in pairs if pair[0] in known), known)
 
 
@@ -190,15 +190,8 @@ def _objects(
 ) -> Iterator[Json]:
     """The object that these are the properties of, those that may be text left as they are."""
     made = {
-        name: value if known.get(name, {}).get("type") == "string" else _scalar(value)
+        name: value if known.get(name, {}).get("type") == "string" else scalar(value)
         for name, value in pairs
     }
     if made:
         yield made
-
-
-def _scalar(text: str) -> Json:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -61,6 +61,14 @@ def _is_date_time(value: object) -> bool:
     return True
 
 
+def scalar(text: str) -> Json:
+    """Read what comes as text: the JSON that it is, or else itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def absolute(part: Json) -> Json:
     """Make references absolute, and say as OpenAPI 3.1 does what 3.0 says in its own way."""
     if isinstance(part, Mapping):
