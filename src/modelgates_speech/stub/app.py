@@ -22,11 +22,10 @@ from starlette.routing import Mount, Route
 
 from modelgates_speech.stub.answers import in_thread, media_type, speak
 from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS
-from modelgates_speech.stub.control import Stub
+from modelgates_speech.stub.control import RecordedRequest, Stub, redact
 from modelgates_speech.stub.document import Document, Operation, RefusedError, load
 from modelgates_speech.stub.faults import Fault, from_preference
-from modelgates_speech.stub.misbehave import Exchange, Later, play
-from modelgates_speech.stub.records import RecordedRequest, redact
+from modelgates_speech.stub.misbehave import Exchange, Later, no_connection, play
 from modelgates_speech.stub.remote import addressed, control
 from modelgates_speech.stub.requests import authorize, parse_json, validate
 from modelgates_speech.stub.schemas import Json, fields
@@ -47,7 +46,7 @@ LARGEST_BODY = 16 * 1024 * 1024
 
 
 def create_app(
-    document: Document | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    document: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     *,
     stub: Stub | None = None,
     engine: Engine | None = None,
@@ -110,7 +109,7 @@ def create_app(
         ],
     )
     app.router.redirect_slashes = False
-    app.state.stub, app.state.document = stub, service.document
+    app.state.stub, app.state.document, app.state.engine = stub, service.document, service.engine
     return app
 
 
@@ -332,7 +331,7 @@ class _Answering:
             headers=self._headers(operation.success) | ({"content-type": kind} if kind else {}),
             content=in_thread(chunks, pace),
             error=functools.partial(service.document.error, operation),
-            hang_up=functools.partial(service.stub.hang_up, self._request.scope),
+            hang_up=getattr(self._request.state, "hang_up", no_connection),
         )
 
     def _headers(self, status: int) -> dict[str, str]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 import threading
 from collections import deque
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
+
+import attrs
 
 from modelgates_speech.arguments import unexpected
 from modelgates_speech.stub.faults import Fault, FaultOptions, from_model
@@ -14,9 +17,7 @@ from modelgates_speech.stub.schemas import check, fields
 from modelgates_speech.stub.usage import TIMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
-
-    from modelgates_speech.stub.records import RecordedRequest
+    from collections.abc import Callable, Container, Iterable, Mapping
 
 DEFAULT_API_KEY = "stub-key"
 
@@ -27,6 +28,59 @@ KEPT_SCOPES = 100
 
 
 _FAULT = {"type": ["integer", "string"], "description": "a status or a name"}
+
+
+REDACTED = "[redacted]"
+
+
+@attrs.frozen
+class RecordedRequest:
+    """One request that the stub received, and how it was answered.
+
+    Args:
+        method: The HTTP method.
+        path: The path of the URL, without the query.
+        query: The query of the URL, as sent.
+        headers: By lower-case name; credentials are redacted.
+        body: The parsed JSON, or the raw bytes where they are not JSON.
+        status: The status answered; None when the connection was left without one.
+        fault: The injected fault that it met, as text, if any.
+        request_id: The `X-Request-Id` of the answer.
+        size: How many bytes the body was.
+
+    Examples:
+        >>> audio = client.audio.speech.create(model="any/model", voice="alloy", input="Hello")
+        >>> modelgates_stub.last_request.body["voice"]
+        'alloy'
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: Any
+    status: int | None
+    fault: str | None
+    request_id: str
+    size: int = 0
+
+    def __str__(self) -> str:
+        met = f", fault {self.fault}" if self.fault else ""
+        shown = repr(self.body)
+        if len(shown) > 200:
+            shown = f"{shown[:200]}... ({len(shown)} characters)"
+        return f"{self.method} {self.path} -> {self.status or 'no answer'}{met}: {shown}"
+
+
+def redact(headers: Iterable[tuple[str, str]], secret: Container[str]) -> Mapping[str, str]:
+    """Keep headers for the record, without the values of those that are secret."""
+    kept: dict[str, str] = {}
+    for name, value in headers:
+        shown = value
+        if name in secret:
+            shown = f"Bearer {REDACTED}" if value.lower().startswith("bearer ") else REDACTED
+        kept[name] = f"{kept[name]}, {shown}" if name in kept else shown
+    return MappingProxyType(kept)
 
 
 class UnknownOptionError(TypeError, ValueError):
@@ -213,9 +267,3 @@ class Stub:
         with self._lock:
             self._answered += 1
             return f"stub-{self._answered}"
-
-    def hang_up(self, scope: MutableMapping[str, Any], *, reset: bool) -> None:
-        """End the connection of an ASGI scope: by RST at once, or after what was sent."""
-        raise ConnectionResetError(
-            "an application called in process has no connection to cut: use StubServer"
-        )

@@ -300,7 +300,7 @@ _TEXTS = (
 
 
 def load(
-    document: Document | Mapping[str, Json] | str | os.PathLike[str] | None = None,
+    document: Mapping[str, Json] | str | os.PathLike[str] | None = None,
 ) -> Document:
     """Read an OpenAPI document: parsed, of a JSON or YAML file, or the one of this release.
 
@@ -308,8 +308,6 @@ def load(
         ValueError: It is not an OpenAPI document.
         OSError: The file cannot be read.
     """
-    if isinstance(document, Document):
-        return document
     if isinstance(document, Mapping):
         return Document(document)
     if document is None:

@@ -56,6 +56,13 @@ class Exchange:
         return bytes(taken[:length])
 
 
+def no_connection(*, reset: bool) -> None:
+    """Hang up where there is nothing to hang up."""
+    raise ConnectionResetError(
+        "an application called in process has no connection to cut: use StubServer"
+    )
+
+
 def play(fault: Fault, exchange: Exchange) -> ASGIApp:
     """Answer as the fault wants it."""
     if fault.status:

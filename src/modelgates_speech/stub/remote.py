@@ -24,7 +24,7 @@ from modelgates_speech.stub.usage import CONTROL
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from modelgates_speech.stub.records import RecordedRequest
+    from modelgates_speech.stub.control import RecordedRequest
 
 LARGEST = 1024 * 1024
 
@@ -33,8 +33,8 @@ def control(stub: Stub) -> Starlette:
     """Give the control as an application, to be mounted."""
     app = Starlette(
         routes=[
-            Route("/openapi.json", _described),
-            Route("/health", _health),
+            Route("/openapi.json", JSONResponse(CONTROL), methods=["GET"]),
+            Route("/health", JSONResponse({"status": "ok"}), methods=["GET"]),
             Route("/requests", _requests),
             Route("/faults", _faults, methods=["GET", "POST"]),
             Route("/profile", _profile, methods=["GET", "PUT"]),
@@ -61,14 +61,6 @@ async def _no_such(request: Request, error: Exception) -> Response:
 
 async def _wrong(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": {"message": str(error)}}, 400)
-
-
-async def _described(_: Request) -> Response:
-    return JSONResponse(CONTROL)
-
-
-async def _health(_: Request) -> Response:
-    return JSONResponse({"status": "ok"})
 
 
 async def _requests(request: Request) -> Response:

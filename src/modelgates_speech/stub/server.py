@@ -22,10 +22,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from modelgates_speech.stub.app import create_app
 from modelgates_speech.stub.control import DEFAULT_API_KEY, Stub
-from modelgates_speech.stub.document import load
 from modelgates_speech.stub.reach import Authority, Guard
 from modelgates_speech.stub.remote import everything_read
-from modelgates_speech.stub.speech import default_engine
 from modelgates_speech.stub.usage import describe
 
 if TYPE_CHECKING:
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
         Collection,
         Iterable,
         Mapping,
-        MutableMapping,
     )
     from ssl import SSLContext
 
@@ -96,15 +93,14 @@ class StubServer(Stub):
         allow_from: Iterable[str] | None = None,
     ) -> None:
         super().__init__(api_key=api_key, any_key=any_key, profile=profile)
-        engine = engine or default_engine()
-        read = load(document)
-        self.engine_name = engine.name
         # An ASGI application like any other: whoever wants to may wrap it before the start.
-        self.app: ASGIApp = create_app(read, stub=self, engine=engine, audio=audio, tape=tape)
+        app = create_app(document, stub=self, engine=engine, audio=audio, tape=tape)
+        self.engine_name: str = app.state.engine.name
+        self._prefix: str = app.state.document.prefix
+        self.app: ASGIApp = app
         if allow_from is not None:
             self.app = Guard(self.app, allow_from)
         self._authority = Authority(host, ca_file) if tls or ca_file else None
-        self._prefix = read.prefix
         self._address = (host, port)
         self._running: _Running | None = None
 
@@ -166,12 +162,6 @@ class StubServer(Stub):
     def __exit__(self, *error: object) -> None:
         self.stop()
 
-    def hang_up(self, scope: MutableMapping[str, Any], *, reset: bool) -> None:
-        """End a request's connection under it; see `Stub.hang_up`."""
-        for connection in list(self._running.connections) if self._running else ():
-            if connection.client == tuple(scope["client"]):
-                _end(connection.transport, reset=reset)
-
 
 @attrs.frozen
 class _Running:
@@ -179,7 +169,7 @@ class _Running:
 
     address: tuple[str, int]
     portal: BlockingPortal
-    connections: Collection[H11Protocol]
+    connections: Collection[_Protocol]
     ending: contextlib.ExitStack
 
 
@@ -200,7 +190,7 @@ def _listen(host: str, port: int) -> socket.socket:
 @contextlib.asynccontextmanager
 async def _serving(
     app: ASGIApp, listener: socket.socket, context: SSLContext | None
-) -> AsyncGenerator[Collection[H11Protocol]]:
+) -> AsyncGenerator[Collection[_Protocol]]:
     """Serve with uvicorn, which by itself would wait for answers at the end; not so here."""
     config = uvicorn.Config(
         app,
@@ -218,7 +208,7 @@ async def _serving(
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[listener])
     ticking = asyncio.create_task(server.main_loop())  # it keeps the Date of answers
-    connections = cast("Collection[H11Protocol]", server.server_state.connections)
+    connections = cast("Collection[_Protocol]", server.server_state.connections)
     try:
         yield connections
     finally:
@@ -228,7 +218,7 @@ async def _serving(
         # A stalled answer would never end by itself.
         while connections:
             for connection in list(connections):
-                _end(connection.transport, reset=True)
+                connection.hang_up(reset=True)
             await asyncio.sleep(0)
         await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
 
@@ -247,22 +237,24 @@ class _Protocol(H11Protocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.logger = _quiet
+        # What the application finds in the scope of each request.
+        self.app_state = {**self.app_state, "hang_up": self.hang_up}
+
+    def hang_up(self, *, reset: bool) -> None:
+        """End the connection: by RST at once, or after what was sent."""
+        if not reset:
+            self.transport.close()
+            return
+        # With TLS, one that is ending has none any more.
+        raw: socket.socket | None = self.transport.get_extra_info("socket")
+        if raw is not None and raw.fileno() >= 0:
+            linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.transport.abort()
 
 
 _quiet = logging.getLogger(__name__)
 _quiet.setLevel(logging.ERROR)
-
-
-def _end(transport: asyncio.Transport, *, reset: bool) -> None:
-    if reset:
-        # With TLS, one that is ending has none any more.
-        raw: socket.socket | None = transport.get_extra_info("socket")
-        if raw is not None and raw.fileno() >= 0:
-            linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        transport.abort()
-    else:
-        transport.close()
 
 
 def serve(

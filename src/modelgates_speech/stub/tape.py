@@ -17,8 +17,8 @@ from starlette.responses import Response, StreamingResponse
 from modelgates_speech.config import is_loopback
 from modelgates_speech.errors import SaveError
 from modelgates_speech.files import AtomicFile
+from modelgates_speech.stub.control import REDACTED
 from modelgates_speech.stub.document import RefusedError
-from modelgates_speech.stub.records import REDACTED
 
 if TYPE_CHECKING:
     import os
