@@ -20,7 +20,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from modelgates_speech.stub.answers import in_thread, media_type, speak
 from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS
 from modelgates_speech.stub.control import RecordedRequest, Stub, redact
 from modelgates_speech.stub.document import Document, Operation, RefusedError, load
@@ -29,7 +28,7 @@ from modelgates_speech.stub.misbehave import Exchange, Later, no_connection, pla
 from modelgates_speech.stub.remote import addressed, control
 from modelgates_speech.stub.requests import authorize, parse_json, validate
 from modelgates_speech.stub.schemas import Json, fields
-from modelgates_speech.stub.speech import default_engine
+from modelgates_speech.stub.speech import default_engine, in_thread, media_type, speak
 from modelgates_speech.stub.tape import Call, Recording, Replay
 from modelgates_speech.stub.usage import describe, usage
 
@@ -83,18 +82,19 @@ def create_app(
     folder = None if audio is None else Path(audio)
     if folder and not folder.is_dir():
         raise NotADirectoryError(f"there is no folder {folder} to answer from")
-    service = _Service(stub, load(document), engine or default_engine(), folder, tape)
+    at = functools.partial(_Path, stub, load(document), engine or default_engine(), folder, tape)
+    elsewhere = at()
     paths: dict[str, dict[str, Operation]] = {}
-    for operation in service.document.operations:
+    for operation in elsewhere.document.operations:
         paths.setdefault(operation.path, {})[operation.method] = operation
     app = Starlette(
         routes=[
-            *(Route(path, _Path(service, paths[path])) for path in sorted(paths, key=_narrowness)),
+            *(Route(path, at(paths[path])) for path in sorted(paths, key=_narrowness)),
             Route("/", _root),
             Route("/openapi.json", _followed),
-            Route("/openapi.yaml", _followed_as_yaml),
+            Route("/openapi.yaml", _followed),
             Mount("/_stub", control(stub)),
-            Route("/{elsewhere:path}", _Path(service, {})),
+            Route("/{elsewhere:path}", elsewhere),
         ],
         middleware=[
             Middleware(_Target),
@@ -109,7 +109,8 @@ def create_app(
         ],
     )
     app.router.redirect_slashes = False
-    app.state.stub, app.state.document, app.state.engine = stub, service.document, service.engine
+    app.state.stub, app.state.document = stub, elsewhere.document
+    app.state.engine = elsewhere.engine
     return app
 
 
@@ -141,12 +142,10 @@ async def _root(request: Request) -> Response:
 
 
 async def _followed(request: Request) -> Response:
-    return JSONResponse(request.app.state.document.contents)
-
-
-async def _followed_as_yaml(request: Request) -> Response:
-    yaml: Any = importlib.import_module("yaml")  # only here: JSON takes no YAML
     contents = request.app.state.document.contents
+    if request.url.path.endswith(".json"):
+        return JSONResponse(contents)
+    yaml: Any = importlib.import_module("yaml")  # only here: JSON takes no YAML
     text = yaml.safe_dump(contents, sort_keys=False, allow_unicode=True)
     return Response(text, media_type="application/yaml")
 
@@ -166,25 +165,18 @@ class _Target:
 
 
 @attrs.frozen
-class _Service:
-    """What all answers are made from."""
+class _Path:
+    """The operations at one path, or none, as an ASGI application that sees every method."""
 
     stub: Stub
     document: Document
     engine: Engine
     audio: Path | None
     tape: Recording | Replay | None
-
-
-@attrs.frozen
-class _Path:
-    """The operations at one path, or none, as an ASGI application that sees every method."""
-
-    service: _Service
-    operations: Mapping[str, Operation]
+    operations: Mapping[str, Operation] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answering = _Answering(self.service, self.operations, Request(scope, receive))
+        answering = _Answering(self, Request(scope, receive))
         began = time.perf_counter()
         status, size = None, 0
 
@@ -211,23 +203,20 @@ class _Path:
                 "seconds": size / BYTES_PER_SECOND if heard else None,
                 "milliseconds": (time.perf_counter() - began) * 1000,
             }
-            self.service.stub.on_answer(seen)
+            self.stub.on_answer(seen)
 
 
 class _Answering:
     """One request, and what is known of it on the way to its answer."""
 
-    def __init__(
-        self, service: _Service, operations: Mapping[str, Operation], request: Request
-    ) -> None:
-        self._service = service
-        self._operations = operations
+    def __init__(self, path: _Path, request: Request) -> None:
+        self._path = path
         self._request = request
         self._stub = addressed(request)
-        self._id = service.stub.next_request_id()
+        self._id = path.stub.next_request_id()
         # What another one says of errors has to do where there is none.
-        others = [*operations.values(), *service.document.operations, Operation()]
-        self._operation = operations.get(request.method, others[0])
+        others = [*path.operations.values(), *path.document.operations, Operation()]
+        self._operation = path.operations.get(request.method, others[0])
         self._size = 0
         self._body: Json = b""
         self._fault: Fault | None = None
@@ -244,7 +233,7 @@ class _Answering:
         try:
             response = await self._answer()
         except RefusedError as refusal:
-            kind, content = self._service.document.error(
+            kind, content = self._path.document.error(
                 operation, refusal.status, message=refusal.message, metadata=refusal.metadata
             )
             headers = {**self._headers(refusal.status), **refusal.headers}
@@ -267,33 +256,38 @@ class _Answering:
 
     def _no_such(self) -> RefusedError:
         method = self._request.method
-        if allow := ", ".join(self._operations):
+        if allow := ", ".join(self._path.operations):
             message = f"{method} is not allowed here, only {allow}"
             return RefusedError(405, message, headers={"Allow": allow})
-        known = ", ".join(dict.fromkeys(each.path for each in self._service.document.operations))
+        known = ", ".join(dict.fromkeys(each.path for each in self._path.document.operations))
         message = f"There is no {method} {self._request.url.path}; the paths are {known}"
         return RefusedError(404, message)
 
     async def _answer(self) -> ASGIApp:
-        request, service, operation = self._request, self._service, self._operation
-        if request.method not in self._operations:
+        request, path, operation = self._request, self._path, self._operation
+        if request.method not in self._path.operations:
             raise self._no_such()
         # Credentials first: whoever may not call need not learn what a call looks like.
-        if not isinstance(service.tape, Recording):  # there the API judges
-            stub = service.stub
+        if not isinstance(path.tape, Recording):  # there the API judges
+            stub = path.stub
             authorize(operation, request.headers, api_key=stub.api_key, any_key=stub.any_key)
         self._body = raw = await _read(request)
         self._size = len(raw)
-        if service.tape is None:
-            self._body = validate(service.document, operation, request, raw)
+        if path.tape is None:
+            self._body = validate(path.document, operation, request, raw)
         else:
             with contextlib.suppress(RefusedError):
                 self._body = parse_json(raw)
         self._fault = self._take_fault()
-        if service.tape and not self._fault:
-            path = request.url.path.removeprefix(service.document.prefix)
-            response: ASGIApp = await service.tape.answer(
-                Call(request, path, raw, self._body, operation.credentials)
+        if path.tape and not self._fault:
+            response: ASGIApp = await path.tape.answer(
+                Call(
+                    request,
+                    request.url.path.removeprefix(path.document.prefix),
+                    raw,
+                    self._body,
+                    operation.credentials,
+                )
             )
         else:
             exchange = self._exchange()
@@ -315,28 +309,28 @@ class _Answering:
         return met or self._stub.course.meet(self.characters)
 
     def _exchange(self) -> Exchange:
-        service, operation = self._service, self._operation
+        path, operation = self._path, self._operation
         asked = {**operation.defaults, **fields(self._body)}
         content = operation.reply(operation.success).content
         kind = media_type(content, asked.get("response_format"))
         if kind and "json" in kind:
-            example = service.document.example(content[kind], {})
+            example = path.document.example(content[kind], {})
             chunks, pace = iter([json.dumps(example).encode()]), 0.0
         else:
-            chunks, pace = speak(asked, service.engine, service.audio), self._stub.profile.pace
+            chunks, pace = speak(asked, path.engine, path.audio), self._stub.profile.pace
             wanted = str(asked.get("response_format"))
             self.speaks_pcm = wanted not in ENCODINGS or wanted == "pcm"
         return Exchange(
             status=operation.success,
             headers=self._headers(operation.success) | ({"content-type": kind} if kind else {}),
             content=in_thread(chunks, pace),
-            error=functools.partial(service.document.error, operation),
+            error=functools.partial(path.document.error, operation),
             hang_up=getattr(self._request.state, "hang_up", no_connection),
         )
 
     def _headers(self, status: int) -> dict[str, str]:
-        ours = {"X-Request-Id": self._id, "X-Stub-Engine": self._service.engine.name}
-        return self._service.document.headers(self._operation, status) | ours
+        ours = {"X-Request-Id": self._id, "X-Stub-Engine": self._path.engine.name}
+        return self._path.document.headers(self._operation, status) | ours
 
 
 async def _read(request: Request) -> bytes:

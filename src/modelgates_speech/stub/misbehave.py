@@ -46,15 +46,6 @@ class Exchange:
             return Response(content, *told)
         return StreamingResponse(content, *told)
 
-    async def head(self, length: int) -> bytes:
-        """Take the first bytes of the content, or all of it if it is shorter."""
-        taken = bytearray()
-        async for chunk in self.content:
-            taken += chunk
-            if len(taken) >= length:
-                break
-        return bytes(taken[:length])
-
 
 def no_connection(*, reset: bool) -> None:
     """Hang up where there is nothing to hang up."""
@@ -127,7 +118,12 @@ def _reset(fault: Fault, exchange: Exchange) -> ASGIApp:
 
 
 async def _part(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
-    yield await exchange.head(fault["after"])
+    left = fault["after"]
+    async for chunk in exchange.content:
+        yield chunk[:left]
+        left -= len(chunk)
+        if left <= 0:
+            break
     if fault.name != "stall-midway":
         exchange.hang_up(reset=False)
     await anyio.sleep_forever()
