@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+import anyio
 import attrs
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -24,7 +25,7 @@ from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS
 from modelgates_speech.stub.control import RecordedRequest, Stub, redact
 from modelgates_speech.stub.document import Document, Operation, RefusedError, load
 from modelgates_speech.stub.faults import Fault, from_preference
-from modelgates_speech.stub.misbehave import Exchange, Later, no_connection, play
+from modelgates_speech.stub.misbehave import Exchange, no_connection, play, silence
 from modelgates_speech.stub.remote import addressed, control
 from modelgates_speech.stub.requests import authorize, parse_json, validate
 from modelgates_speech.stub.schemas import Json, fields
@@ -188,6 +189,10 @@ class _Path:
 
         try:
             response = await answering.answer()
+            if answering.delay:
+                with anyio.move_on_after(answering.delay):
+                    await silence(scope, receive, send)
+                    return
             # At this version Starlette listens itself for the end of the connection.
             asgi = {**scope["asgi"], "spec_version": "2.3"}
             await response({**scope, "asgi": asgi}, receive, counted)
@@ -221,6 +226,7 @@ class _Answering:
         self._body: Json = b""
         self._fault: Fault | None = None
         self.speaks_pcm = False
+        self.delay = 0.0
 
     @property
     def characters(self) -> int:
@@ -292,8 +298,8 @@ class _Answering:
         else:
             exchange = self._exchange()
             response = play(self._fault, exchange) if self._fault else exchange.answer()
-        latency = self._stub.profile.latency
-        return Later(latency, response) if latency else response
+        self.delay = self._stub.profile.latency + ((self._fault and self._fault["delay"]) or 0)
+        return response
 
     def _take_fault(self) -> Fault | None:
         try:

@@ -310,18 +310,16 @@ def load(
     """
     if isinstance(document, Mapping):
         return Document(document)
-    if document is None:
-        source = importlib.resources.files("modelgates_api").joinpath("openapi.json")
-        return Document(json.loads(source.read_text("utf-8")))
-    path = Path(document)
-    text = path.read_text("utf-8")
-    kind = "YAML" if path.suffix in {".yaml", ".yml"} else "JSON"
+    bundled = importlib.resources.files("modelgates_api") / "openapi.json"
+    source = bundled if document is None else Path(document)
+    text = source.read_text("utf-8")
+    kind = "YAML" if source.name.endswith((".yaml", ".yml")) else "JSON"
     # Only here: parsing JSON takes no YAML.
     library: Any = importlib.import_module(kind.lower())
     try:
         parsed = library.safe_load(text) if kind == "YAML" else library.loads(text)
     except Exception as error:
-        raise ValueError(f"{path} is not {kind}: {error}") from error
+        raise ValueError(f"{source} is not {kind}: {error}") from error
     return Document(parsed)
 
 

@@ -86,35 +86,15 @@ def _error_status(fault: Fault, exchange: Exchange, status: int) -> Response:
     return response
 
 
-async def _silence(scope: Scope, receive: Receive, send: Send) -> None:
+async def silence(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer nothing for as long as the client is there."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-@attrs.frozen
-class Later:
-    """An answer after some seconds."""
-
-    delay: float
-    answer: ASGIApp
-
-    @property
-    def status_code(self) -> int | None:
-        """The status of the answer, if it has one."""
-        return getattr(self.answer, "status_code", None)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait, then answer whoever is still there."""
-        with anyio.move_on_after(self.delay):
-            await _silence(scope, receive, send)
-            return
-        await self.answer(scope, receive, send)
-
-
 def _reset(fault: Fault, exchange: Exchange) -> ASGIApp:
     exchange.hang_up(reset=True)
-    return _silence
+    return silence
 
 
 async def _part(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
@@ -158,9 +138,9 @@ def _page(title: str) -> str:
 
 _FAILED = {"error": {"code": 502, "message": "An error with the status of a success"}}
 PLAYS: Mapping[str, Play] = {
-    "stall": lambda fault, exchange: _silence,
+    "stall": lambda fault, exchange: silence,
     "stall-midway": _streamed(_part),
-    "slow": lambda fault, exchange: Later(fault["delay"], exchange.answer()),
+    "slow": lambda fault, exchange: exchange.answer(),
     "drip": _streamed(_dripping),
     "reset": _reset,
     "cut": lambda fault, exchange: exchange.reply(

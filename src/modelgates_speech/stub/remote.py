@@ -40,7 +40,7 @@ def control(stub: Stub) -> Starlette:
             Route("/profile", _profile, methods=["GET", "PUT"]),
             Route("/reset", _reset, methods=["POST"]),
         ],
-        exception_handlers={HTTPException: _no_such, RefusedError: _wrong, ValueError: _wrong},
+        exception_handlers=dict.fromkeys((HTTPException, RefusedError, ValueError), _refuse),
     )
     app.state.stub = stub
     return app
@@ -53,14 +53,12 @@ def addressed(request: Request) -> Stub:
     return stub.scope(scope) if scope else stub
 
 
-async def _no_such(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    message = f"{request.method} {request.url.path}: {error.detail}"
-    return JSONResponse({"error": {"message": message}}, error.status_code, error.headers)
-
-
-async def _wrong(_: Request, error: Exception) -> Response:
-    return JSONResponse({"error": {"message": str(error)}}, 400)
+async def _refuse(request: Request, error: Exception) -> Response:
+    status, headers, message = 400, None, str(error)
+    if isinstance(error, HTTPException):
+        status, headers = error.status_code, error.headers
+        message = f"{request.method} {request.url.path}: {error.detail}"
+    return JSONResponse({"error": {"message": message}}, status, headers)
 
 
 async def _requests(request: Request) -> Response:
