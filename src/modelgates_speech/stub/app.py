@@ -27,7 +27,7 @@ from modelgates_speech.stub.document import Document, Operation, RefusedError, l
 from modelgates_speech.stub.faults import Fault, from_preference
 from modelgates_speech.stub.misbehave import Exchange, no_connection, play, silence
 from modelgates_speech.stub.remote import addressed, control
-from modelgates_speech.stub.requests import authorize, parse_json, validate
+from modelgates_speech.stub.requests import authorize, parse_json, read, validate
 from modelgates_speech.stub.schemas import Json, fields
 from modelgates_speech.stub.speech import default_engine, in_thread, media_type, speak
 from modelgates_speech.stub.tape import Call, Recording, Replay
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from modelgates_speech.stub.engine import Engine
-
-# Several times what a million characters take; a runaway loop must not fill the machine.
-LARGEST_BODY = 16 * 1024 * 1024
 
 
 def create_app(
@@ -277,7 +274,7 @@ class _Answering:
         if not isinstance(path.tape, Recording):  # there the API judges
             stub = path.stub
             authorize(operation, request.headers, api_key=stub.api_key, any_key=stub.any_key)
-        self._body = raw = await _read(request)
+        self._body = raw = await read(request)
         self._size = len(raw)
         if path.tape is None:
             self._body = validate(path.document, operation, request, raw)
@@ -337,14 +334,3 @@ class _Answering:
     def _headers(self, status: int) -> dict[str, str]:
         ours = {"X-Request-Id": self._id, "X-Stub-Engine": self._path.engine.name}
         return self._path.document.headers(self._operation, status) | ours
-
-
-async def _read(request: Request) -> bytes:
-    received, size = bytearray(), 0
-    async for chunk in request.stream():
-        # A body too large is still read to its end, as a client that is writing does not listen.
-        size += len(chunk)
-        received += chunk if size <= LARGEST_BODY else b""
-    if size > LARGEST_BODY:
-        raise RefusedError(400, f"The body is larger than {LARGEST_BODY} bytes")
-    return bytes(received)

@@ -14,7 +14,7 @@ import attrs
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from modelgates_speech.stub.schemas import BASE, FORMATS, Json, Validator, absolute, fields, in_json
+from modelgates_speech.stub.schemas import BASE, FORMATS, Json, absolute, fields, problem
 
 if TYPE_CHECKING:
     import os
@@ -172,18 +172,8 @@ class Document:
 
     def problem(self, schema: Json, value: Json) -> tuple[str, str] | None:
         """Check a value against a schema: what is wrong, and where (`$.speed`), or None."""
-        validator: Any = Validator(
-            {} if schema is None else schema, registry=self._registry, format_checker=FORMATS
-        )
-        error = next(iter(validator.iter_errors(value)), None)
-        if error is None:
-            return None
-        # A message quotes the value it is about, which may be a book.
-        message = in_json(error.message, error.instance)
-        allowed: Json = error.validator_value
-        if isinstance(allowed, list):
-            message = in_json(message, cast("Json", allowed))
-        return message if len(message) < 300 else f"{message[:300]}...", error.json_path
+        known = {} if schema is None else schema
+        return problem(known, value, registry=self._registry, format_checker=FORMATS)
 
     def _parts(self, schema: Json, *keys: str) -> list[Mapping[str, Json]]:
         known = fields(self._resolve(schema))

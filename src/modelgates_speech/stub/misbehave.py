@@ -56,12 +56,11 @@ def no_connection(*, reset: bool) -> None:
 
 def play(fault: Fault, exchange: Exchange) -> ASGIApp:
     """Answer as the fault wants it."""
-    if fault.status:
-        return _error_status(fault, exchange, fault.status)
-    return PLAYS[fault.name](fault, exchange)
+    return PLAYS.get(fault.name, _error_status)(fault, exchange)
 
 
-def _error_status(fault: Fault, exchange: Exchange, status: int) -> Response:
+def _error_status(fault: Fault, exchange: Exchange) -> Response:
+    status = int(fault.name)
     body: bytes | str
     kind, body = exchange.error(
         status,

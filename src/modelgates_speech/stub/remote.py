@@ -14,10 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from modelgates_speech.stub.control import KEPT_REQUESTS, Stub
+from modelgates_speech.stub.control import KEPT_REQUESTS, Profile, Stub
 from modelgates_speech.stub.document import RefusedError
-from modelgates_speech.stub.profile import Profile
-from modelgates_speech.stub.requests import parse_json
+from modelgates_speech.stub.requests import parse_json, read
 from modelgates_speech.stub.schemas import fields
 from modelgates_speech.stub.usage import CONTROL
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from modelgates_speech.stub.control import RecordedRequest
-
-LARGEST = 1024 * 1024
 
 
 def control(stub: Stub) -> Starlette:
@@ -105,10 +102,7 @@ async def _reset(request: Request) -> Response:
 
 
 async def _object(request: Request) -> dict[str, Any]:
-    raw = await request.body()
-    if len(raw) > LARGEST:
-        raise ValueError(f"the body is larger than {LARGEST} bytes")
-    found = parse_json(raw)
+    found = parse_json(await read(request))
     if not isinstance(found, dict):
         raise ValueError("the body is not a JSON object")
     return dict(fields(found))

@@ -20,6 +20,22 @@ if TYPE_CHECKING:
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
+# Several times what a million characters take; a runaway loop must not fill the machine.
+LARGEST_BODY = 16 * 1024 * 1024
+
+
+async def read(request: Request) -> bytes:
+    """Read a body whole: 400 where it is too large."""
+    received, size = bytearray(), 0
+    async for chunk in request.stream():
+        # A body too large is still read to its end, as a client that is writing does not listen.
+        size += len(chunk)
+        received += chunk if size <= LARGEST_BODY else b""
+    if size > LARGEST_BODY:
+        raise RefusedError(400, f"The body is larger than {LARGEST_BODY} bytes")
+    return bytes(received)
+
+
 def authorize(operation: Operation, headers: Headers, *, api_key: str, any_key: bool) -> None:
     """Check the credentials of a request: 401 where they are missing, malformed or wrong."""
     given = {name: headers.getlist(name) for name in operation.credentials if name in headers}

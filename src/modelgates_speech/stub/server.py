@@ -21,27 +21,20 @@ from anyio.from_thread import start_blocking_portal
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from modelgates_speech.stub.app import create_app
-from modelgates_speech.stub.control import DEFAULT_API_KEY, Stub
+from modelgates_speech.stub.control import DEFAULT_API_KEY, Profile, Stub
 from modelgates_speech.stub.reach import Authority, Guard
 from modelgates_speech.stub.remote import everything_read
 from modelgates_speech.stub.usage import describe
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import (
-        AsyncGenerator,
-        Callable,
-        Collection,
-        Iterable,
-        Mapping,
-    )
+    from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
     from ssl import SSLContext
 
     from anyio.from_thread import BlockingPortal
     from starlette.types import ASGIApp
 
     from modelgates_speech.stub.engine import Engine
-    from modelgates_speech.stub.profile import Profile
     from modelgates_speech.stub.tape import Recording, Replay
 
 
@@ -131,11 +124,9 @@ class StubServer(Stub):
             context = self._authority.context if self._authority else None
             with contextlib.ExitStack() as stack:
                 listener = stack.enter_context(_listen(*self._address))
-                portal = stack.enter_context(
-                    start_blocking_portal(
-                        backend_options={"loop_factory": _Loop}, name="modelgates-stub"
-                    )
-                )
+                loop = {"loop_factory": _Loop}
+                started = start_blocking_portal("asyncio", loop, name="modelgates-stub")
+                portal = stack.enter_context(started)
                 serving = portal.wrap_async_context_manager(_serving(self.app, listener, context))
                 connections = stack.enter_context(serving)
                 address = listener.getsockname()[:2]

@@ -46,18 +46,11 @@ STATUS, *_others = _kinds()
 TIMES = body_schema("/_stub/faults", "post")["oneOf"][0]["properties"]["times"]
 KINDS = {kind.name: kind for kind in _others}
 
-
 # What model names and headers can set.
 SETTINGS = ("times", "retry-after", "message", "after", "delay", "interval", "to")
 
 
-def usage(
-    url: str,
-    fields: Mapping[str, Mapping[str, Any]],
-    required: Container[str],
-    *,
-    key: str = "KEY",
-) -> str:
+def usage(url: str, fields: Mapping[str, Mapping[str, Any]], required: Container[str]) -> str:
     """Say what a request to `url` is, of fields with their schemas, and give one for a shell."""
     width = max(map(len, fields), default=0)
     lines = [
@@ -72,7 +65,7 @@ def usage(
     body = {name: _sample(name, known) for name, known in fields.items() if name in required}
     lines += [
         f"  curl {shlex.quote(url)} \\",
-        f"    -H {shlex.quote(f'Authorization: Bearer {key}')} \\",
+        "    -H 'Authorization: Bearer KEY' \\",
         "    -H 'Content-Type: application/json' \\",
         f"    -d {shlex.quote(json.dumps(body, ensure_ascii=False))} -o hello.pcm",
     ]
