@@ -117,6 +117,13 @@ def test_a_file_in_the_place_of_the_pieces_is_left_alone(run, with_key, stub, fo
     assert ended.code == 7
     assert "book.wav.pieces is a file" in one_line(ended)
     assert (folder / "book.wav.pieces").read_text() == "precious"
+
+
+def test_the_pieces_cannot_be_where_the_file_is_to_be(run, with_key, stub, folder, book):
+    ended = run("narrate", book.name, "-o", "book.wav", "--cache-dir", "book.wav", env=with_key)
+    assert "use another --cache-dir" in one_line(ended)
+    stub.assert_not_called()
+    assert not (folder / "book.wav").exists()
     stub.assert_not_called()
 
 
