@@ -191,7 +191,7 @@ class _Path:
                     await silence(scope, receive, send)
                     return
             # At this version Starlette listens itself for the end of the connection.
-            asgi = {**scope["asgi"], "spec_version": "2.3"}
+            asgi = {**scope.get("asgi", {}), "spec_version": "2.3"}
             await response({**scope, "asgi": asgi}, receive, counted)
         except ClientDisconnect:
             pass
