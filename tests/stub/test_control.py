@@ -174,6 +174,14 @@ def test_audio_comes_late_and_no_faster_than_it_is_paced():
         assert answer.elapsed.total_seconds() >= 0.2 + len(audio) / 48_000 / 20 * 0.5
 
 
+def test_an_answer_that_comes_late_is_recorded_with_its_status(stub, http):
+    stub.profile = Profile(latency=0.01)
+    http.post("/audio/speech", json=BODY)
+    stub.profile = Profile()
+    http.post("/audio/speech", json=BODY | {"model": "stub/slow?delay=0.01"})
+    assert [request.status for request in stub.requests] == [200, 200]
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -18,6 +18,7 @@ KEY = re.compile(r"[\x21-\x7e]+")
 PROFILE = ("latency", "pace", "failures", "rate_limit", "credits")
 PORT = click.IntRange(0, 65535)
 FILE = click.Path(dir_okay=False, path_type=Path)
+DOCUMENT = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 THERE = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -53,11 +54,7 @@ def _say(line: str) -> None:
     "--port", type=PORT, default=8080, show_default=True, help="Port; 0 takes a free one."
 )
 @click.option("--api-key", metavar="KEY", help="The only key to accept; by default, any.")
-@click.option(
-    "--document",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="OpenAPI document to follow instead of the bundled one.",
-)
+@click.option("--document", type=DOCUMENT, help="OpenAPI document to follow, not the bundled one.")
 @click.option("--latency", type=float, default=0, help="Seconds until the first byte.")
 @click.option("--pace", type=float, default=0, help="Send audio at N times its speed; 0: at once.")
 @click.option("--failures", type=float, default=0, help="Share of requests answered 503, 0 to 1.")

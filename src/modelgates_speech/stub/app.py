@@ -176,12 +176,11 @@ class _Path:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answering = _Answering(self, Request(scope, receive))
         began = time.perf_counter()
-        status, size = None, 0
+        sent: dict[str, Any] = {"status": None, "size": 0}
 
         async def counted(message: Message) -> None:
-            nonlocal status, size
-            status = message.get("status", status)
-            size += len(message.get("body", b""))
+            sent["status"] = message.get("status", sent["status"])
+            sent["size"] += len(message.get("body", b""))
             await send(message)
 
         try:
@@ -196,13 +195,13 @@ class _Path:
         except ClientDisconnect:
             pass
         finally:
-            heard = status == 200 and answering.speaks_pcm
+            heard = sent["status"] == 200 and answering.speaks_pcm
             seen = {
                 "method": scope["method"],
                 "path": quote(scope["path"], safe="/%"),
-                "status": status,
+                "status": sent["status"],
                 "characters": answering.characters,
-                "seconds": size / BYTES_PER_SECOND if heard else None,
+                "seconds": sent["size"] / BYTES_PER_SECOND if heard else None,
                 "milliseconds": (time.perf_counter() - began) * 1000,
             }
             self.stub.on_answer(seen)

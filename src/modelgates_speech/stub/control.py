@@ -193,7 +193,8 @@ class Stub:
         self._met: dict[str, int] = {}
         self._answered = 0
         # Those least used are forgotten.
-        self._scoped = functools.lru_cache(KEPT_SCOPES)(lambda name: Stub(profile=self.profile))
+        begin: Callable[[str], Stub] = lambda name: Stub(profile=self.profile)  # noqa: E731
+        self._scoped = functools.lru_cache(KEPT_SCOPES)(begin)
         # Called with what the terminal says of an answer that has ended: no key, no text.
         self.on_answer: Callable[[Mapping[str, Any]], None] = lambda seen: None
         self._first_profile = profile or Profile()

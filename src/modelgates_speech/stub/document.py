@@ -30,7 +30,7 @@ class RefusedError(Exception):
     status: int
     message: str
     metadata: Mapping[str, Json] | None = attrs.field(default=None, kw_only=True)
-    headers: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], kw_only=True)
 
     def __str__(self) -> str:
         return self.message
@@ -172,7 +172,7 @@ class Document:
 
     def problem(self, schema: Json, value: Json) -> tuple[str, str] | None:
         """Check a value against a schema: what is wrong, and where (`$.speed`), or None."""
-        known = {} if schema is None else schema
+        known: Json = {} if schema is None else schema
         return problem(known, value, registry=self._registry, format_checker=FORMATS)
 
     def _parts(self, schema: Json, *keys: str) -> list[Mapping[str, Json]]:
@@ -239,7 +239,7 @@ class Document:
         kinds: Sequence[Json] = cast("Any", kind) if isinstance(kind, list) else [kind]
         if "object" in kinds:
             # A sample says what is not known better here.
-            begun = next(filter(None, map(fields, samples)), {})
+            begun = next((fields(each) for each in samples if fields(each)), fields(None))
             yield self._example_object(known, hints, begun)
         yield from samples
         for part in (*known.get("oneOf", []), *known.get("anyOf", [])):

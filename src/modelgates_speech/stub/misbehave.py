@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 import attrs
@@ -73,7 +73,7 @@ def _error_status(fault: Fault, exchange: Exchange) -> Response:
         body = json.dumps(given).encode() if isinstance(given, Mapping) else given
     response = exchange.reply(body, status)
     del response.headers["Content-Type"]  # of audio
-    told = {
+    told: dict[str, Any] = {
         "Content-Type": fault["content_type"] or kind,
         "WWW-Authenticate": "Bearer" if status == 401 else None,
         "Retry-After": fault["retry_after"],

@@ -33,7 +33,7 @@ def problem(schema: Json, value: Json, **known: Any) -> tuple[str, str] | None:
     for error in Validator(schema, **known).iter_errors(value):
         # A message quotes the value it is about, which may be a book.
         message = _in_json(error.message, error.instance)
-        if isinstance(error.validator_value, list):
+        if error.validator == "enum":
             message = _in_json(message, error.validator_value)
         return message if len(message) < 300 else f"{message[:300]}...", error.json_path
     return None
