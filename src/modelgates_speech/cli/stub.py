@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from modelgates_speech.cli.exits import CommandError, Exit, needs_extra
+from modelgates_speech.cli.exits import CommandError, Exit
 from modelgates_speech.cli.output import Command, write_line
+from modelgates_speech.config import installed
 
 KEY = re.compile(r"[\x21-\x7e]+")
 PROFILE = ("latency", "pace", "failures", "rate_limit", "credits")
@@ -84,8 +85,9 @@ def command(
     **options: Any,
 ) -> None:
     """Serve the API on this machine, offline, with a voice. Ctrl-C stops it."""
-    with needs_extra("stub"):
-        from modelgates_speech.stub import Profile, Recording, Replay, serve
+    installed("modelgates_speech.stub.server", "the stub", "stub")
+    from modelgates_speech.stub import Profile, Recording, Replay, serve
+
     if api_key is not None and not KEY.fullmatch(api_key):
         raise click.UsageError("--api-key must be letters, digits and signs, without spaces")
     if record and replay:
