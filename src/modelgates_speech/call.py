@@ -224,28 +224,19 @@ def prepare(
     """
     options = {name: arguments.pop(name) for name in _OPTIONS if name in arguments}
     known = _binding.ARGUMENTS
-    simple: dict[str, Any] = {}
-    # Set on the finished JSON: values newer than the OpenAPI document, which the generated model
-    # would refuse, and the provider's, whose 111 models are not worth loading to copy a mapping.
-    others: dict[str, Any] = {}
+    body: dict[str, Any] = {}
     for name, value in arguments.items():
         if name not in known:
             raise ConfigurationError(unexpected(name, known))
         if value is not None:
-            argument = known[name]
-            if argument["type"] in _PLAIN and not argument["values"]:
-                simple[argument["name"]] = value
-            else:
-                others[argument["name"]] = as_json(value)
+            body[known[name]["name"]] = as_json(value)
     if extra_body is not None:
-        others.update(checked_mapping(extra_body, "extra_body"))
-    kwargs = operation_kwargs(_binding.speech_operation, {"body": _request(simple, others)})
-    # As given: the generated model would write a time, for one, in its own way.
-    kwargs["json"].update(simple | others)
+        body.update(checked_mapping(extra_body, "extra_body"))
+    kwargs = operation_kwargs(_binding.speech_operation, {"body": _request(body)})
     if extra_query is not None:
         query = dict(checked_mapping(extra_query, "extra_query"))
         kwargs["params"] = kwargs.get("params", {}) | query
-    asked = kwargs["json"].get("response_format") or _binding.DEFAULT_RESPONSE_FORMAT
+    asked = body.get("response_format") or _binding.DEFAULT_RESPONSE_FORMAT
     return Call(
         operation=_binding.speech_operation,
         kwargs=kwargs,
@@ -256,7 +247,6 @@ def prepare(
 
 
 _OPTIONS = ("timeout", "deadline", "retry", "cache_dir", "sample_rate", "channels")
-_PLAIN = {"string", "number", "integer", "boolean"}
 
 
 def as_json(value: Any) -> Any:
@@ -268,30 +258,25 @@ def as_json(value: Any) -> Any:
     return value.to_dict() if isinstance(value, HasDict) else value
 
 
-def _request(simple: dict[str, Any], others: Mapping[str, Any]) -> Any:
-    """The generated model of a request; what it requires beyond `simple` comes from `others`."""
-    fields = dict(simple)
-    names = {argument["name"]: name for name, argument in _binding.ARGUMENTS.items()}
-    while True:
-        try:
-            return _binding.SpeechRequest.from_dict(fields)
-        except KeyError as error:
-            [name] = error.args
-            if name in fields or name not in names:
-                return _as_given(fields)
-            if name not in others:
-                raise ConfigurationError(f"missing argument {names[name]!r}") from None
-            fields[name] = others[name]
-        except (AttributeError, TypeError, ValueError):
-            return _as_given(fields)
+def _request(body: dict[str, Any]) -> Any:
+    """The generated model of a request, which is sent as given."""
+    for name, argument in _binding.ARGUMENTS.items():
+        if argument["required"] and argument["name"] not in body:
+            raise ConfigurationError(f"missing argument {name!r}")
+    request = object.__new__(_sent_as_given(_binding.SpeechRequest))
+    request.body = body
+    return request
 
 
-def _as_given(fields: dict[str, Any]) -> Any:
-    """A request that the generated model, or that of a part, refuses: for the server to judge."""
-    model: Any = _binding.SpeechRequest
+@cache
+def _sent_as_given(model: type) -> Any:
+    """The generated `model`, but for what it refuses or writes in its own way.
 
-    def to_dict(_request: object) -> dict[str, Any]:
-        return fields
+    Values newer than the OpenAPI document are for the server to judge, and the provider's options,
+    whose 111 models are not worth loading, are a mapping already.
+    """
 
-    kind = type(model.__name__, (model,), {"to_dict": to_dict})
-    return object.__new__(kind)
+    def to_dict(request: Any) -> Any:
+        return request.body
+
+    return type(model.__name__, (model,), {"to_dict": to_dict})
