@@ -90,8 +90,8 @@ def main(arguments: Sequence[str]) -> int:
         shutil.rmtree(MUTANTS, ignore_errors=True)
     try_changes(*arguments)
     # On a busy machine a test takes its time; what waits for ever does so alone, too.
-    if late := among(tried(), OUT_OF_TIME):
-        try_changes("--max-children=1", *late)
+    if again := [name for name, code in tried().items() if code not in NOTICED | MISSED]:
+        try_changes("--max-children=1", *again)
     ends = tried()
     late, missed = among(ends, OUT_OF_TIME), among(ends, MISSED)
     noticed = len(among(ends, NOTICED)) + len(late)

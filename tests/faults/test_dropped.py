@@ -2,13 +2,14 @@
 
 import asyncio
 import gc
+import sys
 import weakref
 
 import anyio
 import pytest
 from anyio.lowlevel import current_token
 
-from modelgates_speech import AsyncModelGates, ModelGates
+from modelgates_speech import AsyncModelGates, AudioStream, ModelGates
 from tests.faults.calls import SPEECH
 from tests.faults.server import STALL
 from tests.faults.table import HEALTHY, reply
@@ -73,6 +74,20 @@ def test_a_client_that_is_dropped_says_so(server, settings):
     del client
     with pytest.warns(ResourceWarning, match=r"call close\(\)"):
         dropped.clear()
+
+
+def test_a_stream_that_holds_nothing_is_dropped_in_silence(server, settings, recwarn, monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    server.acts = HEALTHY
+    with ModelGates(**settings) as client:
+        client.audio.speech.stream(**SPEECH)
+        list(client.audio.speech.stream(**SPEECH))
+    with pytest.raises(TypeError):
+        AudioStream()
+    gc.collect()
+    assert not told
+    assert not recwarn.list
 
 
 def test_a_client_that_was_never_used_is_dropped_in_silence(settings, recwarn):
