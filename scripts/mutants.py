@@ -74,8 +74,9 @@ def show(name: str) -> str:
 
 
 def lines_of(diffs: str) -> set[str]:
-    """The lines that diffs add, but for their indentation."""
-    return {line.strip() for line in re.findall(r"^\+(?!\+)(.*)$", diffs, re.MULTILINE)}
+    """The lines that diffs add and take away, but for their indentation."""
+    changed = re.findall(r"^([+-])(?!\1)(.*)$", diffs, re.MULTILINE)
+    return {f"{sign}{line.strip()}" for sign, line in changed}
 
 
 def unexplained(diffs: Iterable[str]) -> list[str]:

@@ -322,7 +322,7 @@ def test_a_device_with_nothing_behind_it_is_not_waited_for(monkeypatch):
 
     file = files.AtomicFile(os.devnull)
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(SaveError, match=": no such device$"), file:
+    with pytest.raises(SaveError, match=r": no such device$"), file:
         pass
 
 

@@ -180,7 +180,9 @@ def test_what_is_no_audio_says_what_it_is_and_whose():
 
 
 def test_an_empty_body_is_no_audio():
-    with pytest.raises(InvalidResponseError, match=r" with an empty body, which is not audio$") as caught:
+    with pytest.raises(
+        InvalidResponseError, match=r" with an empty body, which is not audio$"
+    ) as caught:
         received(OPAQUE)
     assert caught.value.body == b""
 
@@ -196,7 +198,9 @@ def test_pcm_that_ends_inside_a_frame_is_incomplete_and_kept():
     receiver = Receiver(PCM, "pcm")
     receiver.feed(b"12345")
     assert receiver.take() == b"1234"
-    with pytest.raises(IncompleteAudioError, match=r"after 5 bytes: it ends in the middle of a sample;") as caught:
+    with pytest.raises(
+        IncompleteAudioError, match=r"after 5 bytes: it ends in the middle of a sample;"
+    ) as caught:
         receiver.feed(b"")
     assert caught.value.bytes_received == 5
     assert caught.value.partial.content == b"5"

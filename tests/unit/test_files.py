@@ -262,7 +262,7 @@ def test_somebody_elses_file_in_a_shared_folder_is_refused_at_once(tmp_path, kin
     target = tmp_path / "x.pcm"
     target.write_bytes(b"old")
     monkeypatch.setattr(os, "geteuid", lambda: target.stat().st_uid + 1, raising=False)
-    with pytest.raises(SaveError, match=": it belongs to another user, .* like /tmp;") as caught:
+    with pytest.raises(SaveError, match=r": it belongs to another user, .* like /tmp;") as caught:
         AtomicFile(target)
     assert caught.value.errno == errno.EPERM
     tmp_path.chmod(0o777)
