@@ -321,7 +321,7 @@ def is_loopback(host: str) -> bool:
     with contextlib.suppress(OSError):
         return socket.inet_pton(socket.AF_INET, host)[0] == 127
     with contextlib.suppress(OSError):
-        return socket.inet_pton(socket.AF_INET6, host.strip("[]")) == bytes(15) + b"\1"
+        return socket.inet_pton(socket.AF_INET6, host) == bytes(15) + b"\1"
     return False
 
 

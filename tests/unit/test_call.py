@@ -114,9 +114,11 @@ def test_the_clients_key_stands_for_a_key_that_the_operation_asks_for(server):
             "url": "/me",
             "headers": {"Authorization": authorization},
             "cookies": {"token": authorization},
+            "params": {"key": authorization},
         }
     )
-    _, _, headers, _ = call(server, of)
+    _, line, headers, _ = call(server, of)
+    assert line.startswith("GET /me HTTP")
     assert headers["authorization"] == "Bearer the-key"
     assert "cookie" not in headers
 
@@ -126,7 +128,15 @@ def test_the_clients_key_stands_for_a_key_that_the_operation_asks_for(server):
     [
         (
             operation(lambda *, voice_id: {"method": "get", "url": f"/voices/{voice_id}"}),
-            "search cannot be called without voice_id",
+            "search cannot be called without voice_id$",
+        ),
+        (
+            operation(lambda *, of, to: {"method": "get", "url": f"/voices/{to}/{of}"}),
+            "search cannot be called without of, to$",
+        ),
+        (
+            operation(lambda: {}["url"]),
+            r"search cannot be called like this: KeyError\('url'\)$",
         ),
         (
             operation(lambda: {"method": "post", "url": "/x", "params": {}, "files": 3}),
@@ -147,6 +157,8 @@ def test_the_clients_key_stands_for_a_key_that_the_operation_asks_for(server):
     ],
     ids=[
         "a part of the address is missing",
+        "two parts of it are",
+        "its own code fails",
         "what no library writes",
         "a value that is not JSON",
         "a list that is not JSON",
