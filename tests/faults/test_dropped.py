@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio.lowlevel import current_token
 
-from modelgates_speech import AsyncModelGates, AudioStream, ModelGates
+from modelgates_speech import AsyncAudioStream, AsyncModelGates, AudioStream, ModelGates
 from tests.faults.calls import SPEECH
 from tests.faults.server import STALL
 from tests.faults.table import HEALTHY, reply
@@ -44,9 +44,12 @@ def test_streams_that_are_dropped_give_their_connections_back(
                 gc.collect()
 
     told = r"Stream open, .* was dropped .*: use it in a `with` statement, or read it to its end$"
-    with pytest.warns(ResourceWarning, match=told):
+    with pytest.warns(ResourceWarning, match=told) as warned:
         drop_some() if kind == "sync" else asyncio.run(drop_some_async())
     assert len(server.requests) == TIMES
+    # By these tracemalloc leads to the line that made the stream.
+    dropped = [each for each in warned if "Stream open" in str(each.message)]
+    assert all(isinstance(each.source, AudioStream | AsyncAudioStream) for each in dropped)
 
 
 @pytest.mark.parametrize("library", ["asyncio", "trio"])

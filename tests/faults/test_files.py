@@ -316,7 +316,7 @@ def test_a_pipe_without_a_reader_is_noticed_before_anything_is_sent(
     assert server.connections == 0
 
 
-def test_a_device_with_nothing_behind_it_is_not_waited_for(monkeypatch):
+def test_what_has_nothing_behind_it_is_not_waited_for(monkeypatch):
     def refuse(path, flags):
         raise OSError(errno.ENXIO, "no such device")
 
