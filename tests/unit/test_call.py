@@ -240,6 +240,16 @@ def test_so_is_a_request_that_it_refuses_as_a_whole(monkeypatch):
     assert prepare(**HELLO).kwargs["json"] == BODY
 
 
+def test_a_query_of_the_operation_stands_beside_that_of_the_call(monkeypatch):
+    of = operation(
+        lambda *, body: {"method": "post", "url": "/x", "json": body.to_dict(), "params": {"a": 1}}
+    )
+    monkeypatch.setattr(_binding, "speech_operation", of)
+    made = prepare(**HELLO, extra_query={"b": "2"})
+    assert made.kwargs["params"] == {"a": 1, "b": "2"}
+    assert made.operation is of
+
+
 def test_an_argument_that_there_is_not_is_told_with_the_nearest():
     name = next(iter(ARGUMENTS))
     told = f"unexpected argument '{name}x'.*did you mean '{name}'"
