@@ -86,10 +86,18 @@ def test_a_header_of_the_client_stands_for_that_of_the_same_name(server):
     own = {"User-Agent": "mine", "x-kind": "mine"}
     with ModelGates(api_key="key", base_url=server.url, headers=own) as client:
         client.call(
-            operation(lambda: {"method": "get", "url": "/x", "headers": {"X-Kind": "its own"}})
+            operation(
+                lambda: {
+                    "method": "get",
+                    "url": "/x",
+                    "headers": {"X-Kind": "its own"},
+                    "params": {"q": 1},
+                }
+            )
         )
     head = server.requests[-1].lower()
-    assert head.count(b"user-agent") == head.count(b"x-kind") == 1
+    for name in (b"user-agent:", b"x-kind:", b"accept-encoding: identity", b"content-length: 0"):
+        assert head.count(name.partition(b" ")[0]) == head.count(name) == 1
     assert head.count(b": mine\r\n") == 2
 
 
@@ -230,11 +238,14 @@ def test_so_is_an_argument_of_another_kind(name):
     assert sent[ARGUMENTS[name]["name"]] == [7]
 
 
-def test_so_is_a_request_that_it_refuses_as_a_whole(monkeypatch):
+@pytest.mark.parametrize(
+    "error", [ValueError("newer"), KeyError("inner"), KeyError(next(iter(BODY)))]
+)
+def test_so_is_a_request_that_it_refuses_as_a_whole(monkeypatch, error):
     class Strict(_binding.SpeechRequest):
         @classmethod
         def from_dict(cls, src_dict):
-            raise ValueError("the document does not know this")
+            raise error
 
     monkeypatch.setattr(_binding, "SpeechRequest", Strict)
     assert prepare(**HELLO).kwargs["json"] == BODY
