@@ -118,7 +118,7 @@ def run(settings: Settings, *, quietly: bool = False, tests: Sequence[str] = ())
         book.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider"]
         # The report says it better, and without the key.
-        command += ["--no-summary", *(tests or ["tests/contract/server"])]
+        command += ["-rE", *(tests or ["tests/contract/server"])]
         secret = os.environ.get(KEY_VARIABLE) or STUB_KEY
         with subprocess.Popen(
             command,

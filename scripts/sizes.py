@@ -11,13 +11,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "modelgates_speech"
 
-# Of lines, docstrings and blank ones included. The sums are those of today (outside of the stub and
-# 60 more, for examples in docstrings), and can only fall: the design wants 2,900 and 6,500, and of
-# the stub at most 3,000.
+# Of lines, docstrings and blank ones included. The sums are those of today (at the top and without
+# the stub, 60 more were let in for examples in docstrings), and can only fall: the design wants
+# 2,900 and 6,500. Of the stub it wants at most 3,000, which is met.
 LARGEST_FILE = 400
 TOP = 4_839
 WITHOUT_STUB = 9_678
-STUB = 3_051
+STUB = 2_998
 
 
 def count(file: Path) -> int:

@@ -13,12 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Protocol
 
-
-Phase = Literal["connect", "read", "write", "pool", "deadline"]
-
-
-if TYPE_CHECKING:
-
     class HeldAudio(Protocol):
         """Audio that an error holds, since it was paid for: an `Audio`, as errors know it."""
 
@@ -40,6 +34,9 @@ if TYPE_CHECKING:
         def save(self, path: str | os.PathLike[str]) -> Path: ...
 
         # ruff: enable[D102]
+
+
+Phase = Literal["connect", "read", "write", "pool", "deadline"]
 
 
 class ModelGatesError(Exception):

@@ -24,7 +24,14 @@ def book(folder):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(
-    "arguments", [("--version",), ("--help",), ("speak", "--help"), ("completion", "bash")]
+    "arguments",
+    [
+        ("--version",),
+        ("--help",),
+        ("speak", "--help"),
+        ("completion", "bash"),
+        ("stub", "--port", "0"),
+    ],
 )
 def test_what_is_only_printed_may_meet_a_full_disk_too(run, environment, arguments):
     with open("/dev/full", "wb") as full:
@@ -110,6 +117,13 @@ def test_a_file_in_the_place_of_the_pieces_is_left_alone(run, with_key, stub, fo
     assert ended.code == 7
     assert "book.wav.pieces is a file" in one_line(ended)
     assert (folder / "book.wav.pieces").read_text() == "precious"
+
+
+def test_the_pieces_cannot_be_where_the_file_is_to_be(run, with_key, stub, folder, book):
+    ended = run("narrate", book.name, "-o", "book.wav", "--cache-dir", "book.wav", env=with_key)
+    assert "use another --cache-dir" in one_line(ended)
+    stub.assert_not_called()
+    assert not (folder / "book.wav").exists()
     stub.assert_not_called()
 
 

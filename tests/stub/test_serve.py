@@ -79,6 +79,28 @@ def test_serves_in_silence_when_nobody_reads_what_it_says(serving):
     assert process.stderr.read() == ""
 
 
+def test_ends_when_it_cannot_say_what_it_has_to_say(environment):
+    program = """if True:
+        import json, urllib.request
+        from modelgates_speech.stub import serve
+        def say(line):
+            if "base_url" not in json.loads(line):
+                raise OSError("the disk is full")
+            url = json.loads(line)["base_url"]
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            try:
+                opener.open(url)
+            except OSError:
+                pass  # there is nothing at this address, which is a request all the same
+        serve(port=0, as_json=True, say=say)
+    """
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(
+        command, env=environment, capture_output=True, check=False, text=True, timeout=60
+    )
+    assert ended.stderr.endswith("OSError: the disk is full\n")
+
+
 def test_the_extra_is_named_when_it_is_missing(environment):
     program = """if True:
         import sys

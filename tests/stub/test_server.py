@@ -224,6 +224,6 @@ def test_answers_do_not_wait_for_acknowledgements():
     with StubServer() as stub, socket.create_connection(stub._running.address) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: stub\r\n\r\n")
         client.recv(1)  # from here on the server knows the connection
-        [connection] = stub._running._server.connections()
+        [connection] = stub._running.connections
         accepted = connection.transport.get_extra_info("socket")
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

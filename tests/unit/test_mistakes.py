@@ -165,7 +165,8 @@ def test_nor_is_a_policy(options, told):
 
 def test_a_base_url_that_ends_with_the_path_of_the_call_is_not_asked_twice_for_it():
     with ModelGates(api_key="key") as known:
-        path = prepare(**HELLO).request(known.base_url, {}).url.removeprefix(known.base_url)
+        url = prepare(**HELLO).request(known.base_url, {}).url
+        path = url.removeprefix(known.base_url).partition("?")[0]
     if path.count("/") < 2:
         pytest.skip("a path of one part may well be that of a gateway")
     with (

@@ -341,6 +341,7 @@ def test_to_cancel_while_more_is_waited_for_ends_it_too(ears, stub):
 
 
 @needs_pcm
+@needs_text
 def test_the_event_loop_goes_on_while_it_plays(ears, stub):
     async def run():
         async with AsyncModelGates() as client, anyio.create_task_group() as group:

@@ -4,8 +4,6 @@ import json
 import re
 import sys
 import traceback
-from collections.abc import Generator
-from contextlib import contextmanager
 from enum import IntEnum
 
 import click
@@ -153,17 +151,3 @@ def remark(message: str) -> None:
     as_json = "--json" in sys.argv
     line = json.dumps({"note": message}) if as_json else f"modelgates-speech: {message}"
     click.echo(line, err=True)
-
-
-@contextmanager
-def needs_extra(extra: str) -> Generator[None]:
-    """Turn a missing import inside the block into advice to install `extra`."""
-    try:
-        yield
-    except ModuleNotFoundError as missing:
-        if missing.name is None or missing.name.startswith("modelgates_"):
-            raise
-        message = (
-            f'this needs an extra that is not installed: pip install "modelgates-speech[{extra}]"'
-        )
-        raise CommandError(message, Exit.CONFIGURATION) from missing

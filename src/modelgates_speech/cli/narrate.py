@@ -134,8 +134,8 @@ def command(
     if named == _STANDARD:
         named = Path("modelgates-speech")
     pieces = cache_dir or named.with_name(f"{named.name}.pieces")
-    if pieces.exists() and not pieces.is_dir():
-        message = f"{pieces} is a file, and finished pieces go there: move it, or use --cache-dir"
+    if pieces == output or (pieces.exists() and not pieces.is_dir()):
+        message = f"finished pieces need a folder, and {pieces} is a file: use another --cache-dir"
         raise CommandError(message, Exit.NOT_WRITTEN)
     request = request_of(**options)
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from modelgates_speech._binding import ARGUMENTS
-from modelgates_speech.cli.exits import needs_extra
 from modelgates_speech.cli.inputs import parse_provider_options
-from modelgates_speech.config import MAX_CHANNELS, MAX_RATE
+from modelgates_speech.config import MAX_CHANNELS, MAX_RATE, installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -226,8 +225,9 @@ def connection(
     if not local:
         yield settings
         return
-    with needs_extra("stub"):
-        from modelgates_speech.stub import StubServer
+    installed("modelgates_speech.stub.server", "--local", "stub")
+    from modelgates_speech.stub import StubServer
+
     with StubServer() as stub:
         yield settings | {"base_url": stub.base_url, "api_key": stub.api_key}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Self
 
-from modelgates_speech.cli.exits import needs_extra
+from modelgates_speech.config import installed
 
 
 def bar_is_welcome() -> bool:
@@ -19,8 +19,7 @@ class Bar:
     def __init__(self, *, shown: bool, **settings: Any) -> None:
         self._bar: Any = None
         if shown:
-            with needs_extra("cli"):
-                from tqdm import tqdm
+            tqdm = installed("tqdm", "the bar", "cli").tqdm
             self._bar = tqdm(leave=False, dynamic_ncols=True, **settings)
 
     def show(self, done: int, note: str | None) -> None:

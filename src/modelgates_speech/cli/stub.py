@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import re
 from pathlib import Path
@@ -10,13 +11,15 @@ from urllib.parse import urlsplit
 
 import click
 
-from modelgates_speech.cli.exits import CommandError, Exit, needs_extra
-from modelgates_speech.cli.output import Command
+from modelgates_speech.cli.exits import CommandError, Exit
+from modelgates_speech.cli.output import Command, write_line
+from modelgates_speech.config import installed
 
 KEY = re.compile(r"[\x21-\x7e]+")
 PROFILE = ("latency", "pace", "failures", "rate_limit", "credits")
 PORT = click.IntRange(0, 65535)
 FILE = click.Path(dir_okay=False, path_type=Path)
+DOCUMENT = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 THERE = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -40,17 +43,19 @@ class _StubCommand(Command):
         formatter.write(describe() + "\n")
 
 
+def _say(line: str) -> None:
+    # Whoever started it may have read what it wanted, and closed the pipe.
+    with contextlib.suppress(click.exceptions.Exit):
+        write_line(line)
+
+
 @click.command(cls=_StubCommand)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", type=PORT, default=8080, show_default=True, help="Port; 0 takes a free one."
 )
 @click.option("--api-key", metavar="KEY", help="The only key to accept; by default, any.")
-@click.option(
-    "--document",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="OpenAPI document to follow instead of the bundled one.",
-)
+@click.option("--document", type=DOCUMENT, help="OpenAPI document to follow, not the bundled one.")
 @click.option("--latency", type=float, default=0, help="Seconds until the first byte.")
 @click.option("--pace", type=float, default=0, help="Send audio at N times its speed; 0: at once.")
 @click.option("--failures", type=float, default=0, help="Share of requests answered 503, 0 to 1.")
@@ -80,8 +85,9 @@ def command(
     **options: Any,
 ) -> None:
     """Serve the API on this machine, offline, with a voice. Ctrl-C stops it."""
-    with needs_extra("stub"):
-        from modelgates_speech.stub import Profile, Recording, Replay, serve
+    installed("modelgates_speech.stub.server", "the stub", "stub")
+    from modelgates_speech.stub import Profile, Recording, Replay, serve
+
     if api_key is not None and not KEY.fullmatch(api_key):
         raise click.UsageError("--api-key must be letters, digits and signs, without spaces")
     if record and replay:
@@ -99,7 +105,7 @@ def command(
             options["tape"] = Recording(record, upstream=upstream)
         elif replay:
             options["tape"] = Replay(replay)
-        serve(host, port, allow_from=allow_from or None, **options, **accepted)
+        serve(host, port, say=_say, allow_from=allow_from or None, **options, **accepted)
     except (ModuleNotFoundError, OSError, ValueError) as error:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         advice = f": choose another with --port, or 0 for any that is free (not {port})"

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import threading
+import time
 from collections import deque
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
+
+import attrs
 
 from modelgates_speech.arguments import unexpected
 from modelgates_speech.stub.faults import Fault, FaultOptions, from_model
-from modelgates_speech.stub.profile import Course, Profile
 from modelgates_speech.stub.schemas import check, fields
-from modelgates_speech.stub.usage import TIMES
+from modelgates_speech.stub.usage import TIMES, body_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
-
-    from modelgates_speech.stub.records import RecordedRequest
+    from collections.abc import Callable, Container, Iterable, Mapping
 
 DEFAULT_API_KEY = "stub-key"
 
@@ -23,6 +26,136 @@ DEFAULT_API_KEY = "stub-key"
 KEPT_REQUESTS = 1000
 KEPT_BYTES = 32 * 1024 * 1024
 KEPT_SCOPES = 100
+
+
+_FAULT = {"type": ["integer", "string"], "description": "a status or a name"}
+
+
+REDACTED = "[redacted]"
+
+# In seconds: what a rate limit counts in.
+WINDOW = 60.0
+
+
+@attrs.frozen
+class RecordedRequest:
+    """One request that the stub received, and how it was answered.
+
+    Args:
+        method: The HTTP method.
+        path: The path of the URL, without the query.
+        query: The query of the URL, as sent.
+        headers: By lower-case name; credentials are redacted.
+        body: The parsed JSON, or the raw bytes where they are not JSON.
+        status: The status answered; None when the connection was left without one.
+        fault: The injected fault that it met, as text, if any.
+        request_id: The `X-Request-Id` of the answer.
+        size: How many bytes the body was.
+
+    Examples:
+        >>> audio = client.audio.speech.create(model="any/model", voice="alloy", input="Hello")
+        >>> modelgates_stub.last_request.body["voice"]
+        'alloy'
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: Any
+    status: int | None
+    fault: str | None
+    request_id: str
+    size: int = 0
+
+    def __str__(self) -> str:
+        met = f", fault {self.fault}" if self.fault else ""
+        shown = repr(self.body)
+        if len(shown) > 200:
+            shown = f"{shown[:200]}... ({len(shown)} characters)"
+        return f"{self.method} {self.path} -> {self.status or 'no answer'}{met}: {shown}"
+
+
+def redact(headers: Iterable[tuple[str, str]], secret: Container[str]) -> Mapping[str, str]:
+    """Keep headers for the record, without the values of those that are secret."""
+    kept: dict[str, str] = {}
+    for name, value in headers:
+        shown = value
+        if name in secret:
+            shown = f"Bearer {REDACTED}" if value.lower().startswith("bearer ") else REDACTED
+        kept[name] = f"{kept[name]}, {shown}" if name in kept else shown
+    return MappingProxyType(kept)
+
+
+@attrs.frozen
+class Profile:
+    """How all valid requests are answered that meet no fault.
+
+    Args:
+        latency: Seconds until the first byte of an answer.
+        pace: How many times as fast as it is heard the audio is sent; 0 sends it at once.
+        failures: The share of requests that are answered 503, from 0 to 1, spread evenly.
+        rate_limit: How many requests a minute are answered; others get 429 and the seconds to wait.
+            0 for no limit.
+        credits: How many characters are spoken before 402; None for any number.
+
+    Raises:
+        ValueError: One of them is out of its range.
+
+    Examples:
+        >>> with StubServer(profile=Profile(latency=0.2, credits=3)) as stub:
+        ...     with ModelGates(base_url=stub.base_url, api_key=stub.api_key) as client:
+        ...         with pytest.raises(PaymentRequiredError):
+        ...             client.audio.speech.create(model="m/n", voice="alloy", input="Hello")
+    """
+
+    latency: float = 0
+    pace: float = 0
+    failures: float = 0
+    rate_limit: int = 0
+    credits: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        schema = body_schema("/_stub/profile", "put")
+        for name, value in attrs.asdict(self).items():
+            check(name, value, schema["properties"][name])
+
+
+class Course:
+    """What a profile comes to as requests arrive. Thread-safe."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self._lock = threading.Lock()
+        self._answered: deque[float] = deque()
+        self._owed = 0.0
+        self._spent = 0
+
+    def meet(self, characters: int) -> Fault | None:
+        """Give the fault that a request of so many characters meets, if any."""
+        profile = self.profile
+        with self._lock:
+            if profile.rate_limit and (wait := self._wait(profile.rate_limit)):
+                return Fault("429", retry_after=wait, message="The stub's rate limit is reached")
+            if profile.credits is not None and self._spent + characters > profile.credits:
+                left = profile.credits - self._spent
+                return Fault("402", message=f"The stub's credits are used up: {left} are left")
+            self._owed += profile.failures
+            if self._owed >= 1:
+                self._owed -= 1
+                return Fault("503", message="The stub fails a share of all requests")
+            self._spent += characters
+            return None
+
+    def _wait(self, limit: int) -> int:
+        """Count a request; give the whole seconds to wait where it is one too many."""
+        now = time.perf_counter()
+        while self._answered and now - self._answered[0] >= WINDOW:
+            self._answered.popleft()
+        if len(self._answered) < limit:
+            self._answered.append(now)
+            return 0
+        return max(1, math.ceil(self._answered[0] + WINDOW - now))
 
 
 class UnknownOptionError(TypeError, ValueError):
@@ -59,7 +192,9 @@ class Stub:
         self._kept_bytes = 0
         self._met: dict[str, int] = {}
         self._answered = 0
-        self._scopes: dict[str, Stub] = {}
+        # Those least used are forgotten.
+        begin: Callable[[str], Stub] = lambda name: Stub(profile=self.profile)  # noqa: E731
+        self._scoped = functools.lru_cache(KEPT_SCOPES)(begin)
         # Called with what the terminal says of an answer that has ended: no key, no text.
         self.on_answer: Callable[[Mapping[str, Any]], None] = lambda seen: None
         self._first_profile = profile or Profile()
@@ -80,11 +215,7 @@ class Stub:
         Scopes do not see each other, nor what is sent without the header. The last 100 are kept.
         """
         with self._lock:
-            found = self._scopes.pop(name, None) or Stub(profile=self.profile)
-            self._scopes[name] = found
-            if len(self._scopes) > KEPT_SCOPES:
-                del self._scopes[next(iter(self._scopes))]
-            return found
+            return self._scoped(name)
 
     def fail_next(
         self, /, fault: int | str | Fault = 503, *, times: int = 1, **options: Unpack[FaultOptions]
@@ -106,9 +237,8 @@ class Stub:
         if isinstance(fault, Fault):
             if options:
                 raise ValueError("give the settings to Fault(...) itself, or the fault by its name")
-        elif isinstance(fault, bool) or not isinstance(fault, int | str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"fault is a status or a name, not {fault!r}")
         else:
+            check("fault", fault, _FAULT)
             known = {"times", *FaultOptions.__annotations__}
             for name in options.keys() - known:
                 raise UnknownOptionError(f"fail_next(): {unexpected(name, known)}")
@@ -139,7 +269,7 @@ class Stub:
         """Forget all requests and scopes, drop all faults, go back to the first profile."""
         self.profile = self._first_profile
         with self._lock:
-            self._scopes.clear()
+            self._scoped.cache_clear()
             self._faults.clear()
             self._requests.clear()
             self._kept_bytes = 0
@@ -213,9 +343,3 @@ class Stub:
         with self._lock:
             self._answered += 1
             return f"stub-{self._answered}"
-
-    def hang_up(self, scope: MutableMapping[str, Any], *, reset: bool) -> None:
-        """End the connection of an ASGI scope: by RST at once, or after what was sent."""
-        raise ConnectionResetError(
-            "an application called in process has no connection to cut: use StubServer"
-        )

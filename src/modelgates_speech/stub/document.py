@@ -14,7 +14,7 @@ import attrs
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from modelgates_speech.stub.schemas import BASE, FORMATS, Json, Validator, absolute, fields, in_json
+from modelgates_speech.stub.schemas import BASE, FORMATS, Json, absolute, fields, problem
 
 if TYPE_CHECKING:
     import os
@@ -23,51 +23,57 @@ if TYPE_CHECKING:
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
+@attrs.define
 class RefusedError(Exception):
     """A request that is not allowed: the status that says so, and why, for people and programs."""
 
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        metadata: Mapping[str, Json] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.metadata = metadata
-        self.headers = headers or {}
+    status: int
+    message: str
+    metadata: Mapping[str, Json] | None = attrs.field(default=None, kw_only=True)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], kw_only=True)
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @attrs.frozen
-class Operation:
-    """One operation of the OpenAPI document, references resolved.
+class Reply:
+    """A documented response: the schema of each media type, and of each header it must have."""
 
-    Bodies and responses have the schema of each media type; `credentials` are the headers that may
-    carry the key, in lower case, with whether it is a bearer token; an `anonymous` call needs none.
-    `defaults` are those of a body's fields, `promised` the headers that each response must have.
+    content: Mapping[str, Json]
+    headers: Mapping[str, Json]
+
+
+@attrs.frozen(kw_only=True)
+class Operation:
+    """One operation of the OpenAPI document, references resolved; by default, one of nothing.
+
+    `path` begins with `prefix`, the server's; bodies have the schema of each media type;
+    `credentials` are the headers that may carry the key, in lower case, with whether it is a bearer
+    token; an `anonymous` call needs none. `defaults` are those of a body's fields.
     """
 
-    method: str
-    path: str
-    bodies: Mapping[str, Json]
-    body_required: bool
-    defaults: Mapping[str, Json]
-    parameters: Sequence[Mapping[str, Json]]
-    responses: Mapping[str, Mapping[str, Json]]
-    promised: Mapping[str, Mapping[str, Json]]
-    credentials: Mapping[str, bool]
-    anonymous: bool
+    method: str = ""
+    prefix: str = ""
+    path: str = ""
+    bodies: Mapping[str, Json] = {}
+    body_required: bool = False
+    defaults: Mapping[str, Json] = {}
+    parameters: Sequence[Mapping[str, Json]] = ()
+    replies: Mapping[str, Reply] = {}
+    credentials: Mapping[str, bool] = {}
+    anonymous: bool = False
+
+    def reply(self, status: int) -> Reply:
+        """What is documented of a status, alone or with others; else a reply of nothing."""
+        keys = (str(status), f"{status // 100}XX", "DEFAULT")
+        return next((self.replies[key] for key in keys if key in self.replies), Reply({}, {}))
 
     @property
-    def success(self) -> tuple[int, Mapping[str, Json]]:
-        """The first documented success, or redirection: its status and media types."""
-        for status, content in sorted(self.responses.items()):
-            if status[0] in "23":
-                return int(status.replace("X", "0")), content
-        return 200, self.responses.get("DEFAULT", {})
+    def success(self) -> int:
+        """The first documented success, or redirection."""
+        found = (status for status in sorted(self.replies) if status[0] in "23")
+        return int(next(found, "200").replace("X", "0"))
 
 
 class Document:
@@ -96,41 +102,23 @@ class Document:
     @property
     def prefix(self) -> str:
         """The path of the server that speech has, or that all operations have."""
-        servers = self._contents.get("servers")
-        for path, item in self._contents["paths"].items():
-            if path.endswith("/speech"):
-                servers = self._servers(self._resolve(item), "post")
-        return self._server_path(servers)
-
-    def _servers(self, item: Json, method: str) -> Json:
-        """The servers of an operation: its own, those of its path, or those of all."""
-        own = fields(item.get(method)).get("servers") or item.get("servers")
-        return own or self._contents.get("servers")
-
-    @staticmethod
-    def _server_path(servers: Json) -> str:
-        server = fields(next(iter(servers or []), None))
-        url: str = server.get("url", "/")
-        for name, variable in fields(server.get("variables")).items():
-            url = url.replace(f"{{{name}}}", variable["default"])
-        return urlsplit(url).path.rstrip("/")
+        speech = (each.prefix for each in self.operations if each.path.endswith("/speech"))
+        return next(speech, _server_path(self._contents.get("servers")))
 
     def _read_operation(self, path: str, method: str, item: Json) -> Operation:
         operation = item[method]
+        everywhere = self._contents.get("servers")
+        prefix = _server_path(operation.get("servers") or item.get("servers") or everywhere)
         declared = [*item.get("parameters", []), *operation.get("parameters", [])]
-        parameters = [self._resolve(parameter) for parameter in declared]
         body = self._resolve(operation.get("requestBody", {}))
         security: Json = operation.get("security", self._contents.get("security"))
         # Whatever else an edition of the document names: a bearer token is what the API knows.
         credentials = self._schemes(security or []) | {"authorization": True}
         sent_anyway = {*credentials, "accept", "content-type"}
-        responses = {
-            str(status).upper(): self._resolve(response)
-            for status, response in operation.get("responses", {}).items()
-        }
         return Operation(
             method=method.upper(),
-            path=self._server_path(self._servers(item, method)) + path,
+            prefix=prefix,
+            path=prefix + path,
             bodies=_schemas(body),
             body_required=body.get("required", False),
             defaults={
@@ -142,24 +130,27 @@ class Document:
             },
             parameters=[
                 parameter
-                for parameter in parameters
+                for parameter in map(self._resolve, declared)
                 if parameter["in"] != "path" and parameter["name"].lower() not in sent_anyway
             ],
-            responses={status: _schemas(response) for status, response in responses.items()},
-            promised={
-                status: {
-                    name: header.get("schema", True)
-                    for name, header in (
-                        (name, self._resolve(header))
-                        for name, header in fields(response.get("headers")).items()
-                    )
-                    if header.get("required")
-                }
-                for status, response in responses.items()
+            replies={
+                str(status).upper(): self._read_reply(self._resolve(response))
+                for status, response in operation.get("responses", {}).items()
             },
             credentials=credentials,
             anonymous=security is not None and (not security or {} in security),
         )
+
+    def _read_reply(self, response: Json) -> Reply:
+        headers = {
+            name: self._resolve(header) for name, header in fields(response.get("headers")).items()
+        }
+        required = {
+            name: header.get("schema", True)
+            for name, header in headers.items()
+            if header.get("required")
+        }
+        return Reply(_schemas(response), required)
 
     def _schemes(self, security: Json) -> dict[str, bool]:
         schemes = self._contents.get("components", {}).get("securitySchemes", {})
@@ -181,18 +172,8 @@ class Document:
 
     def problem(self, schema: Json, value: Json) -> tuple[str, str] | None:
         """Check a value against a schema: what is wrong, and where (`$.speed`), or None."""
-        validator: Any = Validator(
-            {} if schema is None else schema, registry=self._registry, format_checker=FORMATS
-        )
-        error = next(iter(validator.iter_errors(value)), None)
-        if error is None:
-            return None
-        # A message quotes the value it is about, which may be a book.
-        message = in_json(error.message, error.instance)
-        allowed: Json = error.validator_value
-        if isinstance(allowed, list):
-            message = in_json(message, cast("Json", allowed))
-        return message if len(message) < 300 else f"{message[:300]}...", error.json_path
+        known: Json = {} if schema is None else schema
+        return problem(known, value, registry=self._registry, format_checker=FORMATS)
 
     def _parts(self, schema: Json, *keys: str) -> list[Mapping[str, Json]]:
         known = fields(self._resolve(schema))
@@ -212,17 +193,16 @@ class Document:
         required = (part.get("required", []) for part in self._parts(schema, "allOf"))
         return self.properties(schema), {name for names in required for name in names}
 
-    def headers(self, operation: Operation | None, status: int) -> dict[str, str]:
+    def headers(self, operation: Operation, status: int) -> dict[str, str]:
         """Make the headers that the response of a status must have."""
-        for key in _keys(status):
-            if operation and key in operation.promised:
-                wanted = operation.promised[key]
-                return {name: _plain(self.example(schema, {})) for name, schema in wanted.items()}
-        return {}
+        wanted = operation.reply(status).headers
+        made = {name: self.example(schema, {}) for name, schema in wanted.items()}
+        return {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in made.items()
+        }
 
-    def error(
-        self, operation: Operation | None, status: int, **hints: Json
-    ) -> tuple[str | None, bytes]:
+    def error(self, operation: Operation, status: int, **hints: Json) -> tuple[str | None, bytes]:
         """Build the content type and content of an error as the OpenAPI document wants it.
 
         A status that is not documented gets the shape of one that is. `hints` are values for
@@ -230,18 +210,17 @@ class Document:
         """
         message = hints.get("message", "")
         hints = {"code": status, "status": status} | dict.fromkeys(_SAYING, message) | hints
-        operation = operation or next(iter(self.operations), None)
-        responses: Mapping[str, Mapping[str, Json]] = operation.responses if operation else {}
-        found = [responses[key] for key in _keys(status) if key in responses]
-        others = (responses[key] for key in sorted(responses, reverse=True) if key[0] in "45")
-        found += [other for other in others if _json(other)]
-        content = found[0] if found else {"application/json": None}
+        others = sorted(operation.replies.items(), reverse=True)
+        found = [
+            operation.reply(status).content,
+            *(reply.content for key, reply in others if key[0] in "45" and _json(reply.content)),
+        ]
+        content = next(filter(None, found), {"application/json": None})
         for media_type, schema in content.items():
             if "json" in media_type:
-                if schema is None:
-                    schema = {"error": {"code": status, "message": message}}
-                    return media_type, json.dumps(schema).encode()
-                return media_type, json.dumps(self.example(schema, hints)).encode()
+                plain = {"error": {"code": status, "message": message}}
+                value = plain if schema is None else self.example(schema, hints)
+                return media_type, json.dumps(value).encode()
         kind = next((kind for kind in content if kind.startswith("text/")), None)
         return kind, str(message).encode() if kind else b""
 
@@ -260,11 +239,11 @@ class Document:
         kinds: Sequence[Json] = cast("Any", kind) if isinstance(kind, list) else [kind]
         if "object" in kinds:
             # A sample says what is not known better here.
-            begun = [fields(sample) for sample in samples if fields(sample)]
-            yield self._example_object(known, hints, begun[0] if begun else {})
+            begun = next((fields(each) for each in samples if fields(each)), fields(None))
+            yield self._example_object(known, hints, begun)
         yield from samples
-        for key in ("oneOf", "anyOf"):
-            yield from (self.example(part, hints) for part in known.get(key, []))
+        for part in (*known.get("oneOf", []), *known.get("anyOf", [])):
+            yield self.example(part, hints)
         match kinds[0]:
             case "array":
                 yield [self.example(known.get("items"), hints)] * known.get("minItems", 0)
@@ -281,24 +260,21 @@ class Document:
         self, schema: Mapping[str, Json], hints: Mapping[str, Json], begun: Mapping[str, Json]
     ) -> Json:
         made: dict[str, Json] = {**begun}
+        required = schema.get("required", [])
         for part in schema.get("allOf", []):
             made |= self.example(part, hints) or {}
         for name, value in schema.get("properties", {}).items():
             hinted = [hints[name], str(hints[name])] if name in hints else []
             fitting = [hint for hint in hinted if self.problem(value, hint) is None]
             known = fields(self._resolve(value))
+            listing = name in _LISTING and known.get("type") == "array"
             if fitting:
                 made[name] = fitting[0]
-            elif name in _LISTING and known.get("type") == "array":
-                at_least = max(1, known.get("minItems", 0))
-                made[name] = [self.example(known.get("items"), hints)] * at_least
-            elif name in schema.get("required", []) or isinstance(begun.get(name), Mapping):
-                inner = {**fields(self._resolve(value))}
-                if name in begun:
-                    inner["example"] = begun[name]
-                made[name] = self.example(inner, hints)
-        unsaid = [name for name in schema.get("required", []) if name not in made]
-        return made | {name: hints.get(name) for name in unsaid}
+            elif listing or name in required or isinstance(begun.get(name), Mapping):
+                known = {"minItems": 1, **known} if listing else known
+                known = {**known, "example": begun[name]} if name in begun else known
+                made[name] = self.example(known, hints)
+        return {name: hints.get(name) for name in required} | made
 
 
 # Fields in which errors say what happened, in the shapes that are known.
@@ -314,7 +290,7 @@ _TEXTS = (
 
 
 def load(
-    document: Document | Mapping[str, Json] | str | os.PathLike[str] | None = None,
+    document: Mapping[str, Json] | str | os.PathLike[str] | None = None,
 ) -> Document:
     """Read an OpenAPI document: parsed, of a JSON or YAML file, or the one of this release.
 
@@ -322,23 +298,27 @@ def load(
         ValueError: It is not an OpenAPI document.
         OSError: The file cannot be read.
     """
-    if isinstance(document, Document):
-        return document
     if isinstance(document, Mapping):
         return Document(document)
-    if document is None:
-        source = importlib.resources.files("modelgates_api").joinpath("openapi.json")
-        return Document(json.loads(source.read_text("utf-8")))
-    path = Path(document)
-    text = path.read_text("utf-8")
-    kind = "YAML" if path.suffix in {".yaml", ".yml"} else "JSON"
+    bundled = importlib.resources.files("modelgates_api") / "openapi.json"
+    source = bundled if document is None else Path(document)
+    text = source.read_text("utf-8")
+    kind = "YAML" if source.name.endswith((".yaml", ".yml")) else "JSON"
     # Only here: parsing JSON takes no YAML.
     library: Any = importlib.import_module(kind.lower())
     try:
         parsed = library.safe_load(text) if kind == "YAML" else library.loads(text)
     except Exception as error:
-        raise ValueError(f"{path} is not {kind}: {error}") from error
+        raise ValueError(f"{source} is not {kind}: {error}") from error
     return Document(parsed)
+
+
+def _server_path(servers: Json) -> str:
+    server = fields(next(iter(servers or []), None))
+    url: str = server.get("url", "/")
+    for name, variable in fields(server.get("variables")).items():
+        url = url.replace(f"{{{name}}}", variable["default"])
+    return urlsplit(url).path.rstrip("/")
 
 
 def _schemas(part: Mapping[str, Json]) -> dict[str, Json]:
@@ -349,15 +329,6 @@ def _schemas(part: Mapping[str, Json]) -> dict[str, Json]:
             schema = {**fields(schema), "example": content["example"]}
         found[media_type.partition(";")[0].strip().lower()] = schema
     return found
-
-
-def _keys(status: int) -> tuple[str, ...]:
-    """What the response of a status may stand under, the most particular first."""
-    return str(status), f"{status // 100}XX", "DEFAULT"
-
-
-def _plain(value: Json) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _json(content: Mapping[str, Json]) -> Json:

@@ -161,13 +161,10 @@ def _libraries() -> queue.LifoQueue[_Library]:
 
 
 def _nearer(data: Path) -> Path:
-    """Make the data reachable by a path short enough, for as long as the process lives."""
+    """Make the data reachable by a shorter path, for as long as the process lives."""
     near = Path(tempfile.mkdtemp(prefix="espeak-"))
     atexit.register(shutil.rmtree, near, ignore_errors=True)
     link = near / data.name
-    if len(os.fsencode(link)) > _LONGEST_DATA_PATH:
-        message = f"the paths {data} and {link} are too long for espeak-ng: shorten TMPDIR"
-        raise EngineUnavailableError(message)
     try:
         link.symlink_to(data, target_is_directory=True)
     except OSError:  # Windows lets only some users make links

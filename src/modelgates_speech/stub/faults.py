@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from modelgates_speech.stub.schemas import check
+from modelgates_speech.stub.schemas import check, scalar
 from modelgates_speech.stub.usage import KINDS, MAGIC_PREFIX, SETTINGS, STATUS, TIMES
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ def from_model(model: str) -> tuple[Fault, int | None] | None:
     name, _, query = model.removeprefix(MAGIC_PREFIX).partition("?")
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-        settings = _read(pairs, SETTINGS)
+        settings = _read(pairs)
         times: int | None = settings.pop("times", None)
-        if times is not None:
+        if "times" in dict(pairs):
             check("times", times, TIMES)
         return Fault(name, **settings), times
     except ValueError as error:
@@ -111,7 +111,7 @@ def from_preference(headers: Iterable[str]) -> Fault | None:
         pairs = (part.partition("=") for part in _split(";", preference))
         (first, name), *rest = [(key.strip(), text.strip(' \t"')) for key, _, text in pairs]
         if first.lower() in {"code", "fault"} and not re.fullmatch("2[0-9][0-9]", name):
-            return Fault(name, **_read(rest, SETTINGS.keys() - {"times"}))
+            return Fault(name, **_read(rest, "times"))
     return None
 
 
@@ -120,14 +120,15 @@ def _split(separator: str, text: str) -> list[str]:
     return re.findall(rf'(?:[^{separator}"]|"[^"]*"?)+', text)
 
 
-def _read(pairs: Iterable[tuple[str, str]], allowed: Iterable[str]) -> dict[str, Any]:
+# They stay text, even if it is a number.
+_TEXTS = ("message", "to")
+
+
+def _read(pairs: Iterable[tuple[str, str]], *unknown: str) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for key, text in pairs:
-        if key not in allowed:
-            raise ValueError(f"it may say {', '.join(sorted(allowed))}, not {key!r}")
-        try:
-            settings[key.replace("-", "_")] = SETTINGS[key](text)
-        except ValueError:
-            kind = "a number" if SETTINGS[key] is float else "a whole number"
-            raise ValueError(f"{key} is {kind}, not {text!r}") from None
+        if key not in SETTINGS or key in unknown:
+            allowed = ", ".join(each for each in SETTINGS if each not in unknown)
+            raise ValueError(f"it may say {allowed}, not {key!r}")
+        settings[key.replace("-", "_")] = text if key in _TEXTS else scalar(text)
     return settings

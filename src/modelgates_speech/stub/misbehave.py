@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 import attrs
@@ -25,95 +25,86 @@ class Exchange:
     """The normal answer, and what a fault has to spoil it with; `error` takes hints for it."""
 
     status: int
-    content_type: str | None
-    content: AsyncIterator[bytes]
     headers: Mapping[str, str]
+    content: AsyncIterator[bytes]
     error: Callable[..., tuple[str | None, bytes]]
     hang_up: Callable[..., None]
 
     def answer(self) -> Response:
         """Answer as the API does."""
-        return self.reply(b"" if self.content_type is None else self.content, self.content_type)
+        return self.reply(self.content if "content-type" in self.headers else b"")
 
     def reply(
         self,
         content: bytes | str | AsyncIterator[bytes],
-        content_type: str | None,
-        *,
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Answer with something else, or otherwise."""
-        kind = {"Content-Type": content_type} if content_type else {}
-        told = status or self.status, {**self.headers, **kind, **(headers or {})}
+        """Answer with something else, with another status or other headers, in lower case."""
+        told = status or self.status, {**self.headers, **(headers or {})}
         if isinstance(content, bytes | str):
             return Response(content, *told)
         return StreamingResponse(content, *told)
 
-    async def head(self, length: int) -> bytes:
-        """Take the first bytes of the content, or all of it if it is shorter."""
-        taken = bytearray()
-        async for chunk in self.content:
-            taken += chunk
-            if len(taken) >= length:
-                break
-        return bytes(taken[:length])
+
+def no_connection(*, reset: bool) -> None:
+    """Hang up where there is nothing to hang up."""
+    raise ConnectionResetError(
+        "an application called in process has no connection to cut: use StubServer"
+    )
 
 
 def play(fault: Fault, exchange: Exchange) -> ASGIApp:
     """Answer as the fault wants it."""
-    if fault.status:
-        return _error_status(fault, exchange, fault.status)
-    return PLAYS[fault.name](fault, exchange)
+    return PLAYS.get(fault.name, _error_status)(fault, exchange)
 
 
-def _error_status(fault: Fault, exchange: Exchange, status: int) -> Response:
-    kind: str | None = _JSON
-    body = fault["body"]
-    if body is None:
-        kind, body = exchange.error(
-            status,
-            message=fault["message"] or f"The stub was told to answer {status}",
-            metadata=dict(fault["metadata"] or {"provider_name": "stub"}),
-            user_id="stub-user",
-        )
-    if isinstance(body, Mapping):
-        body = json.dumps(body)
-    headers: dict[str, str] = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    if fault["retry_after"] is not None:
-        headers["Retry-After"] = str(fault["retry_after"])
-    response = exchange.reply(body, fault["content_type"] or kind, status=status, headers=headers)
-    response.headers.update(fault["headers"] or {})
+def _error_status(fault: Fault, exchange: Exchange) -> Response:
+    status = int(fault.name)
+    body: bytes | str
+    kind, body = exchange.error(
+        status,
+        message=fault["message"] or f"The stub was told to answer {status}",
+        metadata=dict(fault["metadata"] or {"provider_name": "stub"}),
+        user_id="stub-user",
+    )
+    if (given := fault["body"]) is not None:
+        kind = _JSON
+        body = json.dumps(given).encode() if isinstance(given, Mapping) else given
+    response = exchange.reply(body, status)
+    del response.headers["Content-Type"]  # of audio
+    told: dict[str, Any] = {
+        "Content-Type": fault["content_type"] or kind,
+        "WWW-Authenticate": "Bearer" if status == 401 else None,
+        "Retry-After": fault["retry_after"],
+        **(fault["headers"] or {}),
+    }
+    for name, value in told.items():
+        if value is not None:
+            response.headers[name] = str(value)
     return response
 
 
-async def _silence(scope: Scope, receive: Receive, send: Send) -> None:
-    await anyio.sleep_forever()
-
-
-def later(delay: float, answer: ASGIApp) -> ASGIApp:
-    """Answer after some seconds."""
-
-    async def wait(scope: Scope, receive: Receive, send: Send) -> None:
-        await anyio.sleep(delay)
-        await answer(scope, receive, send)
-
-    return wait
+async def silence(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer nothing for as long as the client is there."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _reset(fault: Fault, exchange: Exchange) -> ASGIApp:
     exchange.hang_up(reset=True)
-    return _silence
+    return silence
 
 
-async def _until_stalled(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
-    yield await exchange.head(fault["after"])
-    await anyio.sleep_forever()
-
-
-async def _until_cut(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
-    yield await exchange.head(fault["after"])
-    exchange.hang_up(reset=False)
+async def _part(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
+    left = fault["after"]
+    async for chunk in exchange.content:
+        yield chunk[:left]
+        left -= len(chunk)
+        if left <= 0:
+            break
+    if fault.name != "stall-midway":
+        exchange.hang_up(reset=False)
     await anyio.sleep_forever()
 
 
@@ -133,11 +124,11 @@ async def _odd(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:
 
 
 def _streamed(content: Callable[[Fault, Exchange], AsyncIterator[bytes]]) -> Play:
-    return lambda fault, exchange: exchange.reply(content(fault, exchange), exchange.content_type)
+    return lambda fault, exchange: exchange.reply(content(fault, exchange))
 
 
 def _always(status: int, content_type: str, body: str) -> Play:
-    return lambda _, exchange: exchange.reply(body, content_type, status=status)
+    return lambda _, exchange: exchange.reply(body, status, {"content-type": content_type})
 
 
 def _page(title: str) -> str:
@@ -146,28 +137,26 @@ def _page(title: str) -> str:
 
 _FAILED = {"error": {"code": 502, "message": "An error with the status of a success"}}
 PLAYS: Mapping[str, Play] = {
-    "stall": lambda fault, exchange: _silence,
-    "stall-midway": _streamed(_until_stalled),
-    "slow": lambda fault, exchange: later(fault["delay"], exchange.answer()),
+    "stall": lambda fault, exchange: silence,
+    "stall-midway": _streamed(_part),
+    "slow": lambda fault, exchange: exchange.answer(),
     "drip": _streamed(_dripping),
     "reset": _reset,
     "cut": lambda fault, exchange: exchange.reply(
-        _until_cut(fault, exchange),
-        exchange.content_type,
-        headers={"Content-Length": str(fault["after"] + 48_000)},
+        _part(fault, exchange), headers={"content-length": str(fault["after"] + 48_000)}
     ),
-    "cut-chunked": _streamed(_until_cut),
+    "cut-chunked": _streamed(_part),
     "odd": _streamed(_odd),
-    "empty": lambda fault, exchange: exchange.reply(b"", exchange.content_type),
+    "empty": lambda fault, exchange: exchange.reply(b""),
     "html": _always(200, "text/html", _page("Log in")),
     "html-502": _always(502, "text/html", _page("502 Bad Gateway")),
     "json": _always(200, _JSON, json.dumps(_FAILED)),
     "wrong-content-type": lambda fault, exchange: exchange.reply(
-        exchange.content, "text/plain; charset=utf-8"
+        exchange.content, headers={"content-type": "text/plain; charset=utf-8"}
     ),
     "not-json": _always(500, _JSON, '{"error": {"code": 500, "mess'),
     "other-shape": _always(500, _JSON, '[{"detail": "another shape"}]'),
     "redirect": lambda fault, exchange: exchange.reply(
-        b"", "text/plain", status=307, headers={"Location": fault["to"]}
+        b"", 307, {"content-type": "text/plain", "location": fault["to"]}
     ),
 }

@@ -6,30 +6,47 @@ import hmac
 import json
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from modelgates_speech.stub.document import Document, Operation, RefusedError
-from modelgates_speech.stub.schemas import Json, fields
+from modelgates_speech.stub.schemas import Json, fields, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from starlette.datastructures import Headers
+    from starlette.requests import Request
 
 # Stricter clients send a token of fewer characters; keys of real APIs have others.
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
-def authorize(
-    operation: Operation, headers: Mapping[str, str], *, api_key: str, any_key: bool
-) -> None:
+# Several times what a million characters take; a runaway loop must not fill the machine.
+LARGEST_BODY = 16 * 1024 * 1024
+
+
+async def read(request: Request) -> bytes:
+    """Read a body whole: 400 where it is too large."""
+    received, size = bytearray(), 0
+    async for chunk in request.stream():
+        # A body too large is still read to its end, as a client that is writing does not listen.
+        size += len(chunk)
+        received += chunk if size <= LARGEST_BODY else b""
+    if size > LARGEST_BODY:
+        raise RefusedError(400, f"The body is larger than {LARGEST_BODY} bytes")
+    return bytes(received)
+
+
+def authorize(operation: Operation, headers: Headers, *, api_key: str, any_key: bool) -> None:
     """Check the credentials of a request: 401 where they are missing, malformed or wrong."""
-    given = {name: headers[name] for name in operation.credentials if name in headers}
+    given = {name: headers.getlist(name) for name in operation.credentials if name in headers}
     if not given and not operation.anonymous:
         names = " or ".join(operation.credentials)
         raise _unauthorized(f"No credentials: the header {names} is missing")
-    for name, value in given.items():
-        key = value
+    for name, (key, *more) in given.items():
+        if more:
+            raise _unauthorized(f"The header {name} comes more than once")
         if operation.credentials[name]:
-            bearer = _BEARER.fullmatch(value.strip())
+            bearer = _BEARER.fullmatch(key.strip())
             if bearer is None:
                 raise _unauthorized(f"The header {name} must be `Bearer`, a space and the key")
             key = bearer[1]
@@ -41,17 +58,15 @@ def _unauthorized(message: str) -> RefusedError:
     return RefusedError(401, message, headers={"WWW-Authenticate": "Bearer"})
 
 
-def validate(
-    document: Document, operation: Operation, headers: Mapping[str, str], query: str, raw: bytes
-) -> Json:
+def validate(document: Document, operation: Operation, request: Request, raw: bytes) -> Json:
     """Give what a request says: 400 where it is not what the OpenAPI document asks for."""
-    encoding = headers.get("content-encoding")
-    if (encoding or "identity").strip().lower() != "identity":
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
         raise RefusedError(
             400, f"Content-Encoding is {encoding}: the body must be sent as it is, not compressed"
         )
-    body = _parse_body(document, operation, headers.get("content-type"), raw)
-    _check_parameters(document, operation, headers, query)
+    body = _parse_body(document, operation, request.headers.get("content-type"), raw)
+    _check_parameters(document, operation, request)
     return body
 
 
@@ -134,40 +149,26 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) < 4000 else float(digits)
 
 
-def _check_parameters(
-    document: Document, operation: Operation, headers: Mapping[str, str], query: str
-) -> None:
+def _check_parameters(document: Document, operation: Operation, request: Request) -> None:
     """Check query, headers and cookies."""
     for parameter in operation.parameters:
-        what = f"{parameter['in']} {parameter['name']}"
+        name, place = parameter["name"], parameter["in"]
+        given = {
+            "query": request.query_params.multi_items(),
+            "header": [(name, value) for value in request.headers.getlist(name)],
+            "cookie": [*request.cookies.items()],
+        }
         media = next(iter(fields(parameter.get("content")).values()), parameter)
         schema = media.get("schema", True)
-        pairs = _pairs(parameter, headers, query)
-        readings = [*_readings(parameter, pairs, document.properties(schema))]
+        readings = [*_readings(parameter, given[place], document.properties(schema))]
         if not readings:
             if parameter.get("required"):
-                raise RefusedError(400, f"The {what} is missing")
+                raise RefusedError(400, f"The {place} {name} is missing")
             continue
         problems = [document.problem(schema, value) for value in readings]
         if all(problems):
             message = problems[0][0] if problems[0] else ""
-            raise RefusedError(400, f"Invalid {what}: {message}")
-
-
-def _pairs(
-    parameter: Mapping[str, Json], headers: Mapping[str, str], query: str
-) -> list[tuple[str, str]]:
-    """What comes where a parameter may be, by name."""
-    name = parameter["name"]
-    match parameter["in"]:
-        case "query":
-            return parse_qsl(query, keep_blank_values=True)
-        case "header":
-            value = headers.get(name.lower())
-            return [] if value is None else [(name, value)]
-        case _:
-            crumbs = (crumb.partition("=") for crumb in headers.get("cookie", "").split(";"))
-            return [(crumb.strip(), value) for crumb, _, value in crumbs]
+            raise RefusedError(400, f"Invalid {place} {name}: {message}")
 
 
 _SEPARATORS = {"pipeDelimited": "|", "spaceDelimited": " "}
@@ -182,21 +183,21 @@ def _readings(
     name = parameter["name"]
     values = [value for key, value in pairs if key == name]
     if values and "content" in parameter:
-        yield _scalar(values[0])
+        yield scalar(values[0])
         return
     if values == [""]:
         yield from ([], {})
     if values:
         separator = _SEPARATORS.get(parameter.get("style", ""), ",")
         listed = [part for value in values for part in value.split(separator)]
-        yield from (values[0], _scalar(values[0]), listed, [_scalar(part) for part in listed])
+        yield from (values[0], scalar(values[0]), listed, [scalar(part) for part in listed])
         yield [*values]
         yield from _objects(zip(listed[::2], listed[1::2], strict=False), known)
         yield from _objects((part.split("=", 1) for part in listed if "=" in part), known)
     # The properties of an object may come as parameters of their own.
-    own = [(key.removeprefix(f"{name}[").removesuffix("]"), value) for key, value in pairs]
-    parts = [pair for pair, (key, _) in zip(own, pairs, strict=True) if key.startswith(f"{name}[")]
     if not values and parameter["in"] == "query":
+        inner = [(re.fullmatch(rf"{re.escape(name)}\[(.*)\]", key), text) for key, text in pairs]
+        parts = [(found[1], text) for found, text in inner if found]
         yield from _objects(parts or (pair for pair in pairs if pair[0] in known), known)
 
 
@@ -205,15 +206,8 @@ def _objects(
 ) -> Iterator[Json]:
     """The object that these are the properties of, those that may be text left as they are."""
     made = {
-        name: value if known.get(name, {}).get("type") == "string" else _scalar(value)
+        name: value if known.get(name, {}).get("type") == "string" else scalar(value)
         for name, value in pairs
     }
     if made:
         yield made
-
-
-def _scalar(text: str) -> Json:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

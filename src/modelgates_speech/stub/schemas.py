@@ -22,10 +22,21 @@ def fields(value: Json) -> Mapping[str, Json]:
 BASE = "urn:modelgates:openapi"
 
 
-def in_json(message: str, value: Json) -> str:
+def _in_json(message: str, value: Json) -> str:
     """Write a value in a message as JSON has it, where the library writes it as Python does."""
     shown, meant = repr(value), json.dumps(value, ensure_ascii=False)
     return message.replace(shown, meant) if len(shown) > 1 else message
+
+
+def problem(schema: Json, value: Json, **known: Any) -> tuple[str, str] | None:
+    """Check a value against a schema: what is wrong, and where (`$.speed`), or None."""
+    for error in Validator(schema, **known).iter_errors(value):
+        # A message quotes the value it is about, which may be a book.
+        message = _in_json(error.message, error.instance)
+        if error.validator == "enum":
+            message = _in_json(message, error.validator_value)
+        return message if len(message) < 300 else f"{message[:300]}...", error.json_path
+    return None
 
 
 def check(name: str, value: object, schema: Mapping[str, Json]) -> None:
@@ -35,8 +46,8 @@ def check(name: str, value: object, schema: Mapping[str, Json]) -> None:
         plain = json.loads(json.dumps(value, allow_nan=False, default=dict))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: {value!r} is nothing that JSON can hold ({about})") from error
-    for problem in Validator(schema).iter_errors(plain):
-        raise ValueError(f"{name}: {in_json(problem.message, plain)} ({about})")
+    if found := problem(schema, plain):
+        raise ValueError(f"{name}: {found[0]} ({about})")
 
 
 def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> Any:
@@ -59,6 +70,14 @@ def _is_date_time(value: object) -> bool:
         moment = datetime.fromisoformat(value)
         return moment.tzinfo is not None and value[10:11] in {"T", "t", " "}
     return True
+
+
+def scalar(text: str) -> Json:
+    """Read what comes as text: the JSON that it is, or else itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def absolute(part: Json) -> Json:

@@ -6,35 +6,35 @@ import asyncio
 import contextlib
 import json
 import logging
+import queue
 import shlex
 import socket
 import struct
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TextIO, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
+import attrs
 import uvicorn
+from anyio.from_thread import start_blocking_portal
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from modelgates_speech.stub.app import create_app
-from modelgates_speech.stub.control import DEFAULT_API_KEY, Stub
-from modelgates_speech.stub.document import load
+from modelgates_speech.stub.control import DEFAULT_API_KEY, Profile, Stub
 from modelgates_speech.stub.reach import Authority, Guard
 from modelgates_speech.stub.remote import everything_read
-from modelgates_speech.stub.speech import default_engine
 from modelgates_speech.stub.usage import describe
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping, MutableMapping
+    from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
     from ssl import SSLContext
 
+    from anyio.from_thread import BlockingPortal
     from starlette.types import ASGIApp
 
     from modelgates_speech.stub.engine import Engine
-    from modelgates_speech.stub.profile import Profile
     from modelgates_speech.stub.tape import Recording, Replay
 
 
@@ -86,15 +86,14 @@ class StubServer(Stub):
         allow_from: Iterable[str] | None = None,
     ) -> None:
         super().__init__(api_key=api_key, any_key=any_key, profile=profile)
-        engine = engine or default_engine()
-        read = load(document)
-        self.engine_name = engine.name
         # An ASGI application like any other: whoever wants to may wrap it before the start.
-        self.app: ASGIApp = create_app(read, stub=self, engine=engine, audio=audio, tape=tape)
+        app = create_app(document, stub=self, engine=engine, audio=audio, tape=tape)
+        self.engine_name: str = app.state.engine.name
+        self._prefix: str = app.state.document.prefix
+        self.app: ASGIApp = app
         if allow_from is not None:
             self.app = Guard(self.app, allow_from)
         self._authority = Authority(host, ca_file) if tls or ca_file else None
-        self._prefix = read.prefix
         self._address = (host, port)
         self._running: _Running | None = None
 
@@ -123,19 +122,30 @@ class StubServer(Stub):
         """Start serving; return once connections are accepted. An OSError means a taken port."""
         if self._running is None:
             context = self._authority.context if self._authority else None
-            self._running = _Running(self.app, *self._address, context)
+            with contextlib.ExitStack() as stack:
+                listener = stack.enter_context(_listen(*self._address))
+                loop = {"loop_factory": _Loop}
+                started = start_blocking_portal("asyncio", loop, name="modelgates-stub")
+                portal = stack.enter_context(started)
+                serving = portal.wrap_async_context_manager(_serving(self.app, listener, context))
+                connections = stack.enter_context(serving)
+                address = listener.getsockname()[:2]
+                self._running = _Running(address, portal, connections, stack.pop_all())
         return self
 
     def stop(self) -> None:
         """Stop serving; connections still open are reset, so nothing is waited for."""
         if self._running is not None:
-            self._running.stop()
+            self._running.ending.close()
             self._running = None
 
     def reset(self) -> None:
         """Forget all requests, those sent by now and not yet read too; see `Stub.reset`."""
         if self._running is not None:
-            self._running.catch_up()
+            # Not for ever: an engine of somebody's own may hold the loop. Called from the loop
+            # itself, which is a RuntimeError, it has been waited for already.
+            with contextlib.suppress(TimeoutError, RuntimeError):
+                self._running.portal.start_task_soon(everything_read).result(timeout=5)
         super().reset()
 
     __enter__ = start
@@ -143,74 +153,65 @@ class StubServer(Stub):
     def __exit__(self, *error: object) -> None:
         self.stop()
 
-    def hang_up(self, scope: MutableMapping[str, Any], *, reset: bool) -> None:
-        """End a request's connection under it; see `Stub.hang_up`."""
-        for connection in self._running.connections() if self._running else ():
-            if connection.client == tuple(scope["client"]):
-                _end(connection.transport, reset=reset)
 
-
+@attrs.frozen
 class _Running:
-    """A uvicorn server in a thread."""
+    """What there is of a server while it runs; `ending` ends it all."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, context: SSLContext | None) -> None:
-        six = ":" in host
-        listener = socket.create_server(
-            (host, port),
-            family=socket.AF_INET6 if six else socket.AF_INET,
-            backlog=1024,
-            # All addresses of this machine are those of both families.
-            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
-        )
-        # asyncio does this only for sockets that it makes itself; without it every answer waits
-        # for the client's delayed acknowledgement, 40 ms.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # From here on connections queue in the system, so nobody need wait for the thread.
-        self.address: tuple[str, int] = listener.getsockname()[:2]
-        config = uvicorn.Config(
-            app,
-            http=_Protocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,  # a connection is known by its own address
-            timeout_keep_alive=60,
-        )
-        config.load()
-        config.ssl = context
-        self._server = _Server(config)
-        self.connections = self._server.connections
-        self._loop = _Loop()
-        self._thread = threading.Thread(
-            target=self._serve, args=(listener,), name="modelgates-stub", daemon=True
-        )
-        self._thread.start()
+    address: tuple[str, int]
+    portal: BlockingPortal
+    connections: Collection[_Protocol]
+    ending: contextlib.ExitStack
 
-    def _serve(self, listener: socket.socket) -> None:
-        # Closed here as well: an older uvicorn leaves it open if it is stopped while it starts.
-        with listener, asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._server.serve(sockets=[listener]))
 
-    def catch_up(self) -> None:
-        """Have what clients have sent, and perhaps hung up on, read and recorded."""
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.create_server(
+        (host, port),
+        family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+        backlog=1024,
+        # All addresses of this machine are those of both families.
+        dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
+    )
+    # asyncio does this only for sockets that it makes itself; without it every answer waits
+    # for the client's delayed acknowledgement, 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
-        async def caught_up() -> None:
-            while not self._server.started:  # noqa: ASYNC110 - uvicorn tells it by this alone
-                await asyncio.sleep(0)
-            await everything_read()
 
-        if threading.current_thread() is not self._thread:
-            read = asyncio.run_coroutine_threadsafe(caught_up(), self._loop)
-            # Not for ever: an engine of somebody's own may hold the loop.
-            with contextlib.suppress(TimeoutError):
-                read.result(timeout=5)
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        with contextlib.suppress(RuntimeError):  # its loop has ended by itself
-            self._loop.call_soon_threadsafe(self._server.ending.set)
-        self._thread.join()
+@contextlib.asynccontextmanager
+async def _serving(
+    app: ASGIApp, listener: socket.socket, context: SSLContext | None
+) -> AsyncGenerator[Collection[_Protocol]]:
+    """Serve with uvicorn, which by itself would wait for answers at the end; not so here."""
+    config = uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # a connection is known by its own address
+        timeout_keep_alive=60,
+    )
+    config.load()
+    config.ssl = context
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    ticking = asyncio.create_task(server.main_loop())  # it keeps the Date of answers
+    connections = cast("Collection[_Protocol]", server.server_state.connections)
+    try:
+        yield connections
+    finally:
+        ticking.cancel()
+        for each in server.servers:
+            each.close()
+        # A stalled answer would never end by itself.
+        while connections:
+            for connection in list(connections):
+                connection.hang_up(reset=True)
+            await asyncio.sleep(0)
+        await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -227,56 +228,31 @@ class _Protocol(H11Protocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.logger = _quiet
+        # What the application finds in the scope of each request.
+        self.app_state = {**self.app_state, "hang_up": self.hang_up}
+
+    def hang_up(self, *, reset: bool) -> None:
+        """End the connection: by RST at once, or after what was sent."""
+        if not reset:
+            self.transport.close()
+            return
+        # With TLS, one that is ending has none any more.
+        raw: socket.socket | None = self.transport.get_extra_info("socket")
+        if raw is not None and raw.fileno() >= 0:
+            linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.transport.abort()
 
 
 _quiet = logging.getLogger(__name__)
 _quiet.setLevel(logging.ERROR)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, which asks ten times a second whether to end, and waits for answers; not so here."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ending = asyncio.Event()
-
-    def connections(self) -> list[H11Protocol]:
-        return cast("list[H11Protocol]", list(self.server_state.connections))
-
-    async def main_loop(self) -> None:
-        # What a tick is for is the Date of answers.
-        while not await self.on_tick(0):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.ending.wait(), 1)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
-        # A stalled answer would never end by itself.
-        while connections := self.connections():
-            for connection in connections:
-                _end(connection.transport, reset=True)
-            await asyncio.sleep(0)
-        await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
-
-
-def _end(transport: asyncio.Transport, *, reset: bool) -> None:
-    if reset:
-        # With TLS, one that is ending has none any more.
-        raw: socket.socket | None = transport.get_extra_info("socket")
-        if raw is not None and raw.fileno() >= 0:
-            linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        transport.abort()
-    else:
-        transport.close()
-
-
 def serve(
     host: str = "127.0.0.1",
     port: int = 8080,
     *,
-    output: TextIO | None = None,
+    say: Callable[[str], None] | None = None,
     quiet: bool = False,
     as_json: bool = False,
     ready_file: str | os.PathLike[str] | None = None,
@@ -287,8 +263,8 @@ def serve(
     Args:
         host: The address to listen on.
         port: The port; 0 takes a free one.
-        output: Where it says how to use it, and a line for each request; by default standard
-            output.
+        say: What is called with how to use it, and with a line for each request; by default that
+            is printed, for as long as anybody reads it.
         quiet: Say nothing.
         as_json: Say it as JSON, a line for each thing; the first has `base_url` and `api_key`.
         ready_file: A file to write the base URL into once connections are accepted, for harnesses
@@ -299,14 +275,9 @@ def serve(
         >>> serve(port=8080, ready_file="url.txt")
     """
     stub = StubServer(host, port, **options)
-
-    def say(line: str) -> None:
-        # Whoever started it may have read what it wanted, and closed the pipe.
-        with contextlib.suppress(BrokenPipeError):
-            if not quiet:
-                print(line, file=output or sys.stdout, flush=True)
-
-    stub.on_answer = lambda seen: say(json.dumps(seen) if as_json else _line(seen))
+    answers: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+    stub.on_answer = answers.put
+    say = (lambda line: None) if quiet else say or _print
     # Ctrl-C may come at any time from here on, the end of `with` included.
     with contextlib.suppress(KeyboardInterrupt), stub:
         ready = {"base_url": stub.base_url, "api_key": stub.api_key, "speech": stub.engine_name}
@@ -316,7 +287,16 @@ def serve(
         if ready_file is not None:
             Path(ready_file).write_text(f"{stub.base_url}\n", encoding="utf-8")
         while True:
-            time.sleep(3600)
+            # Windows hears of Ctrl-C between two waits only.
+            with contextlib.suppress(queue.Empty):
+                seen = answers.get(timeout=1)
+                say(json.dumps(seen) if as_json else _line(seen))
+
+
+def _print(line: str) -> None:
+    # Whoever started it may have read what it wanted, and closed the pipe.
+    with contextlib.suppress(BrokenPipeError):
+        print(line, flush=True)  # noqa: T201 - it is a program's output
 
 
 def _line(seen: Mapping[str, Any]) -> str:

@@ -17,12 +17,12 @@ from starlette.responses import Response, StreamingResponse
 from modelgates_speech.config import is_loopback
 from modelgates_speech.errors import SaveError
 from modelgates_speech.files import AtomicFile
+from modelgates_speech.stub.control import REDACTED
 from modelgates_speech.stub.document import RefusedError
-from modelgates_speech.stub.records import REDACTED
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from starlette.requests import Request
 
@@ -39,13 +39,13 @@ _NOT_KEPT = _NOT_PASSED_ON | {"set-cookie"}
 
 @attrs.frozen
 class Call:
-    """A request, with its path below the base URL, its body as sent and parsed, and its keys."""
+    """A request, its path below the base URL, its body as sent and parsed, the headers of keys."""
 
     request: Request
     path: str
     raw: bytes
     body: Json
-    keys: list[str]
+    credentials: Iterable[str]
 
     def told(self) -> dict[str, Json]:
         """Say what tells it from other requests: no header, for one of them is the key."""
@@ -60,8 +60,9 @@ class Call:
 
     def redact(self, text: bytes) -> bytes:
         """Take its keys out of a text."""
-        for key in filter(None, self.keys):
-            text = text.replace(key.encode(), REDACTED.encode())
+        for name in self.credentials:
+            if key := self.request.headers.get(name, "").rpartition(" ")[2]:
+                text = text.replace(key.encode(), REDACTED.encode())
         return text
 
 

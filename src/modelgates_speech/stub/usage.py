@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
 MAGIC_PREFIX = "stub/"
 # The OpenAPI document of the control; programs in other languages read it as well.
@@ -47,30 +46,11 @@ STATUS, *_others = _kinds()
 TIMES = body_schema("/_stub/faults", "post")["oneOf"][0]["properties"]["times"]
 KINDS = {kind.name: kind for kind in _others}
 
-
-def _seconds_or_date(text: str) -> int | str:
-    return int(text) if re.fullmatch("-?[0-9]{1,9}", text) else text
-
-
-# What model names and headers can set, and how their text is read.
-SETTINGS: Mapping[str, Callable[[str], Any]] = {
-    "times": int,
-    "retry-after": _seconds_or_date,
-    "message": str,
-    "after": int,
-    "delay": float,
-    "interval": float,
-    "to": str,
-}
+# What model names and headers can set.
+SETTINGS = ("times", "retry-after", "message", "after", "delay", "interval", "to")
 
 
-def usage(
-    url: str,
-    fields: Mapping[str, Mapping[str, Any]],
-    required: Container[str],
-    *,
-    key: str = "KEY",
-) -> str:
+def usage(url: str, fields: Mapping[str, Mapping[str, Any]], required: Container[str]) -> str:
     """Say what a request to `url` is, of fields with their schemas, and give one for a shell."""
     width = max(map(len, fields), default=0)
     lines = [
@@ -85,7 +65,7 @@ def usage(
     body = {name: _sample(name, known) for name, known in fields.items() if name in required}
     lines += [
         f"  curl {shlex.quote(url)} \\",
-        f"    -H {shlex.quote(f'Authorization: Bearer {key}')} \\",
+        "    -H 'Authorization: Bearer KEY' \\",
         "    -H 'Content-Type: application/json' \\",
         f"    -d {shlex.quote(json.dumps(body, ensure_ascii=False))} -o hello.pcm",
     ]
