@@ -275,7 +275,7 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return dict(headers)
 
 
-def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str = "base_url") -> str:
+def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str) -> str:
     """`base_url` without a trailing slash, if the key may go there."""
     if not isinstance(base_url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"{name} must be a string, not {type(base_url).__name__}")
