@@ -282,15 +282,9 @@ class _Answering:
                 self._body = parse_json(raw)
         self._fault = self._take_fault()
         if path.tape and not self._fault:
-            response: ASGIApp = await path.tape.answer(
-                Call(
-                    request,
-                    request.url.path.removeprefix(path.document.prefix),
-                    raw,
-                    self._body,
-                    operation.credentials,
-                )
-            )
+            below = request.url.path.removeprefix(path.document.prefix)
+            call = Call(request, below, raw, self._body, operation.credentials)
+            response: ASGIApp = await path.tape.answer(call)
         else:
             exchange = self._exchange()
             response = play(self._fault, exchange) if self._fault else exchange.answer()

@@ -8,7 +8,6 @@ import importlib
 import itertools
 import logging
 import re
-import textwrap
 import wave
 from typing import TYPE_CHECKING, Any
 
@@ -103,9 +102,16 @@ def pieces(text: str, *, language: str = "en") -> Iterator[str]:
     """
     # A white space of one byte: sentencex 1.0 panics at some others, and at half characters.
     plain = _HALF.sub("?", _WHITE.sub(" ", text))
-    for sentence in sentencex.segment(language.partition("-")[0], plain):
-        for clause in _MARK.split(sentence):
-            yield from textwrap.wrap(clause.strip(), LONGEST_PIECE, break_on_hyphens=False)
+    start = 0
+    # It takes what is quoted for one sentence, and looks no further than a piece for its end.
+    while window := plain[start : start + LONGEST_PIECE]:
+        sentence = sentencex.segment(language.partition("-")[0], window)[0]
+        length = next((mark.end() for mark in _MARK.finditer(sentence)), len(sentence))
+        if length == LONGEST_PIECE and start + length < len(plain):
+            length = max(window.rfind(" "), window.rfind(",")) + 1 or length
+        if piece := window[:length].strip():
+            yield piece
+        start += length
 
 
 def media_type(content: Mapping[str, Any], response_format: object) -> str | None:
