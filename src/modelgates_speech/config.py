@@ -275,7 +275,7 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return dict(headers)
 
 
-def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str = "base_url") -> str:
+def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str) -> str:
     """`base_url` without a trailing slash, if the key may go there."""
     if not isinstance(base_url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"{name} must be a string, not {type(base_url).__name__}")
@@ -321,7 +321,7 @@ def is_loopback(host: str) -> bool:
     with contextlib.suppress(OSError):
         return socket.inet_pton(socket.AF_INET, host)[0] == 127
     with contextlib.suppress(OSError):
-        return socket.inet_pton(socket.AF_INET6, host.strip("[]")) == bytes(15) + b"\1"
+        return socket.inet_pton(socket.AF_INET6, host) == bytes(15) + b"\1"
     return False
 
 

@@ -222,4 +222,4 @@ def _is_mount(file: Path) -> bool:
     except OSError:
         return False
     name = re.sub(rb"[\s\\]", lambda found: b"\\%03o" % found[0][0], os.fsencode(file))
-    return any(mount.split(b" ")[4] == name for mount in mounts)
+    return any(mount.split()[4] == name for mount in mounts)

@@ -100,7 +100,6 @@ class _Stream:
         # One that was read to its end has given its connection back.
         if getattr(self, "_opened", None) is None or self._closed:
             return
-        self._closed = True
         self._opened[0].abandon()  # type: ignore[index] # just seen not to be None
         warnings.warn(
             f"{self!r} was dropped while it held a connection: use it in a `with` statement, or "

@@ -2,13 +2,14 @@
 
 import asyncio
 import gc
+import sys
 import weakref
 
 import anyio
 import pytest
 from anyio.lowlevel import current_token
 
-from modelgates_speech import AsyncModelGates, ModelGates
+from modelgates_speech import AsyncAudioStream, AsyncModelGates, AudioStream, ModelGates
 from tests.faults.calls import SPEECH
 from tests.faults.server import STALL
 from tests.faults.table import HEALTHY, reply
@@ -42,9 +43,13 @@ def test_streams_that_are_dropped_give_their_connections_back(
                     break
                 gc.collect()
 
-    with pytest.warns(ResourceWarning, match="use it in a `with` statement"):
+    told = r"Stream open, .* was dropped .*: use it in a `with` statement, or read it to its end$"
+    with pytest.warns(ResourceWarning, match=told) as warned:
         drop_some() if kind == "sync" else asyncio.run(drop_some_async())
     assert len(server.requests) == TIMES
+    # By these tracemalloc leads to the line that made the stream.
+    dropped = [each for each in warned if "Stream open" in str(each.message)]
+    assert all(isinstance(each.source, AudioStream | AsyncAudioStream) for each in dropped)
 
 
 @pytest.mark.parametrize("library", ["asyncio", "trio"])
@@ -73,6 +78,20 @@ def test_a_client_that_is_dropped_says_so(server, settings):
     del client
     with pytest.warns(ResourceWarning, match=r"call close\(\)"):
         dropped.clear()
+
+
+def test_a_stream_that_holds_nothing_is_dropped_in_silence(server, settings, recwarn, monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    server.acts = HEALTHY
+    with ModelGates(**settings) as client:
+        client.audio.speech.stream(**SPEECH)
+        list(client.audio.speech.stream(**SPEECH))
+    with pytest.raises(TypeError):
+        AudioStream()
+    gc.collect()
+    assert not told
+    assert not recwarn.list
 
 
 def test_a_client_that_was_never_used_is_dropped_in_silence(settings, recwarn):

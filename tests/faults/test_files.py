@@ -11,7 +11,7 @@ import struct
 import subprocess
 import tempfile
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -314,6 +314,27 @@ def test_a_pipe_without_a_reader_is_noticed_before_anything_is_sent(
         caller.save(pipe)
     assert caught.value.errno == errno.ENXIO
     assert server.connections == 0
+
+
+def test_what_has_nothing_behind_it_is_not_waited_for(monkeypatch):
+    def refuse(path, flags):
+        raise OSError(errno.ENXIO, "no such device")
+
+    file = files.AtomicFile(os.devnull)
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(SaveError, match=r": no such device$"), file:
+        pass
+
+
+def test_a_pipe_whose_reader_is_slow_is_waited_for_by_the_system(pipe):
+    with open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader, files.AtomicFile(pipe):
+        ends = []
+        for number in map(int, os.listdir("/dev/fd")):
+            with suppress(OSError):  # what the listing itself was read from
+                if os.path.samestat(os.fstat(number), pipe.stat()):
+                    ends.append(number)
+        ends.remove(reader.fileno())
+        assert [os.get_blocking(end) for end in ends] == [True]
 
 
 def test_a_pipe_that_is_gone_before_it_is_opened_is_told(pipe):

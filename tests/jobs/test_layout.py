@@ -101,9 +101,10 @@ def test_only_what_is_asked_for_ends_a_piece():
     assert kinds(text, at=["paragraph"]) == ["sentence", "paragraph", "paragraph"]
 
 
-def test_a_long_paragraph_is_cut_at_sentences_and_the_next_one_still_follows_a_paragraph():
-    text = f"{story(100)}\n\nThe wind slept."
-    found = kinds(text)
+@pytest.mark.parametrize("sentences", [8, 100])
+def test_a_long_paragraph_is_cut_at_sentences_and_the_next_one_still_follows_a_paragraph(sentences):
+    found = kinds(f"{story(sentences)}\n\nThe wind slept.")
+    assert len(found) > 2
     assert set(found[:-1]) == {"sentence"}
     assert found[-1] == "paragraph"
 
@@ -114,6 +115,8 @@ def test_a_paragraph_that_just_fits_is_not_cut_for_the_blank_line_after_it(end):
     found = follows(f"{paragraph}\n\n\nThe wind slept.", max_chars=len(paragraph))
     assert [text for text, _ in found] == [paragraph, "The wind slept."]
     assert found[1][1] == ("paragraph" if end else "heading")
+    text = f"{paragraph}\n\n\nThe wind slept."
+    assert next(split(text, max_chars=len(paragraph) + 3)).text == f"{paragraph}\n\n\n"
 
 
 @pytest.mark.parametrize("limit", range(60, 100))
@@ -122,8 +125,20 @@ def test_a_border_is_found_wherever_a_piece_has_to_end(limit):
     assert kinds(text, max_chars=limit)[-2:] == ["heading", "heading"]
 
 
+def test_a_border_is_found_behind_white_space_that_no_piece_holds():
+    text = f"It was dark.{' ' * 300}\n\nChapter 2\n\nThe wind slept."
+    assert kinds(text, max_chars=100)[-2:] == ["heading", "heading"]
+
+
+@pytest.mark.parametrize(("lines", "spoken"), [(6, True), (7, False)])
+def test_blank_lines_belong_to_what_follows_if_that_has_half_a_piece_left(lines, spoken):
+    first = next(split("\n" * lines + "Nobody came.", max_chars=12))
+    assert first.silent is not spoken
+
+
 def test_blank_pages_part_what_they_are_between():
     found = list(split("One.\n\n" + " \n" * 3000 + "Two."))
+    assert found[0].text == "One."
     spoken = [piece for piece in found if not piece.silent]
     assert [(piece.text.strip(), piece.follows) for piece in spoken] == [
         ("One.", "sentence"),

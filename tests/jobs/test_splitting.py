@@ -62,7 +62,7 @@ def test_as_many_sentences_as_just_fit_make_a_piece():
 
 def test_characters_that_no_encoding_has_and_wide_spaces_leave_the_ends_where_they_are():
     first = "It\u00a0was\u00a0dark\u00a0\ud800\ud800 today. "
-    assert pieces(f"{first}Nobody came.", max_chars=len(first) + 3) == [first, "Nobody came."]
+    assert pieces(f"{first}Nobody came.", max_chars=len(first) + 8) == [first, "Nobody came."]
 
 
 def test_abbreviations_end_no_sentence():
@@ -137,6 +137,38 @@ def test_bytes_are_refused_with_what_was_received():
         list(split([b"not text"]))
 
 
+@pytest.mark.parametrize(
+    ("module", "missing"), [("regex", "regex"), ("sentencex", "sentencex"), ("regex", "its_own")]
+)
+def test_what_is_not_installed_is_told_with_how_to_install_it(
+    monkeypatch, tmp_path, module, missing
+):
+    # One that is there may need another that is not.
+    (tmp_path / f"{module}.py").write_text("import its_own")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    if module == missing:
+        monkeypatch.setitem(sys.modules, module, None)
+    told = rf'^a long text needs {missing}, which is not installed: pip install "\S+\[jobs\]"$'
+    with pytest.raises(ConfigurationError, match=told):
+        split("Hello")
+
+
 def test_a_limit_below_one_is_refused_before_anything_is_read():
     with pytest.raises(ConfigurationError, match="max_chars"):
         split(iter("x"), max_chars=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        ("One two. Three four. ---", 21, ["One two. ", "Three four. ---"]),
+        ("one two three ---", 14, ["one two ", "three ---"]),
+        ("x" * 8 + "-" * 4, 10, ["x" * 7, "x----"]),
+        # Too much of it for that: nothing is taken from the sentence before.
+        ("One two. " + "-" * 300, 10, ["One two. ", *["-" * 10] * 30]),
+    ],
+    ids=["sentences", "words", "letters", "too much"],
+)
+def test_what_cannot_be_spoken_at_the_end_goes_with_what_is_before_it(text, limit, expected):
+    assert pieces(text, max_chars=limit) == expected

@@ -180,8 +180,11 @@ def test_what_is_no_audio_says_what_it_is_and_whose():
 
 
 def test_an_empty_body_is_no_audio():
-    with pytest.raises(InvalidResponseError, match="empty"):
+    with pytest.raises(
+        InvalidResponseError, match=r" with an empty body, which is not audio$"
+    ) as caught:
         received(OPAQUE)
+    assert caught.value.body == b""
 
 
 def test_pcm_comes_in_whole_frames_however_the_network_cut_it():
@@ -195,7 +198,9 @@ def test_pcm_that_ends_inside_a_frame_is_incomplete_and_kept():
     receiver = Receiver(PCM, "pcm")
     receiver.feed(b"12345")
     assert receiver.take() == b"1234"
-    with pytest.raises(IncompleteAudioError, match=r"after 5 bytes: .*middle") as caught:
+    with pytest.raises(
+        IncompleteAudioError, match=r"after 5 bytes: it ends in the middle of a sample;"
+    ) as caught:
         receiver.feed(b"")
     assert caught.value.bytes_received == 5
     assert caught.value.partial.content == b"5"
@@ -204,7 +209,9 @@ def test_pcm_that_ends_inside_a_frame_is_incomplete_and_kept():
 def test_a_body_shorter_than_announced_is_incomplete_whatever_the_transport_thinks():
     receiver = Receiver({**OPAQUE, "content-length": "10", "x-request-id": "r-1"}, "pcm")
     receiver.feed(b"123456")
-    told = r"; it may have been billed, .*; what arrived is in \.partial$"
+    told = (
+        r": the connection ended early; it may have been billed, .*; what arrived is in \.partial$"
+    )
     with pytest.raises(IncompleteAudioError, match=told) as caught:
         receiver.feed(b"")
     assert caught.value.request_id == "r-1"
@@ -236,11 +243,15 @@ def test_a_compressed_body_is_expanded_though_it_was_not_asked_for(compress):
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda data: data[:-9], lambda data: data[:30] + b"\xff" * 9 + data[39:]]
+    ("damage", "told"),
+    [
+        (lambda data: data[:-9], "ends early;"),
+        (lambda data: data[:30] + b"\xff" * 9 + data[39:], r"is damaged \("),
+    ],
 )
-def test_a_compressed_body_that_is_cut_or_damaged_is_incomplete(damage):
+def test_a_compressed_body_that_is_cut_or_damaged_is_incomplete(damage, told):
     data = damage(gzip.compress(bytes(range(256)) * 200))
-    with pytest.raises(IncompleteAudioError, match="compressed form"):
+    with pytest.raises(IncompleteAudioError, match=f": its compressed form {told}"):
         received({**OPAQUE, "content-encoding": "gzip"}, data)
 
 
@@ -260,6 +271,8 @@ def test_a_coding_that_was_not_asked_for_and_is_not_known_is_refused():
 def test_duration_is_known_for_pcm_alone():
     assert silence().duration == 1.0
     assert silence(channels=2).duration == 0.5
+    assert silence(channels=None).duration is None
+    assert silence(format="wav").duration_of(48_000) is None
     assert silence(format="mp3", sample_rate=None, channels=None).duration is None
 
 
@@ -335,6 +348,8 @@ def test_a_format_newer_than_this_package_is_saved_as_it_came(tmp_path):
         ("a.MP3", None, "mp3"),
         ("a.wav", "wav", "wav"),
         ("a.ogg", "opus", "opus"),
+        ("a", "opus", "opus"),
+        ("a", "", ""),
     ],
 )
 def test_the_suffix_decides_what_to_ask_for(path, requested, format_):

@@ -11,10 +11,10 @@ def made(url):
 
 
 @pytest.mark.parametrize(
-    "url", [" http://127.0.0.1:1", "http://127.0.0.1:1/\n", "\thttp://127.0.0.1:1//"]
+    "url", [" http://127.0.0.1:1/X", "http://127.0.0.1:1/X/\n", "\thttp://127.0.0.1:1/X//"]
 )
 def test_white_space_and_slashes_around_it_do_not_matter(url):
-    assert made(url) == "http://127.0.0.1:1"
+    assert made(url) == "http://127.0.0.1:1/X"
 
 
 @pytest.mark.parametrize(

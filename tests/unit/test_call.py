@@ -86,10 +86,18 @@ def test_a_header_of_the_client_stands_for_that_of_the_same_name(server):
     own = {"User-Agent": "mine", "x-kind": "mine"}
     with ModelGates(api_key="key", base_url=server.url, headers=own) as client:
         client.call(
-            operation(lambda: {"method": "get", "url": "/x", "headers": {"X-Kind": "its own"}})
+            operation(
+                lambda: {
+                    "method": "get",
+                    "url": "/x",
+                    "headers": {"X-Kind": "its own", "Accept-Encoding": "gzip"},
+                    "params": {"q": 1},
+                }
+            )
         )
     head = server.requests[-1].lower()
-    assert head.count(b"user-agent") == head.count(b"x-kind") == 1
+    for name in (b"user-agent:", b"x-kind:", b"accept-encoding: identity", b"content-length: 0"):
+        assert head.count(name.partition(b" ")[0]) == head.count(name) == 1
     assert head.count(b": mine\r\n") == 2
 
 
@@ -112,13 +120,15 @@ def test_the_clients_key_stands_for_a_key_that_the_operation_asks_for(server):
         lambda *, authorization: {
             "method": "get",
             "url": "/me",
-            "headers": {"Authorization": authorization},
+            "headers": {"Authorization": authorization, "X-Key": authorization},
             "cookies": {"token": authorization},
+            "params": {"key": authorization},
         }
     )
-    _, _, headers, _ = call(server, of)
+    _, line, headers, _ = call(server, of)
+    assert line.startswith("GET /me HTTP")
     assert headers["authorization"] == "Bearer the-key"
-    assert "cookie" not in headers
+    assert not {"cookie", "x-key"} & headers.keys()
 
 
 @pytest.mark.parametrize(
@@ -126,7 +136,15 @@ def test_the_clients_key_stands_for_a_key_that_the_operation_asks_for(server):
     [
         (
             operation(lambda *, voice_id: {"method": "get", "url": f"/voices/{voice_id}"}),
-            "search cannot be called without voice_id",
+            "search cannot be called without voice_id$",
+        ),
+        (
+            operation(lambda *, of, to: {"method": "get", "url": f"/voices/{to}/{of}"}),
+            "search cannot be called without of, to$",
+        ),
+        (
+            operation(lambda: {}["url"]),
+            r"search cannot be called like this: KeyError\('url'\)$",
         ),
         (
             operation(lambda: {"method": "post", "url": "/x", "params": {}, "files": 3}),
@@ -147,6 +165,8 @@ def test_the_clients_key_stands_for_a_key_that_the_operation_asks_for(server):
     ],
     ids=[
         "a part of the address is missing",
+        "two parts of it are",
+        "its own code fails",
         "what no library writes",
         "a value that is not JSON",
         "a list that is not JSON",
@@ -218,14 +238,27 @@ def test_so_is_an_argument_of_another_kind(name):
     assert sent[ARGUMENTS[name]["name"]] == [7]
 
 
-def test_so_is_a_request_that_it_refuses_as_a_whole(monkeypatch):
+@pytest.mark.parametrize(
+    "error", [ValueError("newer"), KeyError("inner"), KeyError(next(iter(BODY)))]
+)
+def test_so_is_a_request_that_it_refuses_as_a_whole(monkeypatch, error):
     class Strict(_binding.SpeechRequest):
         @classmethod
         def from_dict(cls, src_dict):
-            raise ValueError("the document does not know this")
+            raise error
 
     monkeypatch.setattr(_binding, "SpeechRequest", Strict)
     assert prepare(**HELLO).kwargs["json"] == BODY
+
+
+def test_a_query_of_the_operation_stands_beside_that_of_the_call(monkeypatch):
+    of = operation(
+        lambda *, body: {"method": "post", "url": "/x", "json": body.to_dict(), "params": {"a": 1}}
+    )
+    monkeypatch.setattr(_binding, "speech_operation", of)
+    made = prepare(**HELLO, extra_query={"b": "2"})
+    assert made.kwargs["params"] == {"a": 1, "b": "2"}
+    assert made.operation is of
 
 
 def test_an_argument_that_there_is_not_is_told_with_the_nearest():

@@ -539,6 +539,21 @@ def test_a_transport_can_be_given(stub):
     assert not stub.requests
 
 
+@pytest.mark.parametrize(
+    ("timeout", "phases"), [(7, (7, 7, 7, 7)), (Timeout(1, 2, 3, 4), (1, 2, 3, 4))]
+)
+def test_a_transport_is_told_how_long_each_phase_may_take(stub, timeout, phases):
+    told = {}
+
+    def answer(request):
+        told.update(request.extensions["timeout"])
+        return httpx.Response(200, content=b"\0\0", headers={"content-type": "audio/pcm"})
+
+    with ModelGates(transport=httpx.MockTransport(answer), timeout=timeout) as client:
+        client.audio.speech.create(**HELLO)
+    assert told == dict(zip(("connect", "read", "write", "pool"), phases, strict=True))
+
+
 def test_whatever_a_transport_raises_belongs_to_the_tree(stub):
     def fail(request):
         raise ZeroDivisionError("a bug in a transport")
