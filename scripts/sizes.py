@@ -15,8 +15,8 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 # the stub, 60 more were let in for examples in docstrings), and can only fall: the design wants
 # 2,900 and 6,500. Of the stub it wants at most 3,000, which is met.
 LARGEST_FILE = 400
-TOP = 4_839
-WITHOUT_STUB = 9_678
+TOP = 4_823
+WITHOUT_STUB = 9_658
 STUB = 2_998
 
 

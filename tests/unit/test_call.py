@@ -256,7 +256,7 @@ def test_a_query_of_the_operation_stands_beside_that_of_the_call(monkeypatch):
         lambda *, body: {"method": "post", "url": "/x", "json": body.to_dict(), "params": {"a": 1}}
     )
     monkeypatch.setattr(_binding, "speech_operation", of)
-    made = prepare(**HELLO, extra_query={"b": "2"})
+    made = prepare(**HELLO | {"extra_query": {"b": "2"}})
     assert made.kwargs["params"] == {"a": 1, "b": "2"}
     assert made.operation is of
 
