@@ -70,7 +70,7 @@ def run_through(page, folder):
     before = None
     for block in blocks(page):
         run = {**dict.fromkeys(SHELLS, in_a_shell), "python": in_python, "yaml": as_yaml}
-        run["console"] = as_a_transcript
+        run |= {"console": as_a_transcript, "diff": as_changes}
         assert block.language in run | dict.fromkeys(SHOWN), f"{page}:{block.line}"
         if block.language in run:
             failure = run[block.language](page, block, folder)
@@ -135,6 +135,14 @@ def as_a_transcript(_page, block, _folder):
     prompts = [line for line in block.code.splitlines() if line.startswith("$ ")]
     missing = {name for line in prompts for name in sessions_of(line)} - sessions_of_the_noxfile()
     return "\n".join(f"no session {name}" for name in missing) or ("" if prompts else "no prompt")
+
+
+def as_changes(_page, block, _folder):
+    """What a change takes away is in the code."""
+    code = "".join(file.read_text("utf-8") for file in sorted((ROOT / "src").rglob("*.py")))
+    there = {line.strip() for line in code.splitlines()}
+    taken = [line[1:] for line in block.code.splitlines() if line.startswith("-")]
+    return "\n".join(f"there is no line {line!r}" for line in taken if line not in there)
 
 
 def as_yaml(_page, block, _folder):
