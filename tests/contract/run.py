@@ -20,8 +20,8 @@ from schemathesis.checks import load_all_checks
 from schemathesis.python.asgi import ASGIClient
 
 from modelgates_speech.stub import StubServer, create_app
+from modelgates_speech.stub.document import load
 from modelgates_speech.stub.engine import Tones
-from scripts.document import parse, read
 from tests.contract.defects import DEFECTS
 from tests.contract.ledger import Ledger, characters_of
 from tests.contract.settings import KEY_VARIABLE, ROOT, STUB_KEY, Settings
@@ -99,7 +99,7 @@ def document() -> dict[str, Any]:
         # As it was generated from: without what is left out of it, which nobody promises to serve.
         source = files("modelgates_api").joinpath("openapi.json")
         return json.loads(source.read_text("utf-8"))
-    return parse(read(Path(SETTINGS.document)))
+    return load(SETTINGS.document).contents
 
 
 @functools.cache
