@@ -56,9 +56,13 @@ def start(folder):
     """Start `modelgates-speech ...` without waiting; what still runs is ended with the test."""
     running = []
 
-    def start(*arguments, env, **options):
+    def start(*arguments, env, closed=None, **options):
+        command = [sys.executable, "-m", "modelgates_speech", *arguments]
+        if closed:
+            # A shell closes it (`<&-`, `>&-`): Python has nothing there then.
+            command = ["sh", "-c", f'exec "$@" {closed}', "sh", *command]
         process = subprocess.Popen(
-            [sys.executable, "-m", "modelgates_speech", *arguments],
+            command,
             **{"env": env, "cwd": folder, "stdin": subprocess.DEVNULL} | options,
         )
         running.append(process)

@@ -4,13 +4,10 @@ import json
 import os
 import re
 import socket
-import subprocess
-import sys
 import threading
 import wave
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -349,21 +346,11 @@ def test_the_documentation_lists_every_exit_code():
 
 
 @pytest.mark.parametrize("command", [("speak", "Hello"), ("narrate", "book.txt")])
-def test_7_audio_for_an_output_that_is_closed_is_not_asked_for(folder, stub, with_key, command):
+def test_7_audio_for_an_output_that_is_closed_is_not_asked_for(
+    run, folder, stub, with_key, command
+):
     (folder / "book.txt").write_text("Hello.")
-    words = [sys.executable, "-m", "modelgates_speech", *command, "-o", "-"]
-    # A shell closes it: Python has nothing to write to then.
-    ended = subprocess.run(
-        ["sh", "-c", 'exec "$@" >&-', "sh", *words],
-        cwd=folder,
-        env=os.environ | with_key,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ended.returncode == Exit.NOT_WRITTEN
-    assert "standard output is closed: name a file with -o" in one_line(
-        SimpleNamespace(err=ended.stderr)
-    )
+    ended = run(*command, "-o", "-", env=with_key, closed=">&-")
+    assert ended.code == Exit.NOT_WRITTEN
+    assert "standard output is closed: name a file with -o" in one_line(ended)
     assert not stub.requests

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -42,17 +41,9 @@ def test_what_is_only_printed_may_meet_a_full_disk_too(run, environment, argumen
 
 @posix
 @pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("stub", "--help")])
-def test_what_is_only_printed_needs_no_standard_output(folder, environment, arguments):
-    ended = subprocess.run(
-        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "modelgates_speech", *arguments],
-        cwd=folder,
-        env=os.environ | environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
+def test_what_is_only_printed_needs_no_standard_output(run, environment, arguments):
+    ended = run(*arguments, env=environment, closed=">&-")
+    assert (ended.code, ended.err) == (0, "")
 
 
 @posix
@@ -128,19 +119,10 @@ def test_the_pieces_cannot_be_where_the_file_is_to_be(run, with_key, stub, folde
 
 
 @posix
-def test_a_batch_from_an_input_that_is_closed_says_what_to_do(folder, with_key):
-    words = [sys.executable, "-m", "modelgates_speech", "batch", "-", "--out-dir", "out"]
-    ended = subprocess.run(
-        ["sh", "-c", 'exec "$@" <&-', "sh", *words],
-        cwd=folder,
-        env=os.environ | with_key,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert "standard input is closed" in ended.stderr
+def test_a_batch_from_an_input_that_is_closed_says_what_to_do(run, folder, with_key):
+    ended = run("batch", "-", "--out-dir", "out", env=with_key, closed="<&-")
+    assert (ended.code, ended.out) == (2, "")
+    assert "standard input is closed" in ended.err
     assert not (folder / "out").exists()
 
 
