@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from scripts.binding import METHOD, PATH
-from scripts.scope import UNUSED
+from scripts.references import reachable
+from scripts.scope import OURS, UNUSED
 from scripts.terms import operations
 
 _ERROR = re.compile(r"^generated/(\S+\.py):(\d+): error: (.*)$", re.MULTILINE)
@@ -25,9 +27,10 @@ def blame(output: Path, said: str) -> dict[str, str]:
         For each operation the reason; nothing where ours is among them.
     """
     [shipped] = output.glob("*/openapi.json")
+    document = json.loads(shipped.read_text("utf-8"))
     names = {
         (method, _shape(path)): f"{method.upper()} {path}"
-        for method, path, _ in operations(json.loads(shipped.read_text("utf-8")))
+        for method, path, _ in operations(document)
     }
     found: dict[str, str] = {}
     wrong = {
@@ -44,9 +47,30 @@ def blame(output: Path, said: str) -> dict[str, str]:
                 return {}
             found[names[method, _shape(path)]] = f"its code would not type-check, {reason}"
             blamed |= needed
-    if wrong.keys() - blamed:
-        found[UNUSED] = f"their code would not type-check, {next(iter(wrong.values()))}"
+    if unused := {file.stem: reason for file, reason in wrong.items() if file not in blamed}:
+        found[UNUSED] = f"their code would not type-check, {next(iter(unused.values()))}"
+        found |= _written_about(document, unused)
     return found
+
+
+def _written_about(document: dict[str, Any], modules: dict[str, str]) -> dict[str, str]:
+    """Name the operations whose components became modules that no code imports.
+
+    The generator has left out the answer that needed them, or the whole operation.
+    """
+    modules = {_plain(stem): reason for stem, reason in modules.items()}
+    found: dict[str, str] = {}
+    for method, path, operation in operations(document):
+        parts = {_plain(name) for _, name in reachable(document, operation)}
+        if known := sorted(parts & modules.keys()):
+            found[f"{method.upper()} {path}"] = (
+                f"part of its code would not type-check, {modules[known[0]]}"
+            )
+    return {} if OURS in found else found
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
 
 
 def _operation(module: Path) -> tuple[str, str]:

@@ -50,12 +50,21 @@ def references(node: Any) -> Iterator[tuple[Place, str]]:
             yield (*place, "$ref"), part["$ref"]
 
 
+def _mapped(node: Any) -> Iterator[str]:
+    """Give what the discriminators at or below `node` point at."""
+    for place, part in parts(node):
+        if place[-1:] == ("discriminator",) and is_mapping(mapping := part.get("mapping")):
+            for target in mapping.values():
+                yield target if "/" in target else f"#/components/schemas/{target}"
+
+
 def reachable(document: dict[str, Any], start: Any) -> set[tuple[str, str]]:
     """Give kind and name of each component that `start` needs, directly or not."""
     found: set[tuple[str, str]] = set()
     waiting = [start]
     while waiting:
-        for _, reference in references(waiting.pop()):
+        node = waiting.pop()
+        for reference in (*(target for _, target in references(node)), *_mapped(node)):
             match keys_of(reference):
                 case ["components", kind, name, *_] if (kind, name) not in found:
                     found.add((kind, name))

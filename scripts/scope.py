@@ -88,7 +88,7 @@ class Scope:
 
 
 def pruned(document: dict[str, Any]) -> dict[str, Any]:
-    """Give a document without the components that its paths do not need."""
+    """Give a document without what its paths do not need: components, and calls to others."""
     needed = reachable(document, document["paths"])
     components = {
         kind: parts
@@ -96,7 +96,8 @@ def pruned(document: dict[str, Any]) -> dict[str, Any]:
         else {name: part for name, part in parts.items() if (kind, name) in needed}
         for kind, parts in document.get("components", {}).items()
     }
-    return {**document, "components": components} if components else document
+    kept = {key: value for key, value in document.items() if key != "webhooks"}
+    return {**kept, "components": components} if components else kept
 
 
 def only(document: dict[str, Any], method: str, path: str) -> dict[str, Any]:

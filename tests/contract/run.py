@@ -198,6 +198,20 @@ def secured() -> dict[str, Any]:
     return asking_once(made)
 
 
+def by_bearer(made: dict[str, Any]) -> dict[str, Any]:
+    """The document as a stub takes it, to which a bearer token will do for any credentials.
+
+    It is what the client sends, whatever is asked for.
+    """
+    levels = [made, *(item[m] for item in made["paths"].values() for m in METHODS & item.keys())]
+    for level in levels:
+        if any(asked := level.get("security") or []):
+            level["security"] = [{"bearer": []}, *(each for each in asked if not each)]
+            schemes = {"bearer": {"type": "http", "scheme": "bearer"}}
+            made.setdefault("components", {})["securitySchemes"] = schemes
+    return made
+
+
 def asking_once(made: dict[str, Any]) -> dict[str, Any]:
     """Leave the key to `security` where that asks for it, too, or a random one would be tried."""
     for item in made["paths"].values():
@@ -207,7 +221,7 @@ def asking_once(made: dict[str, Any]) -> dict[str, Any]:
                     kept = [p for p in level.get("parameters", []) if not _is_key(p)]
                     if "parameters" in level:
                         level["parameters"] = kept
-    return made
+    return by_bearer(made) if SETTINGS.stub else made
 
 
 def _is_key(parameter: dict[str, Any]) -> bool:
@@ -220,7 +234,8 @@ def schema(
     """Read a document as Schemathesis does, configured for this run."""
     given = tomllib.loads((ROOT / "schemathesis.toml").read_text("utf-8"))
     given["seed"] = SETTINGS.seed
-    given["headers"] = BEARER | dict.fromkeys(edition().key_headers, KEY)
+    others = [] if SETTINGS.stub else edition().key_headers
+    given["headers"] = BEARER | dict.fromkeys(others, KEY)
     given["generation"] |= {"max-examples": SETTINGS.examples, "no-shrink": not SETTINGS.shrink}
     given["phases"]["coverage"] = {"enabled": coverage}
     load_all_checks()
@@ -254,12 +269,29 @@ def operations(of: OpenApiSchema) -> dict[str, Any]:
     """The operations that the server has and that answer a request, by their labels."""
     every = [found.ok() for found in of.get_all_operations()]
     return {
-        each.label: each for each in every if not edition().is_elsewhere(each.path, each.method)
+        each.label: each
+        for each in every
+        if not edition().is_elsewhere(each.path, each.method) and each.label not in contradictory()
     }
 
 
+@functools.cache
+def contradictory() -> dict[str, str]:
+    """Why operations other than speech cannot be answered as documented, by their labels."""
+    known = load(document())
+    found: dict[str, str] = {}
+    for operation in known.operations:
+        label = f"{operation.method} {operation.path.removeprefix(operation.prefix)}"
+        for status, reply in operation.replies.items() if label != f"POST {SPEECH}" else ():
+            for schema in (it for kind, it in reply.content.items() if it and "json" in kind):
+                if problem := known.problem(schema, known.example(schema, {})):
+                    found[label] = f"no {status} was found that fits its schema: {problem[0]}"
+    return found
+
+
 def name_documented_answers() -> None:
-    """Enter in the ledger which answers there are to be seen."""
+    """Enter in the ledger which answers there are to be seen, and which cannot be."""
+    LEDGER.skipped |= contradictory()
     for label, operation in operations(schema(document())).items():
         LEDGER.documented[label] = dict.fromkeys(operation.responses.status_codes, 0)
 

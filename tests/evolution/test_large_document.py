@@ -67,6 +67,23 @@ def grown(document):
         schemas[f"Thing{number}"] = thing
         reference = {"$ref": f"#/components/schemas/Thing{number}"}
         paths[f"/things/{number}"] = {"get": endpoint(f"get-thing-{number}", "things", reference)}
+    # Valid, and seldom tried: a name with a hyphen, one type or another by a third property, an
+    # answer that fits two of which it may fit one, a call that the server makes.
+    kind = {"name": "sub-kind", "in": "path", "required": True, "schema": {"type": "string"}}
+    paths["/kinds/{sub-kind}"] = {"get": endpoint("get-kind", "kinds", VOICE, parameters=[kind])}
+    schemas["Cat"] = {"type": "object", "properties": {"kind": {"type": "string"}}}
+    schemas["Pet"] = {
+        "type": "object",
+        "properties": {"kind": {"type": "string"}},
+        "discriminator": {"propertyName": "kind", "mapping": {"cat": "#/components/schemas/Cat"}},
+    }
+    paths["/pets"] = {"get": endpoint("get-pet", "kinds", {"$ref": "#/components/schemas/Pet"})}
+    either = {"oneOf": [{"type": "object"}, {"type": "object"}]}
+    paths["/either"] = {"get": endpoint("get-either", "kinds", either)}
+    schemas["Done"] = {"type": "object", "properties": {"id": {"type": "string"}}}
+    told = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Done"}}}}
+    event = {"post": {"requestBody": told, "responses": {"200": {"description": "Thanks"}}}}
+    document["webhooks"] = {"done": event}
     # Wrong: a reference to nothing, a type that there is not, a bound of OpenAPI 3.0.
     paths["/lost"] = {"get": endpoint("lost", "wrong", {"$ref": "#/components/schemas/Gone"})}
     paths["/strin"] = {"get": endpoint("strin", "wrong", {"type": "strin"})}
@@ -93,7 +110,7 @@ def test_ours_is_taken_the_rest_is_usable_and_what_is_left_out_is_named(
     warnings = " ".join(report["warnings"])
     for mended in ("exclusiveMinimum", "has a value twice"):
         assert mended in warnings
-    for operation in ("GET /voices", "POST /chat", "GET /things/7", "GET /bound"):
+    for operation in ("GET /voices", "POST /chat", "GET /things/7", "GET /bound", "GET /kinds"):
         assert operation not in left_out
     paths = [str(whole_tree.root / folder) for folder in ("src", "generated")]
     script = f"import sys; sys.path[:0] = {paths!r}\n{USE}"

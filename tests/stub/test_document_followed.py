@@ -45,6 +45,35 @@ def test_the_server_and_the_path_are_the_documents(changed):
         assert http.post("/audio/speech", json=BODY).status_code == 404
 
 
+@pytest.mark.parametrize("name", ["sub-kind", "file.name", "$id", "1st", "id:int"])
+def test_a_name_in_a_path_may_be_any(changed, name):
+    done = {"200": {"description": "Done"}}
+    changed["paths"][f"/kinds/{{{name}}}/{{{name}}}:run"] = {"get": {"responses": done}}
+
+    assert call(changed, "GET", "/kinds/a-b/c:run").status_code == 200
+    assert call(changed, "GET", "/kinds/a-b/c:stop").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("schema", "sample"),
+    [
+        ({"type": "string", "format": "date-time"}, "2026-01-02 03:04:05"),
+        ({"type": "array", "items": {"type": "integer"}}, ["one"]),
+    ],
+)
+def test_what_a_sample_has_wrong_is_not_sent(changed, schema, sample):
+    """A sample of the OpenAPI document is answered with, but for what contradicts its schema."""
+    properties = {"id": {"type": "string"}, "value": schema}
+    answer = {"type": "object", "properties": properties, "example": {"id": "a", "value": sample}}
+    content = {"application/json": {"schema": answer}}
+    done = {"200": {"description": "Done", "content": content}}
+    changed["paths"]["/kinds"] = {"get": {"responses": done}}
+
+    given = call(changed, "GET", "/kinds").json()
+    assert given["id"] == "a"
+    assert load(changed).problem(answer, given) is None
+
+
 @pytest.mark.parametrize("servers", [[], None])
 def test_without_a_server_the_paths_start_at_the_root(changed, servers):
     changed["servers"] = servers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import itertools
 import json
 import re
 import time
@@ -87,7 +88,7 @@ def create_app(
         paths.setdefault(operation.path, {})[operation.method] = operation
     app = Starlette(
         routes=[
-            *(Route(path, at(paths[path])) for path in sorted(paths, key=_narrowness)),
+            *(Route(_route(path), at(paths[path])) for path in sorted(paths, key=_narrowness)),
             Route("/", _root),
             Route("/openapi.json", _followed),
             Route("/openapi.yaml", _followed),
@@ -115,6 +116,12 @@ def create_app(
 def _narrowness(path: str) -> str:
     """What sorts paths so that the one with a name in it comes before the one with any."""
     return re.sub(r"\{[^}]*\}", "\U0010ffff", path) + "\U0010ffff"
+
+
+def _route(path: str) -> str:
+    """The path of an OpenAPI document as the router has it, which takes few names (`sub-type`)."""
+    numbers = itertools.count()
+    return re.sub(r"\{[^}]*\}", lambda _: f"{{p{next(numbers)}}}", path)
 
 
 # A page on any port of this machine, or from a file.

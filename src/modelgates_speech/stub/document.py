@@ -248,7 +248,10 @@ class Document:
             case "array":
                 yield [self.example(known.get("items"), hints)] * known.get("minItems", 0)
             case "string":
-                yield from ("example".ljust(known.get("minLength", 0), "e"), *_TEXTS)
+                if text := _OF_FORMAT.get(known.get("format", "")):
+                    yield text
+                yield "example".ljust(known.get("minLength", 0), "e")
+                yield from _OF_FORMAT.values()
             case "integer" | "number":
                 yield known.get("minimum", 0)
             case "boolean":
@@ -262,7 +265,7 @@ class Document:
         made: dict[str, Json] = {**begun}
         required = schema.get("required", [])
         for part in schema.get("allOf", []):
-            made |= self.example(part, hints) or {}
+            made |= fields(self.example(part, hints))
         for name, value in schema.get("properties", {}).items():
             hinted = [hints[name], str(hints[name])] if name in hints else []
             fitting = [hint for hint in hinted if self.problem(value, hint) is None]
@@ -270,11 +273,17 @@ class Document:
             listing = name in _LISTING and known.get("type") == "array"
             if fitting:
                 made[name] = fitting[0]
-            elif listing or name in required or isinstance(begun.get(name), Mapping):
+            elif listing or name in required or self._is_to_be_made(begun, name, value):
                 known = {"minItems": 1, **known} if listing else known
                 known = {**known, "example": begun[name]} if name in begun else known
                 made[name] = self.example(known, hints)
         return {name: hints.get(name) for name in required} | made
+
+    def _is_to_be_made(self, begun: Mapping[str, Json], name: str, schema: Json) -> bool:
+        """Whether what a sample has by this name is to be completed or replaced."""
+        value = begun.get(name)
+        wrong = name in begun and self.problem(schema, value) is not None
+        return wrong or isinstance(value, Mapping)
 
 
 # Fields in which errors say what happened, in the shapes that are known.
@@ -282,11 +291,21 @@ _SAYING = ("message", "msg", "detail", "title", "error", "error_description")
 _LISTING = ("detail", "errors")
 # How schemas are made of others.
 _JOINED = ("allOf", "anyOf", "oneOf")
-# One of them fits most formats.
-_TEXTS = (
-    *("https://example.com/", "2026-01-01", "2026-01-01T00:00:00Z", "a@example.com"),
-    *("0c6ff3a4-1f5b-4cc1-9f67-64b9a3a1d1c4", "127.0.0.1", "::1"),
-)
+# Of those without a format, one of them fits most patterns.
+_OF_FORMAT = {
+    "uri": "https://example.com/",
+    "date": "2026-01-01",
+    "date-time": "2026-01-01T00:00:00Z",
+    "email": "a@example.com",
+    "uuid": "0c6ff3a4-1f5b-4cc1-9f67-64b9a3a1d1c4",
+    "ipv4": "127.0.0.1",
+    "ipv6": "::1",
+    "time": "00:00:00Z",
+    "duration": "P1D",
+    "hostname": "example.com",
+    "json-pointer": "/example",
+    "uri-reference": "/example",
+}
 
 
 def load(
