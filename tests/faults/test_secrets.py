@@ -121,9 +121,12 @@ def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
     assert KEY not in caplog.text
 
 
-def test_an_error_shows_where_the_key_was(caller, server):
+def test_an_error_shows_where_the_key_was_in_a_body(caller, server):
     server.acts = (Later(ECHOES["in an error's body"]), CLOSE)
     assert b": Bearer [redacted]\r\n" in caller.make("create", None).error.body
+
+
+def test_an_error_shows_where_the_key_was_in_a_coding(caller, server):
     server.acts = (Later(ECHOES["in a coding"]), CLOSE)
     assert "coding '[redacted]'" in str(caller.make("create", None).error)
 
