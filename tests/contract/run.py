@@ -204,11 +204,12 @@ def by_bearer(made: dict[str, Any]) -> dict[str, Any]:
     It is what the client sends, whatever is asked for.
     """
     levels = [made, *(item[m] for item in made["paths"].values() for m in METHODS & item.keys())]
-    for level in levels:
-        if any(asked := level.get("security") or []):
-            level["security"] = [{"bearer": []}, *(each for each in asked if not each)]
-            schemes = {"bearer": {"type": "http", "scheme": "bearer"}}
-            made.setdefault("components", {})["securitySchemes"] = schemes
+    asking = [level for level in levels if any(level.get("security") or [])]
+    for level in asking:
+        level["security"] = [{"bearer": []}, *(each for each in level["security"] if not each)]
+    if asking:
+        schemes = {"bearer": {"type": "http", "scheme": "bearer"}}
+        made.setdefault("components", {})["securitySchemes"] = schemes
     return made
 
 
@@ -221,6 +222,7 @@ def asking_once(made: dict[str, Any]) -> dict[str, Any]:
                     kept = [p for p in level.get("parameters", []) if not _is_key(p)]
                     if "parameters" in level:
                         level["parameters"] = kept
+    # A server that is no stub may want what the document says, and gets it.
     return by_bearer(made) if SETTINGS.stub else made
 
 

@@ -67,8 +67,8 @@ def grown(document):
         schemas[f"Thing{number}"] = thing
         reference = {"$ref": f"#/components/schemas/Thing{number}"}
         paths[f"/things/{number}"] = {"get": endpoint(f"get-thing-{number}", "things", reference)}
-    # Valid, and seldom tried: a name with a hyphen, one type or another by a third property, an
-    # answer that fits two of which it may fit one, a call that the server makes.
+    # Valid, and seldom tried: a name with a hyphen, a type that a property tells, an answer
+    # that may fit one of two and fits both, a call that the server makes.
     kind = {"name": "sub-kind", "in": "path", "required": True, "schema": {"type": "string"}}
     paths["/kinds/{sub-kind}"] = {"get": endpoint("get-kind", "kinds", VOICE, parameters=[kind])}
     schemas["Cat"] = {"type": "object", "properties": {"kind": {"type": "string"}}}

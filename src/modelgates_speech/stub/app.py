@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
-import itertools
 import json
 import re
 import time
@@ -115,15 +114,15 @@ def create_app(
 
 def _narrowness(path: str) -> str:
     """What sorts paths so that the one with a name in it comes before the one with any."""
-    return re.sub(r"\{[^}]*\}", "\U0010ffff", path) + "\U0010ffff"
+    return _NAME.sub("\U0010ffff", path) + "\U0010ffff"
 
 
 def _route(path: str) -> str:
     """The path of an OpenAPI document as the router has it, which takes few names (`sub-type`)."""
-    numbers = itertools.count()
-    return re.sub(r"\{[^}]*\}", lambda _: f"{{p{next(numbers)}}}", path)
+    return _NAME.sub(lambda name: f"{{at{name.start()}}}", path)
 
 
+_NAME = re.compile(r"\{[^}]*\}")
 # A page on any port of this machine, or from a file.
 _THIS_MACHINE = r"null|https?://([\w-]+\.)*localhost(:\d+)?|https?://127(\.\d+){3}(:\d+)?|https?://\[::1\](:\d+)?"
 

@@ -281,9 +281,9 @@ class Document:
 
     def _is_to_be_made(self, begun: Mapping[str, Json], name: str, schema: Json) -> bool:
         """Whether what a sample has by this name is to be completed or replaced."""
-        value = begun.get(name)
-        wrong = name in begun and self.problem(schema, value) is not None
-        return wrong or isinstance(value, Mapping)
+        if name not in begun:
+            return False
+        return isinstance(begun[name], Mapping) or self.problem(schema, begun[name]) is not None
 
 
 # Fields in which errors say what happened, in the shapes that are known.
@@ -291,7 +291,7 @@ _SAYING = ("message", "msg", "detail", "title", "error", "error_description")
 _LISTING = ("detail", "errors")
 # How schemas are made of others.
 _JOINED = ("allOf", "anyOf", "oneOf")
-# Of those without a format, one of them fits most patterns.
+# A text of each format. Another format, or a pattern, is likely to take one of them.
 _OF_FORMAT = {
     "uri": "https://example.com/",
     "date": "2026-01-01",
