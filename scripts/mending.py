@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.document import is_list, is_mapping
 from scripts.layout import Mend, lay_out
-from scripts.references import keys_of, parts, references
+from scripts.references import follow, keys_of, parts, references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,8 @@ _PATTERNS = {
     r"\\p\{L\w?\}": r"[^\\W\\d_]",
     r"\\p\{N\w?\}": r"\\d",
 }
+# Schemas may refer to each other without end.
+_DEEP = 20
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -65,12 +67,27 @@ def _mend(document: dict[str, Any]) -> Iterator[Mend]:
     }
     for place, node in parts(document):
         yield from (Mend(place, what) for what in _mend_schema(node, modern=modern))
+        if node.get("default", place) is None and not _takes_null(document, node):
+            del node["default"]
+            yield Mend(place, "the default null is no value of it, so it has none")
         yield from (Mend(place, what) for what in _mend_recursion(node, place))
         if "allOf" not in {*node, *place} and place[-1:] and place[-1] not in joined:
             yield from (Mend(place, what) for what in _mend_required(node))
         if place[-2:-1] == ("responses",) and not {"description", "$ref"} & node.keys():
             node["description"] = ""
             yield Mend(place, "it has no description")
+
+
+def _takes_null(document: dict[str, Any], schema: Any, depth: int = 0) -> bool:
+    """Whether a schema may hold null, as far as its type and its alternatives say."""
+    if not is_mapping(schema) or depth > _DEEP or schema.get("nullable") is True:
+        return True
+    if "$ref" in schema:
+        return _takes_null(document, follow(document, str(schema["$ref"])), depth + 1)
+    if "type" in schema:
+        return "null" in str(schema["type"])
+    alternatives = [schema[key] for key in ("oneOf", "anyOf") if is_list(schema.get(key))]
+    return all(any(_takes_null(document, each, depth + 1) for each in it) for it in alternatives)
 
 
 def _mend_recursion(node: dict[str, Any], place: Place) -> Iterator[str]:

@@ -198,6 +198,11 @@ class Edition:
         ours, theirs = self._server(self.item, self.speech), self._server(item, operation)
         return ours != theirs or bool(statuses and all(status[0] == "1" for status in statuses))
 
+    def wants_body(self, path, method):
+        """Whether an operation must be told something in its body."""
+        operation = self.resolved(self.document["paths"][path])[method.lower()]
+        return self.resolved(operation.get("requestBody", {})).get("required", False)
+
     def _server(self, *levels):
         servers = (level.get("servers") for level in (*levels[::-1], self.document))
         return next((found[0] for found in servers if found), None)
@@ -307,8 +312,8 @@ def _modern(node):
     """Say `nullable` as OpenAPI 3.1 does, for the validator."""
     if isinstance(node, Mapping):
         node = {key: _modern(value) for key, value in node.items()}
-        if node.pop("nullable", None) is True and isinstance(node.get("type"), str):
-            node["type"] = [node["type"], "null"]
+        if node.get("nullable") is True:
+            return {"anyOf": [node, {"type": "null"}]}
     elif isinstance(node, list):
         return [_modern(value) for value in node]
     return node

@@ -201,5 +201,7 @@ def test_any_other_operation_is_usable_at_once(client, stub, operation):
     asked = operation._get_kwargs()
     if EDITION.is_elsewhere(asked["url"], asked["method"]):
         pytest.skip("it is at another server, or speaks another protocol")
+    if EDITION.wants_body(asked["url"], asked["method"]):
+        pytest.skip("it must be told something in its body, in one of several ways")
     client.call(operation)
     assert stub.requests[-1].path.endswith(asked["url"])

@@ -84,6 +84,15 @@ def grown(document):
     told = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Done"}}}}
     event = {"post": {"requestBody": told, "responses": {"200": {"description": "Thanks"}}}}
     document["webhooks"] = {"done": event}
+    # Wrong, and plain: null as the default of what may not be null.
+    name = {"type": "string", "enum": ["a"]}
+    schemas["Lone"] = {"default": None, "oneOf": [name, {"$ref": "#/components/schemas/Cat"}]}
+    paths["/lone"] = {"get": endpoint("get-lone", "kinds", {"$ref": "#/components/schemas/Lone"})}
+    # Fit to be called with a body alone, which may be one of two.
+    asked = endpoint("ask-lone", "kinds", VOICE)
+    media = {"schema": {"$ref": "#/components/schemas/Done"}}
+    bodies = {"application/json": media, "multipart/form-data": media}
+    paths["/lone"]["post"] = asked | {"requestBody": {"required": True, "content": bodies}}
     # Wrong: a reference to nothing, a type that there is not, a bound of OpenAPI 3.0.
     paths["/lost"] = {"get": endpoint("lost", "wrong", {"$ref": "#/components/schemas/Gone"})}
     paths["/strin"] = {"get": endpoint("strin", "wrong", {"type": "strin"})}
@@ -108,9 +117,16 @@ def test_ours_is_taken_the_rest_is_usable_and_what_is_left_out_is_named(
     assert "GET /lost: line" in left_out
     assert "GET /strin: line" in left_out
     warnings = " ".join(report["warnings"])
-    for mended in ("exclusiveMinimum", "has a value twice"):
+    for mended in ("exclusiveMinimum", "has a value twice", "default null"):
         assert mended in warnings
-    for operation in ("GET /voices", "POST /chat", "GET /things/7", "GET /bound", "GET /kinds"):
+    for operation in (
+        "GET /voices",
+        "POST /chat",
+        "GET /things/7",
+        "GET /bound",
+        "GET /kinds",
+        " /lone",
+    ):
         assert operation not in left_out
     paths = [str(whole_tree.root / folder) for folder in ("src", "generated")]
     script = f"import sys; sys.path[:0] = {paths!r}\n{USE}"

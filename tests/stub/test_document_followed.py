@@ -308,6 +308,29 @@ def test_a_new_operation_answers_with_an_example_of_its_schema(changed):
     assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, DELETE")
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "minLength": 1},
+        {"type": "string", "enum": ["kind", "brisk"]},
+        {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+        {"type": "string", "anyOf": [{"minLength": 2}]},
+        {"allOf": [{"type": "string"}]},
+    ],
+)
+@pytest.mark.parametrize(("nullable", "status"), [(True, 200), (False, 400)])
+def test_what_may_be_null_in_words_of_openapi_3_0_may_be_null(changed, schema, nullable, status):
+    media = changed["paths"]["/audio/speech"]["post"]["requestBody"]["content"]
+    place = media["application/json"]["schema"]
+    while "$ref" in place:
+        place = changed["components"]["schemas"][place["$ref"].rpartition("/")[2]]
+    place.setdefault("properties", {})["mood"] = {**schema, "nullable": nullable}
+
+    assert call(changed, json={**BODY, "mood": None}).status_code == status
+    assert call(changed, json={**BODY, "mood": "kind"}).status_code == 200
+    assert call(changed, json={**BODY, "mood": []}).status_code == 400
+
+
 @pytest.mark.parametrize("name", ["a", "a%2Fb", "a%2fb", "%C3%A9", "100%25"])
 def test_a_name_in_a_path_may_have_any_character(changed, name):
     answers = {"200": {"description": "A voice"}}
@@ -323,6 +346,31 @@ def test_the_document_may_be_a_file(changed, tmp_path):
 
     for path in (as_json, str(as_yaml)):
         assert load(path).prefix == "/elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2026-01-02", "2026-01-02"),
+        ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"),
+        ("12:30:45", "12:30:45"),
+        ("no", "no"),
+        ("On", "On"),
+        ("1_000", "1_000"),
+        ("'7'", "7"),
+        ("7", 7),
+        ("-0.5e3", -500.0),
+        ("true", True),
+        ("null", None),
+    ],
+)
+def test_yaml_is_read_as_openapi_has_it(changed, tmp_path, written, meant):
+    path = tmp_path / "openapi.yaml"
+    changed["info"]["title"] = "REPLACED"
+    text = yaml.safe_dump(changed).replace("REPLACED", written)
+    path.write_text(text, "utf-8-sig")
+
+    assert load(path).contents["info"]["title"] == meant
 
 
 @pytest.mark.parametrize(

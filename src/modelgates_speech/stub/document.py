@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.resources
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,7 +15,7 @@ import attrs
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from modelgates_speech.stub.schemas import BASE, FORMATS, Json, absolute, fields, problem
+from modelgates_speech.stub.schemas import BASE, FORMATS, JOINED, Json, absolute, fields, problem
 
 if TYPE_CHECKING:
     import os
@@ -125,7 +126,7 @@ class Document:
                 name: part["default"]
                 for schema in _schemas(body).values()
                 for name, value in self.properties(schema).items()
-                for part in reversed(self._parts(value, *_JOINED))
+                for part in reversed(self._parts(value, *JOINED))
                 if "default" in part
             },
             parameters=[
@@ -182,7 +183,7 @@ class Document:
 
     def properties(self, schema: Json) -> dict[str, Mapping[str, Json]]:
         """Give what an object may hold, by name, be it said by parts of its schema."""
-        found = [fields(part.get("properties")) for part in self._parts(schema, *_JOINED)]
+        found = [fields(part.get("properties")) for part in self._parts(schema, *JOINED)]
         return {
             name: fields(self._resolve(value)) for part in found for name, value in part.items()
         }
@@ -289,8 +290,6 @@ class Document:
 # Fields in which errors say what happened, in the shapes that are known.
 _SAYING = ("message", "msg", "detail", "title", "error", "error_description")
 _LISTING = ("detail", "errors")
-# How schemas are made of others.
-_JOINED = ("allOf", "anyOf", "oneOf")
 # A text of each format. Another format, or a pattern, is likely to take one of them.
 _OF_FORMAT = {
     "uri": "https://example.com/",
@@ -321,15 +320,34 @@ def load(
         return Document(document)
     bundled = importlib.resources.files("modelgates_api") / "openapi.json"
     source = bundled if document is None else Path(document)
-    text = source.read_text("utf-8")
-    kind = "YAML" if source.name.endswith((".yaml", ".yml")) else "JSON"
-    # Only here: parsing JSON takes no YAML.
-    library: Any = importlib.import_module(kind.lower())
+    text = source.read_text("utf-8-sig")
+    kind, read = (
+        ("YAML", _read_yaml) if source.name.endswith((".yaml", ".yml")) else ("JSON", json.loads)
+    )
     try:
-        parsed = library.safe_load(text) if kind == "YAML" else library.loads(text)
+        parsed = read(text)
     except Exception as error:
         raise ValueError(f"{source} is not {kind}: {error}") from error
     return Document(parsed)
+
+
+# What a plain scalar is in YAML 1.2, which OpenAPI is written in: no date, and `no` is a text.
+_SCALARS = {
+    "null": "~|null|Null|NULL|",
+    "bool": "true|True|TRUE|false|False|FALSE",
+    "int": "[-+]?(0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+",
+    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?",
+    "merge": "<<",
+}
+
+
+def _read_yaml(text: str) -> Json:
+    # Only here: parsing JSON takes no YAML.
+    yaml: Any = importlib.import_module("yaml")
+    loader: Any = type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": {}})
+    for kind, form in _SCALARS.items():
+        loader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(f"({form})$"), None)
+    return yaml.load(text, Loader=loader)
 
 
 def _server_path(servers: Json) -> str:

@@ -20,6 +20,8 @@ def fields(value: Json) -> Mapping[str, Json]:
 
 
 BASE = "urn:modelgates:openapi"
+# How schemas are made of others.
+JOINED = ("allOf", "anyOf", "oneOf")
 
 
 def _in_json(message: str, value: Json) -> str:
@@ -80,6 +82,14 @@ def scalar(text: str) -> Json:
         return text
 
 
+def _or_null(schema: dict[str, Json]) -> dict[str, Json]:
+    # Of what else the schema says, OpenAPI 3.0 has not always been clear; what is meant is.
+    if not isinstance(schema.get("type"), str) or any(word in schema for word in JOINED):
+        return {"anyOf": [schema, {"type": "null"}]}
+    values = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, **values, "type": [schema["type"], "null"]}
+
+
 def absolute(part: Json) -> Json:
     """Make references absolute, and say as OpenAPI 3.1 does what 3.0 says in its own way."""
     if isinstance(part, Mapping):
@@ -89,13 +99,11 @@ def absolute(part: Json) -> Json:
             else absolute(value)
             for key, value in fields(part).items()
         }
-        if made.get("nullable") is True and isinstance(made.get("type"), str):
-            made["type"] = [made["type"], "null"]
         for bound in ("minimum", "maximum"):
             exclusive = f"exclusive{bound.capitalize()}"
             if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
                 made[exclusive] = made.pop(bound)
-        return made
+        return _or_null(made) if made.get("nullable") is True else made
     if isinstance(part, list):
         return [absolute(value) for value in cast("Sequence[Json]", part)]
     return part
