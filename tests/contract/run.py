@@ -119,6 +119,7 @@ def judged() -> dict[str, Any]:
     Where a body may be JSON, JSON is what is sent: the stub takes a form's word for it.
     """
     made = copy.deepcopy(document())
+    tell_by_values(made)
     for item in made["paths"].values():
         for method in METHODS & item.keys():
             responses = {str(status): it for status, it in item[method]["responses"].items()}
@@ -140,6 +141,22 @@ def judged() -> dict[str, Any]:
                 if "form" in kind and SETTINGS.stub:
                     media["schema"] = _of_texts(media.get("schema", {}))
     return asking_once(made)
+
+
+def tell_by_values(part: Any) -> None:
+    """Leave out discriminators without a mapping whose values are not the schemas' names.
+
+    Publishers forget the mapping; the values that the schemas allow tell them apart all the same.
+    """
+    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        tell_by_values(each)
+    teller = part.get("discriminator") if isinstance(part, dict) else None
+    if isinstance(teller, dict) and "mapping" not in teller:
+        for known in (*part.get("oneOf", []), *part.get("anyOf", [])):
+            told = edition().merged(known)[0].get(teller.get("propertyName"), {})
+            values, name = edition().values(told), str(known.get("$ref")).rpartition("/")[2]
+            if values and name not in values:
+                part.pop("discriminator", None)
 
 
 def _of_texts(schema: Any) -> Any:

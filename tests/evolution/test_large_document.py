@@ -78,6 +78,18 @@ def grown(document):
         "discriminator": {"propertyName": "kind", "mapping": {"cat": "#/components/schemas/Cat"}},
     }
     paths["/pets"] = {"get": endpoint("get-pet", "kinds", {"$ref": "#/components/schemas/Pet"})}
+    # A discriminator whose values are not the names of the schemas, without a mapping.
+    schemas |= {
+        name: {
+            "type": "object",
+            "required": ["kind"],
+            "properties": {"kind": {"type": "string", "const": value}},
+        }
+        for name, value in (("OpenState", "open"), ("ClosedState", "closed"))
+    }
+    states = [{"$ref": f"#/components/schemas/{name}"} for name in ("OpenState", "ClosedState")]
+    state = {"oneOf": states, "discriminator": {"propertyName": "kind"}}
+    paths["/state"] = {"get": endpoint("get-state", "kinds", state)}
     either = {"oneOf": [{"type": "object"}, {"type": "object"}]}
     paths["/either"] = {"get": endpoint("get-either", "kinds", either)}
     schemas["Done"] = {"type": "object", "properties": {"id": {"type": "string"}}}

@@ -9,6 +9,7 @@ import yaml
 
 from modelgates_speech.stub import StubServer, create_app
 from modelgates_speech.stub.document import load
+from tests.edition import Edition
 
 from .conftest import BODY, connect
 
@@ -72,6 +73,48 @@ def test_what_a_sample_has_wrong_is_not_sent(changed, schema, sample):
     given = call(changed, "GET", "/kinds").json()
     assert given["id"] == "a"
     assert load(changed).problem(answer, given) is None
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        # What one part requires is described in another, before it or after it.
+        {"allOf": [{"properties": {"id": {"type": "string"}}}, {"required": ["id"]}]},
+        {"allOf": [{"required": ["id"]}, {"properties": {"id": {"type": "string"}}}]},
+        {"allOf": [{"properties": {"id": {"type": "string"}}}], "required": ["id"]},
+        # One part says more of a property than the other.
+        {
+            "allOf": [
+                {"required": ["kind"], "properties": {"kind": {"type": "string"}}},
+                {"properties": {"kind": {"const": "cat"}}},
+            ]
+        },
+        # A choice, and more said of it.
+        {
+            "allOf": [
+                {"oneOf": [{"type": "string"}, {"type": "object"}]},
+                {"not": {"type": "object"}},
+            ]
+        },
+        # Of any depth.
+        {
+            "oneOf": [
+                {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}},
+                {"type": "array", "items": {"$ref": "#/components/schemas/Joined"}},
+            ]
+        },
+    ],
+)
+def test_a_schema_that_is_made_of_others_is_answered_with_what_fits_it(changed, schema):
+    changed["components"]["schemas"]["Joined"] = schema
+    whole = {"$ref": "#/components/schemas/Joined"}
+    content = {"application/json": {"schema": whole}}
+    done = {"200": {"description": "Done", "content": content}}
+    changed["paths"]["/kinds"] = {"get": {"responses": done}}
+
+    given = call(changed, "GET", "/kinds").json()
+    assert given is not None
+    assert Edition(changed).allows(whole, given)
 
 
 @pytest.mark.parametrize("servers", [[], None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.resources
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -92,7 +93,7 @@ class Document:
         registry: Registry[Json] = Registry()
         self._registry = registry.with_resource(BASE, resource)
         paths = self._contents["paths"].items()
-        items = [(path, self._resolve(reference)) for path, reference in paths]
+        items = [(path, fields(self._resolve(reference))) for path, reference in paths]
         self.operations = [
             self._read_operation(path, method, item)
             for path, item in items
@@ -227,9 +228,10 @@ class Document:
 
     def example(self, schema: Json, hints: Mapping[str, Json]) -> Json:
         """Make a value that fits a schema: its required fields, and those in `hints`."""
-        candidates = list(self._candidates(fields(self._resolve(schema)), hints))
-        fitting = (value for value in candidates if self.problem(schema, value) is None)
-        return next(fitting, candidates[0])
+        candidates = self._candidates(fields(self._resolve(schema)), hints)
+        first = next(candidates)
+        tried = itertools.chain([first], candidates)
+        return next((value for value in tried if self.problem(schema, value) is None), first)
 
     def _candidates(self, known: Mapping[str, Json], hints: Mapping[str, Json]) -> Iterator[Json]:
         if "const" in known:
@@ -243,11 +245,12 @@ class Document:
             begun = next((fields(each) for each in samples if fields(each)), fields(None))
             yield self._example_object(known, hints, begun)
         yield from samples
-        for part in (*known.get("oneOf", []), *known.get("anyOf", [])):
+        for part in (part for way in JOINED for part in known.get(way, [])):
             yield self.example(part, hints)
         match kinds[0]:
             case "array":
-                yield [self.example(known.get("items"), hints)] * known.get("minItems", 0)
+                least = known.get("minItems", 0)
+                yield [self.example(known.get("items"), hints)] * least if least else []
             case "string":
                 if text := _OF_FORMAT.get(known.get("format", "")):
                     yield text
@@ -264,27 +267,30 @@ class Document:
         self, schema: Mapping[str, Json], hints: Mapping[str, Json], begun: Mapping[str, Json]
     ) -> Json:
         made: dict[str, Json] = {**begun}
-        required = schema.get("required", [])
+        parts = self._parts(schema, "allOf")
+        required = {name for part in parts for name in part.get("required", [])}
         for part in schema.get("allOf", []):
             made |= fields(self.example(part, hints))
-        for name, value in schema.get("properties", {}).items():
+        described = (pair for part in parts for pair in part.get("properties", {}).items())
+        for name, value in described:
             hinted = [hints[name], str(hints[name])] if name in hints else []
             fitting = [hint for hint in hinted if self.problem(value, hint) is None]
             known = fields(self._resolve(value))
             listing = name in _LISTING and known.get("type") == "array"
+            # What a sample has by this name may have to be completed, or replaced.
+            unfit = name in made and self.problem(value, made[name]) is not None
             if fitting:
                 made[name] = fitting[0]
-            elif listing or name in required or self._is_to_be_made(begun, name, value):
+            elif (
+                listing
+                or unfit
+                or (name in required and name not in made)
+                or isinstance(begun.get(name), Mapping)
+            ):
                 known = {"minItems": 1, **known} if listing else known
                 known = {**known, "example": begun[name]} if name in begun else known
                 made[name] = self.example(known, hints)
         return {name: hints.get(name) for name in required} | made
-
-    def _is_to_be_made(self, begun: Mapping[str, Json], name: str, schema: Json) -> bool:
-        """Whether what a sample has by this name is to be completed or replaced."""
-        if name not in begun:
-            return False
-        return isinstance(begun[name], Mapping) or self.problem(schema, begun[name]) is not None
 
 
 # Fields in which errors say what happened, in the shapes that are known.
