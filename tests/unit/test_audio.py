@@ -164,8 +164,31 @@ def test_audio_comes_out_of_what_a_coding_says_or_does_not(coding, press, step):
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "gzip, br", "rot13"])
 def test_a_coding_that_cannot_be_taken_off_is_refused(coding):
-    with pytest.raises(InvalidResponseError, match="identity was asked for"):
+    with pytest.raises(InvalidResponseError, match="identity was asked for") as caught:
         Receiver(OPAQUE | {"content-encoding": coding}, "pcm")
+    assert caught.value.body == b""
+
+
+def test_the_length_of_a_compressed_body_is_not_that_of_its_audio():
+    coded = {"content-encoding": "gzip", "content-length": "100"}
+    receiver = Receiver(OPAQUE | coded, "pcm")
+    receiver.feed(gzip.compress(bytes(range(256)) * 200)[:90])
+    assert receiver.cut("the line went dead").expected is None
+
+
+def test_text_without_a_type_is_said_to_have_none():
+    with pytest.raises(InvalidResponseError, match="text under no content type"):
+        received({}, b"<html>")
+
+
+def test_a_wav_is_known_by_its_header_as_soon_as_that_is_whole():
+    samples = silence(sample_rate=8_000).to_wav()
+    receiver = Receiver({"content-type": "audio/wav"}, "wav")
+    # What a header says of the rate ends at its 28th byte.
+    for start, stop, rate in ((0, 20, None), (20, 44, 8_000)):
+        receiver.feed(samples[start:stop])
+        assert receiver.metadata.sample_rate == rate
+    assert receiver.take() == samples[:44]
 
 
 def test_pcm_that_happens_to_start_like_text_is_audio():
@@ -187,9 +210,10 @@ def test_an_empty_body_is_no_audio():
     assert caught.value.body == b""
 
 
-def test_pcm_comes_in_whole_frames_however_the_network_cut_it():
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 240])
+def test_pcm_comes_in_whole_frames_however_the_network_cut_it(size):
     samples = bytes(range(240))
-    pieces = received(PCM, *(samples[i : i + 7] for i in range(0, 240, 7)))
+    pieces = received(PCM, *(samples[i : i + size] for i in range(0, 240, size)))
     assert b"".join(pieces) == samples
     assert all(len(piece) % 4 == 0 for piece in pieces)
 

@@ -206,6 +206,27 @@ def test_the_start_of_what_is_in_a_pipe_already_cannot_be_rewritten(tmp_path):
     assert str(caught.value) == f"could not write {pipe}: {os.strerror(errno.ESPIPE)}"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_may_have_its_reader_later(tmp_path, monkeypatch):
+    pipe, readers, really = tmp_path / "pipe", [], os.open
+
+    def open_(*arguments):
+        try:
+            return really(*arguments)
+        except OSError:
+            readers.append(really(pipe, os.O_RDONLY | os.O_NONBLOCK))
+            raise
+
+    os.mkfifo(pipe)
+    monkeypatch.setattr(os, "open", open_)
+    with AtomicFile(pipe) as file:
+        file.write(b"data")
+        file.commit()
+    [reader] = readers
+    assert os.read(reader, 100) == b"data"
+    os.close(reader)
+
+
 def test_what_a_killed_process_leaves_is_named_after_the_file(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "O_TMPFILE", raising=False)
     target = tmp_path / "x.pcm"
