@@ -96,6 +96,15 @@ def test_what_a_sample_has_wrong_is_not_sent(changed, schema, sample):
                 {"not": {"type": "object"}},
             ]
         },
+        # Short, and small.
+        {
+            "required": ["code", "count", "under"],
+            "properties": {
+                "code": {"type": "string", "maxLength": 2},
+                "count": {"type": "integer", "exclusiveMinimum": 4},
+                "under": {"type": "integer", "maximum": -1},
+            },
+        },
         # Of any depth.
         {
             "oneOf": [

@@ -254,10 +254,11 @@ class Document:
             case "string":
                 if text := _OF_FORMAT.get(known.get("format", "")):
                     yield text
-                yield "example".ljust(known.get("minLength", 0), "e")
+                yield "example".ljust(known.get("minLength", 0), "e")[: known.get("maxLength")]
                 yield from _OF_FORMAT.values()
             case "integer" | "number":
-                yield known.get("minimum", 0)
+                least = known.get("minimum", known.get("exclusiveMinimum", 0))
+                yield from (least, least + 1, known.get("maximum"))
             case "boolean":
                 yield False
             case _:
