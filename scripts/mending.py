@@ -177,7 +177,20 @@ def mend_old_words(node: dict[str, Any]) -> Iterator[str]:
             if node.pop(exclusive) and bound in node:
                 node[exclusive] = node.pop(bound)
             yield f"`{exclusive}` is a number in OpenAPI 3.1"
-    if isinstance(node.get("nullable"), bool) and isinstance(node.get("type"), str):
+    if isinstance(node.get("nullable"), bool):
         if node.pop("nullable"):
-            node["type"] = [node["type"], "null"]
+            _allow_null(node)
         yield "`nullable` is not a word of OpenAPI 3.1"
+
+
+def _allow_null(node: dict[str, Any]) -> None:
+    alternatives = next((key for key in ("oneOf", "anyOf") if is_list(node.get(key))), None)
+    if alternatives:
+        node[alternatives].append({"type": "null"})
+    elif isinstance(node.get("type"), str):
+        node["type"] = [node["type"], "null"]
+        if is_list(node.get("enum")):
+            node["enum"] = [*(value for value in node["enum"] if value is not None), None]
+    elif {"$ref", "allOf"} & node.keys():
+        whole = {key: node.pop(key) for key in ("$ref", "allOf") if key in node}
+        node["anyOf"] = [whole, {"type": "null"}]

@@ -24,7 +24,7 @@ from scripts.simpler import bare
 from scripts.terms import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from scripts.references import Place
 
@@ -36,6 +36,8 @@ _VALIDATORS: dict[str, type[Any]] = {
 }
 # Operations that OpenAPI 3.2 has and the generator has not.
 _NEWER = {"query", "additionalOperations"}
+# In how many places something is mended before they are given by their lines alone.
+FEW = 3
 
 
 class Taken(NamedTuple):
@@ -83,7 +85,7 @@ def validate(contents: dict[str, Any], data: bytes) -> Taken:
         there = f"; there is {near[0]}" if near else ""
         reason = f"no {OURS}, which this client is for{there}"
         raise DocumentError(reason, lines.of(("paths",)))
-    warnings = [lines.said(mend.place, mend.what) for mend in mends]
+    warnings = list(lines.told(mends))
     used = bare(document)
     if fault := _fault(only(used, METHOD, PATH)):
         raise DocumentError(fault.what, lines.of(fault.place))
@@ -130,6 +132,18 @@ class Lines:
         line = self.of(place)
         where = f"{'.'.join(map(str, place[-3:]))}: " if place else ""
         return f"line {line}: {where}{what}" if line else f"{where}{what}"
+
+    def told(self, mends: Iterable[Mend]) -> Iterator[str]:
+        """Say what was mended: what was mended in many places, once."""
+        alike: dict[str, list[Place]] = {}
+        for mend in mends:
+            alike.setdefault(mend.what, []).append(mend.place)
+        for what, places in alike.items():
+            numbers = sorted({line for place in places if (line := self.of(place))})
+            if len(numbers) > FEW:
+                yield f"lines {', '.join(map(str, numbers))}: {what}"
+            else:
+                yield from (self.said(place, what) for place in places)
 
 
 def _fault(document: dict[str, Any]) -> Mend | None:

@@ -1,6 +1,7 @@
 """A complete document of a publisher, wrong in parts that are not ours, is taken for ours."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -100,6 +101,17 @@ def grown(document):
     name = {"type": "string", "enum": ["a"]}
     schemas["Lone"] = {"default": None, "oneOf": [name, {"$ref": "#/components/schemas/Cat"}]}
     paths["/lone"] = {"get": endpoint("get-lone", "kinds", {"$ref": "#/components/schemas/Lone"})}
+    # A word of OpenAPI 3.0, beside whatever it may stand beside.
+    done = {"$ref": "#/components/schemas/Done"}
+    kinds = [name, {"oneOf": [name, done]}, {"anyOf": [name, done]}, done, {"allOf": [done]}, {}]
+    schemas["Joint"] = {
+        "type": "object",
+        "required": [f"part{n}" for n, _ in enumerate(kinds)],
+        "properties": {f"part{n}": kind | {"nullable": True} for n, kind in enumerate(kinds)},
+        "example": {f"part{n}": None for n, _ in enumerate(kinds)},
+    }
+    joint = {"$ref": "#/components/schemas/Joint"}
+    paths["/joint"] = {"get": endpoint("get-joint", "kinds", joint)}
     # Fit to be called with a body alone, which may be one of two.
     asked = endpoint("ask-lone", "kinds", VOICE)
     media = {"schema": {"$ref": "#/components/schemas/Done"}}
@@ -138,6 +150,8 @@ def test_ours_is_taken_the_rest_is_usable_and_what_is_left_out_is_named(
     assert "GET /odd: its code would not type-check" in left_out
     assert "GET /odder: part of its code would not type-check" in left_out
     warnings = " ".join(report["warnings"])
+    [nullable] = [warning for warning in report["warnings"] if "`nullable`" in warning]
+    assert re.match(r"lines \d+(, \d+){5}: ", nullable)
     for mended in ("exclusiveMinimum", "has a value twice", "default null"):
         assert mended in warnings
     for operation in (
@@ -147,6 +161,7 @@ def test_ours_is_taken_the_rest_is_usable_and_what_is_left_out_is_named(
         "GET /bound",
         "GET /kinds",
         " /lone",
+        "/joint",
     ):
         assert operation not in left_out
     paths = [str(whole_tree.root / folder) for folder in ("src", "generated")]
