@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
@@ -24,7 +25,10 @@ def compose(text: str) -> Node | None:
     Raises:
         YAMLError: It is neither.
     """
-    node: Node | None = YAML(typ="safe", pure=True).compose(text)
+    with warnings.catch_warnings():
+        # YAML lets an anchor stand for something else further down.
+        warnings.simplefilter("ignore", ReusedAnchorWarning)
+        node: Node | None = YAML(typ="safe", pure=True).compose(text)
     return node
 
 
