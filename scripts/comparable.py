@@ -8,6 +8,7 @@ from typing import Any
 from scripts.binding import resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import is_bearer
+from scripts.mending import add_null
 from scripts.references import METHODS, follow, parts
 from scripts.simpler import simplify
 from scripts.terms import bodies, is_key, operations
@@ -56,9 +57,9 @@ def _leave_out_the_key(document: dict[str, Any]) -> None:
 
 def _modernize(document: dict[str, Any]) -> None:
     for _, node in parts(document):
-        if node.get("nullable") is True and isinstance(node.get("type"), str):
-            node["type"] = [node["type"], "null"]
+        if node.get("nullable") is True:
             del node["nullable"]
+            add_null(node)
         if is_list(node.get("allOf")):
             _merge_parts(node, document)
         for key in ("anyOf", "oneOf"):

@@ -33,6 +33,8 @@ _PATTERNS = {
     r"\\p\{L\w?\}": r"[^\\W\\d_]",
     r"\\p\{N\w?\}": r"\\d",
 }
+# What a schema says of the kind of value that it allows.
+_ALLOWING = ("type", "enum", "const", "$ref", "allOf", "anyOf", "oneOf")
 # Schemas may refer to each other without end.
 _DEEP = 20
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -179,18 +181,18 @@ def mend_old_words(node: dict[str, Any]) -> Iterator[str]:
             yield f"`{exclusive}` is a number in OpenAPI 3.1"
     if isinstance(node.get("nullable"), bool):
         if node.pop("nullable"):
-            _allow_null(node)
+            add_null(node)
         yield "`nullable` is not a word of OpenAPI 3.1"
 
 
-def _allow_null(node: dict[str, Any]) -> None:
-    alternatives = next((key for key in ("oneOf", "anyOf") if is_list(node.get(key))), None)
-    if alternatives:
-        node[alternatives].append({"type": "null"})
-    elif isinstance(node.get("type"), str):
+def add_null(node: dict[str, Any]) -> None:
+    """Have a schema allow null beside what it allows, in the words of OpenAPI 3.1."""
+    said = [key for key in _ALLOWING if key in node]
+    if said in (["oneOf"], ["anyOf"]) and is_list(node[said[0]]):
+        node[said[0]].append({"type": "null"})
+    elif isinstance(node.get("type"), str) and {*said} <= {"type", "enum"}:
         node["type"] = [node["type"], "null"]
         if is_list(node.get("enum")):
             node["enum"] = [*(value for value in node["enum"] if value is not None), None]
-    elif {"$ref", "allOf"} & node.keys():
-        whole = {key: node.pop(key) for key in ("$ref", "allOf") if key in node}
-        node["anyOf"] = [whole, {"type": "null"}]
+    elif said:
+        node["anyOf"] = [{key: node.pop(key) for key in said}, {"type": "null"}]

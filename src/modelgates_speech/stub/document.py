@@ -278,16 +278,12 @@ class Document:
             fitting = [hint for hint in hinted if self.problem(value, hint) is None]
             known = fields(self._resolve(value))
             listing = name in _LISTING and known.get("type") == "array"
-            # What a sample has by this name may have to be completed, or replaced.
-            unfit = name in made and self.problem(value, made[name]) is not None
             if fitting:
                 made[name] = fitting[0]
-            elif (
-                listing
-                or unfit
-                or (name in required and name not in made)
-                or isinstance(begun.get(name), Mapping)
-            ):
+                continue
+            # What is there by this name already may have to be completed, or replaced.
+            wanted = self.problem(value, made[name]) if name in made else name in required
+            if listing or wanted or isinstance(begun.get(name), Mapping):
                 known = {"minItems": 1, **known} if listing else known
                 known = {**known, "example": begun[name]} if name in begun else known
                 made[name] = self.example(known, hints)
