@@ -2,61 +2,61 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-from modelgates_speech.config import KEEPALIVE_SECONDS
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EngineT = TypeVar("EngineT")
 
-
-class Engines(Generic[EngineT]):
+class Engines:
     """The engines that are idle, the one used last on top. It does no I/O and needs no lock.
 
-    Each is a pool of the library's with one connection: with more it looks at all of them
-    whenever a request comes or goes, which at 100 costs more than the request. Or they are one,
-    `shared` by all requests, which a user has brought.
+    Each is a connection of the library's, made by its pool but not kept there: a pool looks at all
+    that it has whenever a request comes or goes. Or they are one, `shared` by all requests, which a
+    user has brought.
     """
 
-    def __init__(self, new: Callable[[], EngineT], *, shared: bool) -> None:
+    def __init__(self, new: Callable[[], Any], *, shared: bool) -> None:
         self._new = new
         self._shared = shared
-        # The first is made now: what does not work had better fail here than in a call.
-        self._idle: deque[tuple[EngineT, float]] = deque([(new(), time.monotonic())])
-        self._busy: set[EngineT] = set()
+        self._idle: deque[Any] = deque()
+        self._busy: set[Any] = set()
+        self._unused: deque[Any] = deque()
 
-    def take(self) -> EngineT:
+    def take(self) -> Any:
         """One that is idle, or a new one."""
+        if self._shared:
+            return self._new()
         try:
-            engine, _ = self._idle.pop()
+            while (engine := self._idle.pop()).has_expired():
+                self._unused.append(engine)
         except IndexError:
             engine = self._new()
         self._busy.add(engine)
         return engine
 
-    def put_back(self, engine: EngineT, *, failed: bool = False) -> EngineT | None:
-        """Make it idle; give one that is to be closed: itself if it `failed`, or one too old."""
+    def put_back(self, engine: Any, *, failed: bool = False) -> None:
+        """Make it idle, unless its request `failed`, or it was closed meanwhile."""
+        if self._shared:
+            return
+        usable = engine in self._busy and engine.is_idle() and not failed
         self._busy.discard(engine)
-        if failed and not self._shared:
-            # After a failed handshake through a proxy the library's pool stays taken for ever.
-            return engine
-        now = time.monotonic()
-        self._idle.append((engine, now))
-        try:
-            oldest = self._idle.popleft()
-        except IndexError:  # another thread was quicker
-            return None
-        if oldest[1] + KEEPALIVE_SECONDS < now and not self._shared:
-            return oldest[0]
-        self._idle.appendleft(oldest)
-        return None
+        (self._idle if usable else self._unused).append(engine)
+        if len(self._idle) > 1:
+            # Of those that a busy hour has left, one at a time is looked at.
+            with suppress(IndexError):  # another thread was quicker
+                oldest = self._idle.popleft()
+                (self._unused.append if oldest.has_expired() else self._idle.appendleft)(oldest)
 
-    def clear(self) -> list[EngineT]:
-        """Forget all of them, and give them."""
-        known = [*self._busy, *(engine for engine, _ in self._idle)]
+    def next_unused(self) -> Any:
+        """One that is to be closed, or None."""
+        with suppress(IndexError):
+            return self._unused.popleft()
+
+    def clear(self) -> None:
+        """Have all of them closed."""
+        self._unused.extend([self._new()] if self._shared else [*self._busy, *self._idle])
+        self._busy.clear()
         self._idle.clear()
-        return known

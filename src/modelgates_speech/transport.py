@@ -62,7 +62,8 @@ class Transport:
             shared = _FromHttpx(given, cls._brought)
             return cls(lambda: shared, shared=True)
         try:
-            return cls(partial(cls._pool, **_settings(base_url), network_backend=cls._backend()))
+            pool = cls._pool(**_settings(base_url), network_backend=cls._backend())
+            return cls(partial(pool.create_connection, _parsed(base_url).origin))
         except OSError as error:
             file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
             named = f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}"
@@ -78,6 +79,7 @@ class Transport:
             await self._wait(border.phases["pool"])
             engine = self._engines.take()
             try:
+                await self._close_unused()
                 response = await self.waiting.ask(engine, _outgoing(request, border))
                 return Reply(response, border, self, engine)
             except BaseException:
@@ -86,12 +88,9 @@ class Transport:
 
     async def done(self, engine: Any, *, failed: bool = False) -> None:
         """Note that the reply that came by `engine` was closed, or that none came."""
-        unused = self._engines.put_back(engine, failed=failed)
+        self._engines.put_back(engine, failed=failed)
         self._turns.release()
-        if unused:
-            # A cancelled call closes it all the same.
-            with self.waiting.shielded():
-                await self.waiting.close(unused)
+        await self._close_unused()
 
     def abandon(self, reply: Reply) -> None:
         """Note that nobody holds `reply` any more; a later call closes it.
@@ -102,8 +101,14 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close all connections. May be called again."""
-        for engine in self._engines.clear():
-            await self.waiting.close(engine)
+        self._engines.clear()
+        await self._close_unused()
+
+    async def _close_unused(self) -> None:
+        while unused := self._engines.next_unused():
+            # A cancelled call closes it all the same.
+            with self.waiting.shielded():
+                await self.waiting.close(unused)
 
     def _semaphore(self, limit: int) -> Any:
         return threading.Semaphore(limit)
@@ -156,7 +161,6 @@ def _settings(base_url: str) -> dict[str, Any]:
     if proxy and proxy.url.startswith("socks") and find_spec("socksio") is None:
         raise ValueError("a SOCKS proxy needs the package socksio: pip install socksio")
     return {
-        "max_connections": 1,
         "keepalive_expiry": KEEPALIVE_SECONDS,
         "ssl_context": trusted() if base_url.startswith("https:") else None,
         "proxy": httpcore2.Proxy(proxy.url, auth=proxy.auth) if proxy else None,
@@ -195,18 +199,14 @@ class _FromHttpx:
         if not isinstance(transport, getattr(httpx, kind)):
             raise ConfigurationError(f"transport must be an httpx.{kind}, not {transport!r}")
         self._transport = transport
+        self.close = getattr(transport, "close", None)
+        self.aclose = getattr(transport, "aclose", None)
 
     def handle_request(self, request: httpcore2.Request) -> httpcore2.Response:
         return _as_ours(self._transport.handle_request(_as_httpx(request)))
 
     async def handle_async_request(self, request: httpcore2.Request) -> httpcore2.Response:
         return _as_ours(await self._transport.handle_async_request(_as_httpx(request)))
-
-    def close(self) -> None:
-        self._transport.close()
-
-    async def aclose(self) -> None:
-        await self._transport.aclose()
 
 
 def _as_ours(response: httpx.Response) -> httpcore2.Response:

@@ -83,7 +83,7 @@ class FaultServer:
         requests: The whole requests received, raw, in order.
         stray: Raw bytes received that were no whole request.
         connections: How many connections were accepted.
-        open: How many of them have not ended.
+        open: How many of them have not ended, or only because the client did not go away in time.
     """
 
     def __init__(self, acts: Acts = (), tls: ssl.SSLContext | None = None):
@@ -166,8 +166,10 @@ class FaultServer:
             # One that was accepted before the end, and is served only after it, would never end.
             if not self._ended:
                 await self._converse(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, TimeoutError, ssl.SSLError):
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             pass
+        except TimeoutError:
+            self._note(opened=1)
         finally:
             writer.close()
             with contextlib.suppress(OSError, ssl.SSLError, asyncio.CancelledError):

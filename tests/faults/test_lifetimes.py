@@ -4,10 +4,11 @@ import asyncio
 import json
 import os
 import pickle
+import socket
 import threading
 import types
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AsyncExitStack, ExitStack, closing
 from functools import partial
 
 import anyio
@@ -20,12 +21,13 @@ from modelgates_speech import (
     ModelGates,
     RetryPolicy,
     Timeout,
+    transport,
 )
 from modelgates_speech.files import AtomicFile
 from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY, OLD, SPEECH
 from tests.faults.children import outcome
 from tests.faults.secrets import assert_keeps_secret
-from tests.faults.server import STALL, Later
+from tests.faults.server import CLOSE, STALL, Later
 from tests.faults.table import AUDIO, CHUNKED, HEALTHY, chunk, head, reply
 from tests.systems import needs_forks
 
@@ -322,6 +324,79 @@ def test_copies_share_the_connection_and_closing_one_leaves_the_others(caller, s
         True,
         False,
     ]
+
+
+def make_at_once(caller, count):
+    """So many calls, each begun before one has ended."""
+    streams = [caller.client.audio.speech.stream(**SPEECH) for _ in range(count)]
+
+    def sync():
+        with ExitStack() as stack:
+            for stream in streams:
+                stack.enter_context(stream)
+            for stream in streams:
+                stream.read()
+
+    async def asynchronous():
+        async with AsyncExitStack() as stack:
+            for stream in streams:
+                await stack.enter_async_context(stream)
+            for stream in streams:
+                await stream.read()
+
+    sync() if isinstance(caller.client, ModelGates) else caller.runner.run(asynchronous())
+
+
+def test_connections_are_used_again_after_a_busy_hour(caller, server):
+    make_at_once(caller, 5)
+    make_at_once(caller, 5)
+    assert server.connections == server.open == 5
+
+
+@pytest.fixture
+def no_patience(monkeypatch):
+    """Any connection has been idle for too long."""
+    monkeypatch.setattr(transport, "KEEPALIVE_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("no_patience")
+def test_connections_that_are_idle_for_long_are_closed_after_a_busy_hour(caller, server):
+    make_at_once(caller, 5)
+    server.until(lambda: server.open <= 1)
+    assert caller.make("create", None).heard == AUDIO
+    assert server.connections == 6
+    server.until(lambda: server.open == 1)
+
+
+def test_a_connection_that_the_server_has_closed_is_not_used_again(caller, server):
+    server.acts = (reply(), CLOSE)
+    assert caller.make("create", None).heard == AUDIO
+    server.until(lambda: server.open == 0)
+    server.acts = HEALTHY
+    assert caller.make("create", None).heard == AUDIO
+    assert len(server.requests) == server.connections == 2
+
+
+def test_to_close_a_client_closes_the_connection_of_a_stream_that_is_held(caller, server):
+    server.acts = (head(), AUDIO[:512], STALL)
+    let_go = caller.holding()
+    close(caller)
+    server.until(lambda: server.open == 0)
+    let_go()
+
+
+def test_a_connection_made_while_its_client_is_closed_ends_with_its_call(server, monkeypatch):
+    server.acts = HEALTHY
+    client = ModelGates(api_key=KEY, base_url=server.url)
+    resolve = socket.getaddrinfo
+
+    def close_first(*arguments, **more):
+        client.close()
+        return resolve(*arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", close_first)
+    assert client.audio.speech.create(**SPEECH).content == AUDIO
+    server.until(lambda: server.open == 0)
 
 
 def close(caller):
