@@ -25,6 +25,11 @@ _NOT_USED = {"callbacks", "example", "examples", "externalDocs", "links", "xml"}
 # What is said of one of several values.
 _VALUE = {"const", "title", "description", "type", "deprecated"}
 _PLAIN = {"string", "number", "integer", "boolean", "null"}
+_SENT = {
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+    "application/octet-stream",
+}
 _ONCE = {"parameters", "requestBodies", "responses", "headers"}
 
 
@@ -41,6 +46,16 @@ def simplify(document: dict[str, Any]) -> None:
                 values = node["enum"] = [part["const"] for part in node.pop(key)]
                 if all(isinstance(value, str) for value in values):
                     node["type"] = "string"
+        if node.get("additionalProperties") is False and node.get("patternProperties"):
+            # It knows nothing of patterns, and would drop what they allow.
+            del node["additionalProperties"]
+        for part in [node, *map(_mapping, node["allOf"])] if is_list(node.get("allOf")) else ():
+            for value in map(_mapping, _mapping(part.get("properties")).values()):
+                # It can narrow a text to one of several values, not to the only one.
+                if type(value.get("const")) in (str, int):
+                    value["enum"] = [value.pop("const")]
+        if is_mapping(node.get("requestBody")):
+            _take_bodies_it_can_send(resolve(document, node["requestBody"]))
     _make_one_object(document)
 
 
@@ -83,6 +98,16 @@ def _spelled_out(schema: Any) -> Any:
     if isinstance(schema, bool):
         return {} if schema else {"not": {}}
     return schema
+
+
+def _take_bodies_it_can_send(body: dict[str, Any]) -> None:
+    """Leave out the types of a body that it cannot send, where JSON will do."""
+    content = _mapping(body.get("content"))
+    kinds = {kind: kind.partition(";")[0].strip().lower() for kind in content}
+    if any(kind.endswith("json") for kind in kinds.values()):
+        for name, kind in kinds.items():
+            if not (kind.endswith("json") or kind in _SENT):
+                del content[name]
 
 
 def _write_where_it_is_used(document: dict[str, Any]) -> None:

@@ -42,6 +42,7 @@ class Edition:
         self.responses = {
             str(status).upper(): self.resolved(response)
             for status, response in self.speech["responses"].items()
+            if not str(status).startswith("x-")
         }
         self.parameters = {}
         for level in (self.item, self.speech):

@@ -52,6 +52,23 @@ def grown(document):
         "required": ["id", "id"],
         "properties": {"id": {"type": "string"}, "labels": ITEMS},
     }
+    # What a publisher says for itself, and bodies of kinds that no client need send.
+    paths["x-groups"] = "voices, chat"
+    speech = paths["/audio/speech"]["post"]
+    speech["responses"]["x-since"] = "2025"
+    text = {"schema": {"type": "string"}}
+    speech["requestBody"]["content"] |= {"text/plain": text, "application/ssml+xml": text}
+    # An error that is of the one kind of a common one.
+    told = {
+        "type": "object",
+        "properties": {"kind": {"type": "string"}, "code": {"type": "integer"}},
+    }
+    schemas["Told"] = told
+    only = {"properties": {"kind": {"const": "conflict"}, "code": {"const": 409}}}
+    content = {
+        "application/json": {"schema": {"allOf": [{"$ref": "#/components/schemas/Told"}, only]}}
+    }
+    speech["responses"]["409"] = {"description": "Conflict", "content": content}
     event = {"type": "object", "properties": {"data": {"type": "string"}}}
     paths["/chat"] = {
         "post": {

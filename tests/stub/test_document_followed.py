@@ -455,6 +455,34 @@ async def test_the_application_can_be_called_in_process(changed, anyio_backend_n
     app.state.stub.assert_called(times=2)
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "status"),
+    [("int32", 2**31 - 1, 200), ("int32", 2**31, 400), ("int64", -(2**63) - 1, 400)],
+)
+def test_a_number_is_as_large_as_its_format_has_room_for(changed, kind, value, status):
+    properties = changed["components"]["schemas"]["SpeechRequest"]["properties"]
+    properties["seed"] = {"type": "integer", "format": kind}
+
+    assert call(changed, json=BODY | {"seed": value}).status_code == status
+
+
+def test_an_answer_of_any_type_that_is_an_object_is_json(changed):
+    answer = {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}}
+    done = {"200": {"description": "Done", "content": {"*/*": {"schema": answer}}}}
+    changed["paths"]["/kinds"] = {"get": {"responses": done}}
+
+    given = call(changed, "GET", "/kinds")
+    assert given.headers["content-type"] == "application/json"
+    assert load(changed).problem(answer, given.json()) is None
+
+
+def test_what_a_publisher_says_for_itself_is_passed_over(changed, operation):
+    changed["paths"]["x-groups"] = "audio"
+    operation["responses"]["x-since"] = "2025"
+
+    assert call(changed).status_code == 200
+
+
 @pytest.fixture
 def anyio_backend():
     return "asyncio"

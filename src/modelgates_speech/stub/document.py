@@ -138,6 +138,7 @@ class Document:
             replies={
                 str(status).upper(): self._read_reply(self._resolve(response))
                 for status, response in operation.get("responses", {}).items()
+                if not str(status).startswith("x-")
             },
             credentials=credentials,
             anonymous=security is not None and (not security or {} in security),
@@ -152,7 +153,11 @@ class Document:
             for name, header in headers.items()
             if header.get("required")
         }
-        return Reply(_schemas(response), required)
+        content = _schemas(response)
+        if (schema := fields(content.get("*/*"))) and schema.get("type") != "string":
+            # Whatever a client takes: of what is no file, it is JSON.
+            content["application/json"] = content.pop("*/*")
+        return Reply(content, required)
 
     def _schemes(self, security: Json) -> dict[str, bool]:
         schemes = self._contents.get("components", {}).get("securitySchemes", {})

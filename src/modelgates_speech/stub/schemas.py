@@ -66,6 +66,16 @@ Validator: Any = cast("Any", validators).extend(Draft202012Validator, {"pattern"
 FORMATS = FormatChecker(["date", "ipv4", "ipv6", "uuid"])
 
 
+@FORMATS.checks("int32")
+def _fits_in_32_bits(value: object) -> bool:
+    return not isinstance(value, int | float) or -(2**31) <= value < 2**31
+
+
+@FORMATS.checks("int64")
+def _fits_in_64_bits(value: object) -> bool:
+    return not isinstance(value, int | float) or -(2**63) <= value < 2**63
+
+
 @FORMATS.checks("date-time", raises=ValueError)
 def _is_date_time(value: object) -> bool:
     if isinstance(value, str):

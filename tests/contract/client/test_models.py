@@ -25,10 +25,16 @@ def test_valid_data_survives_the_generated_model(name):
     schema = {"$ref": f"#/components/schemas/{name}"}
     exact = not FORMATS.search(json.dumps(SCHEMAS))
     seen = []
+    files = []
 
     @settings
     @hypothesis.given(values(schema))
     def survives(value):
+        try:
+            edition().allows(schema, value)
+        except ValueError:
+            files.append(value)
+            return
         there = made.from_dict(value)
         back = there.to_dict()
         assert back == value or not exact
@@ -38,6 +44,8 @@ def test_valid_data_survives_the_generated_model(name):
         seen.append(value)
 
     survives()
+    if files and not seen:
+        pytest.skip("it holds files, which are not JSON")
     assert seen
 
 
