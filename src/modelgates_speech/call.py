@@ -252,7 +252,7 @@ _OPTIONS = ("timeout", "deadline", "retry", "cache_dir", "sample_rate", "channel
 def as_json(value: Any) -> Any:
     """`value` as JSON would have it, should it be a mapping or a generated model."""
     if isinstance(value, str):
-        return value
+        return str.__str__(value)  # a member of an enum is text by its value, not by its name
     if isinstance(value, Mapping):
         return dict(cast("Mapping[str, Any]", value))
     return value.to_dict() if isinstance(value, HasDict) else value

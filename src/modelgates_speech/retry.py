@@ -201,8 +201,7 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     from dateutil.parser import parse
 
     try:
-        when = parse(value)
+        when = (found := parse(value)).replace(tzinfo=found.tzinfo or UTC)
+        return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
     except (ValueError, OverflowError):
         return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())

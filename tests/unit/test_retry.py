@@ -132,6 +132,7 @@ def test_a_policy_with_senseless_numbers_is_refused(field, value):
         ("soon", None),
         ("Someday, 99 Foo 2026 99:99:99 GMT", None),
         ("٣", None),
+        ("Fri, 31 Dec 2027 23:59:59 -9999", None),
     ],
 )
 def test_retry_after_is_read_as_the_standard_has_it_and_nonsense_is_ignored(header, seconds):
