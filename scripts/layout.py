@@ -42,6 +42,7 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
         info["version"] = str(info["version"])
         yield Mend(("info", "version"), f"this means '{info['version']}'")
     paths = document["paths"]
+    _drop_extensions(document)
     for path, item in list(paths.items()):
         if not is_mapping(item):
             del paths[path]
@@ -88,6 +89,17 @@ def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
         if str(node.get("$ref")).startswith(start):
             node["$ref"] = f"#/paths/{node['$ref'].removeprefix(start)}"
     document.setdefault("servers", [{"url": prefix}])
+
+
+def _drop_extensions(document: dict[str, Any]) -> None:
+    """Drop what a publisher says for itself (``x-...``) among the paths and among the responses."""
+    paths = document["paths"]
+    operations = (
+        item[m] for item in paths.values() if is_mapping(item) for m in METHODS if m in item
+    )
+    for named in [paths, *(operation.get("responses", {}) for operation in operations)]:
+        for key in [key for key in named if str(key).startswith("x-")]:
+            del named[key]
 
 
 def _answer_with_bytes(document: dict[str, Any]) -> Iterator[Mend]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from scripts.document import is_list, is_mapping
 from scripts.layout import Mend, lay_out
 from scripts.references import follow, keys_of, parts, references
-from scripts.terms import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,20 +57,8 @@ def mended(document: dict[str, Any]) -> tuple[dict[str, Any], list[Mend]]:
         The mended copy, and the mends.
     """
     copy = deepcopy(document)
-    drop_extensions(copy)
     mends = [*lay_out(copy), *_mend(copy)]
     return copy, mends
-
-
-def drop_extensions(document: dict[str, Any]) -> None:
-    """Drop what a publisher says for itself (``x-...``) among the paths and among the responses."""
-    paths = document["paths"]
-    for key in [key for key in paths if str(key).startswith("x-")]:
-        del paths[key]
-    for _, _, operation in operations(document):
-        responses = operation.get("responses", {})
-        for key in [key for key in responses if str(key).startswith("x-")]:
-            del responses[key]
 
 
 def _mend(document: dict[str, Any]) -> Iterator[Mend]:

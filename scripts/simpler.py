@@ -25,11 +25,6 @@ _NOT_USED = {"callbacks", "example", "examples", "externalDocs", "links", "xml"}
 # What is said of one of several values.
 _VALUE = {"const", "title", "description", "type", "deprecated"}
 _PLAIN = {"string", "number", "integer", "boolean", "null"}
-_SENT = {
-    "application/x-www-form-urlencoded",
-    "multipart/form-data",
-    "application/octet-stream",
-}
 _ONCE = {"parameters", "requestBodies", "responses", "headers"}
 
 
@@ -46,16 +41,6 @@ def simplify(document: dict[str, Any]) -> None:
                 values = node["enum"] = [part["const"] for part in node.pop(key)]
                 if all(isinstance(value, str) for value in values):
                     node["type"] = "string"
-        if node.get("additionalProperties") is False and node.get("patternProperties"):
-            # It knows nothing of patterns, and would drop what they allow.
-            del node["additionalProperties"]
-        for part in [node, *map(_mapping, node["allOf"])] if is_list(node.get("allOf")) else ():
-            for value in map(_mapping, _mapping(part.get("properties")).values()):
-                # It can narrow a text to one of several values, not to the only one.
-                if type(value.get("const")) in (str, int):
-                    value["enum"] = [value.pop("const")]
-        if is_mapping(node.get("requestBody")):
-            _take_bodies_it_can_send(resolve(document, node["requestBody"]))
     _make_one_object(document)
 
 
@@ -72,8 +57,16 @@ def bare(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_plainly(document: dict[str, Any]) -> None:
-    """Have parameters that the generator cannot write given as the text that is sent."""
+    """Say less where the generator cannot write all: parameters are the text that is sent."""
     for _, node in parts(document):
+        if node.get("additionalProperties") is False and node.get("patternProperties"):
+            # It knows nothing of patterns, and would drop what they allow.
+            del node["additionalProperties"]
+        for part in [node, *map(_mapping, node["allOf"])] if is_list(node.get("allOf")) else ():
+            for value in map(_mapping, _mapping(part.get("properties")).values()):
+                # It can narrow a text to one of several values, not to the only one.
+                if type(value.get("const")) in (str, int):
+                    value["enum"] = [value.pop("const")]
         if "in" in node and "name" in node:
             is_text = node["in"] == "query" and "content" not in node
             if not is_text and not _is_plain(document, node.get("schema", {"type": None})):
@@ -98,16 +91,6 @@ def _spelled_out(schema: Any) -> Any:
     if isinstance(schema, bool):
         return {} if schema else {"not": {}}
     return schema
-
-
-def _take_bodies_it_can_send(body: dict[str, Any]) -> None:
-    """Leave out the types of a body that it cannot send, where JSON will do."""
-    content = _mapping(body.get("content"))
-    kinds = {kind: kind.partition(";")[0].strip().lower() for kind in content}
-    if any(kind.endswith("json") for kind in kinds.values()):
-        for name, kind in kinds.items():
-            if not (kind.endswith("json") or kind in _SENT):
-                del content[name]
 
 
 def _write_where_it_is_used(document: dict[str, Any]) -> None:

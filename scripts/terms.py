@@ -14,7 +14,7 @@ from openapi_python_client.parser.properties.schemas import Class
 from openapi_python_client.schema.untrusted_string import UntrustedString
 from openapi_python_client.strings import PythonIdentifier, get_content_type, pascal_case
 
-from scripts.binding import METHOD, PATH
+from scripts.binding import METHOD, PATH, resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import BINARY
 from scripts.references import METHODS, follow, parts
@@ -73,6 +73,7 @@ class Terms:
         self._classes = set(_TAKEN_CLASSES)
         for _, _, operation in operations(self.document):
             self._leave_the_key_to_the_client(operation)
+            _leave_out_text(resolve(self.document, operation.get("requestBody", {})))
             if len(operation.get("requestBody", {}).get("content", {})) > 1:
                 # The generator forgets to import what it writes for several that are required.
                 operation["requestBody"]["required"] = False
@@ -193,6 +194,14 @@ class Terms:
                     schema["title"] = variant
                 return found.name
         raise AssertionError("there is always another number")
+
+
+def _leave_out_text(body: dict[str, Any]) -> None:
+    """Drop the text that a body may be beside JSON: the generator can read text, not send it."""
+    content = body.get("content", {})
+    if any("json" in kind for kind in content):
+        for kind in [kind for kind in content if kind.lower().startswith("text/")]:
+            del content[kind]
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

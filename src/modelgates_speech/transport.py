@@ -79,7 +79,6 @@ class Transport:
             await self._wait(border.phases["pool"])
             engine = self._engines.take()
             try:
-                await self._close_unused()
                 response = await self.waiting.ask(engine, _outgoing(request, border))
                 return Reply(response, border, self, engine)
             except BaseException:

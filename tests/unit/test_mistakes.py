@@ -1,6 +1,7 @@
 """Mistakes of a program are told in our words, and before anything is sent."""
 
 import copy
+import enum
 import errno
 import gc
 import os
@@ -21,6 +22,7 @@ from modelgates_speech.call import prepare
 from modelgates_speech.config import KeySource, Secret
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache, run_batch
+from modelgates_speech.stub import StubServer
 from tests.edition import HELLO, SAVED, SPEAKER, needs_pcm, needs_text
 
 URL = "http://127.0.0.1:9"
@@ -94,6 +96,17 @@ def test_a_client_is_not_made_of_what_it_cannot_use(options, told):
 def test_a_call_is_not_made_of_them_either(options, told):
     with client() as speaker, pytest.raises(ConfigurationError, match=told):
         speaker.audio.speech.create(**HELLO | options)
+
+
+@needs_pcm
+def test_a_format_may_be_a_member_of_an_enum(tmp_path):
+    class Format(str, enum.Enum):  # noqa: UP042 - unlike that of StrEnum, its str() is its name
+        PCM = "pcm"
+
+    asked = SPEAKER | {"input": "Hello.", "response_format": Format.PCM}
+    with StubServer() as stub, client(base_url=stub.base_url, api_key=stub.api_key) as speaker:
+        assert speaker.audio.speech.create(**asked).format == "pcm"
+        assert speaker.audio.speech.save(tmp_path / "a.wav", **asked).exists()
 
 
 @needs_pcm
