@@ -79,10 +79,10 @@ class ModelGates(Base["httpx.BaseTransport"]):
 
     def close(self) -> None:
         """Close the connections. May be called again; calls made later are refused."""
-        if not self._closed and self._owner is None:
+        closed, self._closed = self._closed, True
+        if not closed and self._owner is None:
             for transport in self._transports.values():
                 at_once(transport.aclose())
-        self._closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -138,12 +138,12 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
 
         May be called again; calls made later are refused.
         """
-        if not self._closed and self._owner is None:
+        closed, self._closed = self._closed, True
+        if not closed and self._owner is None:
             from modelgates_speech.loops import current_loop
 
             if found := self._transports.get(current_loop()):
                 await found[1].aclose()
-        self._closed = True
 
     async def __aenter__(self) -> Self:
         return self

@@ -24,6 +24,7 @@ class Engines:
         self._idle: deque[Any] = deque()
         self._busy: set[Any] = set()
         self._unused: deque[Any] = deque()
+        self._ended = False
 
     def take(self) -> Any:
         """One that is idle, or a new one."""
@@ -44,6 +45,8 @@ class Engines:
         usable = engine in self._busy and engine.is_idle() and not failed
         self._busy.discard(engine)
         (self._idle if usable else self._unused).append(engine)
+        if self._ended:
+            self._unused_from(self._idle)  # whoever cleared it may have been quicker
         if len(self._idle) > 1:
             # Of those that a busy hour has left, one at a time is looked at.
             with suppress(IndexError):  # another thread was quicker
@@ -56,7 +59,15 @@ class Engines:
             return self._unused.popleft()
 
     def clear(self) -> None:
-        """Have all of them closed."""
-        self._unused.extend([self._new()] if self._shared else [*self._busy, *self._idle])
-        self._busy.clear()
-        self._idle.clear()
+        """Have all of them closed, and those of calls that begin now when these end."""
+        self._ended = True
+        if self._shared:
+            self._unused.append(self._new())
+        self._unused_from(self._busy)
+        self._unused_from(self._idle)
+
+    def _unused_from(self, engines: set[Any] | deque[Any]) -> None:
+        # One by one, for another thread may put one there.
+        with suppress(LookupError):
+            while True:
+                self._unused.append(engines.pop())

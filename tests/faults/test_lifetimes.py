@@ -399,6 +399,13 @@ def test_a_connection_made_while_its_client_is_closed_ends_with_its_call(server,
     server.until(lambda: server.open == 0)
 
 
+def test_a_call_that_the_end_of_its_client_overtakes_keeps_no_connection(server):
+    server.acts = HEALTHY
+    client = ModelGates(api_key=lambda: client.close() or KEY, base_url=server.url)
+    assert client.audio.speech.create(**SPEECH).content == AUDIO
+    server.until(lambda: server.open == 0)
+
+
 def close(caller):
     if isinstance(caller.client, ModelGates):
         caller.client.close()
