@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import enum
 import importlib
-import math
 import os
 import re
 import socket
@@ -34,6 +33,7 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
 WRITE_SECONDS = 60.0
 POOL_SECONDS = 60.0
+MAX_SECONDS = 4_000_000_000  # a century: more is a mistake, and beyond some systems
 
 # Connections of a client at most, and the seconds that an unused one is kept.
 MAX_CONNECTIONS = 100
@@ -156,9 +156,10 @@ def checked_deadline(value: float | None) -> float | None:
 
 def checked_seconds(value: float, name: str) -> float:
     """`value` if it is a number of seconds above 0."""
-    if isinstance(value, int | float) and math.isfinite(value) and value > 0:
+    if isinstance(value, int | float) and 0 < value <= MAX_SECONDS:
         return value
-    raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
+    wanted = f"a number of seconds above 0 and at most {MAX_SECONDS:,}"
+    raise ConfigurationError(f"{name} must be {wanted}, not {value!r}")
 
 
 def checked_count(value: int, name: str, most: int | None = None) -> int:

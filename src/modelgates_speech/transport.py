@@ -68,8 +68,8 @@ class Transport:
             file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
             named = f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}"
             raise ConfigurationError(f"the certificates of {named} do not work: {error}") from error
-        except ValueError as error:
-            raise ConfigurationError(f"the environment's settings do not work: {error}") from error
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"the proxy settings do not work: {error}") from error
 
     async def send(self, request: Request, border: Border) -> Reply:
         """Send `request` and wait for the head of the reply."""

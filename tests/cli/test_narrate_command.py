@@ -164,6 +164,23 @@ def test_what_cannot_work_is_said_in_a_line_before_anything_is_bought(
     stub.assert_not_called()
 
 
+@pytest.mark.parametrize("target", ["", ".", "/"])
+def test_a_folder_is_no_file_to_write(run, with_key, stub, folder, book, target):
+    done = run("narrate", "book.txt", "-o", target, "--format", "pcm", env=with_key)
+    assert done.code == 7
+    assert "it is a folder" in done.err
+    stub.assert_not_called()
+
+
+@pytest.mark.parametrize("command", [("narrate",), ("speak", "--file")])
+def test_the_text_is_not_overwritten_with_its_speech(run, with_key, stub, folder, book, command):
+    done = run(*command, "book.txt", "-o", "./book.txt", "--format", "mp3", env=with_key)
+    assert done.code == 2
+    assert "book.txt holds the text" in done.err
+    assert (folder / "book.txt").read_text() == TEXT
+    stub.assert_not_called()
+
+
 def test_what_others_keep_in_the_folder_of_the_pieces_stays(run, with_key, folder, book):
     notes = folder / "book.wav.pieces" / "notes.txt"
     notes.parent.mkdir()

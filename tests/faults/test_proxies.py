@@ -152,7 +152,9 @@ def test_a_proxy_that_is_not_there_has_seen_no_request(speak, monkeypatch):
     assert not error.request_sent
 
 
-@pytest.mark.parametrize("proxy_url", ["ftp://127.0.0.1", "http://[::1", "socks5://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "proxy_url", ["ftp://127.0.0.1", "http://[::1", "socks5://127.0.0.1:1", "http://é:1"]
+)
 def test_a_proxy_that_cannot_work_is_a_matter_of_configuration(speak, monkeypatch, proxy_url):
     monkeypatch.setenv("HTTPS_PROXY", proxy_url)
     with pytest.raises(ConfigurationError, match="proxy"):

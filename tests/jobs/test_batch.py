@@ -111,6 +111,8 @@ def test_one_bad_row_never_stops_the_rest(batch, out, stub):
         {"id": "ROW-1", "input": "The same file, to some systems."},
         {"id": "x" * 300, "input": "Too long."},
         {"id": ["list"], "input": "No text."},
+        {"id": "names", "input": "Names of two kinds.", 7: "seven", "speeed": 2},
+        {"id": "number-name", "input": "A name that is no text.", float("nan"): 1},
     ]
     report = batch([*rows(2), *bad, *rows(2, start=2)])
     assert (report.ok, report.failed, report.stopped) == (4, len(bad), None)

@@ -55,6 +55,8 @@ def test_a_fault_is_injected_met_and_seen(control, http):
         ({"fault": 500, "headers": {"X-A": 5}}, "headers"),
         ({"fault": 500, "headers": {"X A": "b"}}, "headers"),
         ({"fault": 500, "headers": {"Content-Length": "3"}}, "headers"),
+        ({"fault": 500, "headers": {"CONTENT-length": "3"}}, "headers"),
+        ({"fault": 500, "headers": {"TRANSFER-ENCODING": "chunked"}}, "headers"),
         ({"fault": 500, "content_type": 5}, "content_type"),
         ({"fault": "redirect", "to": 5}, "to"),
         ({"fault": 503, "self": 1}, "self"),

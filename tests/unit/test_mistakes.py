@@ -83,13 +83,18 @@ def test_a_client_is_not_made_of_what_it_cannot_use(options, told):
         ({"cache_dir": ""}, "cache_dir is empty"),
         ({"sample_rate": 0}, "^sample_rate must be a whole number"),
         ({"channels": 0}, "^channels must be a whole number"),
-        ({"deadline": 0}, "^deadline must be a number of seconds above 0, not 0$"),
-        ({"timeout": 0}, r"^timeout \(connect\) must be a number of seconds above 0, not 0$"),
+        ({"deadline": 0}, "^deadline must be a number of seconds above 0 and at most .*, not 0$"),
+        (
+            {"timeout": 0},
+            r"^timeout \(connect\) must be a number of seconds above 0 and .*, not 0$",
+        ),
         (
             {"extra_body": {"x": "a\ud800"}},
             "a lone surrogate .*ud800.*: read the text with the right encoding$",
         ),
         ({"timeout": None}, "timeout must be a number of seconds"),
+        ({"timeout": 10**12}, "timeout .* must be a number of seconds"),
+        ({"deadline": 10**400}, "deadline must be a number of seconds"),
         ({"extra_body": {"mine": {1}}}, "mine cannot be written as JSON"),
     ],
 )

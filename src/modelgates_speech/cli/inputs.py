@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -34,6 +35,13 @@ def read_text(text: str | None, file: Path | None) -> str:
     if not decoded.strip():
         raise click.UsageError(f"nothing to say: {source} is empty")
     return decoded
+
+
+def keep_the_text(file: Path | None, output: Path | None) -> None:
+    """Refuse to write the speech over the file that the text is in."""
+    with suppress(OSError):
+        if file and output and file.samefile(output):
+            raise click.UsageError(f"{output} holds the text: write the speech to another file")
 
 
 def not_utf8(source: str, error: UnicodeDecodeError, offset: int | None) -> click.UsageError:

@@ -15,7 +15,7 @@ from modelgates_speech import config
 from modelgates_speech.audio import format_for_file
 from modelgates_speech.cli.exits import CommandError, Exit
 from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
-from modelgates_speech.cli.inputs import not_utf8
+from modelgates_speech.cli.inputs import keep_the_text, not_utf8
 from modelgates_speech.cli.options import (
     DRY_RUN,
     FORMAT,
@@ -122,6 +122,7 @@ def command(
     to_standard_output = is_standard_output(output, play=play, as_json=as_json)
     if output is None and not (play or dry_run):
         raise click.UsageError("say where the speech goes: -o FILE, --play, or both")
+    keep_the_text(book, output)
     if output is not None and not to_standard_output:
         response_format = format_for_file(output, response_format)
     if play and not dry_run:
@@ -133,6 +134,8 @@ def command(
     named = output or Path(book.name)
     if named == _STANDARD:
         named = Path("modelgates-speech")
+    if not named.name:
+        raise CommandError(f"cannot write {named}: it is a folder", Exit.NOT_WRITTEN)
     pieces = cache_dir or named.with_name(f"{named.name}.pieces")
     if pieces == output or (pieces.exists() and not pieces.is_dir()):
         message = f"finished pieces need a folder, and {pieces} is a file: use another --cache-dir"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelgates_speech.audio import format_for_file
-from modelgates_speech.cli.inputs import read_text
+from modelgates_speech.cli.inputs import keep_the_text, read_text
 from modelgates_speech.cli.options import (
     FORMAT,
     PLAY,
@@ -76,6 +76,7 @@ def command(
     usual = Path("speech.mp3" if response_format == "mp3" else "speech.wav")
     if output is None and not play:
         output = usual
+    keep_the_text(text_file, output)
     request: dict[str, Any] = request_of(**options) | {"input": read_text(text, text_file)}
     if response_format is not None:
         request["response_format"] = response_format

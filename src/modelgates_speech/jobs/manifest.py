@@ -259,14 +259,15 @@ def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -
     text = found.get("input")
     if not isinstance(text, str) or not text.strip():
         return BadRow(number, shown, "input must be text, and not blank")
-    if unknown := sorted(found.keys() - {"id", "input", *FIELDS}):
+    if unknown := sorted(map(str, found.keys() - {"id", "input", *FIELDS})):
         known = ", ".join(("id", "input", *FIELDS))
         return BadRow(number, shown, f"unknown fields: {', '.join(unknown)}; known are {known}")
     request: dict[str, Any] = {**defaults, **{k: found[k] for k in FIELDS if k in found}}
     request["input"] = text
     try:
         call = prepare(**request)
-    except (ConfigurationError, TypeError) as error:
+        key = request_key(call, "")
+    except (ConfigurationError, TypeError, ValueError, RecursionError) as error:
         return BadRow(number, shown, str(error))
     asked = call.response_format
     suffix = ".wav" if asked == "pcm" else f".{file_name(asked)}"
@@ -274,7 +275,7 @@ def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -
         return BadRow(number, shown, f"its file would be {RESULTS}, which belongs to the batch")
     if (size := len(name + suffix)) > _LONGEST_NAME:
         return BadRow(number, shown, f"id is too long for a file name: {size} bytes")
-    return Row(number, shown, name, suffix, request, request_key(call, ""))
+    return Row(number, shown, name, suffix, request, key)
 
 
 def file_name(text: str) -> str:

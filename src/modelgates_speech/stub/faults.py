@@ -66,6 +66,8 @@ class Fault:
         for option, value in given.items():
             if not (option == "body" and isinstance(value, bytes)):
                 check(option, value, takes[option])
+            if isinstance(value, float) and takes[option].get("type") == "integer":
+                given[option] = int(value)  # type: ignore[literal-required]
 
     @property
     def status(self) -> int | None:
