@@ -243,6 +243,8 @@ def arguments_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     properties, required = request_properties(document)
     found: dict[str, dict[str, Any]] = {}
     for name, schema in properties.items():
+        if schema.get("readOnly"):
+            continue
         values = tuple(value for value in schema.get("enum", ()) if isinstance(value, str))
         found[python_name(name, found)] = {
             "name": name,

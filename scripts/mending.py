@@ -7,9 +7,11 @@ import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from scripts.binding import resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import Mend, lay_out
-from scripts.references import follow, keys_of, parts, references
+from scripts.references import follow, keys_of, parts, reachable, references
+from scripts.terms import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +60,26 @@ def mended(document: dict[str, Any]) -> tuple[dict[str, Any], list[Mend]]:
     """
     copy = deepcopy(document)
     mends = [*lay_out(copy), *_mend(copy)]
+    _require_of_each_side_what_is_its_own(copy)
     return copy, mends
+
+
+def _require_of_each_side_what_is_its_own(document: dict[str, Any]) -> None:
+    """Have no request require what only answers hold, and no answer what only requests do."""
+    components = document.get("components", {})
+    for side, word in (("requestBody", "readOnly"), ("responses", "writeOnly")):
+        start = [each[side] for _, _, each in operations(document) if side in each]
+        reached = [components.get(kind, {}).get(name) for kind, name in reachable(document, start)]
+        for _, node in parts([*start, *reached]):
+            properties, required = node.get("properties"), node.get("required")
+            if is_mapping(properties) and is_list(required):
+                node["required"] = [
+                    name for name in required if not _says(document, properties.get(name), word)
+                ]
+
+
+def _says(document: dict[str, Any], schema: Any, word: str) -> bool:
+    return is_mapping(schema) and resolve(document, schema).get(word) is True
 
 
 def _mend(document: dict[str, Any]) -> Iterator[Mend]:

@@ -72,6 +72,8 @@ def write_plainly(document: dict[str, Any]) -> None:
             if not is_text and not _is_plain(document, node.get("schema", {"type": None})):
                 node.pop("content", None)
                 node["schema"] = {"type": "string"}
+            # It would send the default unasked. The server knows it.
+            _mapping(node.get("schema")).pop("default", None)
 
 
 def spell_out(document: dict[str, Any]) -> None:

@@ -82,6 +82,7 @@ class Terms:
         for body in bodies(self.document):
             self._name_content(body["content"])
         self._tell_operations_apart()
+        self._tell_alternatives_apart()
         self._tell_classes_apart()
 
     def restore_wire_names(self, api: GeneratorData) -> None:
@@ -151,6 +152,17 @@ class Terms:
         for schema in components.values():
             if _becomes_class(schema):
                 self._tell_properties_apart(schema, self._names[id(schema)])
+
+    def _tell_alternatives_apart(self) -> None:
+        """Give the classes within an operation or a component a title each, where they have any."""
+        schemas = self.document.get("components", {}).get("schemas", {}).values()
+        for whole in (*schemas, *(operation for _, _, operation in operations(self.document))):
+            titles: set[str] = set()
+            for place, node in parts(whole):
+                title = node.get("title")
+                if place and place[-2:-1] != ("properties",) and _becomes_class(node) and title:
+                    node["title"] = next(n for n in _variants(title) if n not in titles)
+                    titles.add(node["title"])
 
     def _tell_properties_apart(self, schema: dict[str, Any], parent: str) -> None:
         """Give each property a Python name and a class of its own; the first keeps what it has."""

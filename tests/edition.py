@@ -140,7 +140,9 @@ class Edition:
         yield from [*schema.get("examples", []), *schema.get("enum", [])]
         if "properties" in schema or "allOf" in schema or schema.get("type") == "object":
             properties, required = self.merged(schema)
-            yield {name: self.sample(properties.get(name, {})) for name in required}
+            made = {name: self.sample(properties.get(name, {})) for name in required}
+            yield made
+            yield self._with_more(made, properties, schema)
         for key in ("anyOf", "oneOf", "allOf"):
             for part in schema.get(key, []):
                 yield from self._samples(self.resolved(part), allowed)
@@ -161,6 +163,23 @@ class Edition:
             yield first + rest
         yield first
         yield {}
+
+    def _with_more(self, made, properties, schema):
+        """Give an object with as many properties as it must have at least."""
+        patterns = schema.get("patternProperties", {})
+        rest = schema.get("additionalProperties", not patterns)
+        others = patterns or ({"^[a-z]+$": rest} if rest is not False else {})
+        named = [name for name in properties if name not in made]
+        made = dict(made)
+        while len(made) < schema.get("minProperties", 0) and (named or others):
+            if named:
+                name = named.pop(0)
+                made[name] = self.sample(properties[name])
+            else:
+                pattern, value = next(iter(others.items()))
+                name = _smallest(strategies.from_regex(pattern), lambda name: name not in made)
+                made[name] = self.sample(value)
+        return made
 
     @functools.cached_property
     def body(self):
@@ -261,10 +280,12 @@ class Edition:
         return next((content[kind].get("schema", {}) for kind in content if "json" in kind), None)
 
     def is_enveloped(self, status):
-        """Tell whether an error is in the envelope that the first document had."""
+        """Tell whether an error is in the envelope that the first document had, and in no other."""
         schema = self.error_schema(status)
+        if schema is None or {"anyOf", "oneOf"} & self.told(schema).keys():
+            return False
         body = {"error": {"code": status, "message": "No."}}
-        return schema is not None and self.allows(schema, body) and not self.allows(schema, {})
+        return self.allows(schema, body) and not self.allows(schema, {})
 
     @functools.cached_property
     def formats(self):
@@ -305,6 +326,9 @@ _FORMATTED = (
     "somebody@example.com",
     "127.0.0.1",
     "12:00:00Z",
+    "PT1S",
+    "example.com",
+    "/example",
     "SGVsbG8=",
 )
 
@@ -413,5 +437,5 @@ def arguments_of(operation):
     parameters = inspect.signature(operation._get_kwargs).parameters.values()
     needed = [each for each in parameters if each.default is each.empty and each.name != "body"]
     demanded = EDITION.demanded("header") | EDITION.demanded("query") | EDITION.demanded("cookie")
-    known = {re.sub(r"\W+", "_", name).lower(): value for name, value in demanded.items()}
-    return {each.name: known.get(each.name, "sample") for each in needed}
+    known = {re.sub(r"\W|_", "", name).lower(): value for name, value in demanded.items()}
+    return {each.name: known.get(each.name.replace("_", ""), "sample") for each in needed}

@@ -122,6 +122,7 @@ def judged() -> dict[str, Any]:
     paths = made["paths"].items()
     made["paths"] = {path: item for path, item in paths if not path.startswith("x-")}
     tell_by_values(made)
+    keep_at_hand(made)
     for item in made["paths"].values():
         for method in METHODS & item.keys():
             answers = item[method]["responses"].items()
@@ -133,9 +134,16 @@ def judged() -> dict[str, Any]:
             item[method]["responses"] = responses
             for response in responses.values():
                 for kind, media in response.get("content", {}).items():
-                    if "json" not in kind and not kind.startswith("text/"):
+                    said = edition().told(media.get("schema", {}))
+                    is_anything = kind == "*/*" and said.get("type", "string") != "string"
+                    if "json" not in kind and not kind.startswith("text/") and not is_anything:
                         # Bytes are handed over as they are, whatever a schema says of them.
                         media["schema"] = {"type": "string", "format": "binary"}
+            for level in (item, item[method]):
+                if "parameters" in level:
+                    # The judge says itself who it is, whatever it was to say.
+                    kept = [p for p in level["parameters"] if not _is_the_judges(p)]
+                    level["parameters"] = kept
             body = item[method].get("requestBody", {})
             structured = {kind: m for kind, m in body.get("content", {}).items() if "json" in kind}
             if structured:
@@ -160,6 +168,14 @@ def tell_by_values(part: Any) -> None:
             values, name = edition().values(told), str(known.get("$ref")).rpartition("/")[2]
             if values and name not in values:
                 part.pop("discriminator", None)
+
+
+def keep_at_hand(part: Any) -> None:
+    """Leave out examples that are elsewhere: they would be fetched, from hosts of anybody."""
+    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        keep_at_hand(each)
+    if isinstance(part, dict) and isinstance(part.get("externalValue"), str):
+        del part["externalValue"]
 
 
 def _of_texts(schema: Any) -> Any:
@@ -250,6 +266,10 @@ def _is_key(parameter: dict[str, Any]) -> bool:
     return str(edition().resolved(parameter).get("name")).lower() == "authorization"
 
 
+def _is_the_judges(parameter: dict[str, Any]) -> bool:
+    return str(edition().resolved(parameter).get("name")).lower() == "user-agent"
+
+
 def schema(
     contents: dict[str, Any], *, coverage: bool = True, breadth: int | None = SETTINGS.breadth
 ) -> OpenApiSchema:
@@ -274,7 +294,19 @@ def explored(contents: dict[str, Any]) -> dict[str, Any]:
     """
     if SETTINGS.base_url and not SETTINGS.stub:
         return contents
-    return {**contents, "paths": {SPEECH: contents["paths"][SPEECH]}}
+    speech = copy.deepcopy(contents["paths"][SPEECH])
+    own = {speech["post"].get("operationId"), f"#/paths/{SPEECH.replace('/', '~1')}/post"}
+    responses = speech["post"]["responses"]
+    for status, response in responses.items():
+        response = edition().resolved(response)
+        links = {name: edition().resolved(it) for name, it in response.get("links", {}).items()}
+        kept = {
+            name: link
+            for name, link in links.items()
+            if {link.get("operationId"), link.get("operationRef")} & own - {None}
+        }
+        responses[status] = {**response, "links": kept}
+    return {**contents, "paths": {SPEECH: speech}}
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import uuid
 
 import httpx
 import pytest
@@ -464,6 +465,46 @@ def test_a_number_is_as_large_as_its_format_has_room_for(changed, kind, value, s
     properties["seed"] = {"type": "integer", "format": kind}
 
     assert call(changed, json=BODY | {"seed": value}).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        ("duration", "P1DT2H", "tomorrow"),
+        ("email", "a@example.com", "example.com"),
+        ("hostname", "a.example.com", "-a.example.com"),
+        ("iri", "https://example.com/é", "example"),
+        ("json-pointer", "/a~1b", "a~b"),
+        ("time", "23:59:60Z", "24:00:00Z"),
+        ("uri", "https://example.com/?a=%20", "https://example.com/a b"),
+        ("uri-reference", "../a?b", "a b"),
+    ],
+)
+def test_a_text_is_written_as_its_format_says(changed, kind, good, bad):
+    properties = changed["components"]["schemas"]["SpeechRequest"]["properties"]
+    properties["seed"] = {"type": "string", "format": kind}
+
+    assert call(changed, json=BODY | {"seed": good}).status_code == 200
+    assert call(changed, json=BODY | {"seed": bad}).status_code == 400
+
+
+def test_the_name_of_an_answer_is_as_the_document_says(changed, operation):
+    [status] = [status for status in operation["responses"] if str(status)[0] == "2"]
+    named = {"x-request-ID": {"schema": {"type": "string", "format": "uuid"}}}
+    operation["responses"][status]["headers"] = named
+
+    uuid.UUID(call(changed).headers["X-Request-Id"])
+
+
+def test_an_object_of_nothing_need_not_be_seen_in_a_query(changed):
+    known = {"type": "object", "properties": {"page": {"type": "integer"}}}
+    asked = {"name": "pageable", "in": "query", "required": True, "schema": known}
+    done = {"200": {"description": "Done"}}
+    changed["paths"]["/pages"] = {"get": {"parameters": [asked], "responses": done}}
+
+    assert call(changed, "GET", "/pages").status_code == 200
+    known["required"] = ["page"]
+    assert call(changed, "GET", "/pages").status_code == 400
 
 
 def test_an_answer_of_any_type_that_is_an_object_is_json(changed):

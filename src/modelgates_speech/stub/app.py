@@ -331,5 +331,7 @@ class _Answering:
         )
 
     def _headers(self, status: int) -> dict[str, str]:
-        ours = {"X-Request-Id": self._id, "X-Stub-Engine": self._path.engine.name}
-        return self._path.document.headers(self._operation, status) | ours
+        ours = {"x-request-id": self._id, "x-stub-engine": self._path.engine.name}
+        headers = self._path.document.headers(self._operation, status, ours)
+        self._id = headers["x-request-id"]
+        return headers

@@ -40,7 +40,7 @@ class RefusedError(Exception):
 
 @attrs.frozen
 class Reply:
-    """A documented response: the schema of each media type, and of each header it must have."""
+    """A documented response: the schema of each media type, and of each header, in lower case."""
 
     content: Mapping[str, Json]
     headers: Mapping[str, Json]
@@ -149,9 +149,10 @@ class Document:
             name: self._resolve(header) for name, header in fields(response.get("headers")).items()
         }
         required = {
-            name: header.get("schema", True)
+            name.lower(): header.get("schema", True)
             for name, header in headers.items()
-            if header.get("required")
+            # The stub sends this one in any case.
+            if header.get("required") or name.lower() == "x-request-id"
         }
         content = _schemas(response)
         if (schema := fields(content.get("*/*"))) and schema.get("type") != "string":
@@ -200,14 +201,14 @@ class Document:
         required = (part.get("required", []) for part in self._parts(schema, "allOf"))
         return self.properties(schema), {name for names in required for name in names}
 
-    def headers(self, operation: Operation, status: int) -> dict[str, str]:
-        """Make the headers that the response of a status must have."""
-        wanted = operation.reply(status).headers
-        made = {name: self.example(schema, {}) for name, schema in wanted.items()}
-        return {
-            name: value if isinstance(value, str) else json.dumps(value)
-            for name, value in made.items()
-        }
+    def headers(self, operation: Operation, status: int, ours: Mapping[str, str]) -> dict[str, str]:
+        """Make the headers of a response: those it must have, and `ours` as far as they fit."""
+        made = {**ours}
+        for name, schema in operation.reply(status).headers.items():
+            if name not in ours or self.problem(schema, ours[name]):
+                value = self.example(schema, {})
+                made[name] = value if isinstance(value, str) else json.dumps(value)
+        return made
 
     def error(self, operation: Operation, status: int, **hints: Json) -> tuple[str | None, bytes]:
         """Build the content type and content of an error as the OpenAPI document wants it.
@@ -226,7 +227,9 @@ class Document:
         for media_type, schema in content.items():
             if "json" in media_type:
                 plain = {"error": {"code": status, "message": message}}
-                value = plain if schema is None else self.example(schema, hints)
+                # It says what happened where it may, also by a schema that says nothing.
+                free = not self.properties(schema) and self.problem(schema, plain) is None
+                value = plain if free else self.example(schema, hints)
                 return media_type, json.dumps(value).encode()
         kind = next((kind for kind in content if kind.startswith("text/")), None)
         return kind, str(message).encode() if kind else b""

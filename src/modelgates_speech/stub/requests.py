@@ -160,9 +160,12 @@ def _check_parameters(document: Document, operation: Operation, request: Request
         }
         media = next(iter(fields(parameter.get("content")).values()), parameter)
         schema = media.get("schema", True)
-        readings = [*_readings(parameter, given[place], document.properties(schema))]
+        known = document.properties(schema)
+        readings = [*_readings(parameter, given[place], known)]
         if not readings:
-            if parameter.get("required"):
+            # Of an object, all whose properties may be left out, there is nothing to see.
+            is_there = known and document.problem(schema, {}) is None
+            if parameter.get("required") and not is_there:
                 raise RefusedError(400, f"The {place} {name} is missing")
             continue
         problems = [document.problem(schema, value) for value in readings]

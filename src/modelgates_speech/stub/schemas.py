@@ -6,9 +6,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from jsonschema import Draft202012Validator, FormatChecker, validators
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # JSON is of any shape until it has been validated, and validating is not for the type checker.
 Json: TypeAlias = Any
@@ -63,7 +66,30 @@ def _patterned(validator: Any, pattern: str, instance: Json, schema: Json) -> An
 _PATTERN: Any = cast("Any", Draft202012Validator).VALIDATORS["pattern"]
 Validator: Any = cast("Any", validators).extend(Draft202012Validator, {"pattern": _patterned})
 
-FORMATS = FormatChecker(["date", "ipv4", "ipv6", "uuid"])
+FORMATS = FormatChecker(["date", "ipv4", "ipv6", "uuid", "regex"])
+_SECONDS = r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?"
+_EMAIL = r"[^@\s]+@[^@\s]+"
+_WRITTEN = {
+    "duration": r"P(?!$)(\d+W|(\d+Y)?(\d+M)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?)",
+    "email": _EMAIL,
+    "idn-email": _EMAIL,
+    "hostname": r"(?=.{1,253}$)(?!-)[A-Za-z\d-]{1,63}(?<!-)(\.(?!-)[A-Za-z\d-]{1,63}(?<!-))*",
+    "iri": r"[A-Za-z][A-Za-z\d+.-]*:[^\s<>\"{}|\\^`]*",
+    "json-pointer": r"(/([^~/]|~[01])*)*",
+    "relative-json-pointer": r"(0|[1-9]\d*)(#|(/([^~/]|~[01])*)*)",
+    "time": rf"{_SECONDS}([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)",
+    "uri": r"[A-Za-z][A-Za-z\d+.-]*:([\w.~:/?#\[\]@!$&'()*+,;=-]|%[\dA-Fa-f]{2})*",
+    "uri-reference": r"([\w.~:/?#\[\]@!$&'()*+,;=-]|%[\dA-Fa-f]{2})*",
+}
+
+
+def _is_written(pattern: str) -> Callable[[object], bool]:
+    written = re.compile(pattern, re.ASCII)
+    return lambda value: not isinstance(value, str) or bool(written.fullmatch(value))
+
+
+for _name, _pattern in _WRITTEN.items():
+    FORMATS.checks(_name)(_is_written(_pattern))
 
 
 @FORMATS.checks("int32")

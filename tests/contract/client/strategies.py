@@ -37,10 +37,21 @@ def _operation(part: str, breadth: int | None):
     contents = {
         "openapi": document()["openapi"],
         "info": {"title": "A schema", "version": "1"},
-        "components": {"schemas": narrowed(SCHEMAS, breadth)},
+        "components": {"schemas": _for_anybody(narrowed(SCHEMAS, breadth))},
         "paths": {"/": {"post": operation}},
     }
     return schema(contents)["/"]["POST"]
+
+
+def _for_anybody(part):
+    """Schemas of the values that are sent and of those that are received."""
+    if isinstance(part, list):
+        return [_for_anybody(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    # As properties they would be schemas.
+    sided = {"readOnly", "writeOnly"} & {name for name, value in part.items() if value is True}
+    return {name: _for_anybody(value) for name, value in part.items() if name not in sided}
 
 
 @functools.cache
@@ -52,7 +63,9 @@ def models() -> dict[str, type]:
 
 def model(name: str) -> type | None:
     """The generated class of a schema of ours, or None where it has another name."""
-    return models().get(_plain(SCHEMAS[name].get("title", name)))
+    titles = [_plain(schema.get("title", each)) for each, schema in SCHEMAS.items()]
+    title = _plain(SCHEMAS[name].get("title", name))
+    return models().get(title) if titles.count(title) == 1 else None
 
 
 def _plain(name: str) -> str:
@@ -61,21 +74,27 @@ def _plain(name: str) -> str:
 
 def ours() -> list[str]:
     """The names of the schemas that our operation reaches."""
-    found: list[str] = []
-    waiting = [edition().item["post"], edition().item.get("parameters", [])]
+    reached = _reached(edition().item["post"], edition().item.get("parameters", []))
+    names = (each.rpartition("/")[2].replace("~1", "/").replace("~0", "~") for each in reached)
+    return list(dict.fromkeys(name for name in names if name in SCHEMAS))
+
+
+def holds_files(name: str) -> bool:
+    """Whether a schema of ours reaches a file, which JSON cannot hold."""
+    reached = _reached({"$ref": f"#/components/schemas/{name}"}).values()
+    return any('"format": "binary"' in json.dumps(part) for part in reached)
+
+
+def _reached(*parts) -> dict[str, object]:
+    """What the parts of a document refer to, directly or not, by the references."""
+    found: dict[str, object] = {}
+    waiting = list(parts)
     while waiting:
         for reference in re.findall(r'"\$ref": "(#[^"]*)"', json.dumps(waiting.pop())):
-            part = edition().resolved({"$ref": reference})
-            name = reference.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
-            if name in SCHEMAS and name not in found:
-                found.append(name)
-            if part not in waiting and name not in _seen:
-                waiting.append(part)
-                _seen.add(name)
+            if reference not in found:
+                found[reference] = edition().resolved({"$ref": reference})
+                waiting.append(found[reference])
     return found
-
-
-_seen: set[str] = set()
 
 
 def is_header_safe(text: str) -> bool:

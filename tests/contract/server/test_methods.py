@@ -20,7 +20,11 @@ def test_other_methods_are_refused_with_allow(server, method):
     }
     if method == "HEAD":
         assert response.content == b""
-    elif all(map(edition().is_enveloped, edition().errors)) and edition().errors:
+    elif (
+        edition().errors
+        and all(map(edition().is_enveloped, edition().errors))
+        and not edition().answers(405)
+    ):
         error = response.json()["error"]
         assert isinstance(error["code"], int)
         assert isinstance(error["message"], str)
