@@ -347,10 +347,18 @@ DEFECTS = [
     Defect(
         "closing a copy closes the original",
         "client.py",
-        "        if not self._closed and self._owner is None:\n            for",
-        "        if not self._closed:\n            for",
+        "        if not closed and self._owner is None:\n            for",
+        "        if not closed:\n            for",
         "test_lifetimes.py::test_copies_share_the_connection_and_closing_one_leaves_the_others[sync]",
         "assert 5 == 1|connections",
+    ),
+    Defect(
+        "a call that began before its client was closed keeps its connection",
+        "engines.py",
+        "        if self._ended:\n",
+        "        if False:\n",
+        "test_lifetimes.py::test_a_call_that_the_end_of_its_client_overtakes_keeps_no_connection",
+        "never seen: 1 connections open",
     ),
     Defect(
         "a forked child uses its parent's connection",
