@@ -53,6 +53,10 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
         elif "?" in path:
             del paths[path]
             yield Mend(("paths", path), "left out, for no path has a query in it")
+    for path, item in paths.items():
+        for method in [m for m in METHODS if m in item and not is_mapping(item[m])]:
+            del item[method]
+            yield Mend(("paths", path, method), "it says nothing")
     for path in [path for path in paths if _CONVERTED.search(path)]:
         paths[_CONVERTED.sub(r"{\1}", path)] = paths.pop(path)
         yield Mend(("paths", path), "its parameters have kinds, which OpenAPI says elsewhere")
@@ -94,18 +98,17 @@ def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
 def _drop_extensions(document: dict[str, Any]) -> None:
     """Drop what a publisher says for itself (``x-...``) among the paths and among the responses."""
     paths = document["paths"]
-    operations = (
-        item[m] for item in paths.values() if is_mapping(item) for m in METHODS if m in item
-    )
-    for named in [paths, *(operation.get("responses", {}) for operation in operations)]:
-        for key in [key for key in named if str(key).startswith("x-")]:
+    items = filter(is_mapping, paths.values())
+    operations = (item[m] for item in items for m in METHODS if is_mapping(item.get(m)))
+    for named in [paths, *(operation.get("responses") for operation in operations)]:
+        for key in [key for key in named if str(key).startswith("x-")] if is_mapping(named) else ():
             del named[key]
 
 
 def _answer_with_bytes(document: dict[str, Any]) -> Iterator[Mend]:
     """Take JSON of any kind, which frameworks write where they know nothing, as bytes."""
     operation = document["paths"].get(PATH, {}).get(METHOD, {})
-    responses = operation.get("responses", {})
+    responses: dict[Any, Any] = operation.get("responses") or {}
     for status, response in responses.items():
         content = resolve(document, response).get("content", {})
         untold = [kind for kind in content if "json" in kind and not content[kind].get("schema")]
@@ -125,7 +128,7 @@ def _name_once(document: dict[str, Any]) -> Iterator[Mend]:
     places = [(path, method) for path in paths for method in METHODS if method in paths[path]]
     for path, method in sorted(places, key=lambda place: place != (PATH, METHOD)):
         operation = paths[path][method]
-        if not is_mapping(operation) or "operationId" not in operation:
+        if "operationId" not in operation:
             continue
         name = str(operation["operationId"])
         if name in known:

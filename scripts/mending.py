@@ -7,7 +7,6 @@ import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from scripts.binding import resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import Mend, lay_out
 from scripts.references import follow, keys_of, parts, reachable, references
@@ -66,20 +65,22 @@ def mended(document: dict[str, Any]) -> tuple[dict[str, Any], list[Mend]]:
 
 def _require_of_each_side_what_is_its_own(document: dict[str, Any]) -> None:
     """Have no request require what only answers hold, and no answer what only requests do."""
-    components = document.get("components", {})
+    known = [operation for _, _, operation in operations(document)]
     for side, word in (("requestBody", "readOnly"), ("responses", "writeOnly")):
-        start = [each[side] for _, _, each in operations(document) if side in each]
-        reached = [components.get(kind, {}).get(name) for kind, name in reachable(document, start)]
-        for _, node in parts([*start, *reached]):
+        start = [operation.get(side) for operation in known]
+        for _, node in parts([*start, *reachable(document, start).values()]):
             properties, required = node.get("properties"), node.get("required")
             if is_mapping(properties) and is_list(required):
-                node["required"] = [
-                    name for name in required if not _says(document, properties.get(name), word)
-                ]
+                others = [name for name in properties if _says(document, properties[name], word)]
+                node["required"] = [name for name in required if name not in others]
 
 
 def _says(document: dict[str, Any], schema: Any, word: str) -> bool:
-    return is_mapping(schema) and resolve(document, schema).get(word) is True
+    """Whether a schema, or what it refers to, says of itself that it is `word`."""
+    if not is_mapping(schema):
+        return False
+    target = follow(document, str(schema["$ref"])) if "$ref" in schema else None
+    return any(is_mapping(each) and each.get(word) is True for each in (schema, target))
 
 
 def _mend(document: dict[str, Any]) -> Iterator[Mend]:

@@ -76,7 +76,7 @@ def _take_as_anything(document: dict[str, Any], config: Config) -> list[str]:
         if not _is_expressed(alone, config):
             found.append(name)
             properties[name] = {"description": str(schema.get("description", ""))}
-    for kind, name in needed - reachable(document, document["paths"]):
+    for kind, name in needed.keys() - reachable(document, document["paths"]):
         del document["components"][kind][name]
     return [f"{OURS}: the type of `{name}`, which may be anything" for name in found]
 

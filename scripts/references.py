@@ -58,17 +58,18 @@ def _mapped(node: Any) -> Iterator[str]:
                 yield target if "/" in target else f"#/components/schemas/{target}"
 
 
-def reachable(document: dict[str, Any], start: Any) -> set[tuple[str, str]]:
-    """Give kind and name of each component that `start` needs, directly or not."""
-    found: set[tuple[str, str]] = set()
+def reachable(document: dict[str, Any], start: Any) -> dict[tuple[str, str], Any]:
+    """Give each component that `start` needs, directly or not, by its kind and name."""
+    found: dict[tuple[str, str], Any] = {}
     waiting = [start]
     while waiting:
         node = waiting.pop()
         for reference in (*(target for _, target in references(node)), *_mapped(node)):
             match keys_of(reference):
                 case ["components", kind, name, *_] if (kind, name) not in found:
-                    found.add((kind, name))
-                    waiting.append(follow(document, f"#/components/{_escaped(kind, name)}"))
+                    part = follow(document, f"#/components/{_escaped(kind, name)}")
+                    found[kind, name] = part
+                    waiting.append(part)
                 case _:
                     pass
     return found

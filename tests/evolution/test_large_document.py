@@ -137,6 +137,9 @@ def grown(document):
     paths["/lone"]["post"] = asked | {"requestBody": {"required": True, "content": bodies}}
     # Wrong: a reference to nothing, a type that there is not, a bound of OpenAPI 3.0.
     paths["/lost"] = {"get": endpoint("lost", "wrong", {"$ref": "#/components/schemas/Gone"})}
+    lost = {"$ref": "#/components/schemas/Gone"}
+    part = {"type": "object", "required": ["part"], "properties": {"part": lost}}
+    paths["/lost-part"] = {"get": endpoint("lost-part", "wrong", part), "put": None}
     paths["/strin"] = {"get": endpoint("strin", "wrong", {"type": "strin"})}
     bound = {"name": "n", "in": "query", "schema": {"type": "integer", "exclusiveMinimum": True}}
     paths["/bound"] = {"get": endpoint("bound", "wrong", ITEMS, parameters=[bound])}
@@ -165,12 +168,13 @@ def test_ours_is_taken_the_rest_is_usable_and_what_is_left_out_is_named(
     left_out = " ".join(report["left_out"])
     assert "GET /lost: line" in left_out
     assert "GET /strin: line" in left_out
+    assert "GET /lost-part: line" in left_out
     assert "GET /odd: its code would not type-check" in left_out
     assert "GET /odder: part of its code would not type-check" in left_out
     warnings = " ".join(report["warnings"])
     [nullable] = [warning for warning in report["warnings"] if "`nullable`" in warning]
     assert re.match(r"lines \d+(, \d+){6}: ", nullable)
-    for mended in ("exclusiveMinimum", "has a value twice", "default null"):
+    for mended in ("exclusiveMinimum", "has a value twice", "default null", "says nothing"):
         assert mended in warnings
     for operation in (
         "GET /voices",

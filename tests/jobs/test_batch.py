@@ -102,6 +102,8 @@ def test_a_row_that_asks_for_something_else_is_bought_again_and_has_one_line(bat
 
 
 def test_one_bad_row_never_stops_the_rest(batch, out, stub):
+    endless = {}
+    endless["options"] = endless
     bad = [
         {"input": "No id."},
         {"id": "blank", "input": " "},
@@ -113,6 +115,7 @@ def test_one_bad_row_never_stops_the_rest(batch, out, stub):
         {"id": ["list"], "input": "No text."},
         {"id": "names", "input": "Names of two kinds.", 7: "seven", "speeed": 2},
         {"id": "number-name", "input": "A name that is no text.", float("nan"): 1},
+        {"id": "endless", "input": "What JSON cannot hold.", "provider": endless},
     ]
     report = batch([*rows(2), *bad, *rows(2, start=2)])
     assert (report.ok, report.failed, report.stopped) == (4, len(bad), None)

@@ -40,7 +40,7 @@ class RefusedError(Exception):
 
 @attrs.frozen
 class Reply:
-    """A documented response: the schema of each media type, and of each header, in lower case."""
+    """A documented response: the schema of each media type, and of the headers that are sent."""
 
     content: Mapping[str, Json]
     headers: Mapping[str, Json]
@@ -148,7 +148,7 @@ class Document:
         headers = {
             name: self._resolve(header) for name, header in fields(response.get("headers")).items()
         }
-        required = {
+        wanted = {
             name.lower(): header.get("schema", True)
             for name, header in headers.items()
             # The stub sends this one in any case.
@@ -158,7 +158,7 @@ class Document:
         if (schema := fields(content.get("*/*"))) and schema.get("type") != "string":
             # Whatever a client takes: of what is no file, it is JSON.
             content["application/json"] = content.pop("*/*")
-        return Reply(content, required)
+        return Reply(content, wanted)
 
     def _schemes(self, security: Json) -> dict[str, bool]:
         schemes = self._contents.get("components", {}).get("securitySchemes", {})
