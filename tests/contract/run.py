@@ -28,6 +28,8 @@ from tests.contract.settings import KEY_VARIABLE, ROOT, STUB_KEY, Settings
 from tests.edition import Edition
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 SPEECH = "/audio/speech"
@@ -134,16 +136,11 @@ def judged() -> dict[str, Any]:
             item[method]["responses"] = responses
             for response in responses.values():
                 for kind, media in response.get("content", {}).items():
-                    said = edition().told(media.get("schema", {}))
-                    is_anything = kind == "*/*" and said.get("type", "string") != "string"
-                    if "json" not in kind and not kind.startswith("text/") and not is_anything:
-                        # Bytes are handed over as they are, whatever a schema says of them.
+                    if _is_bytes(kind, media):
+                        # They are handed over as they are, whatever a schema says of them.
                         media["schema"] = {"type": "string", "format": "binary"}
-            for level in (item, item[method]):
-                if "parameters" in level:
-                    # The judge says itself who it is, whatever it was to say.
-                    kept = [p for p in level["parameters"] if not _is_the_judges(p)]
-                    level["parameters"] = kept
+            # The judge says itself who it is, whatever it was to say.
+            _leave_out("user-agent", item, item[method])
             body = item[method].get("requestBody", {})
             structured = {kind: m for kind, m in body.get("content", {}).items() if "json" in kind}
             if structured:
@@ -154,28 +151,42 @@ def judged() -> dict[str, Any]:
     return asking_once(made)
 
 
-def tell_by_values(part: Any) -> None:
+def _is_bytes(kind: str, media: dict[str, Any]) -> bool:
+    """Whether an answer of a type is a file: what is of any type, and none, is JSON."""
+    if "json" in kind or kind.startswith("text/"):
+        return False
+    schema = edition().told(media.get("schema", {}))
+    return kind != "*/*" or schema.get("type", "string") == "string"
+
+
+def mappings(node: Any) -> Iterator[dict[str, Any]]:
+    """Each mapping at or below a node, samples of data too."""
+    if isinstance(node, dict):
+        yield node
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from mappings(each)
+
+
+def tell_by_values(made: dict[str, Any]) -> None:
     """Leave out discriminators without a mapping whose values are not the schemas' names.
 
     Publishers forget the mapping; the values that the schemas allow tell them apart all the same.
     """
-    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        tell_by_values(each)
-    teller = part.get("discriminator") if isinstance(part, dict) else None
-    if isinstance(teller, dict) and "mapping" not in teller:
-        for known in (*part.get("oneOf", []), *part.get("anyOf", [])):
-            told = edition().merged(known)[0].get(teller.get("propertyName"), {})
-            values, name = edition().values(told), str(known.get("$ref")).rpartition("/")[2]
-            if values and name not in values:
-                part.pop("discriminator", None)
+    for part in mappings(made):
+        teller = part.get("discriminator")
+        if isinstance(teller, dict) and "mapping" not in teller:
+            for known in (*part.get("oneOf", []), *part.get("anyOf", [])):
+                told = edition().merged(known)[0].get(teller.get("propertyName"), {})
+                values, name = edition().values(told), str(known.get("$ref")).rpartition("/")[2]
+                if values and name not in values:
+                    part.pop("discriminator", None)
 
 
-def keep_at_hand(part: Any) -> None:
+def keep_at_hand(made: dict[str, Any]) -> None:
     """Leave out examples that are elsewhere: they would be fetched, from hosts of anybody."""
-    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        keep_at_hand(each)
-    if isinstance(part, dict) and isinstance(part.get("externalValue"), str):
-        del part["externalValue"]
+    for part in mappings(made):
+        if isinstance(part.get("externalValue"), str):
+            del part["externalValue"]
 
 
 def _of_texts(schema: Any) -> Any:
@@ -191,18 +202,8 @@ METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 @functools.cache
 def required_anywhere() -> set[str]:
     """The names that some part of the document requires, be it of another part's object."""
-
-    names: set[str] = set()
-    waiting: list[Any] = [document()]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            required = part.get("required")
-            names |= {*required} if isinstance(required, list) else set()
-            waiting += part.values()
-        elif isinstance(part, list):
-            waiting += part
-    return names
+    wanted = (part.get("required") for part in mappings(document()))
+    return {name for names in wanted if isinstance(names, list) for name in names}
 
 
 def narrowed(part: Any, breadth: int | None = SETTINGS.breadth) -> Any:
@@ -254,20 +255,18 @@ def asking_once(made: dict[str, Any]) -> dict[str, Any]:
     for item in made["paths"].values():
         for method in METHODS & item.keys():
             if item[method].get("security", made.get("security")):
-                for level in (item, item[method]):
-                    kept = [p for p in level.get("parameters", []) if not _is_key(p)]
-                    if "parameters" in level:
-                        level["parameters"] = kept
+                _leave_out("authorization", item, item[method])
     # A server that is no stub may want what the document says, and gets it.
     return by_bearer(made) if SETTINGS.stub else made
 
 
-def _is_key(parameter: dict[str, Any]) -> bool:
-    return str(edition().resolved(parameter).get("name")).lower() == "authorization"
-
-
-def _is_the_judges(parameter: dict[str, Any]) -> bool:
-    return str(edition().resolved(parameter).get("name")).lower() == "user-agent"
+def _leave_out(parameter: str, *levels: dict[str, Any]) -> None:
+    for level in levels:
+        if "parameters" in level:
+            resolved = [(each, edition().resolved(each)) for each in level["parameters"]]
+            level["parameters"] = [
+                each for each, it in resolved if str(it.get("name")).lower() != parameter
+            ]
 
 
 def schema(
@@ -295,18 +294,19 @@ def explored(contents: dict[str, Any]) -> dict[str, Any]:
     if SETTINGS.base_url and not SETTINGS.stub:
         return contents
     speech = copy.deepcopy(contents["paths"][SPEECH])
-    own = {speech["post"].get("operationId"), f"#/paths/{SPEECH.replace('/', '~1')}/post"}
     responses = speech["post"]["responses"]
     for status, response in responses.items():
         response = edition().resolved(response)
-        links = {name: edition().resolved(it) for name, it in response.get("links", {}).items()}
-        kept = {
-            name: link
-            for name, link in links.items()
-            if {link.get("operationId"), link.get("operationRef")} & own - {None}
-        }
+        links = response.get("links", {}).items()
+        kept = {name: link for name, link in links if _leads_to_speech(edition().resolved(link))}
         responses[status] = {**response, "links": kept}
     return {**contents, "paths": {SPEECH: speech}}
+
+
+def _leads_to_speech(link: dict[str, Any]) -> bool:
+    if "operationId" in link:
+        return link["operationId"] == edition().speech.get("operationId")
+    return link.get("operationRef") == f"#/paths/{SPEECH.replace('/', '~1')}/post"
 
 
 @functools.cache

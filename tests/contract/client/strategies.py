@@ -11,7 +11,7 @@ import re
 import hypothesis
 from hypothesis import strategies as st
 
-from tests.contract.run import document, edition, narrowed, schema
+from tests.contract.run import document, edition, mappings, narrowed, schema
 
 SCHEMAS = document().get("components", {}).get("schemas", {})
 
@@ -37,21 +37,20 @@ def _operation(part: str, breadth: int | None):
     contents = {
         "openapi": document()["openapi"],
         "info": {"title": "A schema", "version": "1"},
-        "components": {"schemas": _for_anybody(narrowed(SCHEMAS, breadth))},
+        "components": {"schemas": _schemas(breadth)},
         "paths": {"/": {"post": operation}},
     }
     return schema(contents)["/"]["POST"]
 
 
-def _for_anybody(part):
-    """Schemas of the values that are sent and of those that are received."""
-    if isinstance(part, list):
-        return [_for_anybody(each) for each in part]
-    if not isinstance(part, dict):
-        return part
-    # As properties they would be schemas.
-    sided = {"readOnly", "writeOnly"} & {name for name, value in part.items() if value is True}
-    return {name: _for_anybody(value) for name, value in part.items() if name not in sided}
+def _schemas(breadth: int | None):
+    """Schemas of what is sent and received alike, where the judge would leave out either."""
+    made = narrowed(SCHEMAS, breadth)
+    for part in mappings(made):
+        for word in ("readOnly", "writeOnly"):
+            if part.get(word) is True:  # as a property, it would be a schema
+                del part[word]
+    return made
 
 
 @functools.cache
