@@ -15,11 +15,11 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 # and 6,500. What was let in since: examples in docstrings, connections that end with their client
 # whatever other threads do, and mistakes of users that are told before anything is bought. Of the
 # stub it wants at most 3,000: that was met until samples were made that fit the answers of large
-# published documents, YAML was read as version 1.2 has it, and the formats of texts were checked.
+# published documents, YAML was read as version 1.2 has it, and formats and patterns were checked.
 LARGEST_FILE = 400
-TOP = 4_833
-WITHOUT_STUB = 9_681
-STUB = 3_103
+TOP = 4_874
+WITHOUT_STUB = 9_765
+STUB = 3_190
 
 
 def count(file: Path) -> int:

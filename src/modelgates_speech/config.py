@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+CallbackT = TypeVar("CallbackT", bound="Callable[..., Any] | None")
 
 KEY_VARIABLE = "MODELGATES_API_KEY"
 URL_VARIABLE = "MODELGATES_BASE_URL"
@@ -144,7 +145,7 @@ def as_timeout(value: float | Timeout) -> Timeout:
     if not isinstance(value, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(
             f"timeout must be a number of seconds, or a Timeout such as Timeout(read=30), "
-            f"not {value!r}"
+            f"not {in_short(value)}"
         )
     return Timeout(value, value, value, value)
 
@@ -159,7 +160,7 @@ def checked_seconds(value: float, name: str) -> float:
     if isinstance(value, int | float) and 0 < value <= MAX_SECONDS:
         return value
     wanted = f"a number of seconds above 0 and at most {MAX_SECONDS:,}"
-    raise ConfigurationError(f"{name} must be {wanted}, not {value!r}")
+    raise ConfigurationError(f"{name} must be {wanted}, not {in_short(value)}")
 
 
 def checked_count(value: int, name: str, most: int | None = None) -> int:
@@ -167,7 +168,7 @@ def checked_count(value: int, name: str, most: int | None = None) -> int:
     if type(value) is int and 1 <= value <= (value if most is None else most):
         return value
     wanted = "1 or more" if most is None else f"a whole number from 1 to {most:,}"
-    raise ConfigurationError(f"{name} must be {wanted}, not {value!r}")
+    raise ConfigurationError(f"{name} must be {wanted}, not {in_short(value)}")
 
 
 def checked_layout(sample_rate: int | None, channels: int | None) -> None:
@@ -181,9 +182,37 @@ def checked_layout(sample_rate: int | None, channels: int | None) -> None:
 def checked_path(value: object, name: str) -> Path:
     """`value` as a path, if it is one."""
     try:
-        return Path(value)  # type: ignore[arg-type] # it says so itself
+        path = Path(value)  # type: ignore[arg-type] # it says so itself
+        if b"\0" not in os.fsencode(path):
+            return path
     except TypeError:
-        raise ArgumentError(f"{name} must be a path, not {value!r}") from None
+        raise ArgumentError(f"{name} must be a path, not {in_short(value)}") from None
+    except UnicodeEncodeError:
+        pass
+    raise ConfigurationError(f"{name} must be a path: no file is called {in_short(value)}")
+
+
+def checked_folder(value: object, name: str) -> Path:
+    """`value` as the path of a folder; that nothing at all is meant for the current one is not."""
+    if value == "":
+        raise ConfigurationError(f"{name} is empty: name a folder, or . for the current one")
+    return checked_path(value, name)
+
+
+def checked_callback(value: CallbackT, name: str) -> CallbackT:
+    """`value` if it can be called, or is None."""
+    if value is None or callable(value):
+        return value
+    raise ArgumentError(f"{name} must be a function, not {in_short(value)}")
+
+
+def in_short(value: object) -> str:
+    """`value` for a message: in short, and whatever its `repr` does."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a number of 5,000 digits has none, nor have broken objects
+        return f"something of type {type(value).__name__}"
+    return text if len(text) <= MAX_SUMMARY else f"{text[:MAX_SUMMARY]}..."
 
 
 class _Hidden:

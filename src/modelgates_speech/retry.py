@@ -37,11 +37,14 @@ _HTTP_DATE = re.compile(r"[A-Z][a-z]{2,8},? .*\d{2}:\d{2}:\d{2}")
 
 def _statuses(value: Iterable[int]) -> frozenset[int]:
     try:
-        return frozenset(value)
-    except TypeError as error:
-        raise ConfigurationError(
-            f"RetryPolicy.statuses must be statuses such as {{429, 503}}, not {value!r}"
-        ) from error
+        statuses = frozenset(value)
+        if all(isinstance(status, int) for status in statuses):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return statuses
+    except TypeError:
+        pass
+    raise ConfigurationError(
+        f"RetryPolicy.statuses must be statuses such as {{429, 503}}, not {value!r}"
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -107,7 +110,9 @@ class RetryPolicy:
         """
         if retries >= self.max_retries or not self._covers(error):
             return None
-        backoff = min(self.max_delay, self.initial_delay * 2.0**retries) * (0.5 + random() / 2)
+        backoff = min(self.max_delay, self.initial_delay * 2.0 ** min(retries, 60)) * (
+            0.5 + random() / 2
+        )
         asked = error.retry_after if isinstance(error, APIStatusError) else None
         if asked is None:
             return backoff
@@ -196,12 +201,14 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
         return float(value[:12])
     if not _HTTP_DATE.match(value):
         return None
-    from datetime import UTC, datetime
+    from datetime import UTC, datetime, timedelta, timezone
 
     from dateutil.parser import parse
 
     try:
-        when = (found := parse(value)).replace(tzinfo=found.tzinfo or UTC)
+        # A zone that the parser does not know, and would warn of, is taken for the one of HTTP.
+        found = parse(value, tzinfos=lambda _, east: timezone(timedelta(seconds=east or 0)))
+        when = found.replace(tzinfo=found.tzinfo or UTC)
         return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
     except (ValueError, OverflowError):
         return None

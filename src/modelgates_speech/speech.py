@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from modelgates_speech._methods import SpeechMethods
 from modelgates_speech.audio import Audio, format_for_file
 from modelgates_speech.call import Call, prepare
+from modelgates_speech.config import checked_callback
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
 
@@ -90,7 +91,8 @@ class AsyncSpeech(_Speech[Coroutine[Any, Any, Audio], AsyncAudioStream, Coroutin
 
 
 def _target(arguments: dict[str, Any]) -> tuple[Any, Any]:
-    path, on_progress = arguments.pop("path"), arguments.pop("on_progress")
+    path = arguments.pop("path")
+    on_progress = checked_callback(arguments.pop("on_progress"), "on_progress")
     arguments["response_format"] = format_for_file(path, arguments.get("response_format"))
     return path, on_progress
 

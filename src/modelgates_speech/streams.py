@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 from modelgates_speech.audio import Audio, AudioMetadata, Receiver, file_header, suffix_of
+from modelgates_speech.config import checked_callback
 from modelgates_speech.errors import APIConnectionError, ConfigurationError, InvalidResponseError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.keeping import Keeping, unfit
@@ -242,6 +243,7 @@ class AudioStream(_Stream):
             SaveError: If the file cannot be written; `partial` has the audio if any was read.
             IncompleteAudioError: If the audio broke off; `partial` has what arrived.
         """
+        checked_callback(on_progress, "on_progress")
         with AtomicFile(path) as file:
             at_once(self._open_for(path))
             return self.write(file, on_progress)
@@ -297,6 +299,7 @@ class AsyncAudioStream(_Stream):
         on_progress: Callable[[int], None] | None = None,
     ) -> Path:
         """Write the rest of the audio to a file; see `AudioStream.save`."""
+        checked_callback(on_progress, "on_progress")
         async with AtomicFile(path) as file:
             await self._open_for(path)
             return await self.write(file, on_progress)

@@ -69,6 +69,11 @@ def test_zsh_accepts_its_script(with_command):
     assert shell("zsh", script, with_command) == ["_modelgates_speech_completion"]
 
 
+def test_what_is_asked_by_hand_ends_without_a_traceback(run, environment):
+    ended = run(env=environment | {"_MODELGATES_SPEECH_COMPLETE": "bash_complete"})
+    assert "Traceback" not in ended.err
+
+
 def test_powershell_is_answered_with_words_and_what_they_mean(run, environment):
     asked = environment | {
         "_MODELGATES_SPEECH_COMPLETE": "powershell_complete",

@@ -102,6 +102,32 @@ def test_a_pipe_in_another_encoding_is_called_what_it_is(run, with_key):
     assert one_line(ended).startswith("standard input is not UTF-8 text: byte 0xe9")
 
 
+@pytest.mark.parametrize("command", ["speak", "narrate"])
+def test_a_text_without_anything_to_say_is_told_alike(run, with_key, stub, command):
+    ended = run(command, "-", "-o", "a.wav", env=with_key, given=b" \n\n")
+    assert ended.code == 2
+    assert one_line(ended).startswith("nothing to say: standard input is empty")
+    stub.assert_not_called()
+
+
+def test_no_folder_at_all_is_not_the_current_one(run, with_key, stub, folder, book):
+    (folder / "rows.jsonl").write_text('{"id": "a", "input": "Hello."}\n')
+    for words in (
+        ("narrate", book.name, "-o", "book.wav", "--cache-dir", ""),
+        ("batch", "rows.jsonl", "--out-dir", ""),
+    ):
+        ended = run(*words, env=with_key)
+        assert ended.code == 2
+        assert "name a folder, or . for the current one" in one_line(ended)
+    stub.assert_not_called()
+
+
+def test_a_price_is_one_that_a_report_can_hold(run, environment, book):
+    words = ("narrate", book.name, "--dry-run", "--json", "--price-per-million")
+    assert run(*words, "1e308", env=environment).code == 2
+    assert json.loads(run(*words, "15", env=environment).out)["expected_cost"] > 0
+
+
 def test_a_file_in_the_place_of_the_pieces_is_left_alone(run, with_key, stub, folder, book):
     (folder / "book.wav.pieces").write_text("precious")
     ended = run("narrate", book.name, "-o", "book.wav", env=with_key)

@@ -60,6 +60,21 @@ def test_a_manifest_may_look_as_programs_write_them(batch, tmp_path, name, conte
     assert batch(path).ok == 2
 
 
+@pytest.mark.parametrize("speed", ["1_0", "nan", "-inf", "1e999", "\u0661", "fast"])
+def test_a_cell_that_is_no_number_to_people_is_none(batch, out, tmp_path, speed):  # noqa: F811
+    path = tmp_path / "rows.csv"
+    path.write_text(f"id,input,sample_rate\na,One.,{speed}\nb,Two.,24000\n", encoding="utf-8")
+    report = batch(path)
+    assert (report.ok, report.failed) == (1, 1)
+    assert "sample_rate is " in json.dumps(results(out))
+
+
+def test_a_number_that_python_does_not_write_is_no_id(batch, out):  # noqa: F811
+    report = batch([{"id": 10**5000, "input": "x"}, *rows(1)])
+    assert (report.ok, report.failed) == (1, 1)
+    assert "id must be text or a whole number of at most" in json.dumps(results(out))
+
+
 def test_what_is_no_row_at_all_stops_no_other(batch, out):  # noqa: F811
     report = batch([1, None, "text", *rows(1)])
     assert (report.ok, report.failed) == (1, 3)

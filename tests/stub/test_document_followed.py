@@ -106,6 +106,16 @@ def test_what_a_sample_has_wrong_is_not_sent(changed, schema, sample):
                 "under": {"type": "integer", "maximum": -1},
             },
         },
+        # Of a pattern, as JavaScript has it, and in steps.
+        {
+            "required": ["id", "language", "price", "many"],
+            "properties": {
+                "id": {"type": "string", "pattern": r"^gen-(?<day>\d{8})-[\w-]{6,}$"},
+                "language": {"type": "string", "pattern": "^[a-z]{2}(-[A-Z]{2})?$", "minLength": 5},
+                "price": {"type": "string", "pattern": r"^\d+\.\d{2}$"},
+                "many": {"type": "integer", "minimum": 3, "multipleOf": 5},
+            },
+        },
         # Of any depth.
         {
             "oneOf": [
@@ -486,6 +496,25 @@ def test_a_text_is_written_as_its_format_says(changed, kind, good, bad):
 
     assert call(changed, json=BODY | {"seed": good}).status_code == 200
     assert call(changed, json=BODY | {"seed": bad}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "bad"),
+    [
+        (r"^\d+$", "12", "\u0661"),
+        ("^[a-z]+$", "calm", "calm\n"),
+        (r"^[\w.]+\$$", "a.b$", "é$"),
+        ("^(?<tone>calm|glad)$", "glad", "sad"),
+    ],
+)
+def test_a_pattern_is_read_as_javascript_has_it(changed, pattern, good, bad):
+    properties = changed["components"]["schemas"]["SpeechRequest"]["properties"]
+    properties["seed"] = {"type": "string", "pattern": pattern}
+
+    assert call(changed, json=BODY | {"seed": good}).status_code == 200
+    refused = call(changed, json=BODY | {"seed": bad})
+    assert refused.status_code == 400
+    assert pattern in refused.json()["error"]["message"].replace("\\\\", "\\")
 
 
 def test_the_name_of_an_answer_is_as_the_document_says(changed, operation):

@@ -250,6 +250,11 @@ def test_a_magic_model_that_is_none_is_404_and_says_why(speak, model, says):
     assert says in refused.json()["error"]["message"]
 
 
+DEEP: dict[str, object] = {}
+for _ in range(100_000):
+    DEEP = {"a": DEEP}
+
+
 @pytest.mark.parametrize(
     ("fault", "options", "says"),
     [
@@ -259,11 +264,20 @@ def test_a_magic_model_that_is_none_is_404_and_says_why(speak, model, says):
         (503, {"to": "x"}, "not to"),
         (503, {"times": 0}, "times"),
         (Fault("503"), {"message": "x"}, "Fault"),
+        (503, {"body": "\ud800"}, "body: .* is nothing that JSON can hold"),
+        (503, {"headers": {"X-Hint": "pay\n"}}, "headers: .* does not match"),
+        (503, {"headers": {"X-Hint\n": "pay"}}, "headers: .* does not match"),
+        (503, {"metadata": DEEP}, "metadata: .* is nothing that JSON can hold"),
     ],
 )
 def test_a_fault_that_cannot_be_is_refused_at_once(stub, fault, options, says):
     with pytest.raises(ValueError, match=says):
         stub.fail_next(fault, **options)
+
+
+def test_a_fault_may_be_counted_in_the_numbers_of_json(stub):
+    stub.fail_next(503, times=2.0)
+    assert len(stub.pending_faults) == 2
 
 
 def test_ordinary_models_are_not_magic():

@@ -91,10 +91,23 @@ def test_an_answer_is_passed_on_as_it_arrives(upstream, recording):
             assert len(answer.headers.get_list("Date")) == 1
 
 
-def test_a_recording_that_cannot_be_read_is_named(recording, tmp_path):
+@pytest.mark.parametrize(
+    "edited",
+    [
+        "[]",
+        "[" * 100_000,
+        '{"status": 99, "headers": []}',
+        '{"status": "200", "headers": []}',
+        '{"status": 200, "headers": [["X-Hint"]]}',
+        '{"status": 200, "headers": [["X-Hint", "pay\\n"]]}',
+        '{"status": 200, "headers": [["Content-Length", "1"]]}',
+    ],
+    ids=lambda text: text[:60],
+)
+def test_a_recording_that_cannot_be_read_is_named(recording, tmp_path, edited):
     post(recording)
     for file in (tmp_path / "tape").glob("*.json"):
-        file.write_text("[]")
+        file.write_text(edited)
 
     with replaying(tmp_path) as stub:
         refused = post(stub)

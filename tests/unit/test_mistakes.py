@@ -125,6 +125,10 @@ def test_a_format_may_be_a_member_of_an_enum(tmp_path):
         ({"concurrency": "3"}, "concurrency must be 1 or more, not '3'"),
         ({"concurrency": 2.5}, "concurrency must be 1 or more"),
         ({"max_chars": "3"}, "max_chars must be 1 or more"),
+        ({"paragraph_pause": None}, "paragraph_pause must be 0 to .* seconds, not None"),
+        ({"heading_pause": "1"}, "heading_pause must be 0 to .* seconds, not '1'"),
+        ({"on_progress": 5}, "on_progress must be a function, not 5"),
+        ({"concurrency": -(10**5000)}, "concurrency must be 1 or more, not something of type int"),
     ],
 )
 def test_nor_is_a_narration(options, told):
@@ -144,6 +148,46 @@ def test_what_is_no_path_is_told_by_the_name_of_its_argument(wrong):
     ]:
         with pytest.raises(ConfigurationError, match=f"^{name} must be a path, not"):
             call()
+
+
+@pytest.mark.parametrize("wrong", ["a\0b", "a\ud8ff"], ids=repr)
+def test_nor_is_what_no_file_can_be_called(wrong):
+    speech, audio = client().audio.speech, Audio(format="pcm", content=b"")
+    for name, call in [
+        ("path", lambda: speech.save(wrong, **HELLO)),
+        ("path", lambda: audio.save(wrong)),
+        ("cache_dir", lambda: speech.create(**HELLO, cache_dir=wrong)),
+        ("out_dir", lambda: run_batch([], wrong, client=lambda: AsyncModelGates(api_key="key"))),
+    ]:
+        with pytest.raises(ConfigurationError, match=f"^{name} must be a path: no file is called"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"defaults": 5}, "defaults must be a mapping, not int"),
+        ({"defaults": {5: 1, "id": "a"}}, "unknown defaults: 5, id"),
+        ({"on_progress": 5}, "on_progress must be a function, not 5"),
+        ({"out_dir": ""}, "out_dir is empty"),
+    ],
+)
+def test_nor_is_a_batch(options, told, tmp_path):
+    options = {"out_dir": tmp_path, "client": lambda: AsyncModelGates(api_key="key")} | options
+    with pytest.raises(ConfigurationError, match=told):
+        run_batch([], **options)
+
+
+def test_who_is_to_be_told_of_progress_is_known_before_anything_is_sent(tmp_path):
+    with StubServer() as stub, client(base_url=stub.base_url, api_key=stub.api_key) as speaker:
+        path = tmp_path / "speech"
+        for save in (
+            lambda: speaker.audio.speech.save(path, **HELLO, on_progress="print"),
+            lambda: speaker.audio.speech.stream(**HELLO).save(path, on_progress="print"),
+        ):
+            with pytest.raises(ConfigurationError, match=r"^on_progress must be a function"):
+                save()
+        stub.assert_not_called()
 
 
 def test_a_cache_that_is_no_path_is_told_likewise():
@@ -174,6 +218,7 @@ def test_a_batch_says_which_client_it_takes(wrong, wanted, tmp_path):
         ({"max_retries": -1}, "max_retries must be 0 or more"),
         ({"max_delay": "8"}, "max_delay must be 0 or more, not '8'"),
         ({"statuses": 429}, "statuses must be statuses such as .* not 429"),
+        ({"statuses": "429"}, "statuses must be statuses such as .* not '429'"),
     ],
 )
 def test_nor_is_a_policy(options, told):

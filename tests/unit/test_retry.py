@@ -91,6 +91,11 @@ def test_backoff_doubles_to_its_limit_with_jitter_below_it():
     assert shortest == [0.5, 1, 2, 2]
 
 
+def test_backoff_has_an_answer_however_often_it_is_asked():
+    policy = RetryPolicy(max_retries=10**6, max_delay=4)
+    assert policy.delay(status(503), 10**6 - 1, random=lambda: 1.0) == 4
+
+
 def test_the_server_may_ask_for_a_longer_wait_but_not_for_an_endless_one():
     policy = RetryPolicy(max_retry_after=60)
     assert policy.delay(status(429, retry_after=7), 0) == 7
@@ -123,6 +128,7 @@ def test_a_policy_with_senseless_numbers_is_refused(field, value):
         ("Mon Nov 23 12:00:30 2026", 30),
         ("Mon, 23 Nov 2026 11:00:00 GMT", 0),
         ("Mon, 23 Nov 2026 13:00:30 +0100", 30),
+        ("Mon, 23 Nov 2026 12:00:30 EST", 30),
         (None, None),
         ("", None),
         ("-5", None),

@@ -65,6 +65,9 @@ def run() -> int:
         from modelgates_speech.cli.completion import register
 
         register()
+        # Asked by hand: of no words at all.
+        os.environ.setdefault("COMP_WORDS", "")
+        os.environ.setdefault("COMP_CWORD", "0")
     try:
         code = app.main(
             prog_name="modelgates-speech", complete_var=COMPLETE_VARIABLE, standalone_mode=False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,6 +13,7 @@ from modelgates_speech.cli.exits import CommandError, Exit, stopped_in_words
 from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
 from modelgates_speech.cli.options import (
     DRY_RUN,
+    FOLDER,
     FORMAT,
     PRICE,
     api_options,
@@ -28,6 +28,7 @@ from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from modelgates_speech.jobs import BatchReport
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out-dir",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     help="Folder for the audio, a file for each row, and results.jsonl.",
 )
 @FORMAT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
 from modelgates_speech.cli.inputs import keep_the_text, not_utf8
 from modelgates_speech.cli.options import (
     DRY_RUN,
+    FOLDER,
     FORMAT,
     PLAY,
     PRICE,
@@ -94,7 +95,7 @@ _STANDARD = Path("-")
 )
 @click.option(
     "--cache-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     help="Keep finished pieces here for good.  [default: beside the output, until it is whole]",
 )
 @DRY_RUN
@@ -182,21 +183,26 @@ def command(
 
 def _read(book: Path) -> Iterator[str]:
     """The text, part by part."""
+    source, blank = "standard input" if book == _STANDARD else str(book), True
     try:
         if book == _STANDARD:
             if sys.stdin is None:
                 raise click.UsageError("standard input is closed: give a file, or pipe a text in")
             sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")  # type: ignore[union-attr]
-            yield from iter(lambda: sys.stdin.read(_CHUNK), "")
+            opened: Any = nullcontext(sys.stdin)
         else:
-            with book.open(encoding="utf-8-sig") as file:
-                yield from iter(lambda: file.read(_CHUNK), "")
+            opened = book.open(encoding="utf-8-sig")
+        with opened as file:
+            while part := file.read(_CHUNK):
+                blank = blank and not part.strip()
+                yield part
     except UnicodeDecodeError as error:
-        source = "standard input" if book == _STANDARD else str(book)
         offset = _offset(book, error) if book.is_file() else None
         raise not_utf8(source, error, offset) from error
     except OSError as error:
         raise click.UsageError(f"cannot read {book}: {error.strerror}") from error
+    if blank:
+        raise click.UsageError(f"nothing to say: {source} is empty")
 
 
 def _offset(book: Path, error: UnicodeDecodeError) -> int:

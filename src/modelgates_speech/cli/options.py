@@ -6,6 +6,7 @@ import functools
 import logging
 import math
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -36,6 +37,18 @@ class _PositiveNumber(click.FloatRange):
 
 
 POSITIVE = _PositiveNumber(min=0, min_open=True)
+
+
+class _Folder(click.Path):
+    """A folder: `click.Path` alone takes an empty text for the current one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("it is empty: name a folder, or . for the current one.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FOLDER = _Folder(file_okay=False, path_type=Path)
 
 FORMATS = ARGUMENTS["response_format"]["values"] if "response_format" in ARGUMENTS else ()
 
@@ -112,7 +125,7 @@ DRY_RUN = click.option(
 )
 PRICE = click.option(
     "--price-per-million",
-    type=POSITIVE,
+    type=_PositiveNumber(min=0, min_open=True, max=1e12),
     callback=_only_with_dry_run,
     metavar="AMOUNT",
     help="With --dry-run: the price of a million characters, to say what it would cost.",

@@ -16,7 +16,13 @@ import attrs
 
 import modelgates_speech
 from modelgates_speech.arguments import misuse
-from modelgates_speech.config import GRACE_SECONDS, checked_count, checked_path
+from modelgates_speech.config import (
+    GRACE_SECONDS,
+    checked_callback,
+    checked_count,
+    checked_folder,
+    checked_mapping,
+)
 from modelgates_speech.errors import (
     APIConnectionError,
     APIStatusError,
@@ -30,8 +36,8 @@ from modelgates_speech.errors import (
 )
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs.aimd import Aimd
-from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, file_name, read_rows
-from modelgates_speech.jobs.results import Results, describe
+from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, read_rows
+from modelgates_speech.jobs.results import KEPT, Results, describe, keep_audio
 from modelgates_speech.loops import is_running
 from modelgates_speech.retry import RetryPolicy, checked_policy
 from modelgates_speech.waiting import in_thread
@@ -56,7 +62,6 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 16
 MAX_REFUSALS = 10  # of a row by rate limits, before it counts as failed
-KEPT = "kept"  # the folder, beside the results, for audio of rows that failed
 # What a disk says of one name and no other.
 _ONE_FILE = {errno.EBUSY, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EPERM}
 
@@ -174,13 +179,15 @@ async def run_batch_async(
     for name, most in (("max_errors", max_errors), ("max_characters", max_characters)):
         checked_count(1 if most is None else most, name)
     limiter = Aimd(concurrency)
-    if unknown := set(defaults or {}) - set(FIELDS):
-        raise ConfigurationError(f"unknown defaults: {', '.join(sorted(unknown))}")
-    rows = read_rows(source, defaults or {})
+    checked_callback(on_progress, "on_progress")
+    defaults = {} if defaults is None else checked_mapping(defaults, "defaults")
+    if unknown := sorted(map(str, defaults.keys() - set(FIELDS))):
+        raise ConfigurationError(f"unknown defaults: {', '.join(unknown)}")
+    rows = read_rows(source, defaults)
     if retry := checked_policy(retry):
         retry = attrs.evolve(retry, statuses=retry.statuses - {429})
     speech = _checked(client).audio.speech
-    results = await in_thread(Results, checked_path(out_dir, "out_dir"))
+    results = await in_thread(Results, checked_folder(out_dir, "out_dir"))
     limits = (max_errors, max_characters)
     with contextlib.closing(results):
         batch = _Batch(speech, rows, results, limiter, *limits, retry, on_progress)
@@ -341,7 +348,7 @@ class _Batch:
 
     async def _fail_with(self, row: Row, error: ModelGatesError) -> None:
         status = error.status if isinstance(error, APIStatusError) else None
-        kept = await in_thread(_keep, self._results.path.with_name(KEPT), row.name, error)
+        kept = await in_thread(keep_audio, self._results.path.with_name(KEPT), row.name, error)
         await self._fail(row, row.name, type(error).__name__, error.message, status, **kept)
 
     async def _fail(
@@ -383,18 +390,3 @@ class _Batch:
         except Exception as error:  # noqa: BLE001 - raised by `run`, once what is under way is done
             self._broken = error
             self._stop(f"on_progress failed with {type(error).__name__}")
-
-
-def _keep(folder: Path, name: str, error: ModelGatesError) -> dict[str, str]:
-    """Save what came of a row that failed, for it is paid for, and say where."""
-    audio = getattr(error, "partial", None) or getattr(error, "audio", None)
-    if audio is None or not audio.content:
-        return {}
-    suffix = "wav" if audio.format == "pcm" and audio.sample_rate else file_name(audio.format)
-    path = folder / f"{name}.{suffix}"
-    try:
-        folder.mkdir(exist_ok=True)
-        audio.save(path)
-    except (OSError, ModelGatesError):
-        return {}  # a disk that fails twice: the error itself is told
-    return {"kept": f"{folder.name}/{path.name}"}

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from modelgates_speech.config import checked_count, checked_path
-from modelgates_speech.errors import ConfigurationError, SaveError
+from modelgates_speech.config import checked_count, checked_folder
+from modelgates_speech.errors import SaveError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.forks import survive_forks
 
@@ -75,7 +75,7 @@ class AudioCache:
         origin: str | None = None,
     ) -> None:
         checked_count(max_bytes, "max_bytes")
-        self.folder = checked_path(folder, "folder")
+        self.folder = checked_folder(folder, "folder")
         self.max_bytes = max_bytes
         self.origin = origin
         self._credit = 0
@@ -190,10 +190,8 @@ def as_cache(cache: str | os.PathLike[str] | AudioCache) -> AudioCache:
     """`cache` itself, or the cache in that folder."""
     if isinstance(cache, AudioCache):
         return cache
-    if cache == "":
-        raise ConfigurationError("cache_dir is empty: name a folder, or pass None for no cache")
     # One per folder, for it counts what it wrote.
-    return _cache_at(checked_path(cache, "cache_dir").absolute())
+    return _cache_at(checked_folder(cache, "cache_dir").absolute())
 
 
 def request_key(call: Call, origin: str) -> str:

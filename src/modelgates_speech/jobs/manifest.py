@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from io import TextIOWrapper
@@ -17,7 +18,7 @@ import attrs
 
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.call import prepare
-from modelgates_speech.config import RESULTS, installed
+from modelgates_speech.config import RESULTS, in_short, installed
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.jobs.cache import request_key
 
@@ -209,11 +210,19 @@ def _check_header(path: Path, names: Sequence[str]) -> None:
     raise ConfigurationError(f"{path}, line 1: it needs the columns id and input, and has {there}")
 
 
+# As spreadsheets write them; Python reads 1_000, nan and digits of other scripts as well.
+_NUMBER = re.compile(
+    r" *[+-]?(\d{1,300}(\.\d*)?|\.\d+)(e[+-]?\d{1,2})? *", re.ASCII | re.IGNORECASE
+)
+
+
 def _read_cell(name: str, value: str) -> Any:
     """The value that a cell of CSV holds, by the type of its column."""
     kind = ARGUMENTS[name]["type"] if name in ARGUMENTS else _OURS.get(name, "string")
     try:
         match kind:
+            case "number" | "integer" if not _NUMBER.fullmatch(value):
+                raise ValueError(value)
             case "number":
                 return float(value)
             case "integer":
@@ -252,9 +261,11 @@ def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -
     identity = found.get("id")
     shown = identity if isinstance(identity, str) else None
     if isinstance(identity, int) and not isinstance(identity, bool):
-        shown = str(identity)
+        # Python writes no number of any length.
+        shown = str(identity) if abs(identity) < 10**_LONGEST_NAME else None
     if not shown:
-        return BadRow(number, None, f"id must be text or a whole number, not {identity!r}")
+        wanted = f"text or a whole number of at most {_LONGEST_NAME} digits"
+        return BadRow(number, None, f"id must be {wanted}, not {in_short(identity)}")
     name = file_name(shown)
     text = found.get("input")
     if not isinstance(text, str) or not text.strip():

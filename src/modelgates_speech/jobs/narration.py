@@ -20,7 +20,9 @@ from modelgates_speech.config import (
     MAX_PAUSE,
     NARRATE_CONCURRENCY,
     PARAGRAPH_PAUSE,
+    checked_callback,
     checked_count,
+    in_short,
 )
 from modelgates_speech.errors import ConfigurationError, ModelGatesError
 from modelgates_speech.jobs.cache import as_cache
@@ -144,9 +146,9 @@ def settings_of(
     checked_count(concurrency, "concurrency")
     asked: dict[Kind, float] = {"paragraph": paragraph_pause, "heading": heading_pause}
     for kind, seconds in asked.items():
-        if not 0 <= seconds <= MAX_PAUSE:
+        if not (isinstance(seconds, int | float) and 0 <= seconds <= MAX_PAUSE):
             raise ConfigurationError(
-                f"{kind}_pause must be 0 to {MAX_PAUSE} seconds, not {seconds!r}"
+                f"{kind}_pause must be 0 to {MAX_PAUSE} seconds, not {in_short(seconds)}"
             )
     pauses: dict[Kind, float] = {kind: seconds for kind, seconds in asked.items() if seconds}
     # What is wrong with a request is wrong with the first already: better said before it is sent.
@@ -156,7 +158,7 @@ def settings_of(
         request=request,
         concurrency=concurrency,
         pauses=pauses,
-        on_progress=on_progress,
+        on_progress=checked_callback(on_progress, "on_progress"),
     )
 
 

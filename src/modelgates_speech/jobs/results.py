@@ -18,9 +18,10 @@ import threading
 import time
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 from modelgates_speech.config import RESULTS
-from modelgates_speech.errors import ConfigurationError, SaveError
+from modelgates_speech.errors import ConfigurationError, ModelGatesError, SaveError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.forks import survive_forks
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("modelgates_speech")
 
+KEPT = "kept"  # the folder, beside the results, for audio of rows that failed
 SYNC_SECONDS = 1.0
 # How each of its lines begins.
 _OURS = b'{"id": '
@@ -238,3 +240,18 @@ def _held(path: Path) -> IO[bytes]:
             f"another batch is writing to {path.parent}: wait until it is done"
         ) from error
     return file
+
+
+def keep_audio(folder: Path, name: str, error: ModelGatesError) -> dict[str, str]:
+    """Save what came of a row that failed, for it is paid for, and say where."""
+    audio = getattr(error, "partial", None) or getattr(error, "audio", None)
+    if audio is None or not audio.content:
+        return {}
+    suffix = "wav" if audio.format == "pcm" and audio.sample_rate else quote(audio.format, safe="")
+    path = folder / f"{name}.{suffix}"
+    try:
+        folder.mkdir(exist_ok=True)
+        audio.save(path)
+    except (OSError, ModelGatesError):
+        return {}  # a disk that fails twice: the error itself is told
+    return {"kept": f"{folder.name}/{path.name}"}

@@ -244,7 +244,7 @@ class Stub:
                 raise UnknownOptionError(f"fail_next(): {unexpected(name, known)}")
             fault = Fault(str(fault), **options)
         with self._lock:
-            self._faults.extend([fault] * times)
+            self._faults.extend([fault] * int(times))
 
     @property
     def pending_faults(self) -> tuple[Fault, ...]:

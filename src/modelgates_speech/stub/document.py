@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import importlib
 import importlib.resources
-import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import attrs
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
 
-from modelgates_speech.stub.schemas import BASE, FORMATS, JOINED, Json, absolute, fields, problem
+from modelgates_speech.stub.samples import Samples
+from modelgates_speech.stub.schemas import JOINED, Json, fields
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
@@ -78,7 +75,7 @@ class Operation:
         return int(next(found, "200").replace("X", "0"))
 
 
-class Document:
+class Document(Samples):
     """An OpenAPI 3.1 document, parsed; without paths, it is a `ValueError`."""
 
     def __init__(self, contents: Mapping[str, Json]) -> None:
@@ -87,11 +84,7 @@ class Document:
         if not isinstance(fields(contents).get("paths"), Mapping):
             raise ValueError("this is not an OpenAPI document: it has no paths")
         self.contents = contents  # as it was given
-        # References made absolute, any part of the OpenAPI document can be handed to a validator.
-        self._contents = cast("dict[str, Json]", absolute(contents))
-        resource = DRAFT202012.create_resource(self._contents)
-        registry: Registry[Json] = Registry()
-        self._registry = registry.with_resource(BASE, resource)
+        super().__init__(contents)
         paths = self._contents["paths"].items()
         items = [(path, fields(self._resolve(reference))) for path, reference in paths]
         self.operations = [
@@ -171,30 +164,6 @@ class Document:
                 found[scheme["name"].lower()] = False
         return found
 
-    def _resolve(self, part: Json) -> Json:
-        while reference := fields(part).get("$ref"):
-            found: Json = self._registry.resolver(BASE).lookup(reference).contents
-            beside = {key: value for key, value in fields(part).items() if key != "$ref"}
-            part = {**fields(found), **beside} if beside else found
-        return part
-
-    def problem(self, schema: Json, value: Json) -> tuple[str, str] | None:
-        """Check a value against a schema: what is wrong, and where (`$.speed`), or None."""
-        known: Json = {} if schema is None else schema
-        return problem(known, value, registry=self._registry, format_checker=FORMATS)
-
-    def _parts(self, schema: Json, *keys: str) -> list[Mapping[str, Json]]:
-        known = fields(self._resolve(schema))
-        inner = (each for key in keys for each in known.get(key, []))
-        return [known, *(part for each in inner for part in self._parts(each, *keys))]
-
-    def properties(self, schema: Json) -> dict[str, Mapping[str, Json]]:
-        """Give what an object may hold, by name, be it said by parts of its schema."""
-        found = [fields(part.get("properties")) for part in self._parts(schema, *JOINED)]
-        return {
-            name: fields(self._resolve(value)) for part in found for name, value in part.items()
-        }
-
     def fields_of(self, operation: Operation) -> tuple[Mapping[str, Mapping[str, Json]], set[str]]:
         """Give the schemas of what the JSON of a request may hold, and what it must hold."""
         schema = _json(operation.bodies)
@@ -234,88 +203,9 @@ class Document:
         kind = next((kind for kind in content if kind.startswith("text/")), None)
         return kind, str(message).encode() if kind else b""
 
-    def example(self, schema: Json, hints: Mapping[str, Json]) -> Json:
-        """Make a value that fits a schema: its required fields, and those in `hints`."""
-        candidates = self._candidates(fields(self._resolve(schema)), hints)
-        first = next(candidates)
-        tried = itertools.chain([first], candidates)
-        return next((value for value in tried if self.problem(schema, value) is None), first)
-
-    def _candidates(self, known: Mapping[str, Json], hints: Mapping[str, Json]) -> Iterator[Json]:
-        if "const" in known:
-            yield known["const"]
-        samples: list[Json] = [known[key] for key in ("example", "default") if key in known]
-        samples += [*known.get("examples", []), *known.get("enum", [])]
-        kind = known.get("type", "object" if {"properties", "allOf"} & known.keys() else None)
-        kinds: Sequence[Json] = cast("Any", kind) if isinstance(kind, list) else [kind]
-        if "object" in kinds:
-            # A sample says what is not known better here.
-            begun = next((fields(each) for each in samples if fields(each)), fields(None))
-            yield self._example_object(known, hints, begun)
-        yield from samples
-        for part in (part for way in JOINED for part in known.get(way, [])):
-            yield self.example(part, hints)
-        match kinds[0]:
-            case "array":
-                least = known.get("minItems", 0)
-                yield [self.example(known.get("items"), hints)] * least if least else []
-            case "string":
-                if text := _OF_FORMAT.get(known.get("format", "")):
-                    yield text
-                yield "example".ljust(known.get("minLength", 0), "e")[: known.get("maxLength")]
-                yield from _OF_FORMAT.values()
-            case "integer" | "number":
-                least = known.get("minimum", known.get("exclusiveMinimum", 0))
-                yield from (least, least + 1, known.get("maximum"))
-            case "boolean":
-                yield False
-            case _:
-                yield None
-
-    def _example_object(
-        self, schema: Mapping[str, Json], hints: Mapping[str, Json], begun: Mapping[str, Json]
-    ) -> Json:
-        made: dict[str, Json] = {**begun}
-        parts = self._parts(schema, "allOf")
-        required = {name for part in parts for name in part.get("required", [])}
-        for part in schema.get("allOf", []):
-            made |= fields(self.example(part, hints))
-        described = (pair for part in parts for pair in part.get("properties", {}).items())
-        for name, value in described:
-            hinted = [hints[name], str(hints[name])] if name in hints else []
-            fitting = [hint for hint in hinted if self.problem(value, hint) is None]
-            known = fields(self._resolve(value))
-            listing = name in _LISTING and known.get("type") == "array"
-            if fitting:
-                made[name] = fitting[0]
-                continue
-            # What is there by this name already may have to be completed, or replaced.
-            wanted = self.problem(value, made[name]) if name in made else name in required
-            if listing or wanted or isinstance(begun.get(name), Mapping):
-                known = {"minItems": 1, **known} if listing else known
-                known = {**known, "example": begun[name]} if name in begun else known
-                made[name] = self.example(known, hints)
-        return {name: hints.get(name) for name in required} | made
-
 
 # Fields in which errors say what happened, in the shapes that are known.
 _SAYING = ("message", "msg", "detail", "title", "error", "error_description")
-_LISTING = ("detail", "errors")
-# A text of each format. Another format, or a pattern, is likely to take one of them.
-_OF_FORMAT = {
-    "uri": "https://example.com/",
-    "date": "2026-01-01",
-    "date-time": "2026-01-01T00:00:00Z",
-    "email": "a@example.com",
-    "uuid": "0c6ff3a4-1f5b-4cc1-9f67-64b9a3a1d1c4",
-    "ipv4": "127.0.0.1",
-    "ipv6": "::1",
-    "time": "00:00:00Z",
-    "duration": "P1D",
-    "hostname": "example.com",
-    "json-pointer": "/example",
-    "uri-reference": "/example",
-}
 
 
 def load(

@@ -19,6 +19,8 @@ from modelgates_speech.errors import SaveError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.stub.control import REDACTED
 from modelgates_speech.stub.document import RefusedError
+from modelgates_speech.stub.schemas import check, fields
+from modelgates_speech.stub.usage import STATUS
 
 if TYPE_CHECKING:
     import os
@@ -34,6 +36,11 @@ _NOT_PASSED_ON = {
     *("transfer-encoding", "upgrade", "host", "accept-encoding", "prefer", "x-stub-scope"),
     *("content-length", "date", "server"),
 }
+_HEADERS = {
+    **STATUS.options["headers"],
+    "additionalProperties": {"pattern": "^[\\t -~\\u00a0-\\u00ff]*$", "type": "string"},
+}
+_STATUS = {"type": "integer", "minimum": 200, "maximum": 599, "description": "of the answer"}
 _NOT_KEPT = _NOT_PASSED_ON | {"set-cookie"}
 
 
@@ -94,9 +101,12 @@ class Replay:
             message = f"This request was never recorded in {self._folder}: make it with --record"
             raise RefusedError(404, message)
         try:
-            known = json.loads(told.read_text("utf-8"))
-            return Response(kept.read_bytes(), known["status"], dict(known["headers"]))
-        except (OSError, LookupError, TypeError, ValueError) as error:
+            known = fields(json.loads(told.read_text("utf-8")))
+            status, headers = known["status"], dict(known["headers"])
+            check("status", status, _STATUS)
+            check("headers", headers, _HEADERS)
+            return Response(kept.read_bytes(), status, headers)
+        except (OSError, LookupError, TypeError, ValueError, RecursionError) as error:
             message = f"{told} is not a recording that can be read: {error!r}"
             raise RefusedError(500, message) from error
 
