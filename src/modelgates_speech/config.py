@@ -182,21 +182,20 @@ def checked_layout(sample_rate: int | None, channels: int | None) -> None:
 def checked_path(value: object, name: str) -> Path:
     """`value` as a path, if it is one."""
     try:
-        path = Path(value)  # type: ignore[arg-type] # it says so itself
-        if b"\0" not in os.fsencode(path):
-            return path
+        return Path(value)  # type: ignore[arg-type] # it says so itself
     except TypeError:
         raise ArgumentError(f"{name} must be a path, not {in_short(value)}") from None
-    except UnicodeEncodeError:
-        pass
-    raise ConfigurationError(f"{name} must be a path: no file is called {in_short(value)}")
 
 
 def checked_folder(value: object, name: str) -> Path:
-    """`value` as the path of a folder; that nothing at all is meant for the current one is not."""
+    """`value` as the path of a folder, if one can have it."""
     if value == "":
         raise ConfigurationError(f"{name} is empty: name a folder, or . for the current one")
-    return checked_path(value, name)
+    path = checked_path(value, name)
+    with contextlib.suppress(UnicodeEncodeError):
+        if b"\0" not in os.fsencode(path):
+            return path
+    raise ConfigurationError(f"{name} must be a path: no folder is called {in_short(value)}")
 
 
 def checked_callback(value: CallbackT, name: str) -> CallbackT:

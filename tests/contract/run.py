@@ -139,8 +139,8 @@ def judged() -> dict[str, Any]:
                     if _is_bytes(kind, media):
                         # They are handed over as they are, whatever a schema says of them.
                         media["schema"] = {"type": "string", "format": "binary"}
-            # The judge says itself who it is, whatever it was to say.
-            _leave_out("user-agent", item, item[method])
+            for header in _OWN_HEADERS:
+                _leave_out(header, item, item[method])
             body = item[method].get("requestBody", {})
             structured = {kind: m for kind, m in body.get("content", {}).items() if "json" in kind}
             if structured:
@@ -149,6 +149,13 @@ def judged() -> dict[str, Any]:
                 if "form" in kind and SETTINGS.stub:
                     media["schema"] = _of_texts(media.get("schema", {}))
     return asking_once(made)
+
+
+# The judge writes these its own way, whatever a schema says of them.
+_OWN_HEADERS = (
+    *("user-agent", "range", "if-match", "if-none-match"),
+    *("if-modified-since", "if-unmodified-since"),
+)
 
 
 def _is_bytes(kind: str, media: dict[str, Any]) -> bool:
