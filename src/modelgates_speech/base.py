@@ -156,12 +156,12 @@ class Base(Generic[GivenT]):
         Raises:
             ConfigurationError: If a value is not valid.
         """
+        # Wrapped at once, as in `__init__`.
+        key = {"api_key": KeySource(changes.pop("api_key"))} if "api_key" in changes else {}
+        settings: dict[str, Any] = changes | key
         for name in changes.keys() - Options.__annotations__.keys():
             known = unexpected(name, Options.__annotations__)
             raise ArgumentError(f"{type(self).__name__}.with_options(): {known}")
-        settings: dict[str, Any] = dict(changes)
-        if "api_key" in changes:
-            settings["api_key"] = KeySource(changes.pop("api_key"))
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__)
         copy._settings = attrs.evolve(self._settings, **settings)

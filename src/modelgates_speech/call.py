@@ -54,7 +54,8 @@ class Request(NamedTuple):
     content: bytes
 
 
-@attrs.frozen(kw_only=True, eq=False)
+# No repr: that of attrs fails on what was refused halfway, in tracebacks with locals.
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Call:
     """A call that is described but not yet made; what it leaves open is as the client has it."""
 
@@ -196,8 +197,10 @@ def parse(operation: ModuleType, reply: Reply, body: bytes) -> Any:
     from modelgates_api import Client
 
     content_type = reply.headers.get("content-type", "")
-    response = httpx.Response(reply.status, headers={"content-type": content_type}, content=body)
+    # In bytes: a server may write what is not ASCII.
+    headers = [(b"content-type", content_type.encode("utf-8", "replace"))]
     try:
+        response = httpx.Response(reply.status, headers=headers, content=body)
         return operation._parse_response(  # noqa: SLF001
             client=Client(base_url=""), response=response
         )

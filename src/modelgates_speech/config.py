@@ -89,6 +89,8 @@ class Default(enum.Enum):
 
 DEFAULT: Final = Default.DEFAULT
 
+# What is shorter stands for a key where none is needed, and may be a part of anything.
+_SHORTEST_KEY = 6
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _KEY = re.compile(r"[\x21-\x7e]+")
 _VALUE = re.compile(r"[\x20-\x7e\t]*")
@@ -251,12 +253,21 @@ class Secret(_Hidden):
         return f"Bearer {self._value}"
 
     def scrub(self, data: bytes) -> bytes:
-        """`data` without the key, should a server have echoed it."""
-        return data.replace(self._value.encode(), b"[redacted]")
+        """`data` without the key, should a server have echoed it, in JSON or a URL too."""
+        if len(self._value) < _SHORTEST_KEY:
+            return data
+        data = data.replace(self._value.encode(), b"[redacted]")
+        if b"\\" not in data and b"%" not in data:
+            return data
+        forms = (
+            rf"{re.escape(c)}|\\{re.escape(c)}|(?i:(\\u00|%){ord(c):02x})" for c in self._value
+        )
+        written = "".join(f"(?:{form})" for form in forms)
+        return re.sub(written.encode(), b"[redacted]", data)
 
     def scrub_text(self, text: str) -> str:
         """`text` without the key, likewise."""
-        return text.replace(self._value, "[redacted]")
+        return self.scrub(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
 class KeySource(_Hidden):
@@ -301,7 +312,8 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
             )
         if reason := _RESERVED.get(name.lower()):
             raise ConfigurationError(f"the header {name} cannot be set: {reason}")
-    return dict(headers)
+    # White space around a value is no part of it.
+    return {name: value.strip() for name, value in headers.items()}
 
 
 def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str) -> str:

@@ -45,6 +45,7 @@ class ModelGatesError(Exception):
     Attributes:
         characters: When a piece of a long text failed (`narrate`), the offsets of its first
             character and of the one after its last; else None.
+        partial: Audio that had arrived when it failed and is in no file, or None.
 
     Examples:
         >>> try:
@@ -55,6 +56,7 @@ class ModelGatesError(Exception):
     """
 
     characters: tuple[int, int] | None = None
+    partial: HeldAudio | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -338,7 +340,7 @@ class IncompleteAudioError(ModelGatesError):
         super().__init__(message)
         self.bytes_received = bytes_received
         self.expected = expected
-        self.partial = partial
+        self.partial: HeldAudio = partial  # pyright: ignore[reportIncompatibleVariableOverride]
         self.request_id = request_id
 
 

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 from modelgates_speech.audio import file_header, invalid, suffix_of
 from modelgates_speech.config import MAX_RESCUED
-from modelgates_speech.errors import IncompleteAudioError, PlaybackError, SaveError
+from modelgates_speech.errors import (
+    IncompleteAudioError,
+    ModelGatesError,
+    PlaybackError,
+    SaveError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -39,7 +44,10 @@ class Keeping:
         self._header = b""
         if file is not None:
             self._header = file_header(metadata, suffix_of(file.path), None)
-            file.write(self._header)
+            try:
+                file.write(self._header)
+            except SaveError as error:
+                self._failure = error
 
     def add(self, piece: bytes) -> None:
         """Keep `piece`, in memory if need be."""
@@ -88,8 +96,10 @@ class Keeping:
             kept = self.audio().content + error.partial.content
             error.partial = self._metadata.with_content(kept)
             raise
-        except (SaveError, PlaybackError) as error:
-            error.partial = self.audio()
+        except ModelGatesError as error:
+            audio = self.audio()
+            if audio.content or isinstance(error, SaveError | PlaybackError):
+                error.partial = audio
             raise
 
     def _written(self) -> bytes:

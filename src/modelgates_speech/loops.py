@@ -49,7 +49,9 @@ def later() -> Callable[[Callable[[], Coroutine[Any, Any, None]]], None]:
     def on_trio(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
         from trio.lowlevel import spawn_system_task
 
-        spawn_system_task(function)
+        # A loop that is about to end takes no more of them.
+        with contextlib.suppress(RuntimeError):
+            spawn_system_task(function)
 
     def soon(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
         # Both raise when the loop has ended; trio's error is a RuntimeError too.

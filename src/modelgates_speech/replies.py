@@ -207,7 +207,7 @@ class Reply:
                         break
                     excerpt += data
         # A start comes from the audio's receiver, which has expanded it.
-        body = self._scrub(excerpt) if start else self.text(excerpt)
+        body = self._border.secret.scrub(excerpt) if start else self.text(excerpt)
         return body[:MAX_EXCERPT]
 
     async def aclose(self) -> None:

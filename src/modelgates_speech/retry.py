@@ -10,7 +10,7 @@ import math
 import random
 import re
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
@@ -24,7 +24,7 @@ from modelgates_speech.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from modelgates_speech.deadline import Deadline
@@ -35,16 +35,12 @@ logger = logging.getLogger("modelgates_speech")
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2,8},? .*\d{2}:\d{2}:\d{2}")
 
 
-def _statuses(value: Iterable[int]) -> frozenset[int]:
+def _statuses(value: Any) -> Any:
+    # What is none is told once all is there: a traceback with locals shows a policy, as it is.
     try:
-        statuses = frozenset(value)
-        if all(isinstance(status, int) for status in statuses):  # pyright: ignore[reportUnnecessaryIsInstance]
-            return statuses
+        return value if isinstance(value, str) else frozenset(value)
     except TypeError:
-        pass
-    raise ConfigurationError(
-        f"RetryPolicy.statuses must be statuses such as {{429, 503}}, not {value!r}"
-    )
+        return value
 
 
 @attrs.frozen(kw_only=True)
@@ -85,6 +81,12 @@ class RetryPolicy:
     max_retry_after: float = 60.0
 
     def __attrs_post_init__(self) -> None:
+        statuses: Any = self.statuses
+        known = cast("frozenset[Any]", statuses if isinstance(statuses, frozenset) else {None})
+        if not all(isinstance(status, int) for status in known):
+            raise ConfigurationError(
+                f"RetryPolicy.statuses must be statuses such as {{429, 503}}, not {statuses!r}"
+            )
         if type(self.max_retries) is not int:
             raise ConfigurationError(
                 f"RetryPolicy.max_retries must be a whole number, not {self.max_retries!r}"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import socket
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpcore2
@@ -23,9 +26,23 @@ class Backend(httpcore2.NetworkBackend):
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
     ) -> Any:
-        """Open one."""
-        left = Budget.left(timeout)
-        return _Stream(self._backend.connect_tcp(host, port, left, *args, **kwargs))
+        """Open one, to the first address of `host` that answers."""
+        until = time.monotonic() + (math.inf if timeout is None else timeout)
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore2.ConnectError(error) from error
+        addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+        while True:
+            # The library would give each of them all the time that there is.
+            left = min(Budget.left(timeout) or math.inf, until - time.monotonic())
+            share = None if left == math.inf else max(0.001, left / len(addresses))
+            try:
+                address = addresses.pop(0)
+                return _Stream(self._backend.connect_tcp(address, port, share, *args, **kwargs))
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                if not addresses:
+                    raise
 
 
 class _Stream:

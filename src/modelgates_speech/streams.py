@@ -133,6 +133,7 @@ class _Stream:
             except InvalidResponseError as error:
                 # What else the server says of it belongs into the error. The frames below hold its
                 # start, not yet freed of the key.
+                data = b""
                 if error.body:
                     error.body = await reply.drain(error.body)
                 raise error.with_traceback(None) from None

@@ -6,13 +6,14 @@ engine; `httpx` is the interface for a transport that a user brings.
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import sys
 import threading
 import time
 from functools import lru_cache, partial
 from importlib.util import find_spec
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -114,13 +115,19 @@ class Transport:
 
     async def _wait(self, seconds: float) -> None:
         until = time.monotonic() + (Budget.left(seconds) or 0)
+        await self._reclaim()
         left = 0.0
         while not self._turns.acquire(timeout=left):
-            while not self._abandoned.empty():
-                await self._abandoned.get().aclose()
+            await self._reclaim()
             left = min(until - time.monotonic(), RECLAIM_SECONDS)
             if left <= 0:
                 raise httpcore2.PoolTimeout
+
+    async def _reclaim(self) -> None:
+        """Close the replies that nobody holds any more."""
+        with contextlib.suppress(Empty):
+            while True:
+                await self._abandoned.get_nowait().aclose()
 
 
 class AsyncTransport(Transport):

@@ -52,6 +52,20 @@ def test_streams_that_are_dropped_give_their_connections_back(
     assert all(isinstance(each.source, AudioStream | AsyncAudioStream) for each in dropped)
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("library", ["asyncio", "trio"])
+def test_a_loop_that_ends_just_then_is_not_disturbed(library, server, settings):
+    server.acts = ENDLESS
+
+    async def drop():
+        async for _ in AsyncModelGates(**settings).audio.speech.stream(**SPEECH):
+            break
+
+    for _ in range(10 * TIMES):
+        anyio.run(drop, backend=library)
+    assert len(server.requests) == 10 * TIMES
+
+
 @pytest.mark.parametrize("library", ["asyncio", "trio"])
 def test_a_client_forgets_the_loops_that_have_ended(library, server, settings):
     server.acts = HEALTHY

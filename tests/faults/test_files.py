@@ -278,9 +278,9 @@ class Reader(threading.Thread):
         return self.read
 
 
-def through_a_link(folder, target):
-    (folder / "link.wav").symlink_to(target)
-    return folder / "link.wav"
+def through_a_link(folder, target, name="link.wav"):
+    (folder / name).symlink_to(target)
+    return folder / name
 
 
 @pytest.fixture(params=["by its name", "through a link"])
@@ -363,9 +363,11 @@ def test_a_device_is_written_into(caller, tmp_path, link):
 
 
 def test_a_device_that_is_full_says_so_and_gives_the_audio(caller, tmp_path):
-    with pytest.raises(SaveError) as caught:
-        caller.save(through_a_link(tmp_path, "/dev/full"))
-    assert caught.value.errno == errno.ENOSPC
+    for name in ("x.wav", "x.pcm"):
+        with pytest.raises(SaveError) as caught:
+            caller.save(through_a_link(tmp_path, "/dev/full", name))
+        assert caught.value.errno == errno.ENOSPC
+        assert caught.value.partial.content == AUDIO
 
 
 def test_what_a_process_substitution_reads_is_written_into(caller):

@@ -4,6 +4,7 @@ import gzip
 import socket
 import zlib
 
+import httpcore2
 import pytest
 
 from modelgates_speech import (
@@ -64,6 +65,43 @@ def test_a_refusal_says_what_can_be_done(server, status, told):
     ):
         client.audio.speech.create(**SPEECH)
     assert all(word in str(refused.value) for word in told)
+
+
+def test_a_refusal_is_one_whatever_type_it_says_it_has(server):
+    server.acts = (b"HTTP/1.1 401 No\r\nContent-Type: text/html; charset=\xff\r\n\r\n{}", CLOSE)
+    with (
+        ModelGates(api_key="key", base_url=server.url) as client,
+        pytest.raises(APIStatusError) as refused,
+    ):
+        client.audio.speech.create(**SPEECH)
+    assert refused.value.status == 401
+
+
+def test_a_message_with_half_a_character_can_be_printed(server):
+    server.acts = (reply(400, b'{"error": {"code": 400, "message": "no \\ud83d"}}'),)
+    with (
+        ModelGates(api_key="key", base_url=server.url) as client,
+        pytest.raises(APIStatusError) as refused,
+    ):
+        client.audio.speech.create(**SPEECH)
+    assert str(refused.value).encode()
+
+
+def test_all_addresses_of_a_server_share_the_time_to_connect(monkeypatch):
+    given = []
+
+    def refuse(self, host, port, timeout=None, *arguments, **more):
+        given.append(timeout)
+        raise httpcore2.ConnectTimeout(host)
+
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{n}", 443)) for n in range(5)]
+    monkeypatch.setattr(httpcore2.SyncBackend, "connect_tcp", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **more: found)
+    error = failure("https://speech.example", timeout=Timeout(connect=3))
+    assert isinstance(error, APITimeoutError)
+    assert len(given) == 5
+    # Whoever does not answer takes his share alone: it is for the others to be reached as well.
+    assert given[0] <= 3 / 5
 
 
 def test_a_server_without_tls_is_told_from_one_that_is_not_there():

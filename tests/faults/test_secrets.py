@@ -76,6 +76,11 @@ def _echoed(request):
     return request
 
 
+def in_two(data):
+    """As a server may flush it: the last bytes by themselves."""
+    return data[:-8], data[-8:]
+
+
 ECHOES = {
     "in an error's body": lambda r: reply(400, r, kind="text/plain"),
     "in an error that is compressed": lambda r: reply(
@@ -83,6 +88,19 @@ ECHOES = {
     ),
     "in an error's message": lambda r: reply(
         401, json.dumps({"error": {"code": 401, "message": key_of(r).decode()}}).encode()
+    ),
+    "in an error's message, as JSON may write it": lambda r: reply(
+        401,
+        b'{"error": {"code": 401, "message": "%s"}}'
+        % "".join(f"\\u{ord(c):04X}" for c in key_of(r).decode()).encode(),
+    ),
+    "in a redirect's target, as a URL may write it": lambda r: reply(
+        307, b"", Location="/?k=" + "".join(f"%{byte:02x}" for byte in key_of(r))
+    ),
+    "in a 200 of compressed JSON in pieces": lambda r: (
+        head(Transfer_Encoding="chunked", Content_Encoding="gzip")
+        + b"".join(chunk(piece) for piece in in_two(gzip.compress(b'{"k": "' + key_of(r) + b'"}')))
+        + chunk(b"")
     ),
     "in an error's metadata": lambda r: reply(
         400,
@@ -140,6 +158,24 @@ def test_audio_that_happens_to_hold_a_short_key_arrives_as_it_was(client, call, 
         outcome = caller.make(call, tmp_path)
     assert outcome.error is None
     assert outcome.heard == AUDIO
+
+
+@pytest.mark.parametrize("key", ["a", "1", "pcm", "none"])
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_word_in_the_place_of_a_key_changes_nothing_that_it_is_a_part_of(client, key, server):
+    server.acts = (reply(kind="audio/pcm;rate=16000", X_Note="none"),)
+    with closing(CALLERS[client](api_key=key, base_url=server.url)) as caller:
+        audio = caller.create()
+    assert (audio.format, audio.sample_rate, audio.headers["x-note"]) == ("pcm", 16000, "none")
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_copy_with_an_option_that_does_not_exist_does_not_show_its_key(client):
+    with closing(CALLERS[client](api_key="another")) as caller:
+        with pytest.raises(ConfigurationError) as caught:
+            caller.client.with_options(api_key=KEY, timeuot=3)
+        # The first frame is this test's.
+        assert_keeps_secret(caught.value.with_traceback(caught.value.__traceback__.tb_next))
 
 
 @pytest.mark.parametrize("client", CLIENTS)

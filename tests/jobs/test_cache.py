@@ -7,7 +7,13 @@ import pathlib
 
 import pytest
 
-from modelgates_speech import APIStatusError, ConfigurationError, IncompleteAudioError, ModelGates
+from modelgates_speech import (
+    APIStatusError,
+    ConfigurationError,
+    IncompleteAudioError,
+    ModelGates,
+    ModelGatesError,
+)
 from modelgates_speech.jobs import AudioCache
 from tests.edition import SPEAKER
 from tests.jobs.conftest import Both, spelled, story
@@ -48,6 +54,7 @@ def test_sync_and_async_clients_share_what_they_bought(stub, folder):
         {"speed": 1.5},
         {"response_format": "mp3"},
         {"extra_headers": {"X-Tenant": "b"}},
+        {"extra_query": {"language": "de"}},
         {"provider": {"options": {"openai": {"instructions": "calm"}}}},
     ],
 )
@@ -135,6 +142,17 @@ def test_a_narration_that_failed_buys_only_what_is_missing(api, stub, folder):
     before = len(stub.requests)
     assert spelled(api.narrate(TEXT, cache_dir=folder).content) == SAID
     assert len(stub.requests) - before == 7 - bought
+
+
+@pytest.mark.parametrize("fault", [402, "json"])
+def test_a_narration_without_a_cache_gives_what_it_has_bought(api, stub, fault):
+    for _ in range(2):
+        stub.fail_next("slow", delay=0)
+    stub.fail_next(fault)
+    with pytest.raises(ModelGatesError) as caught:
+        api.narrate(TEXT, concurrency=1)
+    assert SAID.startswith(spelled(caught.value.partial.content))
+    assert caught.value.partial.content
 
 
 def test_a_narration_bought_whole_is_not_bought_again(api, stub, folder):

@@ -17,6 +17,7 @@ from modelgates_speech import (
     ModelGates,
     RetryPolicy,
     SaveError,
+    Timeout,
 )
 from modelgates_speech.call import prepare
 from modelgates_speech.config import KeySource, Secret
@@ -134,6 +135,18 @@ def test_a_format_may_be_a_member_of_an_enum(tmp_path):
 def test_nor_is_a_narration(options, told):
     with client() as speaker, pytest.raises(ConfigurationError, match=told):
         speaker.audio.speech.narrate(**SPEAKER | {"input": "Hello."} | options)
+
+
+def test_what_was_refused_halfway_can_be_shown_with_locals():
+    for refused in (
+        lambda: client().audio.speech.create(**HELLO, extra_headers={"X-A": "a\nb"}),
+        lambda: RetryPolicy(statuses=5),
+        lambda: RetryPolicy(max_delay=-1),
+        lambda: Timeout(read="soon"),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            refused()
+        assert traceback.TracebackException.from_exception(caught.value, capture_locals=True)
 
 
 @pytest.mark.parametrize("wrong", [None, 3, b"speech.wav", ["speech.wav"]], ids=repr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import attrs
@@ -121,9 +122,12 @@ def _tag_size(buffer: bytearray, at: int) -> int:
 
 
 def _distance(buffer: bytearray, at: int) -> int:
-    starts = (buffer.find(mark, at) for mark in (b"\xff", b"ID3", b"TAG"))
+    found = _MARK.search(buffer, at)
     # The last two bytes may be the beginning of a mark.
-    return min((start for start in starts if start >= 0), default=max(len(buffer) - 2, at)) - at
+    return (found.start() if found else max(len(buffer) - 2, at)) - at
+
+
+_MARK = re.compile(rb"\xff|ID3|TAG")
 
 
 def _describes_stream(buffer: bytearray, at: int, header: FrameHeader) -> bool:

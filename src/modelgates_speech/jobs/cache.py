@@ -202,6 +202,8 @@ def request_key(call: Call, origin: str) -> str:
         "body": call.kwargs.get("json"),
         "headers": {name.lower(): value for name, value in call.headers.items()},
     }
+    # What has none keeps the name that it always had.
+    asked |= {part: call.kwargs[part] for part in ("params", "cookies") if part in call.kwargs}
     canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=repr)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -317,7 +319,10 @@ async def start_cached(
     assert call.cache_dir is not None
     cache = as_cache(call.cache_dir)
     key = cache.key_of(call, base_url)
-    if found := await waiting.call(cache.find, key):
+    # To the end, in a call that is cancelled as well: nobody else would close the file.
+    with waiting.shielded():
+        found = await waiting.call(cache.find, key)
+    if found:
         entry = Entry(*found, waiting)
         return entry, receive(call, entry.headers)
     reply, receiver = await start(call)
