@@ -58,6 +58,36 @@ def test_a_budget_used_up_ends_it_with_9(run, with_key, stub, folder, manifest):
     assert len(stub.requests) == 6
 
 
+def test_a_rehearsal_does_not_stand_for_the_real_thing(run, with_key, stub, folder, manifest):
+    command = ("batch", "rows.jsonl", "--out-dir", "out")
+    # The stub of this test is on this machine, too; what it is taken for is the API.
+    assert run(*command, "--local", env=with_key).code == 0
+    assert run(*command, "--local", "--dry-run", "--json", env=with_key).code == 0
+    stub.assert_not_called()
+    plan = run(*command, "--dry-run", "--json", "--base-url", "https://a.example", env=with_key)
+    assert json.loads(plan.out)["rows_to_send"] == len(ROWS)
+
+
+def test_a_dry_run_changes_nothing_and_counts_what_a_run_would_do(
+    run, with_key, stub, folder, manifest
+):
+    with manifest.open("a") as file:
+        file.write(json.dumps(ROWS[0]) + "\n" + '{"id": "odd"}\n')
+    command = ("batch", "rows.jsonl", "--out-dir", "out")
+    plan = json.loads(run(*command, "--dry-run", "--json", env=with_key).out)
+    assert not (folder / "out").exists()
+    assert plan["rows_that_cannot_be_spoken"] == 2
+    assert run(*command, env=with_key).code == 8
+    assert len(stub.requests) == plan["rows_to_send"]
+    before = (folder / "out" / "results.jsonl").read_bytes()
+    run(*command, "--dry-run", env=with_key)
+    assert (folder / "out" / "results.jsonl").read_bytes() == before
+    few = run(
+        *command, "--dry-run", "--json", "--max-characters", "14", "--voice", "b", env=with_key
+    )
+    assert json.loads(few.out)["characters_to_send"] <= 14
+
+
 def test_it_works_offline(run, environment, folder, manifest):
     command = ("batch", "rows.jsonl", "--out-dir", "out", "--local", "--json")
     assert json.loads(run(*command, env=environment).out)["ok"] == 6

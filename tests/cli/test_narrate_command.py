@@ -197,6 +197,23 @@ def test_a_pipe_that_can_be_read_once_is_read_once(run, with_key, folder):
     assert (folder / "a.wav").stat().st_size > 44
 
 
+def test_two_texts_to_standard_output_do_not_share_their_pieces(run, with_key, stub, folder, book):
+    other = folder / "other.txt"
+    other.write_text("Another one. And more.")
+    stub.fail_next(400)
+    assert run("narrate", book.name, "-o", "-", "--concurrency", "1", env=with_key).code == 4
+    pieces = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    assert run("narrate", other.name, "-o", "-", env=with_key).code == 0
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == pieces
+
+
+def test_pieces_that_cannot_be_kept_are_not_bought(run, with_key, stub, folder, book):
+    words = ("narrate", book.name, "-o", "a.wav", "--cache-dir", f"{book.name}/kept")
+    ended = run(*words, env=with_key)
+    assert ended.code == 7
+    stub.assert_not_called()
+
+
 def test_the_speech_may_go_to_standard_output_as_it_arrives(run, with_key, stub, folder, book):
     done = run("narrate", "book.txt", "-o", "-", "--format", "pcm", env=with_key, text=False)
     assert done.code == 0

@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from modelgates_speech import ConfigurationError, SaveError
+from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.jobs import AudioCache, run_batch
 from tests.edition import SPEAKER
 from tests.jobs.test_batch import batch, out, results, rows  # noqa: F401 - two are fixtures
@@ -73,6 +74,78 @@ def test_a_number_that_python_does_not_write_is_no_id(batch, out):  # noqa: F811
     report = batch([{"id": 10**5000, "input": "x"}, *rows(1)])
     assert (report.ok, report.failed) == (1, 1)
     assert "id must be text or a whole number of at most" in json.dumps(results(out))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv", ",id,input\n0,a,One.\n1,b,Two.\n"),
+        ("rows.csv", "id,input,,\na,One.,,\n,,,\nb,Two.,,\n"),
+        ("rows.csv", "id,input,sample_rate\na,One.,24000.0\nb,Two.,24000\n"),
+        ("rows.jsonl", TWO.replace("}", ', "voice": null, "speed": null}')),
+    ],
+)
+def test_a_table_is_read_as_programs_export_it(batch, tmp_path, name, content):  # noqa: F811
+    path = tmp_path / name
+    path.write_text(content)
+    report = batch(path)
+    assert (report.ok, report.failed) == (2, 0)
+
+
+def test_a_column_of_objects_says_of_a_row_what_the_row_says(batch, tmp_path, stub):  # noqa: F811
+    if "provider" not in ARGUMENTS:
+        pytest.skip("this document has no provider")
+    pyarrow, parquet = (pytest.importorskip(name) for name in ("pyarrow", "pyarrow.parquet"))
+    options = [{"openai": {"instructions": "calm"}}, {"elevenlabs": {"seed": 1}}]
+    found = [
+        {"id": str(n), "input": "One.", "provider": {"options": each}, "__index_level_0__": n}
+        for n, each in enumerate(options)
+    ]
+    parquet.write_table(pyarrow.Table.from_pylist(found), tmp_path / "rows.parquet")
+    assert batch(tmp_path / "rows.parquet").ok == 2
+    sent = [request.body["provider"]["options"] for request in stub.requests]
+    assert sorted(map(str, sent)) == sorted(map(str, options))
+    # What another row may say besides is no reason to buy this one again.
+    found.append(found[0] | {"id": "2", "provider": {"options": {"openai": {"speed": 2}}}})
+    parquet.write_table(pyarrow.Table.from_pylist(found), tmp_path / "rows.parquet")
+    assert batch(tmp_path / "rows.parquet").skipped == 2
+
+
+def test_a_number_is_the_same_however_it_is_written(batch):  # noqa: F811
+    [row] = rows(1)
+    if "speed" not in ARGUMENTS:
+        pytest.skip("this document has no speed")
+    assert batch([row | {"speed": 1}]).ok == 1
+    assert batch([row | {"speed": 1.0}]).skipped == 1
+
+
+def test_a_parquet_that_is_damaged_is_told(batch, tmp_path):  # noqa: F811
+    pyarrow, parquet = (pytest.importorskip(name) for name in ("pyarrow", "pyarrow.parquet"))
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pyarrow.Table.from_pylist(rows(2)), path, compression="snappy")
+    content = bytearray(path.read_bytes())
+    content[4:60] = b"\xff" * 56
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"rows\.parquet cannot be read"):
+        batch(path)
+
+
+def test_a_file_from_before_the_batch_is_not_replaced(batch, out, stub):  # noqa: F811
+    out.mkdir()
+    (out / "row-1.wav").write_bytes(b"mine")
+    os.utime(out / "row-1.wav", (1, 1))
+    report = batch(rows(3))
+    assert (report.ok, report.failed) == (2, 1)
+    assert (out / "row-1.wav").read_bytes() == b"mine"
+    assert "is there already" in json.dumps(results(out))
+    assert len(stub.requests) == 2
+
+
+def test_what_came_of_a_row_is_kept_beside_what_came_of_it_before(batch, out, stub):  # noqa: F811
+    for after in (1000, 500):
+        stub.fail_next("cut", after=after)
+        batch(rows(1))
+    assert len(list((out / "kept").iterdir())) == 2
 
 
 def test_what_is_no_row_at_all_stops_no_other(batch, out):  # noqa: F811

@@ -172,3 +172,11 @@ def test_a_limit_below_one_is_refused_before_anything_is_read():
 )
 def test_what_cannot_be_spoken_at_the_end_goes_with_what_is_before_it(text, limit, expected):
     assert pieces(text, max_chars=limit) == expected
+
+
+def test_lines_without_full_stops_are_cut_between_lines():
+    lines = [f"and so the wind goes round the hill {n}\n" for n in range(60)]
+    pieces = [piece.text for piece in split("".join(lines))]
+    assert "".join(pieces) == "".join(lines)
+    assert all(piece.endswith("\n") for piece in pieces)
+    assert len(pieces[0]) <= 150

@@ -23,14 +23,15 @@ from modelgates_speech.cli.options import (
 )
 from modelgates_speech.cli.output import clock, command_like, counted, hint, write_line
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
-from modelgates_speech.config import RESULTS
+from modelgates_speech.config import RESULTS, URL_VARIABLE, from_environment
 from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from modelgates_speech.jobs import BatchReport
+    from modelgates_speech.jobs.manifest import BadRow, Row
 
 
 @command_like("modelgates-speech batch lines.csv --out-dir audio --local")
@@ -80,7 +81,7 @@ def command(
     """
     from modelgates_speech import AsyncModelGates
     from modelgates_speech.jobs import run_batch
-    from modelgates_speech.jobs.manifest import count_rows
+    from modelgates_speech.jobs.manifest import count_rows, origin_of, read_rows
 
     if manifest == "-" and sys.stdin is None:
         raise click.UsageError("standard input is closed: give a file, or pipe JSONL in")
@@ -88,7 +89,10 @@ def command(
     if response_format is not None:
         defaults["response_format"] = response_format
     if dry_run:
-        _report_plan(manifest, out_dir, defaults, price_per_million, as_json)
+        url = api["base_url"] or from_environment(URL_VARIABLE) or ""
+        origin = "local" if api["local"] else origin_of(url)
+        rows = read_rows(manifest, defaults, origin)
+        _report_plan(rows, out_dir, max_characters, price_per_million, as_json)
         return
     shown = bar_is_welcome() and not (quiet or as_json)
     try:
@@ -132,29 +136,30 @@ def command(
 
 
 def _report_plan(
-    manifest: str,
+    rows: Iterable[Row | BadRow],
     out_dir: Path,
-    defaults: dict[str, Any],
+    max_characters: int | None,
     price: float | None,
     as_json: bool,  # noqa: FBT001 - private
 ) -> None:
     """Say what the batch would send."""
-    from modelgates_speech.jobs.manifest import BadRow, read_rows
+    from modelgates_speech.jobs.manifest import BadRow
     from modelgates_speech.jobs.results import Results
 
-    # A folder that is not there is not made for a look.
-    results = Results(out_dir) if (out_dir / RESULTS).exists() else None
+    results = Results(out_dir, look=True)
     facts = dict.fromkeys(("rows", "rows_to_send", "rows_that_cannot_be_spoken"), 0)
     characters = 0
-    for row in read_rows(manifest, defaults):
+    for row in rows:
         facts["rows"] += 1
-        if isinstance(row, BadRow):
+        claim = "twice" if isinstance(row, BadRow) else results.claim(row.name, row.key)
+        if isinstance(row, BadRow) or claim == "twice":
             facts["rows_that_cannot_be_spoken"] += 1
-        elif results is None or results.claim(row.name, row.key) == "new":
+        elif claim == "new":
+            if max_characters is not None and characters + row.characters > max_characters:
+                break
             facts["rows_to_send"] += 1
             characters += row.characters
-    if results is not None:
-        results.close()
+    results.close()
     seconds = expected_seconds(characters)
     if as_json:
         expected = {"characters_to_send": characters, "expected_seconds": seconds}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
@@ -134,12 +135,16 @@ def command(
     characters = sum(map(len, _read(book))) if book.is_file() else None
     named = output or Path(book.name)
     if named == _STANDARD:
-        named = Path("modelgates-speech")
+        named = Path("modelgates-speech" if book == _STANDARD else book.name)
     if not named.name:
         raise CommandError(f"cannot write {named}: it is a folder", Exit.NOT_WRITTEN)
     pieces = cache_dir or named.with_name(f"{named.name}.pieces")
     if pieces == output or (pieces.exists() and not pieces.is_dir()):
         message = f"finished pieces need a folder, and {pieces} is a file: use another --cache-dir"
+        raise CommandError(message, Exit.NOT_WRITTEN)
+    there = next(each for each in (pieces, *pieces.absolute().parents) if each.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        message = f"finished pieces cannot be kept in {pieces}: use another --cache-dir"
         raise CommandError(message, Exit.NOT_WRITTEN)
     request = request_of(**options)
 
@@ -261,7 +266,7 @@ def _report_plan(
 def _report(bar: _Bar, output: Path | None) -> None:
     progress = bar.last
     assert progress is not None, "a narration without a piece is refused"
-    size = None if output is None else output.stat().st_size
+    size = output.stat().st_size if output is not None and output.is_file() else None
     if bar.timeline is not None:
         facts: dict[str, Any] = {"path": output and str(output), "bytes": size}
         facts |= {"seconds": progress.seconds, "pieces": progress.pieces}

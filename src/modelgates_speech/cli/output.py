@@ -64,7 +64,7 @@ def hint(kept: str, folder: Path, *ends: type[BaseException]) -> Generator[None]
     try:
         yield
     except ends:
-        if folder.is_dir():
+        if folder.is_dir() and any(folder.iterdir()):
             where = click.format_filename(folder)
             remark(f"{kept} {where}: the same command sends only what is missing")
         raise

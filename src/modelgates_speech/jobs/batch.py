@@ -36,7 +36,7 @@ from modelgates_speech.errors import (
 )
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs.aimd import Aimd
-from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, read_rows
+from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, origin_of, read_rows
 from modelgates_speech.jobs.results import KEPT, Results, describe, keep_audio
 from modelgates_speech.loops import is_running
 from modelgates_speech.retry import RetryPolicy, checked_policy
@@ -183,7 +183,7 @@ async def run_batch_async(
     defaults = {} if defaults is None else checked_mapping(defaults, "defaults")
     if unknown := sorted(map(str, defaults.keys() - set(FIELDS))):
         raise ConfigurationError(f"unknown defaults: {', '.join(unknown)}")
-    rows = read_rows(source, defaults)
+    rows = read_rows(source, defaults, origin_of(getattr(client, "base_url", "")))
     if retry := checked_policy(retry):
         retry = attrs.evolve(retry, statuses=retry.statuses - {429})
     speech = _checked(client).audio.speech
@@ -302,6 +302,11 @@ class _Batch:
 
     async def _speak_and_record(self, row: Row, refusals: int, began_in: int) -> None:
         path = self._results.path.with_name(row.name + row.suffix)
+        if await in_thread(self._results.is_foreign, row.name, path):
+            self._limiter.end()
+            reason = f"{path.name} is there already, from before this batch: move it elsewhere"
+            await self._fail(row, row.name, "SaveError", reason)
+            return
         request: dict[str, Any] = {**row.request, "retry": self._retry}
         try:
             # The file first: what cannot be written had better not be paid for.

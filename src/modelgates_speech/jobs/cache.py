@@ -14,9 +14,10 @@ import logging
 import os
 import re
 import threading
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -26,7 +27,7 @@ from modelgates_speech.files import AtomicFile
 from modelgates_speech.forks import survive_forks
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
     from io import BufferedReader
 
     from modelgates_speech.audio import Receiver
@@ -204,8 +205,18 @@ def request_key(call: Call, origin: str) -> str:
     }
     # What has none keeps the name that it always had.
     asked |= {part: call.kwargs[part] for part in ("params", "cookies") if part in call.kwargs}
-    canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=repr)
+    canonical = json.dumps(_plain(asked), sort_keys=True, separators=(",", ":"), default=repr)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """`value` with each number written in one way: programs that keep tables make 1 of 1.0."""
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[str, Any]", value)
+        return {name: _plain(each) for name, each in fields.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in cast("Iterable[Any]", value)]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 @attrs.frozen

@@ -22,7 +22,14 @@ import modelgates_speech
 from modelgates_speech.config import checked_count, checked_seconds
 from modelgates_speech.errors import ModelGatesError, RateLimitError
 from modelgates_speech.jobs.batch import MAX_REFUSALS
-from modelgates_speech.jobs.manifest import BadRow, Row, as_row, file_name
+from modelgates_speech.jobs.manifest import (
+    BadRow,
+    Row,
+    as_row,
+    file_name,
+    origin_of,
+    without_nulls,
+)
 from modelgates_speech.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -181,8 +188,7 @@ class _Worker:
         return pyarrow.Table.from_pylist(results, schema=_SCHEMA)
 
     def _result(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        given = {name: value for name, value in found.items() if value is not None}
-        row = as_row(0, given, self._defaults)
+        row = as_row(0, without_nulls(found), self._defaults, origin_of(self._client.base_url))
         if isinstance(row, BadRow):
             return {"id": row.id, "status": "failed", "error": f"InvalidRow: {row.reason}"}
         record = f"{self._out}/{RECORDS}/{row.name}.json"

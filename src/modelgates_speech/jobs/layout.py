@@ -22,8 +22,8 @@ LONGEST_HEADING = 80
 LONGEST_WRAPPED = 120
 
 _BREAKS = "\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
-_LINE_END = re.compile(f"(?>\r\n|[{_BREAKS}])")
-_BLANK_LINE = re.compile(rf"{_LINE_END.pattern}\s*{_LINE_END.pattern}|\u2029")
+LINE_END = re.compile(f"(?>\r\n|[{_BREAKS}])")
+_BLANK_LINE = re.compile(rf"{LINE_END.pattern}\s*{LINE_END.pattern}|\u2029")
 _LONG_LINE = re.compile(f"[^{_BREAKS}]{{{LONGEST_WRAPPED + 1},}}")
 _UNSPEAKABLE = re.compile(r"[\W_]*")
 _BULLETS = set("-*+\u2022\u2013\u2014")
@@ -57,19 +57,19 @@ class _Paragraph:
     def is_heading(self, text: str) -> bool:
         """Whether it is short and does not end as a sentence does."""
         said = text[self.start : self.end]
-        if not 0 < len(said) <= LONGEST_HEADING or len(_LINE_END.findall(said)) > 1:
+        if not 0 < len(said) <= LONGEST_HEADING or len(LINE_END.findall(said)) > 1:
             return False
-        before = _LINE_END.split(text[max(0, self.start - LONGEST_HEADING) : self.start])[-1]
+        before = LINE_END.split(text[max(0, self.start - LONGEST_HEADING) : self.start])[-1]
         if before.strip()[:1] == "#" or before.strip() in _BULLETS:
             return before.strip()[0] == "#"
-        after = _LINE_END.split(text[self.end : self.stop])[0].strip()
+        after = LINE_END.split(text[self.end : self.stop])[0].strip()
         if after == ".":
             return said.isupper() or _NUMBERED.fullmatch(said) is not None
         return not any(unicodedata.category(sign) in ("Po", "Pd") for sign in after.strip("*\"'"))
 
     def ends_with_a_rule(self, text: str) -> bool:
         """Whether signs stand alone on a line after it."""
-        return any(line.strip() for line in _LINE_END.split(text[self.end : self.cut])[1:])
+        return any(line.strip() for line in LINE_END.split(text[self.end : self.cut])[1:])
 
 
 def strongest(*kinds: Kind) -> Kind:
@@ -97,10 +97,10 @@ def _paragraphs(text: str, *, whole: bool) -> Iterator[_Paragraph]:
     """Those that end in `text`; one that was begun before it begins with it."""
     mark = _BLANK_LINE
     if not mark.search(text) and _LONG_LINE.search(text):
-        mark = _LINE_END
+        mark = LINE_END
     start = _next(text, 0)
     if mark.search(text, 0, start):
-        ends = [found.end() for found in _LINE_END.finditer(text, 0, start)]
+        ends = [found.end() for found in LINE_END.finditer(text, 0, start)]
         yield _Paragraph(0, 0, 0, ends[-1])
     for found in mark.finditer(text, start):
         if found.start() < start:
@@ -109,7 +109,7 @@ def _paragraphs(text: str, *, whole: bool) -> Iterator[_Paragraph]:
         if whole and after == len(text):
             break
         end = next(at for at in range(found.start(), start, -1) if text[at - 1].isalnum())
-        cut = max(each.end() for each in _LINE_END.finditer(text, found.start(), after))
+        cut = max(each.end() for each in LINE_END.finditer(text, found.start(), after))
         yield _Paragraph(start, end, found.start(), cut)
         start = after
     if whole and start < len(text):

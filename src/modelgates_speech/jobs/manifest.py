@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import re
+import select
 import sys
 from collections.abc import Iterable, Mapping
 from io import TextIOWrapper
 from itertools import dropwhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import quote, urlsplit
 
 import attrs
+from anyio import from_thread
 
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.call import prepare
-from modelgates_speech.config import RESULTS, in_short, installed
+from modelgates_speech.config import RESULTS, in_short, installed, is_loopback
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.jobs.cache import request_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
+    _Lines = Generator[bytes] | BinaryIO
     Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
 
 STANDARD_INPUT = "-"
@@ -73,10 +77,12 @@ class BadRow:
     reason: str
 
 
-def read_rows(source: Source, defaults: Mapping[str, Any]) -> Iterator[Row | BadRow]:
-    """The rows of `source`, read as they are taken."""
+def read_rows(
+    source: Source, defaults: Mapping[str, Any], origin: str = ""
+) -> Iterator[Row | BadRow]:
+    """The rows of `source`, read as they are taken; see `as_row`."""
     return (
-        found if isinstance(found, BadRow) else as_row(number, found, defaults)
+        found if isinstance(found, BadRow) else as_row(number, found, defaults, origin)
         for number, found in enumerate(_records(source), start=1)
     )
 
@@ -100,7 +106,7 @@ def _records(source: Source) -> Iterator[Mapping[str, Any] | BadRow]:
     if source == STANDARD_INPUT:
         if sys.stdin is None:
             raise ConfigurationError("standard input is closed: give a file, or pipe JSONL in")
-        return _json_lines(sys.stdin.buffer, "standard input")
+        return _json_lines(_patient(sys.stdin.buffer), "standard input")
     if not isinstance(source, str | os.PathLike):
         return iter(source)
     path = Path(source)
@@ -110,7 +116,7 @@ def _records(source: Source) -> Iterator[Mapping[str, Any] | BadRow]:
     if suffix == ".csv":
         return _csv(path, _opened(path))
     if suffix == ".parquet":
-        return _parquet_rows(_parquet(path))
+        return _parquet_rows(path, _parquet(path))
     raise ConfigurationError(f"{path} must be .jsonl, .csv or .parquet, or - for piped JSONL")
 
 
@@ -121,10 +127,34 @@ def _opened(path: Path) -> BinaryIO:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _json_lines(file: BinaryIO, name: str) -> Iterator[Mapping[str, Any] | BadRow]:
+def _patient(file: BinaryIO) -> Generator[bytes]:
+    """The lines of a pipe, whose end a batch that is cancelled does not wait for."""
+    try:
+        select.select([file], [], [], 0)
+    except (OSError, ValueError, TypeError):  # no pipe, or of a system that cannot look at one
+        yield from file
+        return
+    rest = b""
+    while True:
+        while not select.select([file], [], [], _LOOK_SECONDS)[0]:
+            with contextlib.suppress(RuntimeError):  # in the main thread, which is interrupted
+                from_thread.check_cancelled()
+        data = os.read(file.fileno(), _CHUNK)
+        *lines, rest = (rest + data).split(b"\n")
+        yield from lines
+        if not data:
+            yield rest
+            return
+
+
+_LOOK_SECONDS = 0.2
+_CHUNK = 64 * 1024
+
+
+def _json_lines(lines: _Lines, name: str) -> Iterator[Mapping[str, Any] | BadRow]:
     number = 0
-    with file:
-        for line in file:
+    with contextlib.closing(lines):
+        for line in lines:
             if not line.strip():
                 continue
             number += 1
@@ -163,6 +193,10 @@ def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
             reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             _check_header(path, reader.fieldnames)
             for number, found in enumerate(reader, start=1):
+                # A column without a name is what programs number rows in, or nothing.
+                found.pop("", None)
+                if not any(found.values()):
+                    continue
                 if None in found or None in found.values():
                     yield BadRow(
                         number,
@@ -196,7 +230,7 @@ def _is_blank(line: str) -> bool:
 
 def _check_header(path: Path, names: Sequence[str]) -> None:
     """Refuse a header without an id or a text, and say what is there instead."""
-    if twice := [name for name in set(names) if names.count(name) > 1]:
+    if twice := [name for name in {*names} - {""} if names.count(name) > 1]:
         raise ConfigurationError(f"{path}, line 1: two columns are named {twice[0]!r}")
     if {"id", "input"} <= set(names):
         return
@@ -225,12 +259,14 @@ def _read_cell(name: str, value: str) -> Any:
                 raise ValueError(value)
             case "number":
                 return float(value)
-            case "integer":
-                return int(value)
+            case "integer" if float(value).is_integer():
+                return int(float(value))
             case "boolean":
                 return {"true": True, "false": False}[value.lower()]
             case "object" | "array":
                 return json.loads(value)
+            case "integer":
+                raise ValueError(value)
             case _:
                 return value
     except (KeyError, ValueError) as error:
@@ -248,13 +284,43 @@ def _parquet(path: Path) -> Any:
         raise ConfigurationError(f"{path} is not a Parquet file: {error}") from error
 
 
-def _parquet_rows(file: Any) -> Iterator[Mapping[str, Any] | BadRow]:
-    for batch in file.iter_batches(batch_size=_BATCH):
-        for found in batch.to_pylist():
-            yield {name: value for name, value in found.items() if value is not None}
+def _parquet_rows(path: Path, file: Any) -> Iterator[Mapping[str, Any] | BadRow]:
+    columns = [name for name in file.schema_arrow.names if name != _INDEX]
+    batches = file.iter_batches(batch_size=_BATCH, columns=columns)
+    while True:
+        try:
+            rows = next(batches).to_pylist()
+        except StopIteration:
+            return
+        except (OSError, ValueError, NotImplementedError) as error:  # pyarrow's own are of these
+            raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        yield from map(without_nulls, rows)
 
 
-def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -> Row | BadRow:
+# Where pandas keeps the numbers of the rows of a part of a table.
+_INDEX = "__index_level_0__"
+
+
+def without_nulls(value: Any) -> Any:
+    """`value` without the empty fields that a column of objects gives to each of its rows."""
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        return {name: without_nulls(each) for name, each in fields.items() if each is not None}
+    return (
+        [without_nulls(each) for each in cast("Iterable[Any]", value)]
+        if isinstance(value, list)
+        else value
+    )
+
+
+def origin_of(base_url: str) -> str:
+    """What tells a rehearsal on this machine from what was bought, whatever the port was."""
+    return "local" if is_loopback(urlsplit(base_url).hostname or "") else ""
+
+
+def as_row(
+    number: int, found: Mapping[str, Any], defaults: Mapping[str, Any], origin: str = ""
+) -> Row | BadRow:
     """What the fields of a row ask for, with `defaults` for those it does not have."""
     if not isinstance(found, Mapping):
         return BadRow(number, None, f"not a mapping but {type(found).__name__}")
@@ -273,11 +339,12 @@ def as_row(number: int, found: Mapping[str, Any], defaults: Mapping[str, Any]) -
     if unknown := sorted(map(str, found.keys() - {"id", "input", *FIELDS})):
         known = ", ".join(("id", "input", *FIELDS))
         return BadRow(number, shown, f"unknown fields: {', '.join(unknown)}; known are {known}")
-    request: dict[str, Any] = {**defaults, **{k: found[k] for k in FIELDS if k in found}}
+    given = {name: found[name] for name in FIELDS if found.get(name) is not None}
+    request: dict[str, Any] = {**defaults, **given}
     request["input"] = text
     try:
         call = prepare(**request)
-        key = request_key(call, "")
+        key = request_key(call, origin)
     except (ConfigurationError, TypeError, ValueError, RecursionError) as error:
         return BadRow(number, shown, str(error))
     asked = call.response_format

@@ -17,6 +17,7 @@ import sqlite3
 import threading
 import time
 from importlib import import_module
+from itertools import count
 from typing import IO, TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -46,7 +47,8 @@ class Results:
     take no memory: kept are the results whose file agrees in size and SHA-256.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, look: bool = False) -> None:
+        """Hold the folder; or only `look` at what is there."""
         self.path = folder / RESULTS
         self._folder = folder
         self._lock = threading.Lock()
@@ -60,8 +62,14 @@ class Results:
         )
         with contextlib.ExitStack() as undo, _writing(self.path):
             undo.callback(self._known.close)
+            if look:
+                self._learn()
+                self.close = undo.pop_all().close  # type: ignore[method-assign]
+                return
             folder.mkdir(parents=True, exist_ok=True)
             self._holder = undo.enter_context(_held(folder / ".lock"))
+            # Written to once, when it is made.
+            self._since = os.fstat(self._holder.fileno()).st_mtime_ns
             self._tidy()
             self._file = self.path.open("ab", buffering=0)
             undo.pop_all()
@@ -79,7 +87,7 @@ class Results:
             ``done`` if its result stands, ``twice`` if the manifest had its id before (ids are
             compared without regard to case), else ``new``.
         """
-        with self._lock:
+        with self._lock, _writing(self.path):
             folded = name.casefold()
             known = self._known.execute(
                 "SELECT key, seen FROM known WHERE name = ?", (folded,)
@@ -95,6 +103,15 @@ class Results:
             # The row asks for something else than it did: its old line goes at the end.
             self._stale = True
             return "new"
+
+    def is_foreign(self, name: str, path: Path) -> bool:
+        """Whether a file was there before the first batch in this folder: it is not to be lost."""
+        with self._lock, _writing(self.path):
+            folded = (name.casefold(),)
+            [(key,)] = self._known.execute("SELECT key FROM known WHERE name = ?", folded)
+        with contextlib.suppress(OSError):
+            return key is None and path.is_file() and path.stat().st_mtime_ns < self._since
+        return False
 
     def add(self, result: Mapping[str, Any]) -> None:
         """Append a line."""
@@ -123,10 +140,22 @@ class Results:
 
     def _tidy(self) -> None:
         """Learn what is there; leave of it one line for every row whose file agrees."""
+        lines = self._learn()
+        [(kept,)] = self._known.execute("SELECT count(*) FROM known")
+        if kept == lines and not _ends_torn(self.path):
+            return
+        with AtomicFile(self.path) as file, self.path.open("rb") as old:
+            for (at,) in self._known.execute("SELECT at FROM known ORDER BY at"):
+                old.seek(at)
+                file.write(old.readline())
+            file.commit()
+
+    def _learn(self) -> int:
+        """Learn which lines stand, and count all that there are."""
         self._known.execute("DELETE FROM known")
-        count = 0
+        lines = 0
         for at, result in _lines(self.path):
-            count += 1
+            lines += 1
             name, key = result.get("name"), result.get("request")
             # A name as batches write it: percent-encoded.
             if not (isinstance(name, str) and name.isascii()):
@@ -138,14 +167,7 @@ class Results:
             if known and _agrees(self._folder, result):
                 facts = (name, key, at)
                 self._known.execute("INSERT INTO known (name, key, at) VALUES (?, ?, ?)", facts)
-        [(kept,)] = self._known.execute("SELECT count(*) FROM known")
-        if kept == count and not _ends_torn(self.path):
-            return
-        with AtomicFile(self.path) as file, self.path.open("rb") as old:
-            for (at,) in self._known.execute("SELECT at FROM known ORDER BY at"):
-                old.seek(at)
-                file.write(old.readline())
-            file.commit()
+        return lines
 
 
 @contextlib.contextmanager
@@ -158,6 +180,9 @@ def _writing(path: Path) -> Generator[None]:
             path=path,
             errno=error.errno,
         ) from error
+    except sqlite3.Error as error:
+        what = f"no temporary file could be written ({error}): set TMPDIR to a folder with room"
+        raise SaveError(what, path=path) from error
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -248,9 +273,10 @@ def keep_audio(folder: Path, name: str, error: ModelGatesError) -> dict[str, str
     if audio is None or not audio.content:
         return {}
     suffix = "wav" if audio.format == "pcm" and audio.sample_rate else quote(audio.format, safe="")
-    path = folder / f"{name}.{suffix}"
+    names = (folder / f"{name}{f'-{n}' if n else ''}.{suffix}" for n in count())
     try:
         folder.mkdir(exist_ok=True)
+        path = next(each for each in names if not each.exists())
         audio.save(path)
     except (OSError, ModelGatesError):
         return {}  # a disk that fails twice: the error itself is told

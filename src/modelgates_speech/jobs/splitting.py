@@ -15,7 +15,7 @@ import attrs
 
 from modelgates_speech.config import MAX_CHARS, checked_count, installed
 from modelgates_speech.errors import ConfigurationError
-from modelgates_speech.jobs.layout import Kind, borders, strongest
+from modelgates_speech.jobs.layout import LINE_END, Kind, borders, strongest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -173,9 +173,9 @@ def _length(window: str, preferred: int, max_chars: int, language: str, tools: _
     best = max((end for end in borders if end <= preferred), default=0)
     if best or borders:
         return best or min(borders)
-    for mark in (_CLAUSE_END, _WORD_END):
-        if best := max((m.end() for m in mark.finditer(window) if fits(m.end())), default=0):
-            return best
+    for mark, most in ((_CLAUSE_END, max_chars), (LINE_END, preferred), (_WORD_END, max_chars)):
+        if ends := [m.end() for m in mark.finditer(window) if fits(m.end())]:
+            return max((end for end in ends if end <= most), default=min(ends))
     within = [end for end in whole if end <= max_chars]
     return max(filter(fits, within), default=0) or max(within, default=max_chars)
 
