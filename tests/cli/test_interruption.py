@@ -98,3 +98,21 @@ def test_kill_9_leaves_the_file_that_was_there_before(half_written, folder):
     process.communicate(timeout=60)
 
     assert before.read_bytes() == b"before"
+
+
+@pytest.mark.parametrize(("told", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_batch_that_waits_for_rows_ends_when_it_is_told(start, with_key, folder, told, code):
+    process = start(
+        *("batch", "-", "--out-dir", "out"),
+        env=with_key,
+        **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE),
+    )
+    process.stdin.write(b'{"id": "a", "input": "Hello."}\n')
+    process.stdin.flush()
+    end = time.monotonic() + 60
+    while not (folder / "out" / "results.jsonl").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "the row was never spoken"
+        time.sleep(0.02)
+    process.send_signal(told)
+    assert process.wait(timeout=60) == code
