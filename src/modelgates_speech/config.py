@@ -90,7 +90,7 @@ class Default(enum.Enum):
 DEFAULT: Final = Default.DEFAULT
 
 # What is shorter stands for a key where none is needed, and may be a part of anything.
-_SHORTEST_KEY = 6
+SHORTEST_KEY = 6
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _KEY = re.compile(r"[\x21-\x7e]+")
 _VALUE = re.compile(r"[\x20-\x7e\t]*")
@@ -254,7 +254,7 @@ class Secret(_Hidden):
 
     def scrub(self, data: bytes) -> bytes:
         """`data` without the key, should a server have echoed it, in JSON or a URL too."""
-        if len(self._value) < _SHORTEST_KEY:
+        if len(self._value) < SHORTEST_KEY:
             return data
         data = data.replace(self._value.encode(), b"[redacted]")
         if b"\\" not in data and b"%" not in data:

@@ -8,6 +8,7 @@ import pytest
 import schemathesis
 
 from modelgates_speech.stub import Profile, StubServer
+from modelgates_speech.stub.control import Course
 from modelgates_speech.stub.engine import Tones
 
 from .conftest import BODY, REFERENCE, connect
@@ -157,6 +158,28 @@ def test_credits_run_out(stub, http):
     stub.profile = Profile(credits=len(BODY["input"]))
     assert statuses(http, 2) == [200, 402]
     stub.profile = Profile()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.7, 1])
+def test_a_share_is_kept_to_from_the_first_requests_on(share):
+    course = Course(Profile(failures=share))
+    assert sum(course.meet(1) is not None for _ in range(10)) == share * 10
+
+
+def test_a_profile_is_that_of_the_scopes_too(stub):
+    scope = stub.scope("a")
+    stub.profile = Profile(failures=1)
+    assert scope.profile.failures == 1
+
+
+def test_a_rate_limit_does_not_mind_a_clock_that_is_frozen(monkeypatch):
+    course = Course(Profile(rate_limit=1))
+    with monkeypatch.context() as frozen:
+        for clock in ("time", "monotonic", "perf_counter"):
+            frozen.setattr(f"time.{clock}", lambda: 1_577_836_800.0)
+        assert course.meet(1) is None
+    refused = course.meet(1)
+    assert 0 < refused["retry_after"] <= 60
 
 
 def test_a_share_of_requests_fails_evenly(stub, http):

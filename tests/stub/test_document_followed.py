@@ -116,6 +116,32 @@ def test_what_a_sample_has_wrong_is_not_sent(changed, schema, sample):
                 "many": {"type": "integer", "minimum": 3, "multipleOf": 5},
             },
         },
+        # Between bounds, in order, each once.
+        {
+            "required": ["share", "steps", "pair"],
+            "properties": {
+                "share": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+                "steps": {
+                    "type": "array",
+                    "minItems": 2,
+                    "uniqueItems": True,
+                    "items": {"type": "integer"},
+                },
+                "pair": {
+                    "type": "array",
+                    "minItems": 2,
+                    "prefixItems": [{"type": "string"}, {"type": "integer"}],
+                },
+            },
+        },
+        # In itself.
+        {
+            "type": "object",
+            "required": ["child"],
+            "properties": {
+                "child": {"anyOf": [{"$ref": "#/components/schemas/Joined"}, {"type": "null"}]}
+            },
+        },
         # Of any depth.
         {
             "oneOf": [
@@ -515,6 +541,56 @@ def test_a_pattern_is_read_as_javascript_has_it(changed, pattern, good, bad):
     refused = call(changed, json=BODY | {"seed": bad})
     assert refused.status_code == 400
     assert pattern in refused.json()["error"]["message"].replace("\\\\", "\\")
+
+
+@pytest.mark.parametrize(
+    ("step", "good", "bad"), [(0.1, 0.3, 0.35), (0.25, 1.75, 1.8), (2, 10**300, 3)]
+)
+def test_a_number_in_steps_is_counted_as_it_is_written(changed, step, good, bad):
+    properties = changed["components"]["schemas"]["SpeechRequest"]["properties"]
+    properties["seed"] = {"type": "number", "multipleOf": step}
+
+    assert call(changed, json=BODY | {"seed": good}).status_code == 200
+    assert call(changed, json=BODY | {"seed": bad}).status_code == 400
+    huge = json.dumps(BODY | {"seed": 0}).replace('"seed": 0', '"seed": 1e400')
+    headers = {"Content-Type": "application/json"}
+    assert call(changed, json=None, content=huge, headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/csv", "text/event-stream"])
+def test_an_answer_of_text_is_a_text(changed, kind):
+    content = {kind: {"schema": {"type": "string"}, "example": "a,b"}}
+    done = {"200": {"description": "Done", "content": content}}
+    changed["paths"]["/kinds"] = {"get": {"responses": done}}
+
+    given = call(changed, "GET", "/kinds")
+    assert given.headers["Content-Type"].startswith(kind)
+    assert "a,b" in given.text
+
+
+def test_a_body_is_of_the_types_that_a_range_has(changed):
+    body = {"required": True, "content": {"audio/*": {"schema": {}}}}
+    done = {"200": {"description": "Done"}}
+    changed["paths"]["/kinds"] = {"post": {"requestBody": body, "responses": done}}
+    for kind, status in (("audio/wav", 200), ("image/png", 400)):
+        headers = {"Content-Type": kind}
+        sent = call(changed, path="/kinds", json=None, content=b"RIFF", headers=headers)
+        assert sent.status_code == status
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"/kinds": {"$ref": "#/paths/~1kinds"}},
+        {"/kinds": {"$ref": "other.yaml#/kinds"}},
+        {"/kinds": {"get": {"responses": {"200": None}}}},
+    ],
+)
+def test_a_document_that_cannot_be_followed_is_refused(changed, tmp_path, broken):
+    changed["paths"] |= broken
+    (tmp_path / "document.json").write_text(json.dumps(changed))
+    with pytest.raises(ValueError, match=r"."):
+        load(tmp_path / "document.json")
 
 
 def test_the_name_of_an_answer_is_as_the_document_says(changed, operation):

@@ -103,13 +103,15 @@ def test_forgets_to_call(modelgates_stub):
     assert call()[0] == 429
 def test_is_not_harmed_by_it(modelgates_stub):
     assert call()[0] == 200
+def test_forgets_it_in_a_scope(modelgates_stub):
+    modelgates_stub.scope("a").fail_next(503)
 def test_may_change_its_mind(modelgates_stub):
     modelgates_stub.fail_next(500)
     modelgates_stub.reset()
 """
     )
 
-    result.assert_outcomes(errors=1, passed=3)
+    result.assert_outcomes(errors=2, passed=4)
     result.stdout.fnmatch_lines(
         [
             "*test_forgets_to_call*",

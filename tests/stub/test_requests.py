@@ -41,6 +41,7 @@ def documented(document):
         (VALID.replace(b'"a-model"', b"NaN"), "NaN"),
         (VALID.replace(b'"a-model"', b"-Infinity"), "-Infinity"),
         (VALID.replace(b"{", b'{"input": "b", ', 1), "twice"),
+        (json.dumps({f"k{n}": n for n in range(40_000)})[:-1] + ', "k39999": 2}', "twice"),
         (VALID.replace(b"Hello", b"\xff\xfe"), "UTF-8"),
         (VALID.replace(b"Hello", b"\xed\xa0\x80"), "UTF-8"),
         (VALID.decode().encode("utf-16"), "UTF-8"),

@@ -163,6 +163,16 @@ def test_records_never_hold_the_key(stub, http):
     assert stub.requests[0].headers["authorization"] == "Bearer [redacted]"
 
 
+def test_records_hold_no_key_of_another_kind(stub, http):
+    secret = "sk-not-for-the-record"
+    headers = dict.fromkeys(("api-key", "X-Api-Key", "Cookie", "Proxy-Authorization"), secret)
+    query = {"api_key": secret, "access-token": secret, "voice": "alloy"}
+    http.post("/audio/speech", json=BODY, headers=headers, params=query)
+    request = stub.last_request
+    assert secret not in repr(request)
+    assert "voice=alloy" in request.query
+
+
 def test_records_cannot_be_changed(stub, speak):
     speak()
 
@@ -171,6 +181,17 @@ def test_records_cannot_be_changed(stub, speak):
     with pytest.raises(TypeError):
         stub.last_request.headers["authorization"] = "x"
     assert isinstance(stub.requests, tuple)
+
+
+def test_a_reset_gives_the_first_key_back(stub, speak):
+    first, stub.api_key, stub.any_key = stub.api_key, "another", True
+    stub.reset()
+    assert (stub.api_key, stub.any_key) == (first, False)
+    speak()
+    name = stub.last_request.request_id
+    stub.reset()
+    speak()
+    assert stub.last_request.request_id == name
 
 
 def test_reset_forgets_everything(stub, speak):

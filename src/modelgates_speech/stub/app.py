@@ -6,6 +6,7 @@ import contextlib
 import functools
 import importlib
 import json
+import logging
 import re
 import time
 from pathlib import Path
@@ -22,14 +23,14 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 
 from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS
-from modelgates_speech.stub.control import RecordedRequest, Stub, redact
+from modelgates_speech.stub.control import RecordedRequest, Stub, redact, redact_query
 from modelgates_speech.stub.document import Document, Operation, RefusedError, load
 from modelgates_speech.stub.faults import Fault, from_preference
 from modelgates_speech.stub.misbehave import Exchange, no_connection, play, silence
 from modelgates_speech.stub.remote import addressed, control
 from modelgates_speech.stub.requests import authorize, parse_json, read, validate
 from modelgates_speech.stub.schemas import Json, fields
-from modelgates_speech.stub.speech import default_engine, in_thread, media_type, speak
+from modelgates_speech.stub.speech import default_engine, in_thread, is_text, media_type, speak
 from modelgates_speech.stub.tape import Call, Recording, Replay
 from modelgates_speech.stub.usage import describe, usage
 
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from modelgates_speech.stub.engine import Engine
+
+
+_logger = logging.getLogger("modelgates_speech.stub")
 
 
 def create_app(
@@ -239,7 +243,7 @@ class _Answering:
         """Answer as the OpenAPI document or a fault wants it, and record the request."""
         request, operation = self._request, self._operation
         try:
-            response = await self._answer()
+            response = await self._answered()
         except RefusedError as refusal:
             kind, content = self._path.document.error(
                 operation, refusal.status, message=refusal.message, metadata=refusal.metadata
@@ -251,7 +255,7 @@ class _Answering:
             RecordedRequest(
                 method=request.method,
                 path=request.url.path,
-                query=request.url.query,
+                query=redact_query(request.url.query),
                 headers=redact(request.headers.items(), secret),
                 body=self._body,
                 status=getattr(response, "status_code", None),
@@ -261,6 +265,16 @@ class _Answering:
             )
         )
         return response
+
+    async def _answered(self) -> ASGIApp:
+        try:
+            return await self._answer()
+        except (RefusedError, ClientDisconnect):
+            raise
+        except Exception as error:
+            _logger.exception("a request could not be answered")
+            message = f"The stub itself failed, which is a mistake in it: {error!r}"
+            raise RefusedError(500, message) from error
 
     def _no_such(self) -> RefusedError:
         method = self._request.method
@@ -318,6 +332,12 @@ class _Answering:
         if kind and "json" in kind:
             example = path.document.example(content[kind], {})
             chunks, pace = iter([json.dumps(example).encode()]), 0.0
+        elif kind and is_text(kind, content.get(kind)):
+            example = path.document.example(content[kind], {})
+            text = example if isinstance(example, str) else json.dumps(example)
+            if kind == "text/event-stream" and not re.match("(data|event|id)?:", text):
+                text = f"data: {text}\n\n"
+            chunks, pace = iter([text.encode()]), 0.0
         else:
             chunks, pace = speak(asked, path.engine, path.audio), self._stub.profile.pace
             wanted = str(asked.get("response_format"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import math
+import re
 import threading
 import time
 from collections import deque
+from math import floor
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -76,12 +77,22 @@ class RecordedRequest:
         return f"{self.method} {self.path} -> {self.status or 'no answer'}{met}: {shown}"
 
 
+# Programs that are turned to the stub bring keys of other kinds, which are nobody's business.
+_SECRET = re.compile(r"(^|[-_])(authorization|api[-_]?key|cookie|token|secret)$", re.IGNORECASE)
+_IN_QUERY = re.compile(r"(?i)(^|&)((?:[^=&]*[-_])?(?:key|token|secret|signature)=)[^&]*")
+
+
+def redact_query(query: str) -> str:
+    """Keep a query for the record, likewise."""
+    return _IN_QUERY.sub(rf"\1\2{REDACTED}", query)
+
+
 def redact(headers: Iterable[tuple[str, str]], secret: Container[str]) -> Mapping[str, str]:
     """Keep headers for the record, without the values of those that are secret."""
     kept: dict[str, str] = {}
     for name, value in headers:
         shown = value
-        if name in secret:
+        if name in secret or _SECRET.search(name):
             shown = f"Bearer {REDACTED}" if value.lower().startswith("bearer ") else REDACTED
         kept[name] = f"{kept[name]}, {shown}" if name in kept else shown
     return MappingProxyType(kept)
@@ -121,6 +132,12 @@ class Profile:
             check(name, value, schema["properties"][name])
 
 
+def unfrozen() -> float:
+    """Tell the time by a clock that tests do not freeze."""
+    known = hasattr(time, "clock_gettime")
+    return time.clock_gettime(time.CLOCK_MONOTONIC) if known else time.monotonic()
+
+
 class Course:
     """What a profile comes to as requests arrive. Thread-safe."""
 
@@ -128,7 +145,7 @@ class Course:
         self.profile = profile
         self._lock = threading.Lock()
         self._answered: deque[float] = deque()
-        self._owed = 0.0
+        self._met = 0
         self._spent = 0
 
     def meet(self, characters: int) -> Fault | None:
@@ -140,16 +157,17 @@ class Course:
             if profile.credits is not None and self._spent + characters > profile.credits:
                 left = profile.credits - self._spent
                 return Fault("402", message=f"The stub's credits are used up: {left} are left")
-            self._owed += profile.failures
-            if self._owed >= 1:
-                self._owed -= 1
+            self._met += 1
+            # Of ten requests the tenth: a sum of tenths would be less than one.
+            before, after = (floor(n * profile.failures + 1e-9) for n in (self._met - 1, self._met))
+            if after > before:
                 return Fault("503", message="The stub fails a share of all requests")
             self._spent += characters
             return None
 
     def _wait(self, limit: int) -> int:
         """Count a request; give the whole seconds to wait where it is one too many."""
-        now = time.perf_counter()
+        now = unfrozen()
         while self._answered and now - self._answered[0] >= WINDOW:
             self._answered.popleft()
         if len(self._answered) < limit:
@@ -192,9 +210,9 @@ class Stub:
         self._kept_bytes = 0
         self._met: dict[str, int] = {}
         self._answered = 0
-        # Those least used are forgotten.
-        begin: Callable[[str], Stub] = lambda name: Stub(profile=self.profile)  # noqa: E731
-        self._scoped = functools.lru_cache(KEPT_SCOPES)(begin)
+        # Those least used come first, and are forgotten.
+        self._scopes: dict[str, Stub] = {}
+        self._first_keys = (api_key, any_key)
         # Called with what the terminal says of an answer that has ended: no key, no text.
         self.on_answer: Callable[[Mapping[str, Any]], None] = lambda seen: None
         self._first_profile = profile or Profile()
@@ -208,6 +226,12 @@ class Stub:
     @profile.setter
     def profile(self, profile: Profile) -> None:
         self.course = Course(profile)
+        for each in self._all_scopes():
+            each.profile = profile
+
+    def _all_scopes(self) -> list[Stub]:
+        with self._lock:
+            return [*self._scopes.values()]
 
     def scope(self, name: str) -> Stub:
         """The faults and requests of those who send the header `X-Stub-Scope: NAME`.
@@ -215,7 +239,11 @@ class Stub:
         Scopes do not see each other, nor what is sent without the header. The last 100 are kept.
         """
         with self._lock:
-            return self._scoped(name)
+            found = self._scopes.pop(name, None) or Stub(profile=self.profile)
+            self._scopes[name] = found
+            while len(self._scopes) > KEPT_SCOPES:
+                del self._scopes[next(iter(self._scopes))]
+            return found
 
     def fail_next(
         self, /, fault: int | str | Fault = 503, *, times: int = 1, **options: Unpack[FaultOptions]
@@ -253,6 +281,12 @@ class Stub:
             return tuple(self._faults)
 
     @property
+    def unmet_faults(self) -> tuple[Fault, ...]:
+        """The same, with those of all scopes."""
+        scoped = (fault for scope in self._all_scopes() for fault in scope.pending_faults)
+        return (*self.pending_faults, *scoped)
+
+    @property
     def requests(self) -> tuple[RecordedRequest, ...]:
         """What was received, oldest first: the last 1,000, of at most 32 MiB together."""
         with self._lock:
@@ -266,10 +300,12 @@ class Stub:
         return self.requests[-1]
 
     def reset(self) -> None:
-        """Forget all requests and scopes, drop all faults, go back to the first profile."""
+        """Forget all requests and scopes, drop all faults, go back to the first profile and key."""
         self.profile = self._first_profile
+        self.api_key, self.any_key = self._first_keys
         with self._lock:
-            self._scoped.cache_clear()
+            self._answered = 0
+            self._scopes.clear()
             self._faults.clear()
             self._requests.clear()
             self._kept_bytes = 0

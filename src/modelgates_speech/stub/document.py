@@ -229,7 +229,12 @@ def load(
         parsed = read(text)
     except Exception as error:
         raise ValueError(f"{source} is not {kind}: {error}") from error
-    return Document(parsed)
+    try:
+        return Document(parsed)
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{source} cannot be followed: {error!r}") from error
 
 
 # What a plain scalar is in YAML 1.2, which OpenAPI is written in: no date, and `no` is a text.

@@ -68,7 +68,7 @@ def modelgates_stub(
     monkeypatch.setenv("MODELGATES_BASE_URL", stub.base_url)
     monkeypatch.setenv("MODELGATES_API_KEY", stub.api_key)
     yield stub
-    unmet, received = stub.pending_faults, stub.requests
+    unmet, received = stub.unmet_faults, stub.requests
     stub.reset()
     # A test that failed, or skipped itself, has said already that it went another way.
     if unmet and request.node.stash.get(_passed, False):

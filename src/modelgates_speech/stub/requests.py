@@ -5,6 +5,8 @@ from __future__ import annotations
 import hmac
 import json
 import re
+from collections import Counter
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from modelgates_speech.stub.document import Document, Operation, RefusedError
@@ -76,12 +78,15 @@ def _parse_body(
     """Read and validate a body; None for none, where the OpenAPI document lets it be left out."""
     if not operation.bodies or (not raw and content_type is None and not operation.body_required):
         return None
-    media_type, charset = _media_type(content_type)
-    if media_type not in operation.bodies:
+    given_type, charset = _media_type(content_type)
+    # The narrowest range that it is in.
+    fitting = [kind for kind in operation.bodies if fnmatchcase(given_type, kind)]
+    media_type = min(fitting, key=lambda kind: kind.count("*"), default="")
+    if not media_type:
         accepted = ", ".join(operation.bodies)
         given = "missing" if content_type is None else repr(content_type)
         raise RefusedError(400, f"Content-Type is {given}, must be {accepted}")
-    if "json" not in media_type:
+    if "json" not in given_type:
         return raw
     if charset not in {None, "utf-8", "utf8", "us-ascii"}:
         raise RefusedError(400, f"JSON is UTF-8, not {charset!r}")
@@ -128,8 +133,8 @@ def parse_json(raw: bytes) -> Json:
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counted = Counter(name for name, _ in pairs)
+        twice = next(name for name, times in counted.items() if times > 1)
         raise ValueError(f"the key {twice!r} comes twice")
     return made
 
@@ -170,7 +175,8 @@ def _check_parameters(document: Document, operation: Operation, request: Request
             continue
         problems = [document.problem(schema, value) for value in readings]
         if all(problems):
-            message = problems[0][0] if problems[0] else ""
+            told = [problem[0] for problem in problems if problem]
+            message = next((each for each in told if " is not of type " not in each), told[0])
             raise RefusedError(400, f"Invalid {place} {name}: {message}")
 
 

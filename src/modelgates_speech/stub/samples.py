@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import math
 import random
 import re
@@ -39,9 +40,14 @@ class Samples:
         resource = DRAFT202012.create_resource(self._contents)
         registry: Registry[Json] = Registry()
         self._registry = registry.with_resource(BASE, resource)
+        self._depth = 0
 
     def _resolve(self, part: Json) -> Json:
+        followed: set[Json] = set()
         while reference := fields(part).get("$ref"):
+            if reference in followed:
+                raise ValueError(f"the reference {reference.removeprefix(BASE)} leads to itself")
+            followed.add(reference)
             found: Json = self._registry.resolver(BASE).lookup(reference).contents
             beside = {key: value for key, value in fields(part).items() if key != "$ref"}
             part = {**fields(found), **beside} if beside else found
@@ -66,10 +72,16 @@ class Samples:
 
     def example(self, schema: Json, hints: Mapping[str, Json]) -> Json:
         """Make a value that fits a schema: its required fields, and those in `hints`."""
-        candidates = self._candidates(fields(self._resolve(schema)), hints)
-        first = next(candidates)
-        tried = itertools.chain([first], candidates)
-        return next((value for value in tried if self.problem(schema, value) is None), first)
+        if self._depth > _DEEPEST:
+            return None
+        self._depth += 1
+        try:
+            candidates = self._candidates(fields(self._resolve(schema)), hints)
+            first = next(candidates)
+            tried = itertools.chain([first], candidates)
+            return next((value for value in tried if self.problem(schema, value) is None), first)
+        finally:
+            self._depth -= 1
 
     def _candidates(self, known: Mapping[str, Json], hints: Mapping[str, Json]) -> Iterator[Json]:
         if "const" in known:
@@ -83,12 +95,21 @@ class Samples:
             begun = next((fields(each) for each in samples if fields(each)), fields(None))
             yield self._example_object(known, hints, begun)
         yield from samples
-        for part in (part for way in JOINED for part in known.get(way, [])):
+        parts = [part for way in JOINED for part in known.get(way, [])]
+        if self._depth > _DEEP:
+            # What holds itself has to end somewhere.
+            parts.sort(key=lambda part: "$ref" in fields(part))
+        for part in parts:
             yield self.example(part, hints)
         match kinds[0]:
             case "array":
-                least = known.get("minItems", 0)
-                yield [self.example(known.get("items"), hints)] * least if least else []
+                least, items = known.get("minItems", 0), known.get("items")
+                first = [self.example(part, hints) for part in known.get("prefixItems", [])]
+                yield first + [self.example(items, hints)] * (least - len(first))
+                if known.get("uniqueItems") and least:
+                    others = self._candidates(fields(self._resolve(items)), hints)
+                    fits = (each for each in others if self.problem(items, each) is None)
+                    yield [*{json.dumps(each): each for each in fits}.values()][:least]
             case "string":
                 if text := _OF_FORMAT.get(known.get("format", "")):
                     yield text
@@ -100,6 +121,8 @@ class Samples:
                 step = known.get("multipleOf", 1)
                 even = math.ceil(least / step) * step
                 yield from (least, even, even + step, known.get("maximum"))
+                if (most := known.get("exclusiveMaximum")) is not None:
+                    yield from ((least + most) / 2, most - step)
             case "boolean":
                 yield False
             case _:
@@ -140,6 +163,8 @@ def _matching(pattern: str) -> Iterator[str]:
             yield drawn.xeger(in_python(pattern))
 
 
+# Of schemas in each other: from the first on they are to end, at the second they do.
+_DEEP, _DEEPEST = 12, 40
 # Lookaheads and lengths refuse some.
 _DRAWS = 50
 _LISTING = ("detail", "errors")

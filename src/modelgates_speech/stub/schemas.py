@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
@@ -91,7 +93,17 @@ def _patterned(_validator: Any, pattern: str, instance: Json, _schema: Json) -> 
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-Validator: Any = cast("Any", validators).extend(Draft202012Validator, {"pattern": _patterned})
+def _in_steps(_validator: Any, step: Json, instance: Json, _schema: Json) -> Any:
+    if isinstance(instance, int | float) and not isinstance(instance, bool):
+        # As they are written: in binary 0.3 is no multiple of 0.1.
+        finite = math.isfinite(instance)
+        if not finite or (Fraction(str(instance)) / Fraction(str(step))).denominator != 1:
+            yield ValidationError(f"{instance!r} is not a multiple of {step!r}")
+
+
+Validator: Any = cast("Any", validators).extend(
+    Draft202012Validator, {"pattern": _patterned, "multipleOf": _in_steps}
+)
 
 FORMATS = FormatChecker(["date", "ipv4", "ipv6", "uuid", "regex"])
 _SECONDS = r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?"
@@ -141,7 +153,7 @@ def scalar(text: str) -> Json:
     """Read what comes as text: the JSON that it is, or else itself."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

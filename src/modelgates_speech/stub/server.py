@@ -11,7 +11,6 @@ import shlex
 import socket
 import struct
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -21,7 +20,7 @@ from anyio.from_thread import start_blocking_portal
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from modelgates_speech.stub.app import create_app
-from modelgates_speech.stub.control import DEFAULT_API_KEY, Profile, Stub
+from modelgates_speech.stub.control import DEFAULT_API_KEY, Profile, Stub, unfrozen
 from modelgates_speech.stub.reach import Authority, Guard
 from modelgates_speech.stub.remote import everything_read
 from modelgates_speech.stub.usage import describe
@@ -211,6 +210,9 @@ async def _serving(
             for connection in list(connections):
                 connection.hang_up(reset=True)
             await asyncio.sleep(0)
+        # Nor would one that waits for somebody else.
+        for task in server.server_state.tasks:
+            task.cancel()
         await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
 
 
@@ -218,8 +220,7 @@ class _Loop(asyncio.SelectorEventLoop):
     """An event loop with a clock that tests do not freeze: a frozen one would never stop."""
 
     def time(self) -> float:
-        known = hasattr(time, "clock_gettime")
-        return time.clock_gettime(time.CLOCK_MONOTONIC) if known else time.monotonic()
+        return unfrozen()
 
 
 class _Protocol(H11Protocol):
@@ -246,6 +247,10 @@ class _Protocol(H11Protocol):
 
 _quiet = logging.getLogger(__name__)
 _quiet.setLevel(logging.ERROR)
+# That an answer ends with its server is no failure.
+_quiet.addFilter(
+    lambda record: not (record.exc_info and record.exc_info[0] is asyncio.CancelledError)
+)
 
 
 def serve(
@@ -274,6 +279,8 @@ def serve(
     Examples:
         >>> serve(port=8080, ready_file="url.txt")
     """
+    if ready_file is not None and Path(ready_file).is_file():
+        Path(ready_file).unlink()  # whoever waits for it waits for this run
     stub = StubServer(host, port, **options)
     answers: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
     stub.on_answer = answers.put

@@ -8,7 +8,6 @@ import importlib
 import itertools
 import logging
 import re
-import wave
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -25,6 +24,7 @@ from modelgates_speech.stub.audio import (
 from modelgates_speech.stub.document import RefusedError
 from modelgates_speech.stub.engine import Engine, EngineUnavailableError, Tones, languages
 from modelgates_speech.stub.espeak import Espeak
+from modelgates_speech.stub.schemas import Json, fields
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -126,6 +126,11 @@ def media_type(content: Mapping[str, Any], response_format: object) -> str | Non
     return next(audible, next(iter(content), None))
 
 
+def is_text(kind: str, schema: Json) -> bool:
+    """Tell whether an answer of a media type is a text, as it says itself, and no file."""
+    return kind.startswith("text/") and fields(schema).get("format") not in {"binary", "byte"}
+
+
 def speak(asked: Mapping[str, Any], engine: Engine, folder: Path | None) -> Iterator[bytes]:
     """Answer with audio in the format that is asked for: of the engine, or from the folder."""
     wanted = str(asked.get("response_format"))
@@ -143,7 +148,7 @@ def speak(asked: Mapping[str, Any], engine: Engine, folder: Path | None) -> Iter
         # The first of it, that a file which cannot be read is told of before the answer begins.
         audio = encode(read_wav(own)) if own.suffix != f".{wanted}" else iter([own.read_bytes()])
         return itertools.chain([next(audio, b"")], audio)
-    except (wave.Error, EOFError, OSError) as error:
+    except Exception as error:  # whatever is wrong with a file of somebody's own
         reason = str(error) or "it ends too early"
         raise RefusedError(500, f"{own} is not a file that can be read: {reason}") from error
 

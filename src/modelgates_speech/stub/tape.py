@@ -7,18 +7,21 @@ import hashlib
 import importlib
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+import anyio
 import attrs
 from starlette.responses import Response, StreamingResponse
 
-from modelgates_speech.config import is_loopback
+from modelgates_speech.config import SHORTEST_KEY, is_loopback
 from modelgates_speech.errors import SaveError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.stub.control import REDACTED
 from modelgates_speech.stub.document import RefusedError
+from modelgates_speech.stub.misbehave import no_connection
 from modelgates_speech.stub.schemas import check, fields
 from modelgates_speech.stub.usage import STATUS
 
@@ -68,9 +71,19 @@ class Call:
     def redact(self, text: bytes) -> bytes:
         """Take its keys out of a text."""
         for name in self.credentials:
-            if key := self.request.headers.get(name, "").rpartition(" ")[2]:
+            key = self.request.headers.get(name, "").rpartition(" ")[2]
+            # What is shorter stands for one, and may be a part of anything.
+            if len(key) >= SHORTEST_KEY:
                 text = text.replace(key.encode(), REDACTED.encode())
         return text
+
+    def redacted(self, value: Json) -> Json:
+        """Take its keys out of the texts in JSON."""
+        if isinstance(value, Mapping):
+            return {name: self.redacted(each) for name, each in fields(value).items()}
+        if isinstance(value, list | tuple):
+            return [self.redacted(each) for each in cast("Iterable[Json]", value)]
+        return self.redact(value.encode()).decode() if isinstance(value, str) else value
 
 
 class Replay:
@@ -148,27 +161,41 @@ class Recording:
         httpx: Any = importlib.import_module("httpx")  # only here: most stubs call nobody
         client = httpx.AsyncClient(timeout=60)
         request, query = call.request, call.request.url.query
-        passed_on = [pair for pair in request.headers.items() if pair[0] not in _NOT_PASSED_ON]
+        passed_on = [
+            (name, value)
+            for name, value in request.headers.raw
+            if name.decode("latin-1").lower() not in _NOT_PASSED_ON
+        ]
         try:
             asked = client.build_request(
                 request.method,
                 f"{self._upstream}{call.path}" + (f"?{query}" if query else ""),
-                headers=[*passed_on, ("Accept-Encoding", "identity")],
+                headers=[*passed_on, (b"Accept-Encoding", b"identity")],
                 content=call.raw,
             )
             answer = await client.send(asked, stream=True)
         except httpx.HTTPError as error:
             await client.aclose()
             raise RefusedError(502, f"No answer from {self._upstream}: {error!r}") from error
+        if answer.status_code not in range(200, 600):
+            await answer.aclose()
+            await client.aclose()
+            raise RefusedError(502, f"{self._upstream} answered {answer.status_code}")
         passed = {key: answer.headers[key] for key in answer.headers.keys() - _NOT_PASSED_ON}
         return StreamingResponse(self._kept(call, client, answer), answer.status_code, passed)
 
     async def _kept(self, call: Call, client: Any, answer: Any) -> AsyncIterator[bytes]:
+        httpx: Any = importlib.import_module("httpx")
         received = bytearray()
         async with contextlib.aclosing(client), contextlib.aclosing(answer):
-            async for chunk in answer.aiter_raw():
-                received += chunk
-                yield chunk
+            try:
+                async for chunk in answer.aiter_raw():
+                    received += chunk
+                    yield chunk
+            except httpx.HTTPError:
+                # Cut as it was cut here.
+                getattr(call.request.state, "hang_up", no_connection)(reset=False)
+                await anyio.sleep_forever()
         try:
             # Before the end is passed on: whoever has it may replay it at once.
             self._keep(call, answer, bytes(received))
@@ -179,15 +206,15 @@ class Recording:
     def _keep(self, call: Call, answer: Any, body: bytes) -> None:
         shown = [pair for pair in answer.headers.items() if pair[0].lower() not in _NOT_KEPT]
         known = {"request": call.told(), "status": answer.status_code, "headers": shown}
-        kind = answer.headers.get("content-type", "")
-        if "json" in kind or kind.startswith("text/"):
+        kind = answer.headers.get("content-type", "").lower()
+        if answer.is_error or "json" in kind or "xml" in kind or kind.startswith("text/"):
             body = call.redact(body)
         told, kept = call.files(self._folder)
         if answer.is_error and told.exists():
             return  # A refused key, or a bad moment, is no reason to forget what came before.
         # What is told is there last: what is not there was not recorded.
-        text = json.dumps(known, indent=1, ensure_ascii=False).encode()
-        for path, content in ((kept, body), (told, call.redact(text))):
+        text = json.dumps(call.redacted(known), indent=1, ensure_ascii=False).encode()
+        for path, content in ((kept, body), (told, text)):
             with AtomicFile(path) as file:
                 file.write(content)
                 file.commit()
