@@ -13,13 +13,14 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 
 # Of lines, docstrings and blank ones included. The sums are those of today: the design wants 2,900
 # and 6,500. What was let in since: examples in docstrings, connections that end with their client
-# whatever other threads do, and mistakes of users that are told before anything is bought. Of the
-# stub it wants at most 3,000: that was met until samples were made that fit the answers of large
-# published documents, YAML was read as version 1.2 has it, and formats and patterns were checked.
+# whatever other threads do, mistakes of users that are told before anything is bought, audio that
+# no failure loses, and tables as programs export them. Of the stub it wants at most 3,000: that was
+# met until samples fitted the answers of large published documents, YAML was read as version 1.2
+# has it, formats and patterns were checked, and keys of every kind were kept out of its records.
 LARGEST_FILE = 400
-TOP = 4_874
-WITHOUT_STUB = 9_765
-STUB = 3_190
+TOP = 4_931
+WITHOUT_STUB = 9_958
+STUB = 3_333
 
 
 def count(file: Path) -> int:
