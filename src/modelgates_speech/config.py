@@ -267,6 +267,8 @@ class Secret(_Hidden):
 
     def scrub_text(self, text: str) -> str:
         """`text` without the key, likewise."""
+        if self._value not in text and "%" not in text and "\\" not in text:
+            return text
         return self.scrub(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 

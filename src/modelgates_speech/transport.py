@@ -115,7 +115,8 @@ class Transport:
 
     async def _wait(self, seconds: float) -> None:
         until = time.monotonic() + (Budget.left(seconds) or 0)
-        await self._reclaim()
+        if not self._abandoned.empty():
+            await self._reclaim()
         left = 0.0
         while not self._turns.acquire(timeout=left):
             await self._reclaim()
