@@ -112,12 +112,18 @@ def _answer_with_bytes(document: dict[str, Any]) -> Iterator[Mend]:
     for status, response in responses.items():
         content = resolve(document, response).get("content", {})
         untold = [kind for kind in content if "json" in kind and not content[kind].get("schema")]
-        if str(status).startswith("2") and untold and untold == [*content]:
+        if not (str(status).startswith("2") and untold):
+            continue
+        what = "JSON of which nothing is said, as frameworks write where they know nothing"
+        if untold != [*content]:
+            told = {kind: content[kind] for kind in content if kind not in untold}
+            responses[status] = {**resolve(document, response), "content": told}
+            yield Mend(("paths", PATH, METHOD, "responses", status), f"{what}: left out")
+        else:
             responses[status] = {
                 **resolve(document, response),
                 "content": {"application/octet-stream": {"schema": dict(BINARY)}},
             }
-            what = "JSON of which nothing is said, as frameworks write where they know nothing"
             yield Mend(("paths", PATH, METHOD, "responses", status), f"{what}: taken as audio")
 
 

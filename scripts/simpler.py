@@ -108,21 +108,26 @@ def _name_what_is_pointed_at(document: dict[str, Any]) -> None:
     """Make a component of each part of a schema that is pointed at where it stands."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     names: dict[str, str] = {}
-    for place, reference in list(references(document)):
-        last = _last(document, reference)
-        match keys_of(last):
-            case ["components", _, _]:
-                _point(document, place, last)
-                continue
-            case _ if "schema" not in place[-4:] and "schemas" not in place:
-                continue
-            case [*_, name]:
-                names.setdefault(last, _free(name, schemas))
-            case _:
-                continue
-        if names[last] not in schemas:
-            schemas[names[last]] = deepcopy(follow(document, last))
-        _point(document, place, f"#/components/schemas/{names[last]}")
+    copied = True
+    while copied:
+        copied = False
+        # Anew after each copy, which may point at what it is a copy of.
+        for place, reference in list(references(document)):
+            last = _last(document, reference)
+            match keys_of(last):
+                case ["components", _, _]:
+                    _point(document, place, last)
+                    continue
+                case _ if "schema" not in place[-4:] and "schemas" not in place:
+                    continue
+                case [*_, name]:
+                    names.setdefault(last, _free(name, schemas))
+                case _:
+                    continue
+            if names[last] not in schemas:
+                schemas[names[last]] = deepcopy(follow(document, last))
+                copied = True
+            _point(document, place, f"#/components/schemas/{names[last]}")
     for name in [name for name, schema in schemas.items() if "$ref" in _mapping(schema)]:
         del schemas[name]
 

@@ -141,6 +141,7 @@ def judged() -> dict[str, Any]:
                         media["schema"] = {"type": "string", "format": "binary"}
             for header in _OWN_HEADERS:
                 _leave_out(header, item, item[method])
+            _spell_out(item, item[method])
             body = item[method].get("requestBody", {})
             structured = {kind: m for kind, m in body.get("content", {}).items() if "json" in kind}
             if structured:
@@ -274,6 +275,27 @@ def _leave_out(parameter: str, *levels: dict[str, Any]) -> None:
             level["parameters"] = [
                 each for each, it in resolved if str(it.get("name")).lower() != parameter
             ]
+
+
+def _spell_out(*levels: dict[str, Any]) -> None:
+    """Say of parameters what the judge overlooks, for on the way all of them are text.
+
+    It draws what a `+` in the pattern of a header does not take, and takes what is empty for a list
+    of nothing as well as of one, and a number for no text.
+    """
+    for level in levels:
+        for at, each in enumerate(level.get("parameters", [])):
+            it = edition().resolved(each)
+            known = edition().told(it.get("schema", {}))
+            if it.get("in") == "header" and "pattern" in known:
+                known = {"type": "string", "enum": [edition().sample(it["schema"])]}
+            elif known.get("type") == "array":
+                known = {"minItems": 1, **known}
+            elif isinstance(known.get("additionalProperties"), dict):
+                known = {**known, "additionalProperties": True}
+            else:
+                continue
+            level["parameters"][at] = {**it, "schema": known}
 
 
 def schema(

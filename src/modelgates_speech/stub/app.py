@@ -347,6 +347,7 @@ class _Answering:
             headers=self._headers(operation.success) | ({"content-type": kind} if kind else {}),
             content=in_thread(chunks, pace),
             error=functools.partial(path.document.error, operation),
+            told=self._headers,
             hang_up=getattr(self._request.state, "hang_up", no_connection),
         )
 

@@ -22,12 +22,16 @@ _JSON = "application/json"
 
 @attrs.frozen
 class Exchange:
-    """The normal answer, and what a fault has to spoil it with; `error` takes hints for it."""
+    """The normal answer, and what a fault has to spoil it with.
+
+    `error` takes hints for it; `told` gives the headers that a status comes with.
+    """
 
     status: int
     headers: Mapping[str, str]
     content: AsyncIterator[bytes]
     error: Callable[..., tuple[str | None, bytes]]
+    told: Callable[[int], Mapping[str, str]]
     hang_up: Callable[..., None]
 
     def answer(self) -> Response:
@@ -71,7 +75,7 @@ def _error_status(fault: Fault, exchange: Exchange) -> Response:
     if (given := fault["body"]) is not None:
         kind = _JSON
         body = json.dumps(given).encode() if isinstance(given, Mapping) else given
-    response = exchange.reply(body, status)
+    response = exchange.reply(body, status, exchange.told(status))
     del response.headers["Content-Type"]  # of audio
     told: dict[str, Any] = {
         "Content-Type": fault["content_type"] or kind,

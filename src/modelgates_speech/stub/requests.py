@@ -167,6 +167,10 @@ def _check_parameters(document: Document, operation: Operation, request: Request
         schema = media.get("schema", True)
         known = document.properties(schema)
         readings = [*_readings(parameter, given[place], known)]
+        if parameter.get("allowEmptyValue") and [
+            value for key, value in given[place] if key == name
+        ] == [""]:
+            continue
         if not readings:
             # Of an object, all whose properties may be left out, there is nothing to see.
             is_there = known and document.problem(schema, {}) is None
@@ -195,7 +199,7 @@ def _readings(
         yield scalar(values[0])
         return
     if values == [""]:
-        yield from ([], {})
+        yield {}
     if values:
         separator = _SEPARATORS.get(parameter.get("style", ""), ",")
         listed = [part for value in values for part in value.split(separator)]
@@ -213,10 +217,10 @@ def _readings(
 def _objects(
     pairs: Iterable[Sequence[str]], known: Mapping[str, Mapping[str, Json]]
 ) -> Iterator[Json]:
-    """The object that these are the properties of, those that may be text left as they are."""
+    """The objects that these may be the properties of: those that may be text left as they are."""
+    texts = {name: value for name, value in pairs}  # noqa: C416 - of pairs that are lists, too
     made = {
         name: value if known.get(name, {}).get("type") == "string" else scalar(value)
-        for name, value in pairs
+        for name, value in texts.items()
     }
-    if made:
-        yield made
+    yield from filter(None, (made, texts))

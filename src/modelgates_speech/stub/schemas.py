@@ -96,8 +96,8 @@ def _patterned(_validator: Any, pattern: str, instance: Json, _schema: Json) -> 
 def _in_steps(_validator: Any, step: Json, instance: Json, _schema: Json) -> Any:
     if isinstance(instance, int | float) and not isinstance(instance, bool):
         # As they are written: in binary 0.3 is no multiple of 0.1.
-        finite = math.isfinite(instance)
-        if not finite or (Fraction(str(instance)) / Fraction(str(step))).denominator != 1:
+        infinite = isinstance(instance, float) and math.isinf(instance)
+        if infinite or (Fraction(str(instance)) / Fraction(str(step))).denominator != 1:
             yield ValidationError(f"{instance!r} is not a multiple of {step!r}")
 
 

@@ -122,6 +122,8 @@ def media_type(content: Mapping[str, Any], response_format: object) -> str | Non
             return known
     if {"audio/*", "*/*"} & content.keys():
         return ours[0]
+    if "application/octet-stream" in content:
+        return "application/octet-stream"
     audible = (kind for kind in content if "json" not in kind and not kind.startswith("text/"))
     return next(audible, next(iter(content), None))
 
