@@ -242,6 +242,8 @@ def _environment(tree: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(f"{tree / folder}" for folder in ("src", "generated", ".")),
         "MYPY_CACHE_DIR": f"{ROOT / '.mypy_cache'}",
         "PYTHONDONTWRITEBYTECODE": "1",
+        # Not where other runs of pytest clean up at this very moment.
+        "PYTEST_DEBUG_TEMPROOT": f"{tree.parent}",
     }
 
 
