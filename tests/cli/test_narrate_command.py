@@ -211,6 +211,7 @@ def test_pieces_that_cannot_be_kept_are_not_bought(run, with_key, stub, folder, 
     words = ("narrate", book.name, "-o", "a.wav", "--cache-dir", f"{book.name}/kept")
     ended = run(*words, env=with_key)
     assert ended.code == 7
+    assert run(*words, "--dry-run", env=with_key).code == 0
     stub.assert_not_called()
 
 

@@ -143,7 +143,8 @@ def command(
         message = f"finished pieces need a folder, and {pieces} is a file: use another --cache-dir"
         raise CommandError(message, Exit.NOT_WRITTEN)
     there = next(each for each in (pieces, *pieces.absolute().parents) if each.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK)):
+    keeps = dry_run or (there.is_dir() and os.access(there, os.W_OK))
+    if cache_dir and not keeps:
         message = f"finished pieces cannot be kept in {pieces}: use another --cache-dir"
         raise CommandError(message, Exit.NOT_WRITTEN)
     request = request_of(**options)
@@ -161,7 +162,8 @@ def command(
             **request,
             "input": _read(book),
             "response_format": response_format,
-            "cache_dir": cache,
+            # A folder that nobody asked for may well be one that nobody may write to.
+            "cache_dir": cache if keeps else None,
         }
         with ExitStack() as stack:
             client = stack.enter_context(ModelGates(**settings))

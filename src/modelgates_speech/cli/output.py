@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -64,9 +64,10 @@ def hint(kept: str, folder: Path, *ends: type[BaseException]) -> Generator[None]
     try:
         yield
     except ends:
-        if folder.is_dir() and any(folder.iterdir()):
-            where = click.format_filename(folder)
-            remark(f"{kept} {where}: the same command sends only what is missing")
+        with suppress(OSError):  # no folder, or one that may not be looked into
+            if any(folder.iterdir()):
+                where = click.format_filename(folder)
+                remark(f"{kept} {where}: the same command sends only what is missing")
         raise
 
 

@@ -192,11 +192,13 @@ def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
         try:
             reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             _check_header(path, reader.fieldnames)
-            for number, found in enumerate(reader, start=1):
+            number = 0
+            for found in reader:
                 # A column without a name is what programs number rows in, or nothing.
                 found.pop("", None)
                 if not any(found.values()):
                     continue
+                number += 1
                 if None in found or None in found.values():
                     yield BadRow(
                         number,
