@@ -272,7 +272,7 @@ class _Answering:
         except (RefusedError, ClientDisconnect):
             raise
         except Exception as error:
-            _logger.exception("a request could not be answered")
+            _logger.error("a request could not be answered: %r", error)
             message = f"The stub itself failed, which is a mistake in it: {error!r}"
             raise RefusedError(500, message) from error
 
