@@ -134,6 +134,15 @@ def test_what_a_sample_has_wrong_is_not_sent(changed, schema, sample):
                 },
             },
         },
+        # In itself, as often as it likes.
+        {
+            "type": "object",
+            "required": ["left", "right"],
+            "properties": {
+                name: {"type": "array", "items": {"$ref": "#/components/schemas/Joined"}}
+                for name in ("left", "right")
+            },
+        },
         # In itself.
         {
             "type": "object",

@@ -105,7 +105,8 @@ class Samples:
             case "array":
                 least, items = known.get("minItems", 0), known.get("items")
                 first = [self.example(part, hints) for part in known.get("prefixItems", [])]
-                yield first + [self.example(items, hints)] * (least - len(first))
+                rest = least - len(first)
+                yield first + [self.example(items, hints)] * rest if rest > 0 else first
                 if known.get("uniqueItems") and least:
                     others = self._candidates(fields(self._resolve(items)), hints)
                     fits = (each for each in others if self.problem(items, each) is None)
