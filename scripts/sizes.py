@@ -18,8 +18,8 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 # met until samples fitted the answers of large published documents, YAML was read as version 1.2
 # has it, formats and patterns were checked, and keys of every kind were kept out of its records.
 LARGEST_FILE = 400
-TOP = 4_934
-WITHOUT_STUB = 9_966
+TOP = 4_940
+WITHOUT_STUB = 9_976
 STUB = 3_345
 
 

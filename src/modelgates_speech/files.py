@@ -215,6 +215,12 @@ class AtomicFile:
         )
 
 
+def free_name(folder: Path, stem: str, suffix: str) -> Path:
+    """A name in `folder` that no file has yet: with `stem`, or it and a number."""
+    names = (folder / f"{stem}{'' if n == 1 else f'-{n}'}{suffix}" for n in count(1))
+    return next(name for name in names if not name.exists())
+
+
 def _is_mount(file: Path) -> bool:
     """Whether a file is a mount by itself, as in containers, so far as the system says."""
     try:

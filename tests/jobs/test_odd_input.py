@@ -70,6 +70,13 @@ def test_a_cell_that_is_no_number_to_people_is_none(batch, out, tmp_path, speed)
     assert "sample_rate is " in json.dumps(results(out))
 
 
+def test_a_whole_number_is_read_to_its_last_digit(batch, out, tmp_path):  # noqa: F811
+    path = tmp_path / "rows.csv"
+    path.write_text("id,input,sample_rate\na,One.,9007199254740993\n")
+    assert batch(path).failed == 1
+    assert "not 9007199254740993" in json.dumps(results(out))
+
+
 def test_a_number_that_python_does_not_write_is_no_id(batch, out):  # noqa: F811
     report = batch([{"id": 10**5000, "input": "x"}, *rows(1)])
     assert (report.ok, report.failed) == (1, 1)

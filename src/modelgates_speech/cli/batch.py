@@ -144,9 +144,10 @@ def _report_plan(
 ) -> None:
     """Say what the batch would send."""
     from modelgates_speech.jobs.manifest import BadRow
-    from modelgates_speech.jobs.results import Results
+    from modelgates_speech.jobs.results import Known
 
-    results = Results(out_dir, look=True)
+    results = Known(out_dir)
+    results.learn()
     facts = dict.fromkeys(("rows", "rows_to_send", "rows_that_cannot_be_spoken"), 0)
     characters = 0
     for row in rows:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelgates_speech.cli.exits import CommandError, Exit, exit_for, in_words
 from modelgates_speech.errors import ModelGatesError, SaveError
+from modelgates_speech.files import free_name
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,13 +42,8 @@ def keep(held: HeldAudio, output: Path, stem: str) -> Path | None:
         suffix = output.suffix
     for folder in (output.parent, Path(tempfile.gettempdir())):
         try:
-            return held.save(_free_name(folder, stem, suffix))
+            return held.save(free_name(folder, stem, suffix))
         except SaveError:
             # A full or read-only disk; another may take it.
             continue
     return None
-
-
-def _free_name(folder: Path, stem: str, suffix: str) -> Path:
-    names = (folder / f"{stem}{'' if n == 1 else f'-{n}'}{suffix}" for n in count(1))
-    return next(name for name in names if not name.exists())

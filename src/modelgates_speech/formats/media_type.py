@@ -84,9 +84,9 @@ def number(value: str | None, default: int, most: int) -> int | None:
 
 def length_of(headers: Mapping[str, str]) -> int | None:
     """The bytes of the whole that they announce, or None."""
-    # Nobody asks for a part, but a cache on the way may answer with one.
     if "transfer-encoding" in headers:
         return None  # which says the length, whatever else does
+    # Nobody asks for a part, but a cache on the way may answer with one.
     part = _PART.fullmatch(headers.get("content-range", "").strip())
     length = part[1] if part else headers.get("content-length", "")
     return int(length) if length.isascii() and length.isdigit() else None

@@ -10,6 +10,7 @@ import re
 import select
 import sys
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from io import TextIOWrapper
 from itertools import dropwhile
 from pathlib import Path
@@ -261,18 +262,21 @@ def _read_cell(name: str, value: str) -> Any:
                 raise ValueError(value)
             case "number":
                 return float(value)
-            case "integer" if float(value).is_integer():
-                return int(float(value))
+            case "integer":
+                # As it is written: a float has no room for every number of a seed.
+                number = Fraction(value.strip())
+                if number.denominator != 1:
+                    raise ValueError(value)
+                return int(number)
             case "boolean":
                 return {"true": True, "false": False}[value.lower()]
             case "object" | "array":
                 return json.loads(value)
-            case "integer":
-                raise ValueError(value)
             case _:
                 return value
     except (KeyError, ValueError) as error:
-        wanted = {"boolean": "true or false", "object": "JSON", "array": "JSON"}
+        wanted = {"boolean": "true or false", "integer": "a whole number"}
+        wanted |= dict.fromkeys(("object", "array"), "JSON")
         raise ValueError(f"{name} is {value!r}: write {wanted.get(kind, f'a {kind}')}") from error
 
 

@@ -17,13 +17,12 @@ import sqlite3
 import threading
 import time
 from importlib import import_module
-from itertools import count
 from typing import IO, TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from modelgates_speech.config import RESULTS
 from modelgates_speech.errors import ConfigurationError, ModelGatesError, SaveError
-from modelgates_speech.files import AtomicFile
+from modelgates_speech.files import AtomicFile, free_name
 from modelgates_speech.forks import survive_forks
 
 if TYPE_CHECKING:
@@ -40,45 +39,43 @@ _OURS = b'{"id": '
 Claim = Literal["new", "done", "twice"]
 
 
-class Results:
-    """The results of a batch in its folder, held by one process at a time.
+class Known:
+    """What earlier runs of a batch have left in its folder, which is only looked at.
 
-    What is known of earlier runs is in a temporary database of SQLite, so that a million rows
-    take no memory: kept are the results whose file agrees in size and SHA-256.
+    It is in a temporary database of SQLite, so that a million rows take no memory: kept are the
+    results whose file agrees in size and SHA-256.
     """
 
-    def __init__(self, folder: Path, *, look: bool = False) -> None:
-        """Hold the folder; or only `look` at what is there."""
+    def __init__(self, folder: Path) -> None:
         self.path = folder / RESULTS
         self._folder = folder
         self._lock = threading.Lock()
         self._stale = False
-        self._synced = time.monotonic()
         self._known = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._known.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
             "CREATE TABLE known (name TEXT PRIMARY KEY, key TEXT, at INTEGER,"
             " seen INTEGER DEFAULT 0) WITHOUT ROWID; BEGIN;"
         )
-        with contextlib.ExitStack() as undo, _writing(self.path):
-            undo.callback(self._known.close)
-            if look:
-                self._learn()
-                self.close = undo.pop_all().close  # type: ignore[method-assign]
-                return
-            folder.mkdir(parents=True, exist_ok=True)
-            self._holder = undo.enter_context(_held(folder / ".lock"))
-            # Written to once, when it is made.
-            self._since = os.fstat(self._holder.fileno()).st_mtime_ns
-            self._tidy()
-            self._file = self.path.open("ab", buffering=0)
-            undo.pop_all()
-        survive_forks(self)
 
-    def after_fork(self) -> None:
-        """Let go of the folder, in a child: it is held by the parent, and for no longer."""
-        self._lock = threading.Lock()
-        self._holder.close()
+    def learn(self) -> int:
+        """Learn which lines stand, and count all that there are."""
+        self._known.execute("DELETE FROM known")
+        lines = 0
+        for at, result in _lines(self.path):
+            lines += 1
+            name, key = result.get("name"), result.get("request")
+            # A name as batches write it: percent-encoded.
+            if not (isinstance(name, str) and name.isascii()):
+                continue
+            name = name.casefold()
+            # Of several lines for a row the last one counts, be it a failure.
+            self._known.execute("DELETE FROM known WHERE name = ?", (name,))
+            known = result.get("status") == "ok" and isinstance(key, str) and key.isascii()
+            if known and _agrees(self._folder, result):
+                facts = (name, key, at)
+                self._known.execute("INSERT INTO known (name, key, at) VALUES (?, ?, ?)", facts)
+        return lines
 
     def claim(self, name: str, key: str) -> Claim:
         """Say what is known of a row, and note that it came.
@@ -103,6 +100,33 @@ class Results:
             # The row asks for something else than it did: its old line goes at the end.
             self._stale = True
             return "new"
+
+    def close(self) -> None:
+        """Forget it."""
+        self._known.close()
+
+
+class Results(Known):
+    """The results of a batch in its folder, held by one process at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._synced = time.monotonic()
+        with contextlib.ExitStack() as undo, _writing(self.path):
+            undo.callback(self._known.close)
+            folder.mkdir(parents=True, exist_ok=True)
+            self._holder = undo.enter_context(_held(folder / ".lock"))
+            # Written to once, when it is made.
+            self._since = os.fstat(self._holder.fileno()).st_mtime_ns
+            self._tidy()
+            self._file = self.path.open("ab", buffering=0)
+            undo.pop_all()
+        survive_forks(self)
+
+    def after_fork(self) -> None:
+        """Let go of the folder, in a child: it is held by the parent, and for no longer."""
+        self._lock = threading.Lock()
+        self._holder.close()
 
     def is_foreign(self, name: str, path: Path) -> bool:
         """Whether a file was there before the first batch in this folder: it is not to be lost."""
@@ -132,7 +156,7 @@ class Results:
         self._file.close()
         if self._stale:
             self._tidy()
-        self._known.close()
+        super().close()
         with contextlib.suppress(OSError):
             # By its name: a child that was forked has a copy of the file, which holds the lock too.
             _lock(self._holder, take=False)
@@ -140,7 +164,7 @@ class Results:
 
     def _tidy(self) -> None:
         """Learn what is there; leave of it one line for every row whose file agrees."""
-        lines = self._learn()
+        lines = self.learn()
         [(kept,)] = self._known.execute("SELECT count(*) FROM known")
         if kept == lines and not _ends_torn(self.path):
             return
@@ -149,25 +173,6 @@ class Results:
                 old.seek(at)
                 file.write(old.readline())
             file.commit()
-
-    def _learn(self) -> int:
-        """Learn which lines stand, and count all that there are."""
-        self._known.execute("DELETE FROM known")
-        lines = 0
-        for at, result in _lines(self.path):
-            lines += 1
-            name, key = result.get("name"), result.get("request")
-            # A name as batches write it: percent-encoded.
-            if not (isinstance(name, str) and name.isascii()):
-                continue
-            name = name.casefold()
-            # Of several lines for a row the last one counts, be it a failure.
-            self._known.execute("DELETE FROM known WHERE name = ?", (name,))
-            known = result.get("status") == "ok" and isinstance(key, str) and key.isascii()
-            if known and _agrees(self._folder, result):
-                facts = (name, key, at)
-                self._known.execute("INSERT INTO known (name, key, at) VALUES (?, ?, ?)", facts)
-        return lines
 
 
 @contextlib.contextmanager
@@ -269,14 +274,13 @@ def _held(path: Path) -> IO[bytes]:
 
 def keep_audio(folder: Path, name: str, error: ModelGatesError) -> dict[str, str]:
     """Save what came of a row that failed, for it is paid for, and say where."""
-    audio = getattr(error, "partial", None) or getattr(error, "audio", None)
+    audio = error.partial or getattr(error, "audio", None)
     if audio is None or not audio.content:
         return {}
     suffix = "wav" if audio.format == "pcm" and audio.sample_rate else quote(audio.format, safe="")
-    names = (folder / f"{name}{f'-{n}' if n else ''}.{suffix}" for n in count())
     try:
         folder.mkdir(exist_ok=True)
-        path = next(each for each in names if not each.exists())
+        path = free_name(folder, name, f".{suffix}")
         audio.save(path)
     except (OSError, ModelGatesError):
         return {}  # a disk that fails twice: the error itself is told
