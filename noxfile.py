@@ -43,6 +43,8 @@ def activate_pyenv() -> None:
 
 
 activate_pyenv()
+# Else each worker of pytest, and each process that a test starts, compiles every module anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def group(name: str) -> list[str]:

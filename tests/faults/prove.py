@@ -15,6 +15,9 @@ from tests.faults.defects import DEFECTS, Defect
 HERE = Path(__file__).parent
 SOURCE = Path(modelgates_speech.__file__).parent
 PARALLEL = 2
+# Under CI pytest compares long values in full, which takes minutes and proves nothing more; and
+# without bytecode each defect would have all modules compiled anew.
+NOT_PASSED_ON = {"CI", "PYTHONDONTWRITEBYTECODE"}
 
 
 def run(source: Path, *tests: str) -> tuple[int, str]:
@@ -23,9 +26,8 @@ def run(source: Path, *tests: str) -> tuple[int, str]:
     command += ["-p", "no:xdist", "--show-capture=no"]
     process = subprocess.run(
         [*command, *(f"{HERE / test}" for test in tests)],
-        # Under CI pytest compares long values in full, which takes minutes and proves nothing more.
-        env={name: value for name, value in os.environ.items() if name != "CI"}
-        | {"PYTHONPATH": os.pathsep.join([f"{source}", *sys.path]), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON}
+        | {"PYTHONPATH": os.pathsep.join([f"{source}", *sys.path])},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -40,7 +42,7 @@ def verdict(defect: Defect) -> str:
     """Nothing if the defect is caught for the reason given, else what is wrong."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "modelgates_speech")
-        shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__", "stub"))
+        shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("stub"))
         # The stub is not changed, and its data not worth copying.
         (copy / "stub").symlink_to(SOURCE / "stub")
         module = copy / defect.module
