@@ -343,8 +343,16 @@ class Receiver:
             raise _not_audio(self.metadata, "an empty body", b"")
         if not self.settled:
             self._accept(b"", at_end=True)
+        known = self.metadata
         if self._meter is not None:
             self._meter.feed(b"")
+            if self._meter.silent:
+                what = {"mp3": "an MP3 of tags alone"}.get(known.format, "a WAV without a sample")
+                raise _not_audio(known, what, b"")
+        # Where its end was announced, it is the encoder that has left half a frame.
+        unannounced = self.expected is None and "transfer-encoding" not in known.headers
+        if unannounced and self._expander is None and getattr(self._meter, "broken", False):
+            raise self.cut("it ends in the middle of a frame")
         if self._rest:
             raise self.cut("it ends in the middle of a sample")
         self.finished = self.whole = True

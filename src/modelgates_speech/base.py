@@ -156,12 +156,14 @@ class Base(Generic[GivenT]):
         Raises:
             ConfigurationError: If a value is not valid.
         """
+        for name in changes.keys() - Options.__annotations__.keys():
+            # It may be a key under a misspelt name, and a traceback with locals shows it.
+            changes = Options()
+            known = unexpected(name, Options.__annotations__)
+            raise ArgumentError(f"{type(self).__name__}.with_options(): {known}")
         # Wrapped at once, as in `__init__`.
         key = {"api_key": KeySource(changes.pop("api_key"))} if "api_key" in changes else {}
         settings: dict[str, Any] = changes | key
-        for name in changes.keys() - Options.__annotations__.keys():
-            known = unexpected(name, Options.__annotations__)
-            raise ArgumentError(f"{type(self).__name__}.with_options(): {known}")
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__)
         copy._settings = attrs.evolve(self._settings, **settings)
@@ -221,14 +223,14 @@ class Base(Generic[GivenT]):
         deadline = Deadline(
             settings.deadline if call.deadline is DEFAULT else checked_deadline(call.deadline)
         )
+        request = call.request(settings.base_url, settings.headers)
+        transport = await self._transport()
         border = Border(
-            urlsplit(settings.base_url).netloc,
+            f"{urlsplit(settings.base_url).netloc}{transport.via}",
             deadline.within(timeout.phases()),
             deadline,
             settings.api_key.secret(),
         )
-        request = call.request(settings.base_url, settings.headers)
-        transport = await self._transport()
         return await tries(
             f"{request.method} {request.url.partition('?')[0]}",
             send=lambda: transport.send(request, border),

@@ -159,7 +159,7 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
         loop = current_loop()
         if loop not in self._transports:
             for ended in filter(is_over, [*self._transports]):
-                del self._transports[ended]
+                self._transports.pop(ended, None)  # another thread may have seen it too
             transport = AsyncTransport.new(self.base_url, self._given)
             lifetime = live(self._transports, loop, transport.aclose)
             self._transports[loop] = transport, lifetime

@@ -12,6 +12,7 @@ import os
 import re
 import socket
 from collections.abc import Mapping
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
@@ -36,9 +37,10 @@ WRITE_SECONDS = 60.0
 POOL_SECONDS = 60.0
 MAX_SECONDS = 4_000_000_000  # a century: more is a mistake, and beyond some systems
 
-# Connections of a client at most, and the seconds that an unused one is kept.
+# Connections of a client at most, and the seconds that an unused one is kept: fewer than those that
+# many a server keeps it, for which one closes just as the next request comes.
 MAX_CONNECTIONS = 100
-KEEPALIVE_SECONDS = 5.0
+KEEPALIVE_SECONDS = 4.0
 
 # Bytes that are read at once, and that are written before the deadline is looked at again.
 READ_SIZE = 128 * 1024
@@ -202,9 +204,11 @@ def checked_folder(value: object, name: str) -> Path:
 
 def checked_callback(value: CallbackT, name: str) -> CallbackT:
     """`value` if it can be called, or is None."""
-    if value is None or callable(value):
-        return value
-    raise ArgumentError(f"{name} must be a function, not {in_short(value)}")
+    if value is not None and not callable(value):
+        raise ArgumentError(f"{name} must be a function, not {in_short(value)}")
+    if iscoroutinefunction(value) or iscoroutinefunction(getattr(type(value), "__call__", None)):  # noqa: B004
+        raise ArgumentError(f"{name} must be a plain function: nobody awaits what {value!r} gives")
+    return value
 
 
 def in_short(value: object) -> str:
@@ -323,13 +327,14 @@ def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str) -> str
     if not isinstance(base_url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"{name} must be a string, not {type(base_url).__name__}")
     base_url = base_url.strip()
+    # First, for each of the other messages quotes it.
+    if "@" in base_url.split("//", 1)[-1].split("/", 1)[0]:
+        raise ConfigurationError(f"{name} must not hold credentials: pass the key as api_key")
     try:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise ConfigurationError(f"{name} {base_url!r} is not a URL: {error}") from error
-    if "@" in parts.netloc:
-        raise ConfigurationError(f"{name} must not hold credentials: pass the key as api_key")
     if parts.scheme not in {"http", "https"} or not host:
         raise ConfigurationError(
             f"{name} {base_url!r} is not an http or https URL: it must begin with https:// "

@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import re
+import shutil
 import stat
 import time
 from itertools import chain, count
@@ -105,7 +106,7 @@ class AtomicFile:
                 return self.path
             os.fsync(self._file.fileno())
             if self._temporary is None:
-                self._temporary = self._give_name()
+                self._temporary = self._give_name() or self._copy()
             if os.name == "nt":  # pragma: no cover - an open file cannot be renamed there
                 self._file.close()
             if self._temporary != self._target:
@@ -177,16 +178,21 @@ class AtomicFile:
             # Not every file system has unnamed files; those without refuse in various ways.
             with contextlib.suppress(OSError):
                 return os.open(folder, os.O_TMPFILE | os.O_RDWR, _MODE)
+        self._temporary, descriptor = self._create_beside()
+        return descriptor
+
+    def _create_beside(self) -> tuple[Path, int]:
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
         for candidate in self._names_beside():
             with contextlib.suppress(FileExistsError):
-                descriptor = os.open(candidate, flags, _MODE)
-                self._temporary = candidate
-                return descriptor
+                return candidate, os.open(candidate, flags, _MODE)
         raise AssertionError  # pragma: no cover - the names are endless
 
-    def _give_name(self) -> Path:
-        """Link the unnamed file: to the target where that is free, else beside it."""
+    def _give_name(self) -> Path | None:
+        """Link the unnamed file: to the target where that is free, else beside it.
+
+        None where the system knows such files, but does not let them be named.
+        """
         source = f"/proc/self/fd/{self._file.fileno()}"
         folder = os.open(self._target.parent, os.O_RDONLY)
         try:
@@ -195,21 +201,35 @@ class AtomicFile:
                     # A folder's descriptor makes this linkat(2), which follows the link in /proc.
                     os.link(source, candidate.name, dst_dir_fd=folder)
                     return candidate
+        except OSError:
+            pass
         finally:
             os.close(folder)
-        raise AssertionError  # pragma: no cover - the names are endless
+        return None
+
+    def _copy(self) -> Path:
+        """Copy the unnamed file into one that has a name beside the target."""
+        unnamed = self._file
+        with unnamed:
+            self._temporary, descriptor = self._create_beside()
+            self._file = io.FileIO(descriptor, "w+b")
+            unnamed.seek(0)
+            shutil.copyfileobj(unnamed, self._file)
+        os.fsync(descriptor)
+        return self._temporary
 
     def _names_beside(self) -> Iterator[Path]:
-        # In bytes, as file systems count, and between characters, as some insist.
-        start = os.fsencode(self._target.name)[:64].decode("utf-8", "ignore")
+        start = shortened(self._target.name, 64)
         for attempt in count():
             yield self._target.with_name(f".{start}.{os.getpid()}.{attempt}.part")
 
     def _failure(self, error: OSError | ValueError) -> SaveError:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         kept = "" if self.in_place else "; the target is as it was before"
+        # A name need not be text, and a message must be.
+        named = f"{self.path}".encode("utf-8", "replace").decode("utf-8")
         return SaveError(
-            f"could not write {self.path}: {reason}{kept}",
+            f"could not write {named}: {reason}{kept}",
             path=self.path,
             errno=error.errno if isinstance(error, OSError) else None,
         )
@@ -217,8 +237,15 @@ class AtomicFile:
 
 def free_name(folder: Path, stem: str, suffix: str) -> Path:
     """A name in `folder` that no file has yet: with `stem`, or it and a number."""
+    stem = shortened(stem, 200)
     names = (folder / f"{stem}{'' if n == 1 else f'-{n}'}{suffix}" for n in count(1))
     return next(name for name in names if not name.exists())
+
+
+def shortened(name: str, most: int) -> str:
+    """The start of a name, so long at most: in bytes, as file systems count, between characters."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= most else encoded[:most].decode("utf-8", "ignore")
 
 
 def _is_mount(file: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from modelgates_speech.audio import file_header, invalid, suffix_of
 from modelgates_speech.config import MAX_RESCUED
 from modelgates_speech.errors import (
+    ConfigurationError,
     IncompleteAudioError,
     ModelGatesError,
     PlaybackError,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelgates_speech.audio import Audio, AudioMetadata
-    from modelgates_speech.errors import ConfigurationError, InvalidResponseError
+    from modelgates_speech.errors import InvalidResponseError
     from modelgates_speech.files import AtomicFile
 
 
@@ -77,6 +78,13 @@ class Keeping:
         """What was kept, as far as memory is meant to hold it."""
         in_file = self._file is not None and self._failure is None
         return self._metadata.with_content(self._written() if in_file else b"".join(self._memory))
+
+    def check_some(self) -> None:
+        """Raise `ConfigurationError` where there was nothing to keep: no stream has no audio."""
+        if not self._size:
+            raise ConfigurationError(
+                "nothing is left of this stream: its audio was handed out before"
+            )
 
     def commit(self) -> Path:
         """Give the file its name, now that the audio is whole."""

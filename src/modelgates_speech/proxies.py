@@ -60,7 +60,8 @@ def proxy_for(base_url: str) -> Proxy | None:
 
     proxies = getproxies()
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    if proxy_bypass(f"{host}:{port}") or _is_within(host, proxies.get("no", "").split(",")):
+    named = f"[{host}]" if ":" in host else host.rstrip(".")
+    if proxy_bypass(f"{named}:{port}") or _is_within(host, proxies.get("no", "").split(",")):
         return None
     name = next((name for name in (parts.scheme, "all") if proxies.get(name)), None)
     if name is None:

@@ -6,7 +6,9 @@ Whatever an engine raises becomes an error of our tree here, free of the key.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import socket
 import ssl
 import sys
 import time
@@ -72,13 +74,18 @@ class Border:
         if isinstance(error, Exception):
             raise self._translated(error) from error
 
-    def _chain(self, error: BaseException | None) -> Iterator[BaseException]:
+    def _chain(self, error: BaseException) -> Iterator[BaseException]:
         """`error` and what led to it, as far as it happened within."""
         seen: set[int] = {id(self._before)}
-        while error is not None and id(error) not in seen:
-            seen.add(id(error))
-            yield error
-            error = error.__cause__ or error.__context__
+        due: list[BaseException | None] = [error]
+        while due:
+            link = due.pop()
+            if link is None or id(link) in seen:
+                continue
+            seen.add(id(link))
+            yield link
+            due.append(link.__cause__ or link.__context__)
+            due += link.exceptions if isinstance(link, BaseExceptionGroup) else ()
 
     def _translated(self, error: Exception) -> APIConnectionError:
         names = {base.__name__ for base in type(error).__mro__}
@@ -113,8 +120,14 @@ class Border:
             foreign = str(error).startswith(("illegal request line", "illegal status line"))
             advice = "; it does not speak HTTP/1.1: check the port of base_url" if foreign else ""
         what = f"the connection to {self.where} broke" if sent else f"no connection to {self.where}"
+        reason = str(error) or type(error).__name__
+        own = (ssl.SSLError, socket.gaierror)  # with numbers of their own
+        found = [e.errno for e in causes if isinstance(e, OSError) and not isinstance(e, own)]
+        if not sent and (number := next(filter(None, reversed(found)), None)):
+            # Of the attempts at a server's addresses the last knows more than that they failed.
+            reason = f"[Errno {number}] {os.strerror(number)}"
         return APIConnectionError(
-            f"{what}: {str(error) or type(error).__name__}{advice}",
+            f"{what}: {reason}{advice}",
             request_sent=sent,
             transient=not (untrusted or plain),
         )

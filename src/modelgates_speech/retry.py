@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("modelgates_speech")
 
+# As servers send it: with a fraction, or twice.
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?(\s*,\s*[0-9]+(\.[0-9]+)?)*")
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2,8},? .*\d{2}:\d{2}:\d{2}")
 
 
@@ -93,7 +95,7 @@ class RetryPolicy:
             )
         for name in ("max_retries", "initial_delay", "max_delay", "max_retry_after"):
             value = getattr(self, name)
-            if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
+            if not (isinstance(value, int | float) and 0 <= value < math.inf):
                 raise ConfigurationError(f"RetryPolicy.{name} must be 0 or more, not {value!r}")
 
     def delay(
@@ -198,9 +200,9 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     if value is None:
         return None
     value = value.strip()
-    if value.isascii() and value.isdigit():
-        # Past a dozen digits the number says no more than "far beyond any limit".
-        return float(value[:12])
+    if _SECONDS.fullmatch(value):
+        # Past a dozen digits a number says no more than "far beyond any limit".
+        return max(float(each.strip()[:12]) for each in value.split(","))
     if not _HTTP_DATE.match(value):
         return None
     from datetime import UTC, datetime, timedelta, timezone

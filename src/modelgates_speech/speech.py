@@ -36,7 +36,7 @@ class _Speech(SpeechMethods[AudioT, StreamT, PathT]):
 
     def _stream(self, arguments: dict[str, Any]) -> StreamT:
         call = prepare(**arguments)
-        return self._kind(lambda: self._start(call))
+        return self._kind(lambda: self._start(call), call.response_format)
 
     def _narrate(self, arguments: dict[str, Any]) -> StreamT | NarrationPlan:
         from modelgates_speech.jobs.narration import plan

@@ -6,7 +6,14 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any, Self
 
-from modelgates_speech.audio import Audio, AudioMetadata, Receiver, file_header, suffix_of
+from modelgates_speech.audio import (
+    Audio,
+    AudioMetadata,
+    Receiver,
+    file_header,
+    format_for_file,
+    suffix_of,
+)
 from modelgates_speech.config import checked_callback
 from modelgates_speech.errors import APIConnectionError, ConfigurationError, InvalidResponseError
 from modelgates_speech.files import AtomicFile
@@ -30,8 +37,9 @@ class _Stream:
 
     _waiting: Waiting
 
-    def __init__(self, start: Callable[[], Awaitable[Opened]]) -> None:
+    def __init__(self, start: Callable[[], Awaitable[Opened]], requested: str) -> None:
         self._start = start
+        self._requested = requested
         self._entered = time.monotonic()
         self._opened: Opened | None = None
         self._closed = False
@@ -159,12 +167,15 @@ class _Stream:
         with kept.even_on_failure():
             while piece := await self._next():
                 kept.add(piece)
+            kept.check_some()
         return kept.audio()
 
-    async def _open_for(self, path: str | os.PathLike[str]) -> None:
-        """Open the stream, if such a file can hold its audio."""
-        await self._open()
-        file_header(self.metadata, suffix_of(path), None)
+    def _check_fits(self, path: str | os.PathLike[str]) -> None:
+        """Raise `ConfigurationError` where it is known that such a file cannot hold the audio."""
+        if self._opened is not None:
+            file_header(self.metadata, suffix_of(path), None)
+        elif self._requested:
+            format_for_file(path, self._requested)
 
     async def _write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
         await self._open()
@@ -177,6 +188,7 @@ class _Stream:
                 await self._waiting.call(kept.add, piece)
                 if on_progress:
                     on_progress(self.bytes_received)
+            kept.check_some()
             return await self._waiting.call(kept.commit)
 
     async def _end(self) -> None:
@@ -218,6 +230,7 @@ class AudioStream(_Stream):
         """All that has not been handed out yet, once it has arrived.
 
         Raises:
+            ConfigurationError: If nothing is left, since all was handed out before.
             IncompleteAudioError: If the audio broke off; `partial` has what arrived.
             InvalidResponseError: If it turns out to be none.
         """
@@ -239,14 +252,14 @@ class AudioStream(_Stream):
             The path.
 
         Raises:
-            ConfigurationError: If the suffix contradicts the audio's format; the stream stays
-                as it was.
+            ConfigurationError: If the suffix contradicts the audio's format, or nothing is left of
+                the stream; it stays as it was, and so does the file.
             SaveError: If the file cannot be written; `partial` has the audio if any was read.
             IncompleteAudioError: If the audio broke off; `partial` has what arrived.
         """
         checked_callback(on_progress, "on_progress")
+        self._check_fits(path)
         with AtomicFile(path) as file:
-            at_once(self._open_for(path))
             return self.write(file, on_progress)
 
     def close(self) -> None:
@@ -301,8 +314,8 @@ class AsyncAudioStream(_Stream):
     ) -> Path:
         """Write the rest of the audio to a file; see `AudioStream.save`."""
         checked_callback(on_progress, "on_progress")
+        self._check_fits(path)
         async with AtomicFile(path) as file:
-            await self._open_for(path)
             return await self.write(file, on_progress)
 
     async def aclose(self) -> None:

@@ -50,7 +50,8 @@ class Transport:
     _backend: Any = Backend
     _brought = "BaseTransport"
 
-    def __init__(self, new: Callable[[], Any], *, shared: bool = False) -> None:
+    def __init__(self, new: Callable[[], Any], *, shared: bool = False, via: str = "") -> None:
+        self.via = via
         self._engines = Engines(new, shared=shared)
         self._turns: Any = self._semaphore(sys.maxsize if shared else MAX_CONNECTIONS)
         self._abandoned: SimpleQueue[Reply] = SimpleQueue()
@@ -63,8 +64,10 @@ class Transport:
             shared = _FromHttpx(given, cls._brought)
             return cls(lambda: shared, shared=True)
         try:
-            pool = cls._pool(**_settings(base_url), network_backend=cls._backend())
-            return cls(partial(pool.create_connection, _parsed(base_url).origin))
+            settings = _settings(base_url)
+            pool = cls._pool(**settings, network_backend=cls._backend())
+            new = partial(pool.create_connection, _parsed(base_url).origin)
+            return cls(new, via=_words(settings["proxy"]))
         except OSError as error:
             file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
             named = f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}"
@@ -139,11 +142,11 @@ class AsyncTransport(Transport):
     _backend = AsyncBackend
     _brought = "AsyncBaseTransport"
 
-    def __init__(self, new: Callable[[], Any], *, shared: bool = False) -> None:
+    def __init__(self, new: Callable[[], Any], *, shared: bool = False, via: str = "") -> None:
         # Here, for the sync client has no need of it.
         from modelgates_speech.loops import later
 
-        super().__init__(new, shared=shared)
+        super().__init__(new, shared=shared, via=via)
         self._later = later()
 
     def abandon(self, reply: Reply) -> None:
@@ -180,6 +183,10 @@ def trusted() -> ssl.SSLContext:
     if file or folder:
         return ssl.create_default_context(cafile=file, capath=folder)
     return httpcore2.default_ssl_context()
+
+
+def _words(proxy: httpcore2.Proxy | None) -> str:
+    return f" through the proxy {bytes(proxy.url).decode('ascii').rstrip('/')}" if proxy else ""
 
 
 # Every call of a client has the same, and to parse it costs as much as all else here.

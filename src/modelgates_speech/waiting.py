@@ -127,10 +127,22 @@ async def in_thread(function: Callable[..., T], *arguments: object) -> T:
 
     results: list[T] = []
     failures: list[Exception] = []
+    started = False
+
+    def work() -> T:
+        nonlocal started
+        started = True
+        return function(*arguments)
 
     async def run() -> None:
         try:
-            results.append(await to_thread.run_sync(function, *arguments))
+            try:
+                results.append(await to_thread.run_sync(work))
+            except RuntimeError:
+                if started:
+                    raise
+                # The system has no thread left. The loop waits: what it has may be paid for.
+                results.append(work())
         except Exception as error:  # noqa: BLE001 - raised below, where no group wraps it
             failures.append(error)
 

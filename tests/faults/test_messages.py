@@ -1,5 +1,6 @@
 """A message says which server was meant, how long it took, and what can be done."""
 
+import asyncio
 import gzip
 import socket
 import zlib
@@ -11,6 +12,7 @@ from modelgates_speech import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
+    AsyncModelGates,
     ModelGates,
     Timeout,
 )
@@ -47,6 +49,14 @@ def test_a_server_that_is_not_there_is_named_with_its_port():
     error = failure(f"http://{where}")
     assert where in error.message
     assert "base_url" in error.message
+
+    async def call():
+        async with AsyncModelGates(api_key="key", base_url=f"http://{where}", retry=None) as client:
+            await client.audio.speech.create(**SPEECH)
+
+    with pytest.raises(APIConnectionError) as failed:
+        asyncio.run(call())
+    assert failed.value.message == error.message
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,7 @@ def test_a_proxy_that_is_not_there_has_seen_no_request(speak, monkeypatch):
     error = speak().error
     assert isinstance(error, APIConnectionError)
     assert not error.request_sent
+    assert f"through the proxy http://127.0.0.1:{port}" in error.message
 
 
 @pytest.mark.parametrize(
@@ -196,6 +197,9 @@ def test_a_file_of_certificates_that_is_not_there_is_a_matter_of_configuration(s
         ("10.1.2.3", "https://10.1.2.3:8443", True),
         ("fd00::/8", "https://[fd00::1]", True),
         ("fd00::1", "https://[fd00::1]:8443", True),
+        ("[fd00::1]:8443", "https://[fd00::1]:8443", True),
+        ("[fd00::1]:8443", "https://[fd00::1]", False),
+        ("gw.example", "https://gw.example.", True),
         ("", "https://gw.example", False),
         ("gw.example", "https://localhost:8443", True),
     ],

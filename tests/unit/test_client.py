@@ -17,6 +17,7 @@ from modelgates_speech import (
     BadRequestError,
     ConfigurationError,
     IncompleteAudioError,
+    InvalidResponseError,
     ModelGates,
     ModelGatesError,
     RateLimitError,
@@ -476,6 +477,72 @@ def test_an_exhausted_stream_stays_exhausted(client):
         assert list(stream)
         assert list(stream) == []
     assert list(stream) == []
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_what_was_handed_out_already_replaces_no_file_and_is_no_audio(stub, kind, tmp_path):
+    good = tmp_path / "good"
+    good.write_bytes(b"good")
+
+    async def again_async():
+        async with AsyncModelGates() as client, client.audio.speech.stream(**HELLO) as stream:
+            assert [piece async for piece in stream]
+            with pytest.raises(ConfigurationError, match="handed out before"):
+                await stream.read()
+            await stream.save(good)
+
+    def again():
+        with ModelGates() as client, client.audio.speech.stream(**HELLO) as stream:
+            assert list(stream)
+            with pytest.raises(ConfigurationError, match="handed out before"):
+                stream.read()
+            stream.save(good)
+
+    with pytest.raises(ConfigurationError, match="handed out before"):
+        again() if kind == "sync" else asyncio.run(again_async())
+    assert good.read_bytes() == b"good"
+
+
+@needs_format
+@needs_pcm
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize("method", ["stream", "narrate"])
+def test_a_file_that_cannot_hold_what_is_asked_for_is_refused_before_it_is(
+    stub, kind, method, tmp_path
+):
+    asked = HELLO | {"response_format": "pcm"}
+
+    async def save_async():
+        async with AsyncModelGates() as client:
+            await getattr(client.audio.speech, method)(**asked).save(tmp_path / "x.mp3")
+
+    def save():
+        with ModelGates() as client:
+            getattr(client.audio.speech, method)(**asked).save(tmp_path / "x.mp3")
+
+    with pytest.raises(ConfigurationError, match="contradicts"):
+        save() if kind == "sync" else asyncio.run(save_async())
+    stub.assert_not_called()
+
+
+@needs_pcm
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_audio_that_the_file_turns_out_unable_to_hold_is_in_the_error(stub, kind, tmp_path):
+    ogg = b"OggS" + bytes(100)
+    headers = {"content-type": "audio/ogg"}
+    answers = httpx.MockTransport(lambda _: httpx.Response(OK, headers=headers, content=ogg))
+
+    async def save_async():
+        async with AsyncModelGates(transport=answers) as client:
+            await client.audio.speech.stream(**HELLO).save(tmp_path / "x.wav")
+
+    def save():
+        with ModelGates(transport=answers) as client:
+            client.audio.speech.stream(**HELLO).save(tmp_path / "x.wav")
+
+    with pytest.raises(InvalidResponseError, match="cannot hold this audio") as failed:
+        save() if kind == "sync" else asyncio.run(save_async())
+    assert failed.value.audio.content == ogg
 
 
 def test_the_client_shows_where_it_goes_and_never_the_key():

@@ -227,6 +227,27 @@ def test_a_pipe_may_have_its_reader_later(tmp_path, monkeypatch):
     os.close(reader)
 
 
+def test_a_file_that_the_system_does_not_let_be_named_is_copied(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(os, "link", refused)
+    target = tmp_path / "x.pcm"
+    target.write_bytes(b"old")
+    with AtomicFile(target) as file:
+        file.write(b"new")
+        file.rewrite_start(b"N")
+        assert file.commit() == target
+    assert target.read_bytes() == b"New"
+    assert os.listdir(tmp_path) == ["x.pcm"]
+
+
+def test_a_name_that_is_no_text_is_told_in_a_message_that_is():
+    with pytest.raises(SaveError) as refused:
+        AtomicFile(os.fsdecode(b"/no/such/folder/\xff.wav"))
+    assert "/no/such/folder" in refused.value.message.encode("utf-8").decode()
+
+
 def test_what_a_killed_process_leaves_is_named_after_the_file(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "O_TMPFILE", raising=False)
     target = tmp_path / "x.pcm"

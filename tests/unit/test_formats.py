@@ -8,7 +8,7 @@ import wave
 import lameenc
 import pytest
 
-from modelgates_speech import Audio
+from modelgates_speech import Audio, IncompleteAudioError, InvalidResponseError
 from modelgates_speech.audio import Receiver
 from modelgates_speech.formats.wav import Samples, header
 
@@ -219,6 +219,61 @@ def test_the_samples_come_out_of_a_wav_however_it_is_cut(step):
     parts = (body[start : start + step] for start in range(0, len(body), step))
     assert b"".join(map(reader.feed, parts)) == SAMPLES
     assert (reader.rate, reader.channels, reader.plain) == (16_000, 1, True)
+
+
+def with_size(audio, size):
+    return audio[:40] + struct.pack("<I", size) + audio[44:]
+
+
+@pytest.mark.parametrize("step", [1, 3, 44, 1 << 20])
+@pytest.mark.parametrize(
+    "body",
+    [
+        with_size(wav(), 1000),
+        with_size(wav(), 1001),
+        with_size(wav(), 1 << 31),
+        wav(SAMPLES[:1000]) + wav(SAMPLES[1000:]),
+        wav(SAMPLES[:1000]) + b"LIST\4\0\0\0bye!" + wav(SAMPLES[1000:]),
+    ],
+    ids=["too-small", "too-small-and-odd", "too-large", "anew-with-each-part", "with-appendices"],
+)
+def test_no_sample_is_lost_to_a_size_that_is_wrong(body, step):
+    reader = Samples()
+    parts = (body[start : start + step] for start in range(0, len(body), step))
+    assert b"".join(map(reader.feed, parts)) == SAMPLES
+    assert reader.seconds == Audio(format="wav", content=body).duration == 0.5
+
+
+def test_padding_after_an_odd_number_of_samples_is_none_of_them():
+    reader = Samples()
+    assert reader.feed(wav(b"\x80" * 99, width=1) + b"\0LIST\4\0\0\0bye!") == b"\x80" * 99
+
+
+@pytest.mark.parametrize(
+    ("headers", "whole"),
+    [({}, False), ({"content-length": None}, True), ({"transfer-encoding": "chunked"}, True)],
+    ids=["unannounced", "length", "chunked"],
+)
+def test_half_a_frame_is_a_cut_where_nothing_else_would_show_one(headers, whole):
+    body = MP3[: -len(MP3) // 3]
+    known = {name: value or str(len(body)) for name, value in headers.items()}
+    receiver = Receiver({"content-type": "audio/mpeg"} | known, "mp3")
+    receiver.feed(body)
+    if whole:
+        receiver.feed(b"")
+        assert receiver.whole
+    else:
+        with pytest.raises(IncompleteAudioError, match="in the middle of a frame") as cut:
+            receiver.feed(b"")
+        assert cut.value.partial.content == body
+
+
+@pytest.mark.parametrize(
+    "body", [wav(b""), with_size(wav(b""), 0xFFFFFFFF), ID3[:-1] + b"\x14" + bytes(20)], ids=ascii
+)
+def test_a_container_with_nothing_in_it_is_no_audio(body):
+    with pytest.raises(InvalidResponseError, match="which is not audio"):
+        received(body)
 
 
 @pytest.mark.parametrize(

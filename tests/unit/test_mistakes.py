@@ -3,6 +3,7 @@
 import copy
 import enum
 import errno
+import functools
 import gc
 import os
 import pickle
@@ -188,6 +189,15 @@ def test_nor_is_a_batch(options, told, tmp_path):
         run_batch([], **options)
 
 
+async def wait(*_):
+    raise AssertionError("nobody awaits it")
+
+
+class Waiter:
+    async def __call__(self, _):
+        raise AssertionError("nobody awaits it")
+
+
 def test_who_is_to_be_told_of_progress_is_known_before_anything_is_sent(tmp_path):
     with StubServer() as stub, client(base_url=stub.base_url, api_key=stub.api_key) as speaker:
         path = tmp_path / "speech"
@@ -197,6 +207,9 @@ def test_who_is_to_be_told_of_progress_is_known_before_anything_is_sent(tmp_path
         ):
             with pytest.raises(ConfigurationError, match=r"^on_progress must be a function"):
                 save()
+        for nobody_awaits in (wait, functools.partial(wait, 1), Waiter()):
+            with pytest.raises(ConfigurationError, match=r"^on_progress must be a plain function"):
+                speaker.audio.speech.save(path, **HELLO, on_progress=nobody_awaits)
         stub.assert_not_called()
 
 
@@ -264,6 +277,25 @@ def test_a_key_of_the_wrong_type_is_in_no_frame():
     ours = [frame for frame in walked.stack if "modelgates_speech" in frame.filename]
     assert ours
     assert "canary" not in repr([frame.locals for frame in ours])
+
+
+def test_a_key_under_a_misspelt_name_is_in_no_frame_of_ours():
+    one = client()
+    with pytest.raises(ConfigurationError, match="did you mean 'api_key'") as refused:
+        one.with_options(apikey="mg-canary")
+    walked = traceback.TracebackException.from_exception(refused.value, capture_locals=True)
+    ours = [frame for frame in walked.stack if "modelgates_speech" in frame.filename]
+    assert ours
+    assert "canary" not in repr([frame.locals for frame in ours])
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me:canary@host:port", "me:canary@host", "https://me:canary@[::1"]
+)
+def test_a_password_in_a_url_is_in_no_message(url):
+    with pytest.raises(ConfigurationError, match="must not hold credentials") as refused:
+        client(base_url=url)
+    assert "canary" not in str(refused.value)
 
 
 @pytest.mark.parametrize("key", [Secret("mg-key"), KeySource("mg-key")], ids=repr)

@@ -54,6 +54,9 @@ def is_standard_output(output: Path | None, *, play: bool, as_json: bool) -> boo
 
 def write_line(line: str) -> None:
     """Write `line` to standard output."""
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        # Where it cannot show a file's name, the file is there all the same.
+        reconfigure(errors="backslashreplace")
     with _written_or_explained():
         click.echo(line)
 

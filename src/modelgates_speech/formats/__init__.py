@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 from modelgates_speech.formats.mp3 import HEADER, FrameHeader, Frames
-from modelgates_speech.formats.wav import Samples
+from modelgates_speech.formats.wav import WAV_FILES, Samples
 
 # How many bytes are looked at, at most, for what does not stand at the very start.
 LONGEST_LOOK = 8 * 1024
 # Where each format has a mark that no other has.
 _MARKS = (
-    *((0, mark, "wav") for mark in (b"RIFF", b"RF64", b"BW64")),
+    *((0, mark, "wav") for mark in WAV_FILES),
     *((0, b"ID3" + bytes([version]), "mp3") for version in (2, 3, 4)),
     (0, b"OggS", "ogg"),
     (0, b"fLaC", "flac"),

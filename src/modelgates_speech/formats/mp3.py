@@ -65,10 +65,16 @@ class Frames:
 
     Left out are ID3 tags and the frame of an encoder that describes the whole stream (Xing,
     Info, VBRI): after joining it would describe one piece of many.
+
+    Attributes:
+        header: The first frame's, once known.
+        broken: Whether the stream ended within a frame.
     """
 
     def __init__(self) -> None:
         self.header: FrameHeader | None = None
+        self.broken = False
+        self._others = False
         self._samples = Counter[int]()
         self._buffer = bytearray()
         self._skip = 0
@@ -77,6 +83,11 @@ class Frames:
     def seconds(self) -> float:
         """What the frames given so far play for."""
         return sum(samples / rate for rate, samples in self._samples.items())
+
+    @property
+    def silent(self) -> bool:
+        """Whether all that was seen are tags."""
+        return not (self._samples or self._buffer or self._others)
 
     def feed(self, data: bytes) -> bytes:
         """Take what arrived, ``b""`` for its end, and return the whole frames that are ready."""
@@ -95,10 +106,12 @@ class Frames:
             header = FrameHeader.parse(buffer, at)
             if header is None:
                 tag = _tag_size(buffer, at)
+                self._others |= not tag
                 # Neither frame nor tag: on to what could be the start of one.
                 self._skip = tag or _distance(buffer, at + 1) + 1
                 continue
             if left < header.size:
+                self.broken = at_end and self.header is not None and self.header.rate == header.rate
                 break
             if self.header is not None or not _describes_stream(buffer, at, header):
                 self.header = self.header or header

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 SAMPLE_WIDTH = 2
@@ -11,8 +12,12 @@ _OPEN_END = 0xFFFFFFFF
 _CHUNK_HEADER = struct.Struct("<4sI")
 _FORMAT = struct.Struct("<HHIIHH")
 _PCM, _EXTENSIBLE = 1, 0xFFFE
-# In bytes of a format chunk: a longer one lies.
+# What such a file begins with, by its length.
+WAV_FILES = (b"RIFF", b"RF64", b"BW64")
+# In bytes of a format chunk: a longer one lies. What stands after the samples is shorter than that.
 _LONGEST_FORMAT = 1024
+_LONGEST_APPENDIX = 1 << 30
+_NAME = re.compile(rb"[ -~]{4}")
 
 
 def header(rate: int, channels: int, size: int | None) -> bytes:
@@ -28,7 +33,8 @@ def header(rate: int, channels: int, size: int | None) -> bytes:
 class Samples:
     """Takes the bytes of one WAV and gives its samples, and those alone.
 
-    Sizes are not trusted: a WAV that was written as it was spoken has none, or a wrong one.
+    Sizes are not trusted: a WAV that was written as it was spoken has none, or a wrong one, or
+    begins anew with each part.
 
     Attributes:
         rate: Samples per second and channel, once known.
@@ -43,35 +49,57 @@ class Samples:
         self._bytes_per_second = 0
         self._size = 0
         self._buffer = b""
-        self._skip = _CHUNK_HEADER.size + 4
-        # What is left of the samples while they come, and at first None.
-        self._left: int | None = None
+        self._skip = 0
+        # What is left of the samples while they come, and whether a byte of padding follows.
+        self._left = 0
+        self._padded = False
 
     @property
     def seconds(self) -> float:
         """How long the samples seen so far play."""
         return self._size / self._bytes_per_second if self._bytes_per_second else 0.0
 
+    @property
+    def silent(self) -> bool:
+        """Whether samples were announced, and none was seen."""
+        return bool(self._left) and not self._size
+
     def feed(self, data: bytes) -> bytes:
         """Take what arrived and return the samples in it; ``b""`` gives none."""
-        if self._left is None:
-            data = self._find_samples(self._buffer + data)
-        samples = data[: self._left] if self._left is not None else b""
-        self._left = None if self._left is None else self._left - len(samples)
-        self._size += len(samples)
-        return samples
+        found: list[bytes] = []
+        while data:
+            data = data if self._left else self._find_samples(self._buffer + data)
+            samples = data[: self._left]
+            data = data[len(samples) :]
+            self._left -= len(samples)
+            self._size += len(samples)
+            found.append(samples)
+        return b"".join(found)
 
     def _find_samples(self, data: bytes) -> bytes:
+        self._buffer = b""
         while True:
             step = min(self._skip, len(data))
             data, self._skip = data[step:], self._skip - step
             if len(data) < _CHUNK_HEADER.size:
                 break
+            if self._padded and data[0] == 0 and _NAME.match(data, 1):
+                self._padded = False
+                data = data[1:]
+                continue
             name, size = _CHUNK_HEADER.unpack_from(data)
             end = _CHUNK_HEADER.size + size
             if name == b"data":
                 self._left = size if 0 < size < _OPEN_END else 1 << 64
+                self._padded = bool(size % 2)
                 return data[_CHUNK_HEADER.size :]
+            if name in WAV_FILES:
+                self._skip = _CHUNK_HEADER.size + 4
+                continue
+            if self._size and not (_NAME.fullmatch(name) and size < _LONGEST_APPENDIX):
+                # No chunk, so there are more samples than were announced.
+                self._left = 1 << 64
+                return data
             if name == b"fmt " and _FORMAT.size <= size <= _LONGEST_FORMAT:
                 if len(data) < end:
                     break

@@ -98,6 +98,7 @@ class Settings:
 
     pieces: Iterator[Piece]
     request: dict[str, Any]
+    response_format: str
     concurrency: int
     pauses: dict[Kind, float]  # seconds before a piece, by what it follows
     on_progress: Callable[[NarrationProgress], None] | None
@@ -152,10 +153,12 @@ def settings_of(
             )
     pauses: dict[Kind, float] = {kind: seconds for kind, seconds in asked.items() if seconds}
     # What is wrong with a request is wrong with the first already: better said before it is sent.
-    check_joinable(prepare(input="", **request).response_format)
+    response_format = prepare(input="", **request).response_format
+    check_joinable(response_format)
     return Settings(
         pieces=split(input, max_chars=max_chars, language=language, at=pauses),
         request=request,
+        response_format=response_format,
         concurrency=concurrency,
         pauses=pauses,
         on_progress=checked_callback(on_progress, "on_progress"),

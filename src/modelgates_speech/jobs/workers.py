@@ -32,7 +32,7 @@ def narrate(
     """The narration of a text, each piece of which `stream` speaks."""
     settings = settings_of(**arguments)
     narration = _BlockingNarration if kind is AudioStream else _YieldingNarration
-    return kind(lambda: narration(stream, settings).open())
+    return kind(lambda: narration(stream, settings).open(), settings.response_format)
 
 
 class _Narration:
