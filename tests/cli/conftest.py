@@ -10,6 +10,7 @@ import pytest
 from modelgates_speech.stub import StubServer
 
 KEY = "mg-canary-4f1d9c"
+LEAN = os.path.join(os.path.dirname(__file__), "lean")
 
 WITH_A_LIST = """
 import sys
@@ -33,7 +34,7 @@ def environment(tmp_path):
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     # Commands run in another folder, where relative entries would lead nowhere.
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    path = (os.path.abspath(entry) for entry in entries if entry)
+    path = (LEAN, *(os.path.abspath(entry) for entry in entries if entry))
     return kept | {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(path)}
 
 
