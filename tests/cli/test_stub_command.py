@@ -93,6 +93,10 @@ def test_a_harness_finds_it_by_json_or_by_a_file(start, environment, tmp_path):
     answers = [json.loads(process.stdout.readline()) for _ in range(2)]
     assert [(answer["status"], answer["characters"]) for answer in answers] == [(200, 5), (402, 5)]
     assert ready.read_text().strip() == said["base_url"]
+    process.terminate()
+    process.wait(60)
+    # Whoever starts the next one waits for the file of that.
+    assert not ready.exists()
 
 
 def test_quiet_is_silent(start, environment, tmp_path):

@@ -1,6 +1,9 @@
 """Who may reach the stub, and how they know that it is the stub."""
 
+import os
+import socket
 import ssl
+import subprocess
 import sys
 
 import httpx
@@ -44,6 +47,61 @@ def test_the_certificate_can_be_written_where_others_find_it(tmp_path):
         assert stub.ca_file == path
         assert b"PRIVATE" not in path.read_bytes()
         assert http.get(f"{stub.url}/_stub/health").status_code == 200
+
+
+def test_a_start_that_fails_leaves_the_certificate_of_the_one_that_runs(tmp_path):
+    path = tmp_path / "ca.pem"
+    with StubServer(document=REFERENCE, ca_file=path) as stub:
+        second = StubServer(document=REFERENCE, port=httpx.URL(stub.url).port, ca_file=path)
+        with pytest.raises(OSError, match="in use"):
+            second.start()
+        with client(stub) as http:
+            assert http.get(f"{stub.url}/_stub/health").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["build_host", "ab--cd", "x" * 64, ""])
+@pytest.mark.parametrize("host", ["127.0.0.1", ""])
+def test_a_machine_whose_name_no_certificate_can_hold_serves_https(monkeypatch, host, name):
+    monkeypatch.setattr(socket, "gethostname", lambda: name)
+    with StubServer(host, document=REFERENCE, tls=True) as stub, client(stub) as http:
+        assert http.get(f"{stub.url}/_stub/health").status_code == 200
+
+
+def test_a_machine_is_known_by_its_name(monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "builder-7")
+    with StubServer(document=REFERENCE, tls=True) as stub:
+        context = ssl.create_default_context(cafile=stub.ca_file)
+        url = httpx.URL(stub.url)
+        with (
+            socket.create_connection((url.host, url.port)) as plain,
+            context.wrap_socket(plain, server_hostname="builder-7") as encrypted,
+        ):
+            assert encrypted.version()
+
+
+def test_a_host_that_no_certificate_can_hold_is_refused():
+    with pytest.raises(ValueError, match="build_host"):
+        StubServer("build_host", document=REFERENCE, tls=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows knows no forks")
+def test_a_child_that_is_forked_leaves_the_certificate(environment):
+    program = """if True:
+        import os, sys
+        from modelgates_speech.stub import StubServer
+        stub = StubServer(tls=True).start()
+        if not (child := os.fork()):
+            sys.exit(0)
+        os.waitpid(child, 0)
+        print(stub.ca_file.exists(), stub.ca_file)
+        stub.stop()
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, check=True, text=True
+    )
+    there, path = ended.stdout.split()
+    assert there == "True"
+    assert not os.path.lexists(path)
 
 
 def test_without_the_extra_it_is_named(monkeypatch):

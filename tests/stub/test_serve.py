@@ -10,6 +10,7 @@ import sys
 import httpx
 import pytest
 
+from modelgates_speech.stub import StubServer, serve
 from modelgates_speech.stub.usage import describe
 
 from .conftest import BODY
@@ -115,6 +116,56 @@ def test_the_extra_is_named_when_it_is_missing(environment):
     )
 
     assert ended.stdout == "the stub needs 'uvicorn': pip install 'modelgates-speech[stub]'\n"
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_ready_file_is_there_as_long_as_the_stub(tmp_path, link):
+    ready, file = tmp_path / "ready", tmp_path / "file"
+    if link:
+        ready.symlink_to(file)
+    said = []
+
+    def say(line):
+        said.append((json.loads(line)["base_url"], ready.read_text()))
+        raise KeyboardInterrupt
+
+    serve(port=0, as_json=True, say=say, ready_file=ready)
+    [(base_url, address)] = said
+    assert address == f"{base_url}\n"
+    assert not file.exists()
+    assert ready.is_symlink() == link
+
+
+def test_a_ready_file_of_another_stays(tmp_path):
+    ready = tmp_path / "ready"
+
+    def say(line):
+        ready.write_text("of the next one")
+        raise KeyboardInterrupt
+
+    serve(port=0, say=say, ready_file=ready)
+    assert ready.read_text() == "of the next one"
+
+
+def test_a_start_that_fails_leaves_the_ready_file_of_the_one_that_runs(tmp_path):
+    ready = tmp_path / "ready"
+    ready.write_text("of the one that runs")
+    with StubServer() as stub, pytest.raises(OSError, match="in use"):
+        serve(port=httpx.URL(stub.url).port, ready_file=ready)
+    assert ready.read_text() == "of the one that runs"
+
+
+def test_a_ready_file_is_replaced_and_never_empty(tmp_path):
+    ready, same = tmp_path / "ready", tmp_path / "same"
+    ready.write_text("of an earlier run")
+    same.hardlink_to(ready)
+
+    def say(line):
+        assert ready.read_text().startswith("http://")
+        raise KeyboardInterrupt
+
+    serve(port=0, say=say, ready_file=ready)
+    assert same.read_text() == "of an earlier run"
 
 
 def run(environment, *options):

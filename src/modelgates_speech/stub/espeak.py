@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from modelgates_speech.stub.audio import SAMPLE_RATE, SAMPLE_WIDTH, audioop
 from modelgates_speech.stub.engine import EngineUnavailableError, languages
+from modelgates_speech.stub.reach import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +164,7 @@ def _libraries() -> queue.LifoQueue[_Library]:
 def _nearer(data: Path) -> Path:
     """Make the data reachable by a shorter path, for as long as the process lives."""
     near = Path(tempfile.mkdtemp(prefix="espeak-"))
-    atexit.register(shutil.rmtree, near, ignore_errors=True)
+    atexit.register(remove, near, os.getpid())
     link = near / data.name
     try:
         link.symlink_to(data, target_is_directory=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import ipaddress
+import os
 import shutil
 import socket
 import ssl
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable
 
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -44,7 +44,7 @@ class Guard:
 class Authority:
     """An authority made on the spot, with a certificate for this machine and a host.
 
-    Its own certificate is written to a file, by default a temporary one.
+    Its own certificate is for a file, by default a temporary one.
     """
 
     def __init__(self, host: str, file: str | os.PathLike[str] | None) -> None:
@@ -55,11 +55,25 @@ class Authority:
             raise ModuleNotFoundError(message, name="trustme") from error
         authority = trustme.CA()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # Other containers know this one by its name.
-        names = {"localhost", "127.0.0.1", "::1", host, socket.gethostname()}
-        authority.issue_cert(*sorted(names)).configure_cert(self.context)
+        names = {"localhost", "127.0.0.1", "::1", host or "localhost"}
+        try:
+            # Other containers know this one by its name.
+            issued = authority.issue_cert(*sorted(names | {socket.gethostname()}))
+        except ValueError:  # `build_host` is none that a certificate can hold
+            issued = authority.issue_cert(*sorted(names))
+        issued.configure_cert(self.context)
         if file is None:
             file = Path(tempfile.mkdtemp(prefix="modelgates-stub-"), "ca.pem")
-            weakref.finalize(self, shutil.rmtree, file.parent, ignore_errors=True)
+            weakref.finalize(self, remove, file.parent, os.getpid())
         self.file = Path(file)
-        self.file.write_bytes(authority.cert_pem.bytes())
+        self._certificate: bytes = authority.cert_pem.bytes()
+
+    def tell(self) -> None:
+        """Write the file."""
+        self.file.write_bytes(self._certificate)
+
+
+def remove(folder: Path, maker: int) -> None:
+    """Remove a folder at the end of the process that made it: not at that of a forked child."""
+    if os.getpid() == maker:
+        shutil.rmtree(folder, ignore_errors=True)

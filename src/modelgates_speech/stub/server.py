@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import queue
 import shlex
 import socket
@@ -19,6 +20,7 @@ import uvicorn
 from anyio.from_thread import start_blocking_portal
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from modelgates_speech.files import AtomicFile
 from modelgates_speech.stub.app import create_app
 from modelgates_speech.stub.control import DEFAULT_API_KEY, Profile, Stub, unfrozen
 from modelgates_speech.stub.reach import Authority, Guard
@@ -26,8 +28,7 @@ from modelgates_speech.stub.remote import everything_read
 from modelgates_speech.stub.usage import describe
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping
     from ssl import SSLContext
 
     from anyio.from_thread import BlockingPortal
@@ -123,6 +124,8 @@ class StubServer(Stub):
             context = self._authority.context if self._authority else None
             with contextlib.ExitStack() as stack:
                 listener = stack.enter_context(_listen(*self._address))
+                if self._authority:  # Not before: whoever has the port may have the file too.
+                    self._authority.tell()
                 loop = {"loop_factory": _Loop}
                 started = start_blocking_portal("asyncio", loop, name="modelgates-stub")
                 portal = stack.enter_context(started)
@@ -272,32 +275,43 @@ def serve(
             is printed, for as long as anybody reads it.
         quiet: Say nothing.
         as_json: Say it as JSON, a line for each thing; the first has `base_url` and `api_key`.
-        ready_file: A file to write the base URL into once connections are accepted, for harnesses
+        ready_file: A file that holds the base URL while connections are accepted, for harnesses
             that wait for it.
         options: As for `StubServer`, which also says what is raised.
 
     Examples:
         >>> serve(port=8080, ready_file="url.txt")
     """
-    if ready_file is not None and Path(ready_file).is_file():
-        Path(ready_file).unlink()  # whoever waits for it waits for this run
     stub = StubServer(host, port, **options)
     answers: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
     stub.on_answer = answers.put
     say = (lambda line: None) if quiet else say or _print
     # Ctrl-C may come at any time from here on, the end of `with` included.
-    with contextlib.suppress(KeyboardInterrupt), stub:
+    with contextlib.suppress(KeyboardInterrupt), stub, _ready(ready_file or os.devnull, stub):
         ready = {"base_url": stub.base_url, "api_key": stub.api_key, "speech": stub.engine_name}
         if stub.ca_file:
             ready["ca_file"] = str(stub.ca_file)
         say(json.dumps(ready) if as_json else _usage(stub))
-        if ready_file is not None:
-            Path(ready_file).write_text(f"{stub.base_url}\n", encoding="utf-8")
         while True:
             # Windows hears of Ctrl-C between two waits only.
             with contextlib.suppress(queue.Empty):
                 seen = answers.get(timeout=1)
                 say(json.dumps(seen) if as_json else _line(seen))
+
+
+@contextlib.contextmanager
+def _ready(path: str | os.PathLike[str], stub: StubServer) -> Generator[None]:
+    """Keep the base URL in a file, whole from its first moment, until the end or another's."""
+    file, address = Path(path).resolve(), f"{stub.base_url}\n".encode()
+    try:
+        with AtomicFile(path) as whole:
+            whole.write(address)
+            whole.commit()
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if file.is_file() and file.read_bytes() == address:
+                file.unlink()
 
 
 def _print(line: str) -> None:
