@@ -104,6 +104,21 @@ def test_a_child_that_is_forked_leaves_the_certificate(environment):
     assert not os.path.lexists(path)
 
 
+def test_a_handshake_under_way_is_no_failure_at_the_end(environment):
+    program = """if True:
+        import socket
+        from urllib.parse import urlsplit
+        from modelgates_speech.stub import StubServer
+        with StubServer(tls=True) as stub:
+            client = socket.create_connection(("127.0.0.1", urlsplit(stub.url).port))
+            stub.reset()  # It has accepted the connection by then.
+        client.close()
+    """
+    command = [sys.executable, "-X", "dev", "-c", program]
+    ended = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)
+    assert ended.stderr == ""
+
+
 def test_without_the_extra_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "trustme", None)
     with pytest.raises(ModuleNotFoundError, match=r"modelgates-speech\[tls\]"):

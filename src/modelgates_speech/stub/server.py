@@ -206,6 +206,7 @@ async def _serving(
         yield connections
     finally:
         ticking.cancel()
+        asyncio.get_running_loop().set_debug(False)  # it would report handshakes under way
         for each in server.servers:
             each.close()
         # A stalled answer would never end by itself.
