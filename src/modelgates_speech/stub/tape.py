@@ -217,7 +217,7 @@ class Recording:
             return
         if answer.is_error:
             # A refused key, or a bad moment, is no reason to forget an answer that was none.
-            with contextlib.suppress(RefusedError):
+            with contextlib.suppress(OSError, RefusedError):
                 if (await Replay(self._folder).answer(call)).status_code < 400:
                     return
         try:
