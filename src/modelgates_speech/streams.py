@@ -162,12 +162,14 @@ class _Stream:
         return piece
 
     async def _read(self) -> Audio:
+        ended = self._closed
         await self._open()
         kept = Keeping(self.metadata)
         with kept.even_on_failure():
             while piece := await self._next():
                 kept.add(piece)
-            kept.check_some()
+            if ended:
+                kept.check_some()
         return kept.audio()
 
     def _check_fits(self, path: str | os.PathLike[str]) -> None:

@@ -400,6 +400,14 @@ def test_a_stream_can_be_read_in_parts_and_then_to_its_end(api, stub):
     assert first + rest == whole
 
 
+def test_the_rest_of_a_stream_may_be_nothing(stub):
+    reply = httpx.Response(OK, headers={"content-type": "audio/pcm"}, content=b"\0\1" * 500)
+    answers = httpx.MockTransport(lambda _: reply)
+    with ModelGates(transport=answers) as client, client.audio.speech.stream(**HELLO) as stream:
+        assert next(stream)
+        assert stream.read().content == b""
+
+
 @needs_text
 def test_the_time_to_the_first_byte_is_that_of_the_first_alone(client):
     began = time.monotonic()

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import queue
 import shlex
 import socket
@@ -28,6 +27,7 @@ from modelgates_speech.stub.remote import everything_read
 from modelgates_speech.stub.usage import describe
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping
     from ssl import SSLContext
 
@@ -288,7 +288,11 @@ def serve(
     stub.on_answer = answers.put
     say = (lambda line: None) if quiet else say or _print
     # Ctrl-C may come at any time from here on, the end of `with` included.
-    with contextlib.suppress(KeyboardInterrupt), stub, _ready(ready_file or os.devnull, stub):
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        stub,
+        _ready(ready_file, stub) if ready_file else contextlib.nullcontext(),
+    ):
         ready = {"base_url": stub.base_url, "api_key": stub.api_key, "speech": stub.engine_name}
         if stub.ca_file:
             ready["ca_file"] = str(stub.ca_file)
