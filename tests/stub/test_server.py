@@ -163,14 +163,27 @@ def test_records_never_hold_the_key(stub, http):
     assert stub.requests[0].headers["authorization"] == "Bearer [redacted]"
 
 
-def test_records_hold_no_key_of_another_kind(stub, http):
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("api-key", "X-Api-Key", "Cookie", "Proxy-Authorization", "Ocp-Apim-Subscription-Key"),
+        *("X-RapidAPI-Key", "X-Secret-Key", "X-Password", "accessToken", "clientSecret", "apikey"),
+        *("api_key", "api%5Fkey", "%6bey", "sig", "X-Amz-Signature", "password", "auth[key]"),
+    ],
+)
+def test_records_hold_no_key_of_another_kind(stub, http, name):
     secret = "sk-not-for-the-record"
-    headers = dict.fromkeys(("api-key", "X-Api-Key", "Cookie", "Proxy-Authorization"), secret)
-    query = {"api_key": secret, "access-token": secret, "voice": "alloy"}
-    http.post("/audio/speech", json=BODY, headers=headers, params=query)
+    headers = {name: secret} if name.replace("-", "").isalnum() else {}
+    http.post(f"/audio/speech?voice=alloy&{name}={secret}&n", json=BODY, headers=headers)
     request = stub.last_request
     assert secret not in repr(request)
-    assert "voice=alloy" in request.query
+    assert request.query == f"voice=alloy&{name}=[redacted]&n"
+
+
+def test_records_hold_what_is_called_a_key_and_is_none(stub, http):
+    http.post("/audio/speech?keys=1&design=2", json=BODY, headers={"Idempotency-Key": "one"})
+    assert stub.last_request.query == "keys=1&design=2"
+    assert stub.last_request.headers["idempotency-key"] == "one"
 
 
 def test_records_cannot_be_changed(stub, speak):

@@ -10,6 +10,7 @@ from collections import deque
 from math import floor
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
+from urllib.parse import unquote
 
 import attrs
 
@@ -78,13 +79,18 @@ class RecordedRequest:
 
 
 # Programs that are turned to the stub bring keys of other kinds, which are nobody's business.
-_SECRET = re.compile(r"(^|[-_])(authorization|api[-_]?key|cookie|token|secret)$", re.IGNORECASE)
-_IN_QUERY = re.compile(r"(?i)(^|&)((?:[^=&]*[-_])?(?:key|token|secret|signature)=)[^&]*")
+_SECRET = re.compile(
+    r"(?i)((?<!idempotency-)key|token|secret|signature|password|authorization|cookie|^sig)\W*$"
+)
 
 
 def redact_query(query: str) -> str:
     """Keep a query for the record, likewise."""
-    return _IN_QUERY.sub(rf"\1\2{REDACTED}", query)
+    parts = (part.partition("=") for part in query.split("&"))
+    return "&".join(
+        f"{name}={REDACTED}" if value and _SECRET.search(unquote(name)) else name + equals + value
+        for name, equals, value in parts
+    )
 
 
 def redact(headers: Iterable[tuple[str, str]], secret: Container[str]) -> Mapping[str, str]:
