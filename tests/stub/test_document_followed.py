@@ -501,6 +501,18 @@ async def test_the_application_can_be_called_in_process(changed, anyio_backend_n
     app.state.stub.assert_called(times=2)
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("fault", ["reset", "cut"])
+async def test_in_process_there_is_no_connection_to_end(changed, fault):
+    app = create_app(changed)
+    app.state.stub.fail_next(fault)
+    headers = {"Authorization": f"Bearer {app.state.stub.api_key}"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), headers=headers) as http:
+        with pytest.raises(ConnectionResetError, match="StubServer"):
+            await http.post("http://stub/api/v1/audio/speech", json=BODY)
+    app.state.stub.assert_called(times=1)
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "status"),
     [("int32", 2**31 - 1, 200), ("int32", 2**31, 400), ("int64", -(2**63) - 1, 400)],

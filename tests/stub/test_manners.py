@@ -175,6 +175,7 @@ def test_its_root_says_how_to_write_a_client(stub):
         (503, {"retry_after": -1}),
         (503, {"retry_after": "€"}),
         (503, {"headers": {"X-A": "a\r\nb"}}),
+        (503, {"headers": {"X-A": "a "}}),
         ("redirect", {"to": "https://ü.example"}),
     ],
 )

@@ -3,6 +3,7 @@
 import json
 import socket
 
+import httpx
 import jsonschema_rs
 import pytest
 
@@ -48,6 +49,7 @@ def documented(document):
         (VALID.replace(b"Hello", rb"\ud800"), "surrogate"),
         (VALID.replace(b'"input"', rb'"\udfff": 1, "input"'), "surrogate"),
         (b"[" * 10_000, "deep"),
+        (VALID.replace(b"{", b'{"x": %b, ' % (b"[" * 200 + b"]" * 200), 1), "deep"),
         (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "deep"),
         (b" " * (17 << 20), "larger"),
     ],
@@ -162,6 +164,13 @@ def test_nesting_that_a_person_might_write_is_accepted(send):
     body = VALID.replace(b"{", b'{"provider": {"options": {"openai": %b}}, ' % options, 1)
 
     assert send(body).status_code == 200
+
+
+def test_what_is_accepted_can_be_looked_at_however_deep_it_is(send, stub):
+    body = VALID.replace(b"{", b'{"x": %b, ' % (b"[" * 199 + b"]" * 199), 1)
+
+    assert send(body).status_code == 200
+    assert httpx.get(f"{stub.url}/_stub/requests").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ def test_an_answer_is_passed_on_as_it_arrives(upstream, recording):
         '{"status": "200", "headers": []}',
         '{"status": 200, "headers": [["X-Hint"]]}',
         '{"status": 200, "headers": [["X-Hint", "pay\\n"]]}',
+        '{"status": 200, "headers": [["X-Hint", " pay"]]}',
         '{"status": 200, "headers": [["Content-Length", "1"]]}',
     ],
     ids=lambda text: text[:60],

@@ -96,8 +96,11 @@ async def silence(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _reset(fault: Fault, exchange: Exchange) -> ASGIApp:
-    exchange.hang_up(reset=True)
-    return silence
+    async def hanging_up(scope: Scope, receive: Receive, send: Send) -> None:
+        exchange.hang_up(reset=True)
+        await silence(scope, receive, send)
+
+    return hanging_up
 
 
 async def _part(fault: Fault, exchange: Exchange) -> AsyncIterator[bytes]:

@@ -24,6 +24,8 @@ _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 # Several times what a million characters take; a runaway loop must not fill the machine.
 LARGEST_BODY = 16 * 1024 * 1024
+# Deeper than anybody writes, and less than what looks at the body later can follow.
+DEEPEST_BODY = 200
 
 
 async def read(request: Request) -> bytes:
@@ -117,6 +119,7 @@ def parse_json(raw: bytes) -> Json:
             parse_int=_integer,
             parse_float=_number,
         )
+        _check_depth(value)
         # A lone surrogate gets through the parser and cannot be written as UTF-8.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
@@ -128,6 +131,17 @@ def parse_json(raw: bytes) -> Json:
     except ValueError as error:
         raise RefusedError(400, f"The body is not JSON: {error}") from error
     return value
+
+
+def _check_depth(value: Json) -> None:
+    level: list[Json] = [[value]]
+    for _ in range(DEEPEST_BODY + 1):
+        held: Iterable[Iterable[Json]] = (
+            fields(each).values() if isinstance(each, dict) else each for each in level
+        )
+        level = [each for several in held for each in several if isinstance(each, dict | list)]
+    if level:
+        raise RecursionError
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -40,9 +40,10 @@ _NOT_PASSED_ON = {
     *("transfer-encoding", "upgrade", "host", "accept-encoding", "prefer", "x-stub-scope"),
     *("content-length", "date", "server"),
 }
+_VALUE = "^(?![\\t ])[\\t -~\\u0080-\\u00ff]*(?<![\\t ])$"
 _HEADERS = {
     **STATUS.options["headers"],
-    "additionalProperties": {"pattern": "^[\\t -~\\u0080-\\u00ff]*$", "type": "string"},
+    "additionalProperties": {"pattern": _VALUE, "type": "string"},
 }
 _STATUS = {"type": "integer", "minimum": 200, "maximum": 599, "description": "of the answer"}
 _NOT_KEPT = _NOT_PASSED_ON | {"set-cookie"}
