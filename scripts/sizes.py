@@ -16,11 +16,12 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 # whatever other threads do, mistakes of users that are told before anything is bought, audio that
 # no failure loses, and tables as programs export them. Of the stub it wants at most 3,000: that was
 # met until samples fitted the answers of large published documents, YAML was read as version 1.2
-# has it, formats and patterns were checked, and keys of every kind were kept out of its records.
+# has it, formats and patterns were checked, and its records were kept free of keys of every kind
+# and within bounds over all scopes.
 LARGEST_FILE = 400
 TOP = 4_940
 WITHOUT_STUB = 9_976
-STUB = 3_401
+STUB = 3_441
 
 
 def count(file: Path) -> int:

@@ -174,6 +174,11 @@ def test_a_profile_is_that_of_the_scopes_too(stub):
     scope = stub.scope("a")
     stub.profile = Profile(failures=1)
     assert scope.profile.failures == 1
+    scope.profile = Profile(failures=0.5)
+    scope.reset()
+    assert scope.profile.failures == 1
+    stub.reset()
+    assert scope.profile.failures == 0
 
 
 def test_a_rate_limit_does_not_mind_a_clock_that_is_frozen(monkeypatch):
@@ -209,6 +214,12 @@ def test_an_answer_that_comes_late_is_recorded_with_its_status(stub, http):
     stub.profile = Profile()
     http.post("/audio/speech", json=BODY | {"model": "stub/slow?delay=0.01"})
     assert [request.status for request in stub.requests] == [200, 200]
+
+
+def test_an_answer_that_nobody_waited_for_is_recorded_as_none(stub, http):
+    with pytest.raises(httpx.ReadTimeout):
+        http.post("/audio/speech", json=BODY | {"model": "stub/slow?delay=600"}, timeout=0.2)
+    assert stub.last_request.status is None
 
 
 @pytest.mark.parametrize(

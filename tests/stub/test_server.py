@@ -216,12 +216,47 @@ def test_reset_forgets_everything(stub, speak):
     assert speak(model="stub/503?times=1").status_code == 503
 
 
+def recorded(stub, raw):
+    stub.records.add(stub, RecordedRequest("POST", "/", "", {}, raw, 200, None, "stub-1"))
+
+
 def test_only_the_last_thousand_requests_are_kept():
     stub = Stub()
+    recorded(stub.scope("another"), b"0")
     for number in range(1500):
-        stub.record(RecordedRequest("POST", "/", "", {}, number, 200, None, f"stub-{number}"))
+        recorded(stub, b"%d" % number)
 
     assert [each.body for each in stub.requests] == list(range(500, 1500))
+    assert [each.body for each in stub.scope("another").requests] == [0]
+
+
+def test_what_is_kept_is_bounded_over_all_scopes():
+    stub = Stub()
+    for name in "abcd":
+        recorded(stub.scope(name), b" " * 10_000_000)
+
+    assert [len(stub.scope(name).requests) for name in "abcd"] == [0, 1, 1, 1]
+    stub.scope("b").reset()
+    recorded(stub, b" " * 10_000_000)
+    assert [len(stub.scope(name).requests) for name in "abcd"] == [0, 0, 1, 1]
+    stub.reset()
+    assert not any(each.requests for each in (stub, *map(stub.scope, "abcd")))
+
+
+def test_a_body_that_is_json_is_recorded_as_what_it_says_though_it_is_refused(stub, speak, send):
+    speak(input="Hi", voice=None)
+    stub.assert_called(times=1, status=400, input="Hi")
+    send(b'{"input": "Ho"}', "text/plain")
+    stub.assert_called(times=1, status=400, input="Ho")
+    send(b"", None)
+    assert (stub.last_request.body, stub.last_request.status) == (None, 200)
+
+
+def test_the_name_of_a_request_is_recorded_as_it_was_answered(stub, speak):
+    stub.fail_next(429, headers={"X-Request-Id": "mine"})
+    assert speak().headers["X-Request-Id"] == "mine"
+    assert stub.last_request.request_id == "mine"
+    assert speak().headers["X-Request-Id"] == stub.last_request.request_id
 
 
 def test_assertions_hold_when_the_requests_were_made(stub, speak):

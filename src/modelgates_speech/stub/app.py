@@ -23,10 +23,11 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 
 from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS
-from modelgates_speech.stub.control import RecordedRequest, Stub, redact, redact_query
+from modelgates_speech.stub.control import Stub
 from modelgates_speech.stub.document import Document, Operation, RefusedError, load
 from modelgates_speech.stub.faults import Fault, from_preference
 from modelgates_speech.stub.misbehave import Exchange, no_connection, play, silence
+from modelgates_speech.stub.records import RecordedRequest, redact, redact_query
 from modelgates_speech.stub.remote import addressed, control
 from modelgates_speech.stub.requests import authorize, parse_json, read, validate
 from modelgates_speech.stub.schemas import Json, fields
@@ -199,6 +200,7 @@ class _Path:
                 with anyio.move_on_after(answering.delay):
                     await silence(scope, receive, send)
                     return
+                answering.begin()
             # At this version Starlette listens itself for the end of the connection.
             asgi = {**scope.get("asgi", {}), "spec_version": "2.3"}
             await response({**scope, "asgi": asgi}, receive, counted)
@@ -228,8 +230,8 @@ class _Answering:
         # What another one says of errors has to do where there is none.
         others = [*path.operations.values(), *path.document.operations, Operation()]
         self._operation = path.operations.get(request.method, others[0])
-        self._size = 0
-        self._body: Json = b""
+        self._raw = b""
+        self._body: Json = None
         self._fault: Fault | None = None
         self.speaks_pcm = False
         self.delay = 0.0
@@ -250,21 +252,23 @@ class _Answering:
             )
             headers = {**self._headers(refusal.status), **refusal.headers}
             response = Response(content, refusal.status, headers, media_type=kind)
-        secret = {"authorization", *operation.credentials}
-        self._stub.record(
-            RecordedRequest(
-                method=request.method,
-                path=request.url.path,
-                query=redact_query(request.url.query),
-                headers=redact(request.headers.items(), secret),
-                body=self._body,
-                status=getattr(response, "status_code", None),
-                fault=str(self._fault) if self._fault else None,
-                request_id=self._id,
-                size=self._size,
-            )
+        self._known = RecordedRequest(
+            method=request.method,
+            path=request.url.path,
+            query=redact_query(request.url.query),
+            headers=redact(request.headers.items(), {"authorization", *operation.credentials}),
+            raw=self._raw,
+            status=getattr(response, "status_code", None),
+            fault=str(self._fault) if self._fault else None,
+            request_id=getattr(response, "headers", {}).get("x-request-id", self._id),
         )
+        self._first = attrs.evolve(self._known, status=None) if self.delay else self._known
+        self._stub.records.add(self._stub, self._first)
         return response
+
+    def begin(self) -> None:
+        """Record what is answered, after the delay."""
+        self._stub.records.replace(self._first, self._known)
 
     async def _answered(self) -> ASGIApp:
         try:
@@ -293,11 +297,11 @@ class _Answering:
         if not isinstance(path.tape, Recording):  # there the API judges
             stub = path.stub
             authorize(operation, request.headers, api_key=stub.api_key, any_key=stub.any_key)
-        self._body = raw = await read(request)
-        self._size = len(raw)
+        self._raw = raw = await read(request)
         if path.tape is None:
             self._body = validate(path.document, operation, request, raw)
         else:
+            self._body = raw
             with contextlib.suppress(RefusedError):
                 self._body = parse_json(raw)
         self._fault = self._take_fault()

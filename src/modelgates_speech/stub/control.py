@@ -3,105 +3,34 @@
 from __future__ import annotations
 
 import math
-import re
 import threading
 import time
 from collections import deque
 from math import floor
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
-from urllib.parse import unquote
 
 import attrs
 
 from modelgates_speech.arguments import unexpected
 from modelgates_speech.stub.faults import Fault, FaultOptions, from_model
+from modelgates_speech.stub.records import Records
 from modelgates_speech.stub.schemas import check, fields
 from modelgates_speech.stub.usage import TIMES, body_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping
+    from collections.abc import Callable, Mapping
+
+    from modelgates_speech.stub.records import RecordedRequest
 
 DEFAULT_API_KEY = "stub-key"
 
 # A stub left running for days must not eat the machine.
-KEPT_REQUESTS = 1000
-KEPT_BYTES = 32 * 1024 * 1024
 KEPT_SCOPES = 100
-
 
 _FAULT = {"type": ["integer", "string"], "description": "a status or a name"}
 
-
-REDACTED = "[redacted]"
-
 # In seconds: what a rate limit counts in.
 WINDOW = 60.0
-
-
-@attrs.frozen
-class RecordedRequest:
-    """One request that the stub received, and how it was answered.
-
-    Args:
-        method: The HTTP method.
-        path: The path of the URL, without the query.
-        query: The query of the URL, as sent.
-        headers: By lower-case name; credentials are redacted.
-        body: The parsed JSON, or the raw bytes where they are not JSON.
-        status: The status answered; None when the connection was left without one.
-        fault: The injected fault that it met, as text, if any.
-        request_id: The `X-Request-Id` of the answer.
-        size: How many bytes the body was.
-
-    Examples:
-        >>> audio = client.audio.speech.create(model="any/model", voice="alloy", input="Hello")
-        >>> modelgates_stub.last_request.body["voice"]
-        'alloy'
-    """
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    body: Any
-    status: int | None
-    fault: str | None
-    request_id: str
-    size: int = 0
-
-    def __str__(self) -> str:
-        met = f", fault {self.fault}" if self.fault else ""
-        shown = repr(self.body)
-        if len(shown) > 200:
-            shown = f"{shown[:200]}... ({len(shown)} characters)"
-        return f"{self.method} {self.path} -> {self.status or 'no answer'}{met}: {shown}"
-
-
-# Programs that are turned to the stub bring keys of other kinds, which are nobody's business.
-_SECRET = re.compile(
-    r"(?i)((?<!idempotency-)key|token|secret|signature|password|authorization|cookie|^sig)\W*$"
-)
-
-
-def redact_query(query: str) -> str:
-    """Keep a query for the record, likewise."""
-    parts = (part.partition("=") for part in query.split("&"))
-    return "&".join(
-        f"{name}={REDACTED}" if value and _SECRET.search(unquote(name)) else name + equals + value
-        for name, equals, value in parts
-    )
-
-
-def redact(headers: Iterable[tuple[str, str]], secret: Container[str]) -> Mapping[str, str]:
-    """Keep headers for the record, without the values of those that are secret."""
-    kept: dict[str, str] = {}
-    for name, value in headers:
-        shown = value
-        if name in secret or _SECRET.search(name):
-            shown = f"Bearer {REDACTED}" if value.lower().startswith("bearer ") else REDACTED
-        kept[name] = f"{kept[name]}, {shown}" if name in kept else shown
-    return MappingProxyType(kept)
 
 
 @attrs.frozen
@@ -212,8 +141,7 @@ class Stub:
         self.any_key = any_key
         self._lock = threading.Lock()
         self._faults: deque[Fault] = deque()
-        self._requests: deque[RecordedRequest] = deque()
-        self._kept_bytes = 0
+        self.records = Records()
         self._met: dict[str, int] = {}
         self._answered = 0
         # Those least used come first, and are forgotten.
@@ -221,8 +149,8 @@ class Stub:
         self._first_keys = (api_key, any_key)
         # Called with what the terminal says of an answer that has ended: no key, no text.
         self.on_answer: Callable[[Mapping[str, Any]], None] = lambda seen: None
-        self._first_profile = profile or Profile()
-        self.course = Course(self._first_profile)
+        self.first_profile = profile or Profile()
+        self.course = Course(self.first_profile)
 
     @property
     def profile(self) -> Profile:
@@ -233,7 +161,7 @@ class Stub:
     def profile(self, profile: Profile) -> None:
         self.course = Course(profile)
         for each in self._all_scopes():
-            each.profile = profile
+            each.first_profile = each.profile = profile
 
     def _all_scopes(self) -> list[Stub]:
         with self._lock:
@@ -246,9 +174,10 @@ class Stub:
         """
         with self._lock:
             found = self._scopes.pop(name, None) or Stub(profile=self.profile)
+            found.records = self.records
             self._scopes[name] = found
             while len(self._scopes) > KEPT_SCOPES:
-                del self._scopes[next(iter(self._scopes))]
+                self.records.forget(self._scopes.pop(next(iter(self._scopes))))
             return found
 
     def fail_next(
@@ -294,9 +223,8 @@ class Stub:
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
-        """What was received, oldest first: the last 1,000, of at most 32 MiB together."""
-        with self._lock:
-            return tuple(self._requests)
+        """What was received, oldest first: the last 1,000, of at most 32 MiB with all scopes."""
+        return self.records.of(self)
 
     @property
     def last_request(self) -> RecordedRequest:
@@ -307,14 +235,14 @@ class Stub:
 
     def reset(self) -> None:
         """Forget all requests and scopes, drop all faults, go back to the first profile and key."""
-        self.profile = self._first_profile
+        self.profile = self.first_profile
         self.api_key, self.any_key = self._first_keys
+        for each in (self, *self._all_scopes()):
+            self.records.forget(each)
         with self._lock:
             self._answered = 0
             self._scopes.clear()
             self._faults.clear()
-            self._requests.clear()
-            self._kept_bytes = 0
             self._met.clear()
 
     def assert_called(
@@ -369,16 +297,6 @@ class Stub:
                 self._met[str(model)] = 0
                 return None
             return fault
-
-    def record(self, request: RecordedRequest) -> None:
-        """Keep a request."""
-        with self._lock:
-            self._requests.append(request)
-            self._kept_bytes += request.size
-            while len(self._requests) > 1 and (
-                len(self._requests) > KEPT_REQUESTS or self._kept_bytes > KEPT_BYTES
-            ):
-                self._kept_bytes -= self._requests.popleft().size
 
     def next_request_id(self) -> str:
         """Name a request: counted, so that runs can be compared."""

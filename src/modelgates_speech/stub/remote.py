@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from modelgates_speech.stub.control import KEPT_REQUESTS, Profile, Stub
+from modelgates_speech.stub.control import Profile, Stub
 from modelgates_speech.stub.document import RefusedError
+from modelgates_speech.stub.records import KEPT_REQUESTS
 from modelgates_speech.stub.requests import parse_json, read
 from modelgates_speech.stub.schemas import fields
 from modelgates_speech.stub.usage import CONTROL
@@ -23,7 +24,7 @@ from modelgates_speech.stub.usage import CONTROL
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from modelgates_speech.stub.control import RecordedRequest
+    from modelgates_speech.stub.records import RecordedRequest
 
 
 def control(stub: Stub) -> Starlette:
@@ -110,13 +111,15 @@ async def _object(request: Request) -> dict[str, Any]:
 
 def as_json(request: RecordedRequest) -> dict[str, Any]:
     """Give a recorded request as JSON; a body that is neither JSON nor text in base64."""
-    found = attrs.asdict(request, recurse=False) | {"headers": dict(request.headers)}
-    if isinstance(request.body, bytes):
+    found = {**attrs.asdict(request, recurse=False), "headers": dict(request.headers)}
+    raw, body = request.raw, request.body
+    del found["raw"]
+    if body is raw:
         try:
-            found["body"] = request.body.decode("utf-8")
+            body = raw.decode("utf-8")
         except UnicodeDecodeError:
-            found["body"] = {"base64": base64.b64encode(request.body).decode()}
+            body = {"base64": base64.b64encode(raw).decode()}
     else:
         # A number may be larger than a machine holds; then its name has to do.
-        found["body"] = json.loads(json.dumps(request.body), parse_constant=str)
-    return found
+        body = json.loads(json.dumps(body), parse_constant=str)
+    return found | {"body": body, "size": len(raw)}

@@ -20,9 +20,9 @@ from modelgates_speech.config import Secret, is_loopback
 from modelgates_speech.errors import ConfigurationError, SaveError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.proxies import proxy_for
-from modelgates_speech.stub.control import redact, redact_query
 from modelgates_speech.stub.document import RefusedError
 from modelgates_speech.stub.misbehave import no_connection
+from modelgates_speech.stub.records import redact, redact_query
 from modelgates_speech.stub.schemas import check, fields
 from modelgates_speech.stub.usage import STATUS
 
