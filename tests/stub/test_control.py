@@ -128,6 +128,12 @@ def test_a_header_asks_for_a_fault_where_the_model_is_fixed(http, prefer, status
         assert answer.json()["error"]["message"] == "wait; or, come back"
 
 
+def test_a_message_that_a_header_asks_for_may_hold_quotes(http):
+    prefer = {"Prefer": r'code=429; message="say \"no, ok\""'}
+    answer = http.post("/audio/speech", json=BODY, headers=prefer)
+    assert answer.json()["error"]["message"] == 'say "no, ok"'
+
+
 def test_a_cut_is_asked_for_by_a_header(http):
     with pytest.raises(httpx.RemoteProtocolError):
         http.post("/audio/speech", json=BODY, headers={"Prefer": "fault=cut; after=5000"})
@@ -206,6 +212,28 @@ def test_audio_comes_late_and_no_faster_than_it_is_paced():
     ):
         audio = b"".join(answer.iter_bytes())
         assert answer.elapsed.total_seconds() >= 0.2 + len(audio) / 48_000 / 20 * 0.5
+
+
+@pytest.mark.parametrize("response_format", ["pcm", "mp3"])
+def test_audio_is_paced_in_tenths_of_a_second_of_what_is_heard(monkeypatch, response_format):
+    slept = []
+
+    async def sleep(seconds):
+        slept.append(seconds)
+
+    with StubServer(engine=Tones(), profile=Profile(pace=2)) as stub, connect(stub) as http:
+        monkeypatch.setattr("anyio.sleep", sleep)
+        asked = BODY | {"input": BODY["input"] * 3}
+        whole = http.post("/audio/speech", json=asked).content
+        paced, slept[:] = sum(slept), []
+        http.post("/audio/speech", json=asked | {"response_format": response_format})
+        assert max(slept) == pytest.approx(0.05, rel=0.05)
+        # An encoder begins and ends with a little silence.
+        assert sum(slept) == pytest.approx(paced, abs=0.1)
+        assert paced == pytest.approx(len(whole) / 48_000 / 2)
+        stub.fail_next("odd")
+        odd = http.post("/audio/speech", json=asked)
+        assert len(odd.content) == len(whole) - 1
 
 
 def test_an_answer_that_comes_late_is_recorded_with_its_status(stub, http):

@@ -107,6 +107,8 @@ def test_json_that_is_no_object_is_400(send, documented, value):
         "application/problem+json",
         "application/json; charset=utf-16",
         "application/json; charset=latin-1",
+        "application/json; charset=nonsense",
+        "application/json; charset=utf-8; charset=utf-16",
     ],
 )
 def test_another_content_type_is_400(send, documented, content_type):
@@ -121,10 +123,19 @@ def test_another_content_type_is_400(send, documented, content_type):
         "application/json;charset=UTF-8",
         'application/json; charset="utf-8"',
         "application/json ; v=1",
+        'application/json; profile="a;charset=x"',
+        "application/json; charset=us-ascii",
+        "application/json; charset=ASCII",
+        "application/json; charset=UTF_8",
     ],
 )
 def test_the_same_content_type_written_otherwise_is_accepted(send, content_type):
     assert send(VALID, content_type).status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["", "Identity", "identity, identity"])
+def test_a_body_that_is_said_to_be_as_it_is_is_accepted(send, encoding):
+    assert send(VALID, **{"Content-Encoding": encoding}).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -332,7 +332,8 @@ class _Answering:
         path, operation = self._path, self._operation
         asked = {**operation.defaults, **fields(self._body)}
         content = operation.reply(operation.success).content
-        kind = media_type(content, asked.get("response_format"))
+        wanted = str(asked.get("response_format"))
+        kind = media_type(content, wanted)
         if kind and "json" in kind:
             example = path.document.example(content[kind], {})
             chunks, pace = iter([json.dumps(example).encode()]), 0.0
@@ -344,12 +345,11 @@ class _Answering:
             chunks, pace = iter([text.encode()]), 0.0
         else:
             chunks, pace = speak(asked, path.engine, path.audio), self._stub.profile.pace
-            wanted = str(asked.get("response_format"))
             self.speaks_pcm = wanted not in ENCODINGS or wanted == "pcm"
         return Exchange(
             status=operation.success,
             headers=self._headers(operation.success) | ({"content-type": kind} if kind else {}),
-            content=in_thread(chunks, pace),
+            content=in_thread(chunks, pace, wanted),
             error=functools.partial(path.document.error, operation),
             told=self._headers,
             hang_up=getattr(self._request.state, "hang_up", no_connection),

@@ -22,7 +22,7 @@ with warnings.catch_warnings():
 
 SAMPLE_RATE = 24_000
 SAMPLE_WIDTH = 2
-# Of PCM; what is encoded is paced a little fast by it.
+# Of PCM.
 BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import hmac
 import json
 import re
@@ -9,6 +11,7 @@ from collections import Counter
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from modelgates_speech.formats.media_type import named
 from modelgates_speech.stub.document import Document, Operation, RefusedError
 from modelgates_speech.stub.schemas import Json, fields, scalar
 
@@ -64,8 +67,8 @@ def _unauthorized(message: str) -> RefusedError:
 
 def validate(document: Document, operation: Operation, request: Request, raw: bytes) -> Json:
     """Give what a request says: 400 where it is not what the OpenAPI document asks for."""
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding.strip().lower() != "identity":
+    encoding = ", ".join(request.headers.getlist("content-encoding"))
+    if {each.strip() for each in encoding.lower().split(",")} - {"", "identity"}:
         raise RefusedError(
             400, f"Content-Encoding is {encoding}: the body must be sent as it is, not compressed"
         )
@@ -80,7 +83,7 @@ def _parse_body(
     """Read and validate a body; None for none, where the OpenAPI document lets it be left out."""
     if not operation.bodies or (not raw and content_type is None and not operation.body_required):
         return None
-    given_type, charset = _media_type(content_type)
+    given_type = (content_type or "").partition(";")[0].strip().lower()
     # The narrowest range that it is in.
     fitting = [kind for kind in operation.bodies if fnmatchcase(given_type, kind)]
     media_type = min(fitting, key=lambda kind: kind.count("*"), default="")
@@ -90,8 +93,7 @@ def _parse_body(
         raise RefusedError(400, f"Content-Type is {given}, must be {accepted}")
     if "json" not in given_type:
         return raw
-    if charset not in {None, "utf-8", "utf8", "us-ascii"}:
-        raise RefusedError(400, f"JSON is UTF-8, not {charset!r}")
+    _check_charset(named(content_type or "")[1].get("charset", "utf-8"))
     value = parse_json(raw)
     try:
         problem = document.problem(operation.bodies[media_type], value)
@@ -103,10 +105,11 @@ def _parse_body(
     return value
 
 
-def _media_type(content_type: str | None) -> tuple[str, str | None]:
-    kind, _, parameters = (content_type or "").lower().partition(";")
-    charset = re.search(r'(?:^|[\s;])charset="?([^\s";]+)', parameters)
-    return kind.strip(), charset[1] if charset else None
+def _check_charset(charset: str) -> None:
+    with contextlib.suppress(LookupError):
+        if codecs.lookup(charset).name in {"utf-8", "ascii"}:
+            return
+    raise RefusedError(400, f"JSON is UTF-8, not {charset!r}")
 
 
 def parse_json(raw: bytes) -> Json:

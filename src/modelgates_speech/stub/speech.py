@@ -7,12 +7,14 @@ import functools
 import importlib
 import itertools
 import logging
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
+from modelgates_speech.formats import meter_of
 from modelgates_speech.stub.audio import (
     BYTES_PER_SECOND,
     ENCODINGS,
@@ -166,10 +168,26 @@ def _own(folder: Path, model: str, wanted: str) -> Path | None:
     return None
 
 
-async def in_thread(chunks: Iterator[bytes], pace: float) -> AsyncIterator[bytes]:
+async def in_thread(chunks: Iterator[bytes], pace: float, wanted: str) -> AsyncIterator[bytes]:
     """Take what is synthesized, sent no faster than `pace` times as fast as it is heard."""
+    some = filter(None, chunks)
+    parts = _tenths(some, wanted) if pace else ((chunk, 0.0) for chunk in some)
     # Nothing waits for the rest of a sentence that nobody will hear.
-    while chunk := await anyio.to_thread.run_sync(next, chunks, None, abandon_on_cancel=True):
-        yield chunk
+    while part := await anyio.to_thread.run_sync(next, parts, None, abandon_on_cancel=True):
+        yield part[0]
         if pace:
-            await anyio.sleep(len(chunk) / BYTES_PER_SECOND / pace)
+            await anyio.sleep(part[1] / pace)
+
+
+def _tenths(chunks: Iterator[bytes], wanted: str) -> Iterator[tuple[bytes, float]]:
+    """Cut audio into tenths of a second, each with how long it is heard."""
+    meter, heard = meter_of(wanted), 0.0
+    for chunk in chunks:
+        if meter:
+            meter.feed(chunk)
+        seconds = meter.seconds - heard if meter else len(chunk) / BYTES_PER_SECOND
+        heard += seconds
+        size = 2 * math.ceil(len(chunk) / max(2, seconds * 20))  # no half of a sample
+        for start in range(0, len(chunk), size):
+            part = chunk[start : start + size]
+            yield part, seconds * len(part) / len(chunk)
