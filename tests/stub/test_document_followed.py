@@ -10,6 +10,7 @@ import yaml
 
 from modelgates_speech.stub import StubServer, create_app
 from modelgates_speech.stub.document import load
+from modelgates_speech.stub.schemas import absolute, problem
 from tests.edition import Edition
 
 from .conftest import BODY, connect
@@ -576,6 +577,25 @@ def test_a_number_in_steps_is_counted_as_it_is_written(changed, step, good, bad)
     huge = json.dumps(BODY | {"seed": 0}).replace('"seed": 0', '"seed": 1e400')
     headers = {"Content-Type": "application/json"}
     assert call(changed, json=None, content=huge, headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "said", [True, {}, {"description": "Any type"}, {"nullable": True}, {"example": 5}]
+)
+def test_values_of_which_nothing_is_asked_are_not_looked_at(said):
+    class Names(dict):
+        __iter__ = None
+
+    class Values(list):
+        __iter__ = None
+
+    for keyword, plain, unread in (
+        ("additionalProperties", {"a": 1}, Names(a=1)),
+        ("items", [1], Values([1])),
+    ):
+        assert problem(absolute({keyword: said}), unread) is None
+        for asked in (False, {"type": "string"}, {"type": "string", "nullable": True}):
+            assert problem(absolute({keyword: asked}), plain)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/csv", "text/event-stream"])

@@ -101,9 +101,24 @@ def _in_steps(_validator: Any, step: Json, instance: Json, _schema: Json) -> Any
             yield ValidationError(f"{instance!r} is not a multiple of {step!r}")
 
 
-Validator: Any = cast("Any", validators).extend(
-    Draft202012Validator, {"pattern": _patterned, "multipleOf": _in_steps}
-)
+# Keywords that say what a value must be; others are for people.
+_ASKING: Mapping[str, Any] = cast("Any", Draft202012Validator).VALIDATORS
+
+
+def _each(keyword: str) -> Any:
+    """What a keyword asks of each of many values, which is not asked where it says nothing."""
+
+    def checked(validator: Any, part: Json, instance: Json, schema: Json) -> Any:
+        if part is False or fields(part).keys() & _ASKING:
+            yield from _ASKING[keyword](validator, part, instance, schema)
+
+    return checked
+
+
+_KEYWORDS = {"pattern": _patterned, "multipleOf": _in_steps} | {
+    keyword: _each(keyword) for keyword in ("additionalProperties", "items")
+}
+Validator: Any = cast("Any", validators).extend(Draft202012Validator, _KEYWORDS)
 
 FORMATS = FormatChecker(["date", "ipv4", "ipv6", "uuid", "regex"])
 _SECONDS = r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?"
@@ -178,7 +193,7 @@ def absolute(part: Json) -> Json:
             exclusive = f"exclusive{bound.capitalize()}"
             if isinstance(made.get(exclusive), bool) and made.pop(exclusive) and bound in made:
                 made[exclusive] = made.pop(bound)
-        return _or_null(made) if made.get("nullable") is True else made
+        return _or_null(made) if made.get("nullable") is True and made.keys() & _ASKING else made
     if isinstance(part, list):
         return [absolute(value) for value in cast("Sequence[Json]", part)]
     return part
