@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,16 @@ def test_pytest_finds_the_fixture_by_the_packages_metadata():
     assert metadata["project"]["entry-points"]["pytest11"] == {
         "modelgates_speech": "modelgates_speech.stub.pytest_plugin"
     }
+
+
+@pytest.mark.skipif(
+    not entry_points(group="pytest11", name="modelgates_speech"), reason="it is not installed"
+)
+@pytest.mark.parametrize("options", [(), ("--disable-plugin-autoload",)])
+def test_it_can_be_asked_for_by_its_name_though_it_is_there(pytester, options):
+    pytester.makepyfile("def test_has_it(modelgates_stub): pass")
+    options = ("-p", "modelgates_speech", "-p", "no:cacheprovider", *options)
+    pytester.runpytest_subprocess(*options, timeout=170).assert_outcomes(passed=1)
 
 
 def test_the_environment_points_at_the_stub_during_the_test_only(project):

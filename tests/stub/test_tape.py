@@ -296,6 +296,16 @@ def test_a_file_that_cannot_be_read_is_named(own, tmp_path, channels):
     assert "broken.wav" in answer.json()["error"]["message"]
 
 
+def test_a_wav_of_another_kind_is_told_what_it_should_be(own, tmp_path):
+    tone(tmp_path / "float.wav")
+    content = bytearray((tmp_path / "float.wav").read_bytes())
+    content[20:22] = b"\3\0"  # the samples are said to be floating-point numbers
+    (tmp_path / "float.wav").write_bytes(content)
+    answer = post(own, own.api_key, model="float")
+    assert answer.status_code == 500
+    assert "16-bit PCM" in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("response_format", ["pcm", "mp3"])
 @pytest.mark.parametrize("kept", [44, 44 + 999])
 def test_a_file_that_ends_early_is_heard_as_far_as_it_goes(own, tmp_path, kept, response_format):

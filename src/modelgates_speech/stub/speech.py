@@ -154,7 +154,8 @@ def speak(asked: Mapping[str, Any], engine: Engine, folder: Path | None) -> Iter
         return itertools.chain([next(audio, b"")], audio)
     except Exception as error:  # whatever is wrong with a file of somebody's own
         reason = str(error) or "it ends too early"
-        raise RefusedError(500, f"{own} is not a file that can be read: {reason}") from error
+        message = f"{own} cannot be read: {reason} (a WAV of 16-bit PCM can)"
+        raise RefusedError(500, message) from error
 
 
 def _own(folder: Path, model: str, wanted: str) -> Path | None:
