@@ -111,9 +111,7 @@ async def _object(request: Request) -> dict[str, Any]:
 
 def as_json(request: RecordedRequest) -> dict[str, Any]:
     """Give a recorded request as JSON; a body that is neither JSON nor text in base64."""
-    found = {**attrs.asdict(request, recurse=False), "headers": dict(request.headers)}
     raw, body = request.raw, request.body
-    del found["raw"]
     if body is raw:
         try:
             body = raw.decode("utf-8")
@@ -122,4 +120,7 @@ def as_json(request: RecordedRequest) -> dict[str, Any]:
     else:
         # A number may be larger than a machine holds; then its name has to do.
         body = json.loads(json.dumps(body), parse_constant=str)
-    return found | {"body": body, "size": len(raw)}
+    known = attrs.asdict(request, recurse=False).items()
+    # The order stays, for shells that read it with a pattern.
+    found = {"body" if name == "raw" else name: value for name, value in known}
+    return found | {"headers": dict(request.headers), "body": body, "size": len(raw)}
