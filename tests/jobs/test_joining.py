@@ -86,9 +86,11 @@ def test_mp3_that_comes_in_place_of_pcm_is_joined_as_mp3(narrate):
         (b"OggS" + bytes(99), "ogg, which cannot be joined"),
     ],
 )
-def test_what_cannot_be_joined_says_why(narrate, piece, says):
-    with pytest.raises(InvalidResponseError, match=says):
+def test_what_cannot_be_joined_says_why_and_is_in_the_error(narrate, piece, says):
+    with pytest.raises(InvalidResponseError, match=says) as caught:
         narrate(lambda _: piece)
+    assert caught.value.audio.content == piece
+    assert caught.value.characters == (0, 141)
 
 
 def test_wavs_of_two_rates_are_not_joined(narrate):
@@ -97,8 +99,12 @@ def test_wavs_of_two_rates_are_not_joined(narrate):
     def answer(text):
         return wav(spelled(text), rate=rates.setdefault(text, 8_000 + 8_000 * bool(rates)))
 
-    with pytest.raises(InvalidResponseError, match="after pieces of"):
+    with pytest.raises(InvalidResponseError, match="after pieces of") as caught:
         narrate(answer, concurrency=1)
+    start, end = caught.value.characters
+    # All that was paid for: what was joined, and what was not.
+    assert caught.value.partial.content == spelled(TEXT[:start])
+    assert caught.value.audio.content == answer(TEXT[start:end])
 
 
 def test_what_pcm_is_taken_for_holds_for_a_narration(narrate):

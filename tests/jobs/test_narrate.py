@@ -16,7 +16,7 @@ from modelgates_speech import (
     RateLimitError,
     SaveError,
 )
-from modelgates_speech.jobs import NarrationPlan
+from modelgates_speech.jobs import NarrationPlan, workers
 from modelgates_speech.jobs.narration import READ_AHEAD, Line, settings_of
 from tests.edition import SPEAKER
 from tests.jobs.conftest import spelled, story
@@ -174,6 +174,73 @@ def test_audio_before_a_failed_piece_is_handed_out_first(stub):
     stub.reset()
     assert SAID.startswith(spelled(got))
     assert len(spelled(got)) >= len("".join(TEXT[:141].split()))
+
+
+class HungUpError(Exception):
+    """What a language model's library may raise while it gives the text."""
+
+
+def test_a_text_that_fails_is_told_once_all_that_was_bought_is_handed_out(api, stub):
+    def parts():
+        yield TEXT
+        raise HungUpError
+
+    done = []
+    with pytest.raises(HungUpError):
+        api.narrate(parts(), on_progress=done.append)
+    assert len(done) == len(stub.requests) > 2
+
+
+def test_a_text_that_fails_from_the_start_says_so_and_not_that_it_is_empty(api, stub):
+    with pytest.raises(ConfigurationError, match="must consist of strings"):
+        api.narrate([5])
+    stub.assert_not_called()
+
+
+def test_the_first_sound_does_not_wait_for_all_the_text_that_may_be_asked_for(stub, monkeypatch):
+    arrived, heard = threading.Event(), threading.Event()
+
+    class Queue(workers.SimpleQueue):
+        def put(self, item):
+            super().put(item)
+            if isinstance(item, bytes):
+                arrived.set()
+
+    def parts():
+        yield TEXT[:300]
+        assert arrived.wait(timeout=60)
+        yield TEXT[300:600]
+        assert heard.wait(timeout=5), "more text was asked for than the next piece needs"
+        yield TEXT[600:]
+
+    monkeypatch.setattr(workers, "SimpleQueue", Queue)
+    options = {"input": parts(), "max_chars": 150, **SPEAKER}
+    with ModelGates() as client, client.audio.speech.narrate(**options) as stream:
+        got = next(stream)
+        heard.set()
+        assert spelled(got + b"".join(stream)) == SAID
+
+
+@pytest.mark.parametrize("allowed", [1, 0])
+def test_a_system_without_threads_to_spare_loses_no_piece(stub, monkeypatch, tmp_path, allowed):
+    start, left = threading.Thread.start, [None] * allowed
+
+    def start_if_allowed(thread):
+        if thread.name == "modelgates-narrate":
+            if not left:
+                raise RuntimeError("can't start new thread")
+            left.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_if_allowed)
+    with ModelGates() as client:
+        stream = client.audio.speech.narrate(input=TEXT, cache_dir=tmp_path, **SPEAKER)
+        if allowed:
+            assert spelled(stream.read().content) == SAID
+            return
+        with pytest.raises(ConfigurationError, match="can't start new thread"):
+            stream.read()
+    stub.assert_not_called()
 
 
 def test_a_dry_run_counts_and_sends_nothing(api, stub):

@@ -130,4 +130,4 @@ def _words(metadata: AudioMetadata) -> str:
 
 
 def _unfit(metadata: AudioMetadata, what: str) -> InvalidResponseError:
-    return invalid(metadata, f"the server answered with {what}")
+    return invalid(metadata, f"the server answered with {what}; the audio is in .audio")

@@ -24,7 +24,7 @@ from modelgates_speech.config import (
     checked_count,
     in_short,
 )
-from modelgates_speech.errors import ConfigurationError, ModelGatesError
+from modelgates_speech.errors import ConfigurationError, InvalidResponseError, ModelGatesError
 from modelgates_speech.jobs.cache import as_cache
 from modelgates_speech.jobs.joining import Joiner, check_joinable
 from modelgates_speech.jobs.splitting import Piece, split
@@ -183,15 +183,26 @@ class Line:
         self.pending: deque[Job] = deque()
         self._settings = settings
         self._channel = channel
+        # What the text ended with, to be raised once what was asked for is handed out.
+        self.broken: Exception | None = None
+        # Of the first piece, which is paid for and cannot be joined: raised once it is here whole.
+        self.unfit: InvalidResponseError | None = None
         self._joiner = Joiner()
+        self._metadata: AudioMetadata | None = None
+        self._unjoined: list[bytes] = []
         self._done = 0
         self._begins = 0.0
 
     def due(self) -> Iterator[Job]:
         """The jobs to be started now."""
-        while len(self.pending) < READ_AHEAD * self._settings.concurrency:
+        most = READ_AHEAD * self._settings.concurrency
+        while len(self.pending) < most and not (self.broken or self.unfit):
             spoken = (piece for piece in self._settings.pieces if not piece.silent)
-            piece = next(spoken, None)
+            try:
+                piece = next(spoken, None)
+            except Exception as error:  # noqa: BLE001 - whatever the user's iterator raises
+                self.broken = error
+                return
             if piece is None:
                 return
             job = Job(piece, self._channel())
@@ -200,34 +211,46 @@ class Line:
 
     def take(self, item: object) -> bytes:
         """Take what came through the first job's channel, and return what is to hand out."""
-        piece = self.pending[0].piece
-        try:
-            match item:
-                case AudioMetadata():
-                    self._joiner.begin(item)
-                    pause = self._settings.pause_before(piece) if self._done else 0
-                    silence = self._joiner.silence(pause) if pause else b""
-                    self._begins = self._joiner.seconds
-                    return silence
-                case bytes():
-                    return self._joiner.feed(item)
-                case None:
-                    rest = self._joiner.end()
-                case _:
-                    assert isinstance(item, BaseException)
-                    # Nothing more will come of it.
-                    self.pending.popleft()
-                    raise item
-        except ModelGatesError as error:
-            _locate(error, piece)
-            raise
+        piece, data = self.pending[0].piece, b""
+        if isinstance(item, bytes):
+            self._unjoined.append(item)
+        if not (self.unfit or isinstance(item, BaseException)):
+            try:
+                data = self._joined(item, piece)
+            except InvalidResponseError as error:
+                self.unfit = error
+        if data:
+            self._unjoined.clear()
+        if isinstance(item, AudioMetadata | bytes):
+            return data
+        # Nothing more will come of it.
         self.pending.popleft()
+        if self.unfit and self._metadata:
+            self.unfit.audio = self._metadata.with_content(b"".join(self._unjoined))
+        if failure := self.unfit or item:
+            assert isinstance(failure, BaseException)
+            if isinstance(failure, ModelGatesError):
+                _locate(failure, piece)
+            raise failure
         self._done += 1
         if self._settings.on_progress:
             self._settings.on_progress(
                 NarrationProgress(self._done, piece.end, self._joiner.seconds, self._begins, piece)
             )
-        return rest
+        return data
+
+    def _joined(self, item: object, piece: Piece) -> bytes:
+        if isinstance(item, bytes):
+            return self._joiner.feed(item)
+        if not isinstance(item, AudioMetadata):
+            return self._joiner.end()
+        self._metadata = item
+        self._unjoined.clear()
+        self._joiner.begin(item)
+        pause = self._settings.pause_before(piece) if self._done else 0
+        silence = self._joiner.silence(pause) if pause else b""
+        self._begins = self._joiner.seconds
+        return silence
 
     def receiver(self, metadata: object) -> Receiver:
         """The receiver of the whole, given what came first through the first channel."""

@@ -51,7 +51,8 @@ class _Narration:
         try:
             self._start_due()
             if not self._line.pending:
-                raise ConfigurationError("there is nothing to say: input is empty or blank")
+                nothing = ConfigurationError("there is nothing to say: input is empty or blank")
+                raise self._line.broken or nothing
             return self, self._line.receiver(await self._first())
         except BaseException as error:
             self._fail(error)
@@ -63,7 +64,10 @@ class _Narration:
             while self._line.pending:
                 if data := self._line.take(await self._first()):
                     return data
+                self._halted = self._halted or self._line.unfit is not None
                 self._start_due()
+            if self._line.broken:
+                raise self._line.broken
         except BaseException as error:
             self._fail(error)
             raise
@@ -79,6 +83,9 @@ class _Narration:
     def _start_due(self) -> None:
         for job in self._line.due():
             self._start(job)
+            # Text may arrive slowly: what can be handed out does not wait for more than a piece.
+            if not self._line.pending[0].items.empty():
+                return
 
     def _start(self, job: Job) -> None:
         self._work.put(job)
@@ -135,9 +142,17 @@ class _BlockingNarration(_Narration):
     def _start(self, job: Job) -> None:
         super()._start(job)
         if self._threads < self._settings.concurrency:
-            self._threads += 1
             # A daemon: a request that nobody waits for any more must not delay the exit.
-            threading.Thread(target=self._work_off, name="modelgates-narrate", daemon=True).start()
+            try:
+                threading.Thread(
+                    target=self._work_off, name="modelgates-narrate", daemon=True
+                ).start()
+                self._threads += 1
+            except RuntimeError as error:
+                # Those that are there go on alone.
+                if not self._threads:
+                    self._line.pending.clear()
+                    raise ConfigurationError(f"nothing can be spoken: {error}") from error
 
     def _work_off(self) -> None:
         while job := self._work.get():
@@ -231,6 +246,9 @@ class _Channel:
     def __init__(self) -> None:
         self._items: deque[Any] = deque()
         self._news = anyio.Event()
+
+    def empty(self) -> bool:
+        return not self._items
 
     def put(self, item: Any) -> None:
         self._items.append(item)
