@@ -116,3 +116,26 @@ def test_a_batch_that_waits_for_rows_ends_when_it_is_told(start, with_key, folde
         time.sleep(0.02)
     process.send_signal(told)
     assert process.wait(timeout=60) == code
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_batch_that_is_told_to_end_records_what_is_under_way(
+    start, run, with_key, stub, folder, name, code
+):
+    rows = (f'{{"id": "{n}", "input": "Text {n}."}}\n' for n in range(40))
+    (folder / "rows.jsonl").write_text("".join(rows))
+    command = ("batch", "rows.jsonl", "--out-dir", "out", "--concurrency", "4")
+    stub.fail_next("slow", times=40, delay=1)
+    process = start(*command, env=with_key, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    end = time.monotonic() + 60
+    while len(stub.requests) < 4:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "no row was sent"
+        time.sleep(0.02)
+    process.send_signal(getattr(signal, name))
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, b"Traceback" in err) == (code, False)
+    sent = len(stub.requests)
+    stub.reset()
+    assert run(*command, env=with_key).code == 0
+    assert sent + len(stub.requests) == 40

@@ -4,6 +4,7 @@ import io
 import json
 import signal
 import subprocess
+import sys
 import time
 import wave
 
@@ -232,3 +233,35 @@ def test_a_text_of_another_encoding_is_told_with_its_offset(run, with_key, folde
     assert said.code == 2
     assert "0xe9 at offset 7" in said.err
     assert "iconv" in said.err
+
+
+@pytest.mark.parametrize(("letters", "code"), [(246, 0), (252, 7)])
+def test_a_name_that_leaves_no_room_for_another_suffix_is_a_name(
+    run, with_key, stub, folder, book, letters, code
+):
+    name = "\u00fc" * (letters // 2) + ".wav"
+    done = run("narrate", "book.txt", "-o", name, env=with_key)
+    assert (done.code, "Traceback" in done.err) == (code, False)
+    assert {path.name for path in folder.iterdir()} == {"book.txt"} | (
+        {name} if not code else set()
+    )
+    assert bool(stub.requests) == (code == 0)
+
+
+def test_a_folder_whose_name_cannot_be_is_told_in_a_line(run, with_key, stub, folder, book):
+    done = run("narrate", "book.txt", "-o", f"{'x' * 300}/book.wav", env=with_key)
+    assert (done.code, "Traceback" in done.err) == (7, False)
+    stub.assert_not_called()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder in use cannot be removed there")
+def test_a_current_folder_that_is_gone_is_told_in_a_line(run, with_key, stub, folder, book):
+    gone = folder / "gone"
+    gone.mkdir()
+    command = f"rmdir '{gone}'; exec '{sys.executable}' -m modelgates_speech"
+    command += f" narrate '{folder / 'book.txt'}' -o book.wav"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=gone, env=with_key, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (7, False)
+    stub.assert_not_called()

@@ -214,3 +214,13 @@ def test_several_processes_may_share_a_cache(stub, folder):
 def test_a_cache_of_no_size_is_refused(folder):
     with pytest.raises(ConfigurationError, match="max_bytes"):
         AudioCache(folder, max_bytes=0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder in use cannot be removed there")
+def test_a_current_folder_that_is_gone_costs_no_speech(api, tmp_path, monkeypatch, caplog):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert spelled(api.create("Hello.", cache_dir="cache").content) == "Hello."
+    assert "not kept" in caplog.text

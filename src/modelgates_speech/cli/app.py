@@ -11,6 +11,7 @@ import click
 from modelgates_speech._version import __version__
 from modelgates_speech.cli.exits import (
     COMPLETE_VARIABLE,
+    POLITE,
     CommandError,
     Exit,
     complain,
@@ -93,9 +94,8 @@ def run() -> int:
 
 def _end_tidily_on_signals() -> None:
     # By default these end the process where it stands, and a half-written temporary file stays.
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+    for number in POLITE:
+        if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _leave)
 
 

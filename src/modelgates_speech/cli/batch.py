@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
-from modelgates_speech.cli.exits import CommandError, Exit, stopped_in_words
+from modelgates_speech.cli.exits import POLITE, CommandError, Exit, stopped_in_words
 from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
 from modelgates_speech.cli.options import (
     DRY_RUN,
@@ -27,7 +29,7 @@ from modelgates_speech.config import RESULTS, URL_VARIABLE, from_environment
 from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Generator, Iterable, Mapping
     from pathlib import Path
 
     from modelgates_speech.jobs import BatchReport
@@ -103,7 +105,12 @@ def command(
         hint("what was spoken is in", out_dir, KeyboardInterrupt, SystemExit, click.Abort),
         connection(**api) as settings,
         Bar(shown=shown, desc="speaking", total=total, unit=" rows") as bar,
+        ExitStack() as stack,
     ):
+
+        def client() -> AsyncModelGates:
+            stack.enter_context(_cancelled_by_signals())
+            return AsyncModelGates(**settings)
 
         def show(report: BatchReport) -> None:
             done = report.ok + report.failed + report.skipped
@@ -112,7 +119,7 @@ def command(
         report = run_batch(
             manifest,
             out_dir,
-            client=lambda: AsyncModelGates(**settings),
+            client=client,
             defaults=defaults,
             concurrency=concurrency,
             max_errors=max_errors,
@@ -133,6 +140,33 @@ def command(
         where = click.format_filename(out_dir / RESULTS)
         message = f"{counted(report.failed, 'row')} failed: {where} says why"
         raise CommandError(message, Exit.SOME_FAILED)
+
+
+@contextmanager
+def _cancelled_by_signals() -> Generator[None]:
+    """Have signals cancel this task, as Ctrl-C does: to leave it would forget what is under way."""
+    import asyncio
+
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None, "a client is made in the event loop"
+    told: list[int] = []
+
+    def cancel(number: int, _frame: object) -> None:
+        if told or loop.is_closed():
+            raise SystemExit(128 + number)
+        told.append(number)
+        loop.call_soon_threadsafe(task.cancel)
+
+    before = {each: signal.getsignal(each) for each in POLITE}
+    try:
+        for number in filter(lambda each: callable(before[each]), POLITE):
+            signal.signal(number, cancel)
+        yield
+    except asyncio.CancelledError:
+        raise SystemExit(128 + told[0]) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _report_plan(

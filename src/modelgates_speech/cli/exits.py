@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import sys
 import traceback
 from enum import IntEnum
@@ -21,6 +22,9 @@ from modelgates_speech.errors import (
 
 # Through it a shell's completion script asks for words.
 COMPLETE_VARIABLE = "_MODELGATES_SPEECH_COMPLETE"
+
+# Signals that ask a process to end; Windows has no SIGHUP.
+POLITE = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Exit(IntEnum):

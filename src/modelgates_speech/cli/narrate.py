@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 64 * 1024
 _STANDARD = Path("-")
+# Of the 255 bytes that file systems take.
+_LONGEST_STEM = 255 - len(".pieces")
 
 
 @command_like("modelgates-speech narrate book.txt -o book.mp3 --local")
@@ -138,11 +140,12 @@ def command(
         named = Path("modelgates-speech" if book == _STANDARD else book.name)
     if not named.name:
         raise CommandError(f"cannot write {named}: it is a folder", Exit.NOT_WRITTEN)
-    pieces = cache_dir or named.with_name(f"{named.name}.pieces")
-    if pieces == output or (pieces.exists() and not pieces.is_dir()):
+    pieces = cache_dir or named.with_name(f"{_shortened(named.name)}.pieces")
+    exists = os.path.exists  # unlike a Path's, it never raises
+    if pieces == output or (exists(pieces) and not pieces.is_dir()):
         message = f"finished pieces need a folder, and {pieces} is a file: use another --cache-dir"
         raise CommandError(message, Exit.NOT_WRITTEN)
-    there = next(each for each in (pieces, *pieces.absolute().parents) if each.exists())
+    there = next((each for each in (pieces, *pieces.parents) if exists(each)), pieces)
     keeps = dry_run or (there.is_dir() and os.access(there, os.W_OK))
     if cache_dir and not keeps:
         message = f"finished pieces cannot be kept in {pieces}: use another --cache-dir"
@@ -186,6 +189,12 @@ def command(
         cache.clear()
     if not (quiet or to_standard_output):
         _report(bar, output)
+
+
+def _shortened(name: str) -> str:
+    """As much of `name` as leaves room for a suffix, in bytes, as file systems count."""
+    data = os.fsencode(name)
+    return name if len(data) <= _LONGEST_STEM else data[:_LONGEST_STEM].decode("utf-8", "ignore")
 
 
 def _read(book: Path) -> Iterator[str]:

@@ -191,8 +191,11 @@ def as_cache(cache: str | os.PathLike[str] | AudioCache) -> AudioCache:
     """`cache` itself, or the cache in that folder."""
     if isinstance(cache, AudioCache):
         return cache
+    folder = checked_folder(cache, "cache_dir")
+    with contextlib.suppress(FileNotFoundError):  # the current folder is gone, and so is this one
+        folder = folder.absolute()
     # One per folder, for it counts what it wrote.
-    return _cache_at(checked_folder(cache, "cache_dir").absolute())
+    return _cache_at(folder)
 
 
 def request_key(call: Call, origin: str) -> str:
