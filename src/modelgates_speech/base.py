@@ -198,7 +198,12 @@ class Base(Generic[GivenT]):
 
         self._check_open()
         return await start_cached(
-            self._fetch, call, self._receiver, self.base_url, waiting=self._waiting
+            self._fetch,
+            call,
+            self._receiver,
+            self.base_url,
+            self._settings.headers,
+            waiting=self._waiting,
         )
 
     async def _fetch(self, call: Call) -> tuple[Reply, Receiver]:

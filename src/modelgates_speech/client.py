@@ -57,7 +57,7 @@ class ModelGates(Base["httpx.BaseTransport"]):
     @property
     def audio(self) -> Namespace[Speech]:
         """``audio.speech`` turns text into speech."""
-        return Namespace(Speech(self._start, self.base_url))
+        return Namespace(Speech(self._start, self.base_url, self._settings.headers))
 
     def call(self, operation: ModuleType, **arguments: Any) -> Any:
         """Make the call of any generated operation, with this client's key, retries and errors.
@@ -127,7 +127,7 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     @property
     def audio(self) -> Namespace[AsyncSpeech]:
         """``audio.speech`` turns text into speech."""
-        return Namespace(AsyncSpeech(self._start, self.base_url))
+        return Namespace(AsyncSpeech(self._start, self.base_url, self._settings.headers))
 
     async def call(self, operation: ModuleType, **arguments: Any) -> Any:
         """Make the call of any generated operation; see `ModelGates.call`."""

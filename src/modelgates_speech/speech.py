@@ -14,7 +14,7 @@ from modelgates_speech.files import AtomicFile
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from modelgates_speech.jobs.narration import NarrationPlan
     from modelgates_speech.streams import Opened
@@ -30,9 +30,14 @@ class _Speech(SpeechMethods[AudioT, StreamT, PathT]):
 
     _kind: type[StreamT]
 
-    def __init__(self, start: Callable[[Call], Awaitable[Opened]], base_url: str) -> None:
+    def __init__(
+        self,
+        start: Callable[[Call], Awaitable[Opened]],
+        base_url: str,
+        headers: Mapping[str, str],
+    ) -> None:
         self._start = start
-        self._base_url = base_url
+        self._asked_with = base_url, headers
 
     def _stream(self, arguments: dict[str, Any]) -> StreamT:
         call = prepare(**arguments)
@@ -43,7 +48,7 @@ class _Speech(SpeechMethods[AudioT, StreamT, PathT]):
         from modelgates_speech.jobs.workers import narrate
 
         if arguments.pop("dry_run"):
-            return plan(arguments, self._base_url)
+            return plan(arguments, *self._asked_with)
         return narrate(self._kind, self._stream, arguments)
 
 

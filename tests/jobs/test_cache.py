@@ -9,6 +9,7 @@ import pytest
 
 from modelgates_speech import (
     APIStatusError,
+    ArgumentError,
     ConfigurationError,
     IncompleteAudioError,
     ModelGates,
@@ -62,6 +63,30 @@ def test_another_request_is_another_entry(api, stub, folder, other):
     api.create("Hello.", cache_dir=folder)
     api.create("Hello.", cache_dir=folder, **other)
     assert len(stub.requests) == 2
+
+
+def test_a_header_of_the_client_is_one_of_the_call(stub, folder):
+    def ask(headers, extra_headers=None):
+        with ModelGates(headers=headers) as client:
+            asked = {"input": "Hello.", "cache_dir": folder, **SPEAKER}
+            asked["extra_headers"] = extra_headers
+            client.audio.speech.create(**asked)
+            return client.audio.speech.narrate(dry_run=True, **asked).pieces_to_buy
+
+    for headers in (None, {"X-Style": "a"}, {"X-Style": "b"}):
+        assert ask(headers) == 0
+    assert len(stub.requests) == 3
+    ask(None, {"x-style": "a"})
+    ask({"X-Style": "a"}, {"x-style": "b"})
+    assert len(stub.requests) == 3
+
+
+def test_what_the_body_is_found_by_is_what_is_sent(api, stub, folder):
+    for number in (1, "1"):
+        api.create("Hello.", cache_dir=folder, extra_body={number: "a", "b": 2})
+    assert len(stub.requests) == 1
+    with pytest.raises(ConfigurationError, match="cannot be written as JSON"):
+        api.create("Hello.", cache_dir=folder, extra_body={("a", 1): 1})
 
 
 def test_another_server_is_another_entry(stub, folder):
@@ -211,9 +236,13 @@ def test_several_processes_may_share_a_cache(stub, folder):
     assert not list(pathlib.Path(folder).rglob("*.part"))
 
 
-def test_a_cache_of_no_size_is_refused(folder):
+def test_a_cache_of_no_size_or_origin_is_refused(folder):
     with pytest.raises(ConfigurationError, match="max_bytes"):
         AudioCache(folder, max_bytes=0)
+    with pytest.raises(ArgumentError, match="origin"):
+        AudioCache(folder, origin=3)
+    with pytest.raises(ArgumentError, match="missing argument 'folder'"):
+        AudioCache()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a folder in use cannot be removed there")

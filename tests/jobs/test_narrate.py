@@ -110,6 +110,8 @@ def test_nothing_to_say_is_refused_before_anything_is_sent(api, stub, text):
     [
         {"concurrency": 0},
         {"max_chars": 0},
+        {"language": None},
+        {"language": 5},
         {"response_format": "opus"},
         {"extra_headers": {"": ""}},
     ],

@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from modelgates_speech.config import checked_count, checked_folder
-from modelgates_speech.errors import SaveError
+from modelgates_speech.arguments import explained
+from modelgates_speech.call import encode_json
+from modelgates_speech.config import checked_count, checked_folder, in_short
+from modelgates_speech.errors import ArgumentError, SaveError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.forks import survive_forks
 
@@ -68,6 +70,7 @@ class AudioCache:
         'pcm'
     """
 
+    @explained()
     def __init__(
         self,
         folder: str | os.PathLike[str],
@@ -76,6 +79,8 @@ class AudioCache:
         origin: str | None = None,
     ) -> None:
         checked_count(max_bytes, "max_bytes")
+        if not isinstance(origin, str | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ArgumentError(f"origin must be text, not {in_short(origin)}")
         self.folder = checked_folder(folder, "folder")
         self.max_bytes = max_bytes
         self.origin = origin
@@ -98,9 +103,11 @@ class AudioCache:
     def __repr__(self) -> str:
         return f"AudioCache({str(self.folder)!r}, max_bytes={self.max_bytes:,})"
 
-    def key_of(self, call: Call, base_url: str) -> str:
-        """The name of what `call` asks for from the API at `base_url`."""
-        return request_key(call, self.origin or base_url)
+    def key_of(
+        self, call: Call, base_url: str, client_headers: Mapping[str, str] | None = None
+    ) -> str:
+        """The name of what `call` asks for from the API at `base_url`, by a client's headers."""
+        return request_key(call, self.origin or base_url, client_headers)
 
     def holds(self, key: str) -> bool:
         """Whether there is an entry under `key`; it may still turn out damaged."""
@@ -198,13 +205,18 @@ def as_cache(cache: str | os.PathLike[str] | AudioCache) -> AudioCache:
     return _cache_at(folder)
 
 
-def request_key(call: Call, origin: str) -> str:
+def request_key(call: Call, origin: str, client_headers: Mapping[str, str] | None = None) -> str:
     """The SHA-256 of what `call` asks for, in a canonical form; without the API key."""
     asked = {
         "url": origin + call.kwargs["url"],
         "method": call.kwargs["method"],
-        "body": call.kwargs.get("json"),
-        "headers": {name.lower(): value for name, value in call.headers.items()},
+        # As it is sent: Python's names may be of several types, and those of JSON are texts.
+        "body": json.loads(encode_json(call.kwargs.get("json"))),
+        "headers": {
+            name.lower(): value
+            for headers in (client_headers or {}, call.headers)
+            for name, value in headers.items()
+        },
     }
     # What has none keeps the name that it always had.
     asked |= {part: call.kwargs[part] for part in ("params", "cookies") if part in call.kwargs}
@@ -216,7 +228,7 @@ def _plain(value: Any) -> Any:
     """`value` with each number written in one way: programs that keep tables make 1 of 1.0."""
     if isinstance(value, Mapping):
         fields = cast("Mapping[str, Any]", value)
-        return {name: _plain(each) for name, each in fields.items()}
+        return {str(name): _plain(each) for name, each in fields.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in cast("Iterable[Any]", value)]
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -327,12 +339,13 @@ async def start_cached(
     call: Call,
     receive: Callable[[Call, Mapping[str, str]], Receiver],
     base_url: str,
+    client_headers: Mapping[str, str],
     waiting: Waiting,
 ) -> tuple[Any, Receiver]:
     """Start `call` from its cache, or else from the network and into the cache."""
     assert call.cache_dir is not None
     cache = as_cache(call.cache_dir)
-    key = cache.key_of(call, base_url)
+    key = cache.key_of(call, base_url, client_headers)
     # To the end, in a call that is cancelled as well: nobody else would close the file.
     with waiting.shielded():
         found = await waiting.call(cache.find, key)

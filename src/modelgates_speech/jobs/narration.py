@@ -30,7 +30,7 @@ from modelgates_speech.jobs.joining import Joiner, check_joinable
 from modelgates_speech.jobs.splitting import Piece, split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from modelgates_speech.jobs.layout import Kind
 
@@ -113,7 +113,9 @@ class Settings:
         return self.pauses.get(piece.follows, 0)
 
 
-def plan(arguments: dict[str, Any], base_url: str) -> NarrationPlan:
+def plan(
+    arguments: dict[str, Any], base_url: str, client_headers: Mapping[str, str]
+) -> NarrationPlan:
     """What a narration with these arguments would ask for; nothing is sent."""
     settings = settings_of(**arguments)
     cache_dir = settings.request.get("cache_dir")
@@ -127,7 +129,7 @@ def plan(arguments: dict[str, Any], base_url: str) -> NarrationPlan:
         pauses += settings.pause_before(piece) if sizes else 0
         sizes.append(len(piece.text))
         call = prepare(input=piece.text, **settings.request)
-        if cache is None or not cache.holds(cache.key_of(call, base_url)):
+        if cache is None or not cache.holds(cache.key_of(call, base_url, client_headers)):
             missing.append(len(piece.text))
     return NarrationPlan(len(sizes), sum(sizes), len(missing), sum(missing), pauses)
 

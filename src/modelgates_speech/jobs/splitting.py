@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from modelgates_speech.config import MAX_CHARS, checked_count, installed
-from modelgates_speech.errors import ConfigurationError
+from modelgates_speech.arguments import explained
+from modelgates_speech.config import MAX_CHARS, checked_count, in_short, installed
+from modelgates_speech.errors import ArgumentError, ConfigurationError
 from modelgates_speech.jobs.layout import LINE_END, Kind, borders, strongest
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class _Tools:
     graphemes: re.Pattern[str]
 
 
+@explained("split")
 def split(
     text: str | Iterable[str],
     *,
@@ -108,6 +110,8 @@ def split(
         ['One. ', 'Two.']
     """
     checked_count(max_chars, "max_chars")
+    if not isinstance(language, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(f"language must be a code such as 'en', not {in_short(language)}")
     if isinstance(text, bytes) or not isinstance(text, Iterable):
         raise ConfigurationError(f"input must be text or an iterable of texts, not {type(text)!r}")
     parts = iter((text,) if isinstance(text, str) else text)
