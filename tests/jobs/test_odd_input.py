@@ -2,14 +2,19 @@
 
 import asyncio
 import json
+import logging
 import os
 import pickle
+import sqlite3
+import threading
 
+import anyio
 import pytest
 
-from modelgates_speech import ConfigurationError, SaveError
+from modelgates_speech import AsyncModelGates, ConfigurationError, SaveError
 from modelgates_speech._binding import ARGUMENTS
-from modelgates_speech.jobs import AudioCache, run_batch
+from modelgates_speech.files import AtomicFile
+from modelgates_speech.jobs import AudioCache, run_batch, run_batch_async
 from tests.edition import SPEAKER
 from tests.jobs.test_batch import batch, out, results, rows  # noqa: F401 - two are fixtures
 
@@ -146,6 +151,78 @@ def test_a_file_from_before_the_batch_is_not_replaced(batch, out, stub):  # noqa
     assert (out / "row-1.wav").read_bytes() == b"mine"
     assert "is there already" in json.dumps(results(out))
     assert len(stub.requests) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_the_place_of_a_file_is_refused_before_anything_is_sent(
+    batch,  # noqa: F811
+    out,  # noqa: F811
+    stub,
+):
+    out.mkdir()
+    os.mkfifo(out / "row-0.wav")
+    report = batch(rows(2))
+    assert (report.ok, report.failed, report.stopped) == (1, 1, None)
+    assert len(stub.requests) == 1
+    assert "move it elsewhere" in json.dumps(results(out))
+
+
+def test_a_file_that_is_taken_away_at_once_is_a_row_that_failed(
+    batch,  # noqa: F811
+    out,  # noqa: F811
+    monkeypatch,
+):
+    keep = AtomicFile.commit
+
+    def commit(file):
+        path = keep(file)
+        if path.name == "row-1.wav":
+            path.unlink()
+        return path
+
+    monkeypatch.setattr(AtomicFile, "commit", commit)
+    report = batch(rows(3))
+    assert (report.ok, report.failed, report.stopped) == (2, 1, None)
+    [failed] = [result for result in results(out) if result["status"] == "failed"]
+    assert (failed["id"], failed["error"]["type"]) == ("row-1", "SaveError")
+
+
+def test_rows_are_asked_for_in_one_thread(batch):  # noqa: F811
+    def found():
+        database = sqlite3.connect(":memory:")
+        yield from rows(1)
+        for number in range(1, 30):
+            [(text,)] = database.execute("SELECT ?", (f"Text {number}.",))
+            yield {"id": f"row-{number}", "input": text}
+            threads.add(threading.get_ident())
+
+    threads = set()
+    assert batch(found()).ok == 30
+    assert len(threads) == 1
+
+
+def test_a_wait_of_a_day_is_told(out, caplog, stub):  # noqa: F811
+    stub.fail_next(429, retry_after=86_400)
+
+    class Cancel(logging.Handler):
+        def emit(self, record):
+            scopes[0].cancel()
+
+    async def main():
+        async with AsyncModelGates() as client:
+            with anyio.move_on_after(60) as scope:
+                scopes.append(scope)
+                await run_batch_async(rows(1), out, client=client, defaults=SPEAKER)
+
+    scopes = []
+    logger = logging.getLogger("modelgates_speech")
+    logger.addHandler(cancel := Cancel(logging.WARNING))
+    try:
+        anyio.run(main)
+    finally:
+        logger.removeHandler(cancel)
+    assert "waits for 86,400 s" in caplog.text
+    assert len(stub.requests) == 1
 
 
 def test_what_came_of_a_row_is_kept_beside_what_came_of_it_before(batch, out, stub):  # noqa: F811

@@ -52,14 +52,18 @@ class Aimd:
         self._refusals = 0
         self._limit = min(float(self.ceiling), self._limit + 1 / self._limit)
 
-    def refuse(self, began_in: int, now: float, retry_after: float | None) -> None:
-        """Note that a request was refused for the rate; `start` said what it `began_in`."""
+    def refuse(self, began_in: int, now: float, retry_after: float | None) -> float:
+        """Note that a request was refused for the rate; `start` said what it `began_in`.
+
+        Returns:
+            By how many seconds that puts off the next start.
+        """
         self.running -= 1
         if began_in == self._round:
             self._limit = max(1.0, self._limit / 2)
             self._round += 1
             self._refusals += 1
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (self._refusals - 1))
-        self._resume_at = max(
-            self._resume_at, now + (pause if retry_after is None else retry_after)
-        )
+        before = max(self._resume_at, now)
+        self._resume_at = max(before, now + (pause if retry_after is None else retry_after))
+        return self._resume_at - before

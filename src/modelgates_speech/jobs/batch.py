@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import anyio
 import attrs
 
 import modelgates_speech
-from modelgates_speech.arguments import misuse
+from modelgates_speech.arguments import explained, misuse
 from modelgates_speech.config import (
     GRACE_SECONDS,
     checked_callback,
@@ -35,9 +36,9 @@ from modelgates_speech.errors import (
     SaveError,
 )
 from modelgates_speech.files import AtomicFile
-from modelgates_speech.jobs.aimd import Aimd
+from modelgates_speech.jobs.aimd import LONGEST_PAUSE, Aimd
 from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, origin_of, read_rows
-from modelgates_speech.jobs.results import KEPT, Results, describe, keep_audio
+from modelgates_speech.jobs.results import KEPT, Results, keep_audio, read_back
 from modelgates_speech.loops import is_running
 from modelgates_speech.retry import RetryPolicy, checked_policy
 from modelgates_speech.waiting import in_thread
@@ -45,11 +46,9 @@ from modelgates_speech.waiting import in_thread
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
     from typing import Protocol, Self
 
     from modelgates_speech.jobs.manifest import Source
-    from modelgates_speech.streams import AsyncAudioStream
 
     class AsyncClient(Protocol):
         """An `AsyncModelGates`, as far as a batch knows it."""
@@ -59,6 +58,8 @@ if TYPE_CHECKING:
         async def __aenter__(self) -> Self: ...
         async def __aexit__(self, *error: object) -> None: ...
 
+
+logger = logging.getLogger("modelgates_speech")
 
 CONCURRENCY = 16
 MAX_REFUSALS = 10  # of a row by rate limits, before it counts as failed
@@ -129,6 +130,7 @@ def run_batch(
     return anyio.run(run)
 
 
+@explained("run_batch_async")
 async def run_batch_async(
     source: Source,
     out_dir: str | os.PathLike[str],
@@ -151,7 +153,8 @@ async def run_batch_async(
 
     Args:
         source: The manifest: a path (``.jsonl``, ``.csv``, ``.parquet``), ``-`` for JSONL on
-            standard input, or an iterable of mappings. It is read as rows are spoken.
+            standard input, or an iterable of mappings. It is read as rows are spoken, an iterable
+            in one thread of its own: open there what belongs to a thread, as a database does.
         out_dir: The folder. Results in it whose file agrees in size and SHA-256, and whose row
             asks for the same, are not bought again.
         client: Makes the calls.
@@ -302,19 +305,18 @@ class _Batch:
 
     async def _speak_and_record(self, row: Row, refusals: int, began_in: int) -> None:
         path = self._results.path.with_name(row.name + row.suffix)
-        if await in_thread(self._results.is_foreign, row.name, path):
-            self._limiter.end()
-            reason = f"{path.name} is there already, from before this batch: move it elsewhere"
-            await self._fail(row, row.name, "SaveError", reason)
-            return
         request: dict[str, Any] = {**row.request, "retry": self._retry}
         try:
             # The file first: what cannot be written had better not be paid for.
+            await in_thread(self._results.check_free, row.name, path)
             async with AtomicFile(path) as file, self._speech.stream(**request) as stream:
                 await stream.write(file, None)
+            facts = {**await in_thread(read_back, path), "seconds": stream.duration}
         except RateLimitError as error:
             self._unreached = 0
-            self._limiter.refuse(began_in, time.monotonic(), error.retry_after)
+            now = time.monotonic()
+            if (wait := self._limiter.refuse(began_in, now, error.retry_after)) > LONGEST_PAUSE:
+                logger.warning("the batch waits for %s s, as the server asks", f"{wait:,.0f}")
             if refusals < MAX_REFUSALS:
                 self._put_back.append((row, refusals + 1))
             else:
@@ -329,7 +331,10 @@ class _Batch:
         else:
             self._unreached = 0
             self._limiter.succeed()
-            await self._succeed(row, path, stream)
+            result = {"status": "ok", "path": path.name, **facts, "request": row.key}
+            if await self._record(row, row.name, {**result, "request_id": stream.request_id}):
+                self._report.ok += 1
+                self._report.seconds += stream.duration or 0.0
 
     def _count_unreached(self, error: ModelGatesError) -> None:
         """Stop when the server seems dead: rows would fail, one after another, to the last."""
@@ -343,13 +348,6 @@ class _Batch:
                 f"{self._unreached:,} requests in a row reached no server: {error}; run the batch "
                 "again once it can be reached"
             )
-
-    async def _succeed(self, row: Row, path: Path, stream: AsyncAudioStream) -> None:
-        facts = {**await in_thread(describe, path), "seconds": stream.duration}
-        result = {"status": "ok", "path": path.name, **facts, "request": row.key}
-        if await self._record(row, row.name, {**result, "request_id": stream.request_id}):
-            self._report.ok += 1
-            self._report.seconds += stream.duration or 0.0
 
     async def _fail_with(self, row: Row, error: ModelGatesError) -> None:
         status = error.status if isinstance(error, APIStatusError) else None

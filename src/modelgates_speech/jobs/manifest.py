@@ -10,11 +10,12 @@ import re
 import select
 import sys
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from io import TextIOWrapper
-from itertools import dropwhile
+from itertools import dropwhile, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 import attrs
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     _Lines = Generator[bytes] | BinaryIO
     Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
+
+T = TypeVar("T")
 
 STANDARD_INPUT = "-"
 # What a row may say beside its id and its text.
@@ -109,7 +112,7 @@ def _records(source: Source) -> Iterator[Mapping[str, Any] | BadRow]:
             raise ConfigurationError("standard input is closed: give a file, or pipe JSONL in")
         return _json_lines(_patient(sys.stdin.buffer), "standard input")
     if not isinstance(source, str | os.PathLike):
-        return iter(source)
+        return _in_one_thread(source)
     path = Path(source)
     suffix = path.suffix.lower()
     if suffix in (".jsonl", ".ndjson"):
@@ -119,6 +122,14 @@ def _records(source: Source) -> Iterator[Mapping[str, Any] | BadRow]:
     if suffix == ".parquet":
         return _parquet_rows(path, _parquet(path))
     raise ConfigurationError(f"{path} must be .jsonl, .csv or .parquet, or - for piped JSONL")
+
+
+def _in_one_thread(source: Iterable[T]) -> Iterator[T]:
+    """What `source` gives, always asked for in one thread: cursors of databases insist on it."""
+    with ThreadPoolExecutor(1, "modelgates-rows") as thread:
+        items = thread.submit(iter, source).result()
+        while found := thread.submit(lambda: [*islice(items, 1)]).result():
+            yield found[0]
 
 
 def _opened(path: Path) -> BinaryIO:

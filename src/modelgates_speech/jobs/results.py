@@ -128,14 +128,20 @@ class Results(Known):
         self._lock = threading.Lock()
         self._holder.close()
 
-    def is_foreign(self, name: str, path: Path) -> bool:
-        """Whether a file was there before the first batch in this folder: it is not to be lost."""
+    def check_free(self, name: str, path: Path) -> None:
+        """Refuse a file that was there before the first batch in this folder, as it is not ours.
+
+        So is a pipe or a device: what was written into one cannot be read back.
+        """
         with self._lock, _writing(self.path):
             folded = (name.casefold(),)
             [(key,)] = self._known.execute("SELECT key FROM known WHERE name = ?", folded)
         with contextlib.suppress(OSError):
-            return key is None and path.is_file() and path.stat().st_mtime_ns < self._since
-        return False
+            found = path.stat()
+            old = key is None and found.st_mtime_ns < self._since
+            if old if path.is_file() else not path.is_dir():
+                reason = f"{path.name} is there already, from before this batch: move it elsewhere"
+                raise SaveError(reason, path=path, errno=errno.EPERM)
 
     def add(self, result: Mapping[str, Any]) -> None:
         """Append a line."""
@@ -195,6 +201,16 @@ def describe(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return {"bytes": file.tell(), "sha256": digest}
+
+
+def read_back(path: Path) -> dict[str, Any]:
+    """Describe a file that the batch has written."""
+    try:
+        return describe(path)
+    except OSError as error:
+        what = f"{path.name} was written, and cannot be read back: {error.strerror}"
+        # It says nothing of other files.
+        raise SaveError(what, path=path, errno=errno.EBUSY) from error
 
 
 def _agrees(folder: Path, result: Mapping[str, Any]) -> bool:
