@@ -188,6 +188,20 @@ def test_a_narration_bought_whole_is_not_bought_again(api, stub, folder):
     assert api.plan(TEXT, cache_dir=folder).characters_to_buy == 0
 
 
+def test_a_refrain_is_bought_once_and_planned_so(api, stub, folder):
+    refrain = f"{story(3)}\n\n"
+    plan = api.plan(refrain * 20, cache_dir=folder)
+    assert (plan.pieces, plan.pieces_to_buy) == (20, 1)
+    assert plan.characters_to_buy == len(refrain)
+    audio = api.narrate(refrain * 20, cache_dir=folder, paragraph_pause=0.001)
+    assert "".join(spelled(audio.content).split("\0")).count("number0,") == 20
+    assert len(stub.requests) == 1
+    # What is not kept is not found.
+    assert api.plan(refrain * 20).pieces_to_buy == 20
+    api.narrate(refrain * 20)
+    assert len(stub.requests) == 21
+
+
 def test_beyond_its_size_what_was_used_longest_ago_goes_first(stub, folder):
     with ModelGates() as client:
 

@@ -88,7 +88,7 @@ def test_requests_run_at_once_as_many_as_asked_for_and_no_more(api, engine):
 
 def test_what_is_asked_for_ahead_is_bounded_by_what_was_handed_out():
     settings = settings_of(input=TEXT, concurrency=2, max_chars=100, **SPEAKER)
-    line = Line(settings, list)
+    line = Line(settings, list, threading.Lock)
     assert len(list(line.due())) == 2 * READ_AHEAD
     assert list(line.due()) == []
 

@@ -122,6 +122,7 @@ def plan(
     cache = None if cache_dir is None else as_cache(cache_dir)
     sizes: list[int] = []
     missing: list[int] = []
+    known: set[str] = set()
     pauses = 0.0
     for piece in settings.pieces:
         if piece.silent:
@@ -129,8 +130,13 @@ def plan(
         pauses += settings.pause_before(piece) if sizes else 0
         sizes.append(len(piece.text))
         call = prepare(input=piece.text, **settings.request)
-        if cache is None or not cache.holds(cache.key_of(call, base_url, client_headers)):
-            missing.append(len(piece.text))
+        if cache is not None:
+            key = cache.key_of(call, base_url, client_headers)
+            # Of pieces that are alike, the second is found where the first is kept.
+            if key in known or cache.holds(key):
+                continue
+            known.add(key)
+        missing.append(len(piece.text))
     return NarrationPlan(len(sizes), sum(sizes), len(missing), sum(missing), pauses)
 
 
@@ -171,20 +177,24 @@ def settings_of(
 class Job:
     """A piece that was asked for, and the channel that its audio comes through.
 
-    Through it come the `AudioMetadata`, bytes, and None at the end; or an exception.
+    Through it come the `AudioMetadata`, bytes, and None at the end; or an exception. The `turn` is
+    a lock that it shares with those before it of the same text, where that will be found kept.
     """
 
     piece: Piece
     items: Any
+    turn: Any
 
 
 class Line:
     """The pieces in the order of the text: which are due, and what of them is handed out."""
 
-    def __init__(self, settings: Settings, channel: Callable[[], Any]) -> None:
+    def __init__(
+        self, settings: Settings, channel: Callable[[], Any], turn: Callable[[], Any]
+    ) -> None:
         self.pending: deque[Job] = deque()
         self._settings = settings
-        self._channel = channel
+        self._channel, self._turn = channel, turn
         # What the text ended with, to be raised once what was asked for is handed out.
         self.broken: Exception | None = None
         # Of the first piece, which is paid for and cannot be joined: raised once it is here whole.
@@ -207,7 +217,9 @@ class Line:
                 return
             if piece is None:
                 return
-            job = Job(piece, self._channel())
+            alike = (job.turn for job in self.pending if job.piece.text == piece.text)
+            turn = next(alike, None) if self._settings.keeps else None
+            job = Job(piece, self._channel(), turn or self._turn())
             self.pending.append(job)
             yield job
 

@@ -38,10 +38,12 @@ def narrate(
 class _Narration:
     """What is read in the place of a reply: the pieces, one after another."""
 
-    def __init__(self, stream: Any, settings: Settings, channel: Callable[[], Any]) -> None:
+    def __init__(
+        self, stream: Any, settings: Settings, channel: Callable[[], Any], turn: Callable[[], Any]
+    ) -> None:
         self._stream = stream
         self._settings = settings
-        self._line = Line(settings, channel)
+        self._line = Line(settings, channel, turn)
         self._work: Any = channel()
         self._halted = self._closed = False
         # Seconds for what is under way when this ends early; None for as long as it takes.
@@ -109,7 +111,7 @@ class _BlockingNarration(_Narration):
     """Fed by threads."""
 
     def __init__(self, stream: Any, settings: Settings) -> None:
-        super().__init__(stream, settings, SimpleQueue)
+        super().__init__(stream, settings, SimpleQueue, threading.Lock)
         self._threads = 0
         self._until: float | None = None
         survive_forks(self)
@@ -156,13 +158,14 @@ class _BlockingNarration(_Narration):
 
     def _work_off(self) -> None:
         while job := self._work.get():
-            try:
-                if not self._halted:
-                    self._speak(job)
-                job.items.put(None)
-            except BaseException as error:  # noqa: BLE001 - raised where the audio is taken
-                self._halted = True
-                job.items.put(error)
+            with job.turn:
+                try:
+                    if not self._halted:
+                        self._speak(job)
+                    job.items.put(None)
+                except BaseException as error:  # noqa: BLE001 - raised where the audio is taken
+                    self._halted = True
+                    job.items.put(error)
 
     def _speak(self, job: Job) -> None:
         with self._stream({**self._settings.request, "input": job.piece.text}) as stream:
@@ -181,7 +184,7 @@ class _YieldingNarration(_Narration):
     """
 
     def __init__(self, stream: Any, settings: Settings) -> None:
-        super().__init__(stream, settings, _Channel)
+        super().__init__(stream, settings, _Channel, anyio.Lock)
         self._scope = anyio.CancelScope()
         # Set while the workers are at work: one that was cancelled before it began never is.
         self._over: anyio.Event | None = None
@@ -225,13 +228,14 @@ class _YieldingNarration(_Narration):
     async def _work_off(self) -> None:
         while True:
             job = await self._work.get()
-            try:
-                if not self._halted:
-                    await self._speak(job)
-                job.items.put(None)
-            except Exception as error:  # noqa: BLE001 - raised where the audio is taken
-                self._halted = True
-                job.items.put(error)
+            async with job.turn:
+                try:
+                    if not self._halted:
+                        await self._speak(job)
+                    job.items.put(None)
+                except Exception as error:  # noqa: BLE001 - raised where the audio is taken
+                    self._halted = True
+                    job.items.put(error)
 
     async def _speak(self, job: Job) -> None:
         async with self._stream({**self._settings.request, "input": job.piece.text}) as stream:
