@@ -157,9 +157,10 @@ def _cancelled_by_signals() -> Generator[None]:
         told.append(number)
         loop.call_soon_threadsafe(task.cancel)
 
-    before = {each: signal.getsignal(each) for each in POLITE}
+    # What is ignored stays so.
+    before = {each: found for each in POLITE if callable(found := signal.getsignal(each))}
     try:
-        for number in filter(lambda each: callable(before[each]), POLITE):
+        for number in before:
             signal.signal(number, cancel)
         yield
     except asyncio.CancelledError:
