@@ -39,7 +39,7 @@ from modelgates_speech.cli.output import (
 )
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
-from modelgates_speech.files import AtomicFile
+from modelgates_speech.files import AtomicFile, shortened
 from modelgates_speech.jobs import AudioCache
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def command(
         named = Path("modelgates-speech" if book == _STANDARD else book.name)
     if not named.name:
         raise CommandError(f"cannot write {named}: it is a folder", Exit.NOT_WRITTEN)
-    pieces = cache_dir or named.with_name(f"{_shortened(named.name)}.pieces")
+    pieces = cache_dir or named.with_name(f"{shortened(named.name, _LONGEST_STEM)}.pieces")
     exists = os.path.exists  # unlike a Path's, it never raises
     if pieces == output or (exists(pieces) and not pieces.is_dir()):
         message = f"finished pieces need a folder, and {pieces} is a file: use another --cache-dir"
@@ -189,12 +189,6 @@ def command(
         cache.clear()
     if not (quiet or to_standard_output):
         _report(bar, output)
-
-
-def _shortened(name: str) -> str:
-    """As much of `name` as leaves room for a suffix, in bytes, as file systems count."""
-    data = os.fsencode(name)
-    return name if len(data) <= _LONGEST_STEM else data[:_LONGEST_STEM].decode("utf-8", "ignore")
 
 
 def _read(book: Path) -> Iterator[str]:
