@@ -19,9 +19,9 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 # has it, formats and patterns were checked, and its records were kept free of keys of every kind
 # and within bounds over all scopes.
 LARGEST_FILE = 400
-TOP = 4_940
-WITHOUT_STUB = 9_976
-STUB = 3_483
+TOP = 5_050
+WITHOUT_STUB = 10_283
+STUB = 3_543
 
 
 def count(file: Path) -> int:
