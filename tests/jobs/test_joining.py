@@ -82,7 +82,6 @@ def test_mp3_that_comes_in_place_of_pcm_is_joined_as_mp3(narrate):
     ("piece", "says"),
     [
         (wav(b"\x80" * 99, width=1), "16-bit"),
-        (wav(b""), "without a sample"),
         (b"OggS" + bytes(99), "ogg, which cannot be joined"),
     ],
 )
@@ -90,6 +89,12 @@ def test_what_cannot_be_joined_says_why_and_is_in_the_error(narrate, piece, says
     with pytest.raises(InvalidResponseError, match=says) as caught:
         narrate(lambda _: piece)
     assert caught.value.audio.content == piece
+    assert caught.value.characters == (0, 141)
+
+
+def test_a_piece_without_sound_is_named_by_its_place(narrate):
+    with pytest.raises(InvalidResponseError, match="without a sample") as caught:
+        narrate(lambda _: wav(b""))
     assert caught.value.characters == (0, 141)
 
 
