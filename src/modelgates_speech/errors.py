@@ -284,7 +284,8 @@ class InvalidResponseError(ModelGatesError):
         content_type: The content type that came, or None.
         body: The first bytes of what came, at most 64 KiB.
         request_id: The request's id, or None.
-        audio: The whole audio, if it is one that the file's suffix does not fit; else None.
+        audio: The whole audio, if it is one that the file's suffix does not fit, or a piece that
+            does not fit those of its narration, which are in `partial`; else None.
 
     Examples:
         >>> with pytest.raises(InvalidResponseError) as caught:

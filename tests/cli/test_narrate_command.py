@@ -1,14 +1,20 @@
 """`modelgates-speech narrate` as its users run it, interrupted and resumed."""
 
 import io
+import itertools
 import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 import wave
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
+
+from tests.edition import EDITION, needs_pcm
 
 TEXT = "".join(f"This is sentence number {number}, and it says little. " for number in range(60))
 
@@ -28,6 +34,39 @@ def test_a_book_becomes_one_file_and_nothing_else(run, with_key, stub, folder, b
     with wave.open(str(folder / "book.wav")) as file:
         assert file.getnframes() / file.getframerate() > 60
     assert "".join(sorted((r.body["input"] for r in stub.requests), key=TEXT.index)) == TEXT
+
+
+class FasterEachTime(BaseHTTPRequestHandler):
+    """Answers at another rate each time."""
+
+    rates: ClassVar = itertools.count(8000, 8000)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(EDITION.success[0])
+        self.send_header("content-type", f"audio/pcm;rate={next(self.rates)};channels=1")
+        self.send_header("content-length", "1000")
+        self.end_headers()
+        self.wfile.write(bytes(1000))
+
+    def log_message(self, *_):
+        pass
+
+
+@needs_pcm
+def test_of_pieces_that_do_not_fit_both_are_kept(run, with_key, folder, book):
+    with ThreadingHTTPServer(("127.0.0.1", 0), FasterEachTime) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        there = {"MODELGATES_BASE_URL": f"http://127.0.0.1:{server.server_port}"}
+        ended = run("narrate", "book.txt", "-o", "book.wav", env=with_key | there)
+        server.shutdown()
+    assert ended.code != 0
+    assert "book.partial.wav and book.partial-2.wav" in ended.err
+    rates = set()
+    for name in ("book.partial.wav", "book.partial-2.wav"):
+        with wave.open(str(folder / name)) as file:
+            rates.add(file.getframerate())
+    assert len(rates) == 2
 
 
 def test_standard_input_can_be_narrated_and_the_report_be_read_by_programs(run, with_key, folder):

@@ -23,11 +23,16 @@ def rescued(output: Path) -> Generator[None]:
     try:
         yield
     except (ModelGatesError, KeyboardInterrupt, SystemExit) as error:
-        held: HeldAudio | None = getattr(error, "partial", None) or getattr(error, "audio", None)
-        if held is None or not held.content:
+        # What was joined already, and a piece that could not be.
+        names = ("partial", "audio")
+        found: list[HeldAudio | None] = [getattr(error, name, None) for name in names]
+        held = [audio for audio in found if audio and audio.content]
+        if not held:
             raise
-        kept = keep(held, output, f"{output.stem}.partial")
-        where = f"what arrived is in {kept}" if kept else "what arrived could not be saved anywhere"
+        kept = [keep(audio, output, f"{output.stem}.partial") for audio in held]
+        where = "what arrived could not be saved anywhere"
+        if saved := [f"{path}" for path in kept if path]:
+            where = f"what arrived is in {' and '.join(saved)}"
         if isinstance(error, ModelGatesError):
             raise CommandError(f"{in_words(error)}; {where}", exit_for(error)) from error
         code = error.code if isinstance(error, SystemExit) else Exit.INTERRUPTED
