@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.errors import GeneratorError
 
-from scripts.binding import METHOD, PATH, find_endpoint, json_media
+from scripts.binding import METHOD, PATH, find_endpoint, json_media, merged
 from scripts.references import follow, reachable
 from scripts.scope import OURS, only, pruned
 from scripts.terms import operations
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from openapi_python_client.config import Config
 
 _OBJECT = re.compile(r"<openapi_python_client\S+ object at \w+>")
@@ -64,18 +66,18 @@ def parse_for_generator(
 
 def _take_as_anything(document: dict[str, Any], config: Config) -> list[str]:
     """Let what the generator cannot express of our request hold any value, and name it."""
-    properties = _request(document).get("properties", {})
-    if not properties or _is_expressed(document, config):
+    if _is_expressed(document, config):
         return []
-    found: list[str] = []
+    found: dict[str, str] = {}
     needed = reachable(document, document["paths"])
-    for name, schema in properties.items():
+    for name, schema in merged(document, _request(document))[0].items():
         alone = deepcopy(document)
-        others = _request(alone)["properties"]
-        others.update({other: {} for other in others if other != name})
+        for part in _parts(alone, _request(alone)):
+            part.update({other: {} for other in part if other != name})
         if not _is_expressed(alone, config):
-            found.append(name)
-            properties[name] = {"description": str(schema.get("description", ""))}
+            found[name] = str(schema.get("description", ""))
+    for part in _parts(document, _request(document)):
+        part.update({name: {"description": found[name]} for name in found.keys() & part.keys()})
     for kind, name in needed.keys() - reachable(document, document["paths"]):
         del document["components"][kind][name]
     return [f"{OURS}: the type of `{name}`, which may be anything" for name in found]
@@ -87,13 +89,19 @@ def _is_expressed(document: dict[str, Any], config: Config) -> bool:
 
 
 def _request(document: dict[str, Any]) -> dict[str, Any]:
-    """Give the schema of our request's JSON, to be changed."""
-    schema: dict[str, Any] = json_media(
-        document, document["paths"].get(PATH, {}).get(METHOD, {})
-    ).get("schema", {})
+    """Give the schema of our request's JSON."""
+    operation = document["paths"].get(PATH, {}).get(METHOD, {})
+    schema: dict[str, Any] = json_media(document, operation).get("schema", {})
+    return schema
+
+
+def _parts(document: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give the properties of a schema and of each part of it, to be changed."""
     if "$ref" in schema:
         schema = follow(document, schema["$ref"])
-    return schema
+    yield schema.get("properties", {})
+    for part in schema.get("allOf", []):
+        yield from _parts(document, part)
 
 
 def _parse_all(document: dict[str, Any], config: Config) -> GeneratorData | str:

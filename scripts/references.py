@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from scripts.document import is_list, is_mapping
 
@@ -16,7 +17,7 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 # What stands below these is a sample of data, not a part of the description.
 _SAMPLES = {"const", "default", "enum", "example", "examples"}
 # What is below these has names that the publisher chose: `default` may be one of them.
-_NAMED = {
+NAMED = {
     *("properties", "patternProperties", "dependentSchemas", "$defs", "responses", "schemas"),
     *("parameters", "requestBodies", "headers", "callbacks", "links", "pathItems", "content"),
     *("paths", "webhooks", "securitySchemes", "encoding"),
@@ -25,6 +26,8 @@ _NAMED = {
 
 def parts(node: Any, place: Place = (), *, named: bool = False) -> Iterator[tuple[Place, Any]]:
     """Give each mapping of the description at or below `node`, with its place; no sample of data.
+
+    What a publisher says for itself (``x-...``) is no part of the description.
 
     Args:
         node: A part of a document.
@@ -35,8 +38,8 @@ def parts(node: Any, place: Place = (), *, named: bool = False) -> Iterator[tupl
         if not named:
             yield place, node
         for key, value in node.items():
-            if named or key not in _SAMPLES:
-                inner = not named and key in _NAMED
+            if named or not (key in _SAMPLES or key.startswith("x-")):
+                inner = not named and key in NAMED
                 yield from parts(value, (*place, key), named=inner)
     elif is_list(node):
         for index, value in enumerate(node):
@@ -67,7 +70,7 @@ def reachable(document: dict[str, Any], start: Any) -> dict[tuple[str, str], Any
         for reference in (*(target for _, target in references(node)), *_mapped(node)):
             match keys_of(reference):
                 case ["components", kind, name, *_] if (kind, name) not in found:
-                    part = follow(document, f"#/components/{_escaped(kind, name)}")
+                    part = follow(document, pointer(("components", kind, name)))
                     found[kind, name] = part
                     waiting.append(part)
                 case _:
@@ -75,18 +78,21 @@ def reachable(document: dict[str, Any], start: Any) -> dict[tuple[str, str], Any
     return found
 
 
-def _escaped(*parts: str) -> str:
-    return "/".join(part.replace("~", "~0").replace("/", "~1") for part in parts)
+def pointer(place: Place) -> str:
+    """Give the `$ref` to a place."""
+    return "/".join(["#", *(str(step).replace("~", "~0").replace("/", "~1") for step in place)])
 
 
 def keys_of(reference: str) -> list[str]:
     """Give the keys that a `$ref` within the document names, from the outermost."""
-    parts = reference.removeprefix("#").split("/")[1:]
+    parts = unquote(reference.removeprefix("#")).split("/")[1:]
     return [part.replace("~1", "/").replace("~0", "~") for part in parts]
 
 
 def follow(document: Any, reference: str) -> Any:
     """Give what a `$ref` within the document points at, or None where nothing is."""
+    if not reference.startswith("#/"):
+        return None
     for part in keys_of(reference):
         if is_mapping(document):
             document = document.get(part)
@@ -95,3 +101,10 @@ def follow(document: Any, reference: str) -> Any:
         else:
             return None
     return document
+
+
+def put(document: Any, place: Place, value: Any) -> None:
+    """Put something at a place of the document."""
+    for step in place[:-1]:
+        document = document[step]
+    document[place[-1]] = value

@@ -7,21 +7,23 @@ conditions beside properties, no request that is one of several objects, no list
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scripts.binding import METHOD, PATH, json_media, merged, resolve
 from scripts.document import is_list, is_mapping
-from scripts.references import follow, keys_of, parts, references
-
-if TYPE_CHECKING:
-    from scripts.references import Place
+from scripts.references import follow, keys_of, parts, put, references
 
 _ONE_SCHEMA = {"schema", "items", "not", "contains", "propertyNames", "if", "then", "else"}
 _NAMED_SCHEMAS = {"properties", "patternProperties", "dependentSchemas", "schemas", "$defs"}
 _LISTED_SCHEMAS = {"allOf", "anyOf", "oneOf", "prefixItems"}
 # What says which properties go together, and nothing of what they are.
 _CONDITION = {"required", "not", "if", "then", "else", "title", "description"}
-_NOT_USED = {"callbacks", "example", "examples", "externalDocs", "links", "xml"}
+_NOT_USED = {
+    *("callbacks", "example", "examples", "externalDocs", "links", "xml"),
+    *("contact", "license", "termsOfService"),
+}
+# What is said of an object.
+_OF_AN_OBJECT = {"properties", "required", "additionalProperties", "patternProperties"}
 # What is said of one of several values.
 _VALUE = {"const", "title", "description", "type", "deprecated"}
 _PLAIN = {"string", "number", "integer", "boolean", "null"}
@@ -30,8 +32,10 @@ _ONCE = {"parameters", "requestBodies", "responses", "headers"}
 
 def simplify(document: dict[str, Any]) -> None:
     """Change a document so that it means the same in fewer words of OpenAPI."""
+    for _, node in parts(document):
+        _make_one_part_two(node)
     _write_where_it_is_used(document)
-    _name_what_is_pointed_at(document)
+    name_what_is_pointed_at(document)
     spell_out(document)
     for _, node in parts(document):
         for key in {"anyOf", "oneOf"} & node.keys():
@@ -42,6 +46,15 @@ def simplify(document: dict[str, Any]) -> None:
                 if all(isinstance(value, str) for value in values):
                     node["type"] = "string"
     _make_one_object(document)
+
+
+def _make_one_part_two(node: dict[str, Any]) -> None:
+    """Make a part of what stands beside an only one, which alone the generator would see."""
+    only = [{"$ref": node["$ref"]}] if "$ref" in node else node.get("allOf")
+    own = [key for key in _OF_AN_OBJECT & node.keys() if not isinstance(node[key], bool)]
+    if is_list(only) and len(only) == 1 and own:
+        node.pop("$ref", None)
+        node["allOf"] = [*only, {"type": "object", **{key: node.pop(key) for key in sorted(own)}}]
 
 
 def bare(document: dict[str, Any]) -> dict[str, Any]:
@@ -62,6 +75,11 @@ def write_plainly(document: dict[str, Any]) -> None:
         if node.get("additionalProperties") is False and node.get("patternProperties"):
             # It knows nothing of patterns, and would drop what they allow.
             del node["additionalProperties"]
+        values = node.get("enum", [node.get("const")])
+        if float in map(type, values) and {*map(type, values)} <= {int, float}:
+            # Python has no type of such values.
+            node.pop("const", node.pop("enum", None))
+            node.setdefault("type", "number")
         for part in [node, *map(_mapping, node["allOf"])] if is_list(node.get("allOf")) else ():
             for value in map(_mapping, _mapping(part.get("properties")).values()):
                 # It can narrow a text to one of several values, not to the only one.
@@ -104,8 +122,13 @@ def _write_where_it_is_used(document: dict[str, Any]) -> None:
                 named[name] = deepcopy(resolve(document, part))
 
 
-def _name_what_is_pointed_at(document: dict[str, Any]) -> None:
-    """Make a component of each part of a schema that is pointed at where it stands."""
+def name_what_is_pointed_at(document: dict[str, Any], *, beside_components: bool = False) -> None:
+    """Make a component of each part of a schema that is pointed at where it stands.
+
+    Args:
+        document: Is changed.
+        beside_components: Only where that is in no component.
+    """
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     names: dict[str, str] = {}
     copied = True
@@ -115,19 +138,23 @@ def _name_what_is_pointed_at(document: dict[str, Any]) -> None:
         for place, reference in list(references(document)):
             last = _last(document, reference)
             match keys_of(last):
+                case ["components", *_] if beside_components:
+                    continue
                 case ["components", _, _]:
-                    _point(document, place, last)
+                    put(document, place, last)
                     continue
-                case _ if "schema" not in place[-4:] and "schemas" not in place:
+                case _ if not {"schema", "itemSchema", "schemas"} & {*place}:
                     continue
-                case [*_, name]:
-                    names.setdefault(last, _free(name, schemas))
+                case [*_, name] if follow(document, last) is not None:
+                    names.setdefault(last, free(name, schemas))
                 case _:
                     continue
             if names[last] not in schemas:
                 schemas[names[last]] = deepcopy(follow(document, last))
                 copied = True
-            _point(document, place, f"#/components/schemas/{names[last]}")
+            put(document, place, f"#/components/schemas/{names[last]}")
+    if beside_components:
+        return
     for name in [name for name, schema in schemas.items() if "$ref" in _mapping(schema)]:
         del schemas[name]
 
@@ -147,19 +174,14 @@ def _last(document: dict[str, Any], reference: str) -> str:
         seen.add(reference)
 
 
-def _free(name: str, taken: dict[str, Any]) -> str:
+def free(name: str, taken: dict[str, Any]) -> str:
+    """Give a name that is not taken: with a number, should it be."""
     number = 1
     free = name
     while free in taken:
         number += 1
         free = f"{name}_{number}"
     return free
-
-
-def _point(document: Any, place: Place, reference: str) -> None:
-    for step in place[:-1]:
-        document = document[step]
-    document[place[-1]] = reference
 
 
 def _is_plain(document: dict[str, Any], schema: dict[str, Any]) -> bool:
