@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from scripts.nodes import children, compose, explain, line_of
+from scripts.nodes import children, compose, explain, find_line, line_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +81,7 @@ def parse(data: bytes) -> dict[str, Any]:
         raise DocumentError(f"not UTF-8: a byte 0x{byte:02x}; save it as UTF-8", place) from error
     try:
         contents = _json(text) if _is_json(text) else _yaml(text)
-        contents = _as_json(contents)
+        contents = _as_json(contents, text)
     except json.JSONDecodeError as error:
         raise DocumentError(f"not JSON: {error.msg}", error.lineno) from error
     except YAMLError as error:
@@ -143,19 +143,20 @@ def _refuse_bombs(root: Node | None) -> None:
         size(root, 0)
 
 
-def _as_json(value: Any, depth: int = 0) -> Any:
+def _as_json(value: Any, text: str, place: tuple[str | int, ...] = ()) -> Any:
     """Undo what YAML makes of `200:` for a key and of `2026-11-23` for a value."""
-    if depth > MAX_DEPTH:
+    if len(place) > MAX_DEPTH:
         raise DocumentError(f"nested more than {MAX_DEPTH} deep")
     if is_mapping(value):
-        return {str(key): _as_json(inner, depth + 1) for key, inner in value.items()}
+        return {str(key): _as_json(inner, text, (*place, str(key))) for key, inner in value.items()}
     if is_list(value):
-        return [_as_json(inner, depth + 1) for inner in value]
+        return [_as_json(inner, text, (*place, index)) for index, inner in enumerate(value)]
     if isinstance(value, dt.date):
         return value.isoformat()
     finite = not isinstance(value, float) or math.isfinite(value)
     if not isinstance(value, str | int | float | None) or not finite:
-        raise DocumentError(f"{value!r} is a value that JSON does not have")
+        line = find_line(compose(text.replace("\t", " ")), place)
+        raise DocumentError(f"{value!r} is a value that JSON does not have", line)
     return value
 
 

@@ -62,6 +62,7 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
         yield Mend(("paths", path), "its parameters have kinds, which OpenAPI says elsewhere")
     yield from _move_prefix(document)
     yield from _answer_with_bytes(document)
+    yield from _ask_with_json(document)
     yield from _name_once(document)
     yield from _drop_what_is_wrong_and_unused(document)
     yield from _add_bearer(document)
@@ -89,9 +90,6 @@ def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
         if is_list(node.get("servers")):
             for server in node["servers"]:
                 server["url"] = f"{server['url'].rstrip('/')}{prefix}"
-        start = f"#/paths/{prefix.replace('/', '~1')}"
-        if str(node.get("$ref")).startswith(start):
-            node["$ref"] = f"#/paths/{node['$ref'].removeprefix(start)}"
     document.setdefault("servers", [{"url": prefix}])
 
 
@@ -111,7 +109,10 @@ def _answer_with_bytes(document: dict[str, Any]) -> Iterator[Mend]:
     responses: dict[Any, Any] = operation.get("responses") or {}
     for status, response in responses.items():
         content = resolve(document, response).get("content", {})
-        untold = [kind for kind in content if "json" in kind and not content[kind].get("schema")]
+        told_by = ("schema", "itemSchema")
+        untold = [
+            kind for kind, it in content.items() if "json" in kind and not any(map(it.get, told_by))
+        ]
         if not (str(status).startswith("2") and untold):
             continue
         what = "JSON of which nothing is said, as frameworks write where they know nothing"
@@ -125,6 +126,17 @@ def _answer_with_bytes(document: dict[str, Any]) -> Iterator[Mend]:
                 "content": {"application/octet-stream": {"schema": dict(BINARY)}},
             }
             yield Mend(("paths", PATH, METHOD, "responses", status), f"{what}: taken as audio")
+
+
+def _ask_with_json(document: dict[str, Any]) -> Iterator[Mend]:
+    """Take a request of any media type, which frameworks write where none is set, as JSON."""
+    for place, node in parts(document):
+        content = node.get("content")
+        if "requestBod" not in str(place[-2:]) or not is_mapping(content) or [*content] != ["*/*"]:
+            continue
+        if content["*/*"].get("schema", BINARY) != BINARY:
+            node["content"] = {"application/json": content["*/*"]}
+            yield Mend(place, "a request of any media type, which is taken as JSON")
 
 
 def _name_once(document: dict[str, Any]) -> Iterator[Mend]:

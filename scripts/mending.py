@@ -7,9 +7,11 @@ import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from scripts.binding import merged, resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import Mend, lay_out
-from scripts.references import follow, keys_of, parts, reachable, references
+from scripts.references import follow, keys_of, parts, pointer, reachable, references
+from scripts.spelling import spell
 from scripts.terms import operations
 
 if TYPE_CHECKING:
@@ -27,6 +29,15 @@ _WORDS = {
     **dict.fromkeys(("dict", "map"), "object"),
     "bool": "boolean",
     "list": "array",
+}
+# What is true or false, and how YAML 1.1 said that.
+_SWITCHES = {
+    *("allowEmptyValue", "allowReserved", "deprecated", "exclusiveMaximum", "exclusiveMinimum"),
+    *("explode", "nullable", "readOnly", "required", "uniqueItems", "writeOnly"),
+}
+_TRUE_OR_FALSE = {
+    **dict.fromkeys(("true", "yes", "on", "y"), True),
+    **dict.fromkeys(("false", "no", "off", "n"), False),
 }
 # Groups with names, letters and digits of every script.
 _PATTERNS = {
@@ -58,17 +69,87 @@ def mended(document: dict[str, Any]) -> tuple[dict[str, Any], list[Mend]]:
         The mended copy, and the mends.
     """
     copy = deepcopy(document)
-    mends = [*lay_out(copy), *_mend(copy)]
+    mends = [*spell(copy), *lay_out(copy), *_leave_children_to_parents(copy), *_mend(copy)]
     _require_of_each_side_what_is_its_own(copy)
-    return copy, mends
+    return copy, [*mends, *_let_answers_fit_several(copy)]
+
+
+def _leave_children_to_parents(document: dict[str, Any]) -> Iterator[Mend]:
+    """Have what is a part of each of its alternatives be a part without them, or it never ends."""
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    for name, parent in schemas.items():
+        own = {"$ref": pointer(("components", "schemas", name))}
+        listed = parent.get("oneOf", parent.get("anyOf")) if is_mapping(parent) else None
+        children = [each for each in schemas.values() if own in _listed(each, "allOf")]
+        if any(follow(document, str(_ref(part))) in children for part in listed or ()):
+            left = {"oneOf", "anyOf", "discriminator", "title"}
+            common = {key: value for key, value in parent.items() if key not in left}
+            for child in children:
+                child["allOf"] = [deepcopy(common) if p == own else p for p in child["allOf"]]
+            what = "each of its alternatives has it as a part, which counts without them"
+            yield Mend(("components", "schemas", name), what)
+
+
+def _listed(schema: Any, key: str) -> list[Any]:
+    found = schema.get(key) if is_mapping(schema) else None
+    return found if is_list(found) else []
+
+
+def _ref(schema: Any) -> Any:
+    return schema.get("$ref") if is_mapping(schema) else None
+
+
+def _side(document: dict[str, Any], side: str) -> dict[Place, Any]:
+    """Give what operations ask or answer with: their own parts, and the components in these."""
+    own = {(path, method): {side: it.get(side)} for method, path, it in operations(document)}
+    found: dict[Place, Any] = {("paths", *where): part for where, part in own.items()}
+    needed = reachable(document, [*found.values()])
+    return found | {("components", *where): part for where, part in needed.items()}
+
+
+def _let_answers_fit_several(document: dict[str, Any]) -> Iterator[Mend]:
+    """Take `oneOf` as `anyOf` where an answer may fit several: which it is, makes no difference."""
+    asked = _side(document, "requestBody")
+    for start, answer in _side(document, "responses").items():
+        for place, node in parts(answer, start) if asked.get(start) is not answer else ():
+            given = _listed(node, "oneOf")
+            pairs = [(a, b) for index, a in enumerate(given) for b in given[:index]]
+            if "discriminator" in node or all(_are_apart(document, a, b) for a, b in pairs):
+                continue
+            node["anyOf" if "anyOf" not in node else "oneOf"] = node.pop("oneOf")
+            yield Mend(place, "an answer may fit several of `oneOf`, which is taken as `anyOf`")
+
+
+def _are_apart(document: dict[str, Any], a: Any, b: Any, depth: int = 0) -> bool:
+    """Whether it is plain that no value fits both of two schemas."""
+    if not (is_mapping(a) and is_mapping(b)) or depth > _DEEP:
+        return False
+    a, b = resolve(document, a), resolve(document, b)
+    for one, other in ((a, b), (b, a)):
+        values, kinds = _values(one), _kinds(one)
+        if values is not None and all(v not in (_values(other) or [v]) for v in values):
+            return True
+        if kinds and _kinds(other) and not kinds & _kinds(other):
+            return True
+    (ours, required), (theirs, demanded) = merged(document, a), merged(document, b)
+    shared = ours.keys() & theirs.keys() & required & demanded
+    return any(_are_apart(document, ours[name], theirs[name], depth + 1) for name in shared)
+
+
+def _values(schema: dict[str, Any]) -> list[Any] | None:
+    return [schema["const"]] if "const" in schema else schema.get("enum")
+
+
+def _kinds(schema: dict[str, Any]) -> set[str]:
+    given = schema.get("type", "object" if "properties" in schema else [])
+    kinds = {*given} if is_list(given) else {given}
+    return {"number" if kind == "integer" else kind for kind in kinds}
 
 
 def _require_of_each_side_what_is_its_own(document: dict[str, Any]) -> None:
     """Have no request require what only answers hold, and no answer what only requests do."""
-    known = [operation for _, _, operation in operations(document)]
     for side, word in (("requestBody", "readOnly"), ("responses", "writeOnly")):
-        start = [operation.get(side) for operation in known]
-        for _, node in parts([*start, *reachable(document, start).values()]):
+        for _, node in parts([*_side(document, side).values()]):
             properties, required = node.get("properties"), node.get("required")
             if is_mapping(properties) and is_list(required):
                 others = [name for name in properties if _says(document, properties[name], word)]
@@ -94,7 +175,6 @@ def _mend(document: dict[str, Any]) -> Iterator[Mend]:
         if node.get("default", place) is None and not _takes_null(document, node):
             del node["default"]
             yield Mend(place, "the default null is no value of it, so it has none")
-        yield from (Mend(place, what) for what in _mend_recursion(node, place))
         if "allOf" not in {*node, *place} and place[-1:] and place[-1] not in joined:
             yield from (Mend(place, what) for what in _mend_required(node))
         if place[-2:-1] == ("responses",) and not {"description", "$ref"} & node.keys():
@@ -114,17 +194,6 @@ def _takes_null(document: dict[str, Any], schema: Any, depth: int = 0) -> bool:
     return all(any(_takes_null(document, each, depth + 1) for each in it) for it in alternatives)
 
 
-def _mend_recursion(node: dict[str, Any], place: Place) -> Iterator[str]:
-    """Say by `$ref` that a schema holds itself, as JSON Schema of 2019 did not."""
-    if "$recursiveAnchor" in node:
-        del node["$recursiveAnchor"]
-        yield "`$recursiveAnchor` is not a word of OpenAPI"
-    if node.get("$recursiveRef") == "#" and place[:2] == ("components", "schemas"):
-        del node["$recursiveRef"]
-        node["$ref"] = f"#/components/schemas/{place[2]}"
-        yield "`$recursiveRef` is `$ref` in OpenAPI"
-
-
 def _mend_required(node: dict[str, Any]) -> Iterator[str]:
     """Take a property that is required and not described as one of any type."""
     properties, required = node.get("properties"), node.get("required")
@@ -139,13 +208,23 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
     for key in ("required", "enum"):
         values = node.get(key)
         if is_list(values):
-            once = [value for index, value in enumerate(values) if value not in values[:index]]
+            # To Python, true is 1.
+            known = [(isinstance(value, bool), value) for value in values]
+            once = [
+                value
+                for index, (_, value) in enumerate(known)
+                if known.index(known[index]) == index
+            ]
             if len(once) < len(values):
                 node[key] = once
                 yield f"`{key}` has a value twice"
     if isinstance(node.get("required"), bool) and not {"in", "content", "schema"} & node.keys():
         del node["required"]
         yield "`required` stands at a property, where it says nothing"
+    for key in [key for key in _SWITCHES & node.keys() if isinstance(node[key], str)]:
+        if (word := node[key].lower()) in _TRUE_OR_FALSE:
+            node[key] = _TRUE_OR_FALSE[word]
+            yield f"{word!r} means {json.dumps(node[key])}"
     if modern:
         yield from mend_old_words(node)
     if isinstance(node.get("pattern"), str):

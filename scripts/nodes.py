@@ -14,7 +14,7 @@ from ruamel.yaml.nodes import MappingNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ruamel.yaml.nodes import Node
 
@@ -50,6 +50,18 @@ def step_into(node: Node, step: str | int) -> tuple[int, Node] | None:
     elif isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
         return line_of(node.value[step]), node.value[step]
     return None
+
+
+def find_line(root: Node | None, place: Iterable[str | int]) -> int | None:
+    """Find the line of a place; of what encloses it where it is not there itself."""
+    line = None
+    for step in place if root else ():
+        line = line or 1
+        found = root and step_into(root, step)
+        if not found:
+            break
+        line, root = found
+    return line
 
 
 def line_of(node: Node) -> int:

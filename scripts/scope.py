@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from scripts.binding import METHOD, PATH, BindingError
-from scripts.references import METHODS, reachable
+from scripts.document import is_list, is_mapping
+from scripts.references import METHODS, parts, reachable
 from scripts.terms import operations
 
 if TYPE_CHECKING:
@@ -89,12 +90,14 @@ class Scope:
 
 def pruned(document: dict[str, Any]) -> dict[str, Any]:
     """Give a document without what its paths do not need: components, and calls to others."""
-    needed = reachable(document, document["paths"])
+    needed = {*reachable(document, document["paths"])}
+    for _, node in parts({**document, "components": {}}):
+        for requirement in node["security"] if is_list(node.get("security")) else ():
+            needed |= {("securitySchemes", name) for name in requirement}
     components = {
-        kind: parts
-        if kind == "securitySchemes"
-        else {name: part for name, part in parts.items() if (kind, name) in needed}
-        for kind, parts in document.get("components", {}).items()
+        kind: {name: part for name, part in named.items() if (kind, name) in needed}
+        for kind, named in document.get("components", {}).items()
+        if is_mapping(named)
     }
     kept = {key: value for key, value in document.items() if key != "webhooks"}
     return {**kept, "components": components} if components else kept

@@ -11,14 +11,15 @@ from openapi_spec_validator import (
     OpenAPIV32SpecValidator,
 )
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
+from referencing.exceptions import Unresolvable
 from ruamel.yaml.error import YAMLError
 
 from scripts.binding import METHOD, PATH
 from scripts.document import DocumentError, is_list, is_mapping
 from scripts.layout import Mend
 from scripts.mending import mend_old_words, mended
-from scripts.nodes import compose, step_into
-from scripts.references import follow, parts, references
+from scripts.nodes import compose, find_line
+from scripts.references import follow, parts, pointer, references
 from scripts.scope import OURS, UNUSED, only
 from scripts.simpler import bare
 from scripts.terms import operations
@@ -118,14 +119,7 @@ class Lines:
 
     def of(self, place: Place) -> int | None:
         """Find the line of a place; of what encloses it where it is not there itself."""
-        node = self._root
-        line: int | None = None
-        for step in place if node else ():
-            found = node and step_into(node, step)
-            if not found:
-                break
-            line, node = found
-        return line or (1 if place and self._root else None)
+        return find_line(self._root, place)
 
     def said(self, place: Place, what: str) -> str:
         """Say something about a place."""
@@ -167,11 +161,35 @@ def _fault(document: dict[str, Any]) -> Mend | None:
     except OpenAPIValidationError as raised:
         error = raised
     except RecursionError:
-        return Mend((), "schemas refer to each other without end")
+        return Mend(_endless(document), "schemas refer to each other without end")
+    except Unresolvable as raised:
+        return Mend((), f"{raised.ref!r} is not there")
     if error is None:
         return None
     place = _whole_place(document, tuple(error.absolute_path), error.instance)
     return Mend(place, f"not valid OpenAPI {version}: {_short(error.message)}")
+
+
+def _endless(document: dict[str, Any]) -> Place:
+    """Find a schema that is a part of itself."""
+
+    def needed(node: Any) -> Iterator[str]:
+        if is_mapping(node):
+            yield from (node[key] for key in ("$ref",) if key in node)
+            for key in ("allOf", "anyOf", "oneOf"):
+                for part in node.get(key, ()):
+                    yield from needed(part)
+
+    for name, schema in document["components"]["schemas"].items():
+        found: set[str] = set()
+        waiting = [*needed(schema)]
+        while waiting:
+            if (reference := waiting.pop()) not in found:
+                found.add(reference)
+                waiting += needed(follow(document, reference))
+        if pointer(("components", "schemas", name)) in found:
+            return ("components", "schemas", name)
+    return ()
 
 
 def _is_valid(document: dict[str, Any]) -> bool:

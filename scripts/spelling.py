@@ -1,0 +1,145 @@
+"""Write in one way what documents write in several, before anything else looks at it.
+
+Programs that write documents say null where they have nothing to say, point at whatever they wrote
+first, and name components after types of their own language.
+"""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from scripts.document import is_list, is_mapping
+from scripts.layout import Mend
+from scripts.references import NAMED, follow, keys_of, parts, pointer, put, references
+from scripts.simpler import free, name_what_is_pointed_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scripts.references import Place
+
+
+# Where null is a value as good as any.
+_MAY_BE_NULL = {"const", "default", "example"}
+# What has no more to say than that it is there.
+_MAY_BE_EMPTY = {"properties", "patternProperties", "$defs", "schemas", "content", "responses"}
+# What no component may have in its name.
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9._-]+")
+
+
+def spell(document: dict[str, Any]) -> Iterator[Mend]:
+    """Change a document so that what means the same is written alike."""
+    yield from _leave_out_null(document)
+    renamed: dict[tuple[str, str], str] = {}
+    yield from _name_components(document, renamed)
+    _point_by_place(document, renamed)
+    _write_where_it_is_pointed_from(document)
+    for _, node in parts(document):
+        if is_mapping(content := node.get("content")):
+            node["content"] = {_lower(kind, content): media for kind, media in content.items()}
+
+
+def _leave_out_null(document: dict[str, Any]) -> Iterator[Mend]:
+    """Drop what is null and would be a description, as programs write what they do not know."""
+    nothing = "null says nothing here, so left aside"
+    for place, node in list(parts(document)):
+        kind = node.get("type", "")
+        is_one_of_several = place[-2:-1] in (("anyOf",), ("oneOf",))
+        if (kind is None and is_one_of_several) or (is_list(kind) and None in kind):
+            node["type"] = [each or "null" for each in kind] if is_list(kind) else "null"
+            yield Mend((*place, "type"), "the type null is written 'null'")
+        for key, value in list(node.items()):
+            if value is None and key not in _MAY_BE_NULL and not key.startswith("x-"):
+                if place[-2:-1] == ("security",):
+                    node[key] = []
+                else:
+                    del node[key]
+                yield Mend((*place, key), nothing)
+            for name in [n for n in value if value[n] is None] if _has_names(key, value) else ():
+                if key in _MAY_BE_EMPTY:
+                    value[name] = {}
+                else:
+                    del value[name]
+                yield Mend((*place, key, name), nothing)
+
+
+def _has_names(key: str, value: Any) -> bool:
+    return key in NAMED and is_mapping(value)
+
+
+def _name_components(
+    document: dict[str, Any], renamed: dict[tuple[str, str], str]
+) -> Iterator[Mend]:
+    """Name components as OpenAPI lets them be; what they were called is put into `renamed`."""
+    components = document.get("components")
+    for kind, named in list(components.items()) if is_mapping(components) else ():
+        if not is_mapping(named) or kind.startswith("x-"):
+            continue
+        taken = dict(named)
+        for name in filter(_NOT_IN_NAMES.search, named):
+            own = renamed[kind, name] = free(_NOT_IN_NAMES.sub("_", name).strip("_") or kind, taken)
+            taken[own] = None
+            what = "a component's name is of A-Z, a-z, 0-9, . _ and -: others are written as _"
+            yield Mend(("components", kind, name), what)
+        document["components"][kind] = {
+            renamed.get((kind, name), name): part for name, part in named.items()
+        }
+    for place, node in parts(document) if renamed else ():
+        if place[-1:] == ("discriminator",) and is_mapping(mapping := node.get("mapping")):
+            for value, name in mapping.items():
+                *_, last = keys_of(name) if "/" in name else [name]
+                if ("schemas", last) in renamed:
+                    mapping[value] = pointer(("components", "schemas", renamed["schemas", last]))
+        for requirement in node["security"] if is_list(node.get("security")) else ():
+            for name in list(requirement):
+                requirement[renamed.get(("securitySchemes", name), name)] = requirement.pop(name)
+
+
+def _point_by_place(document: dict[str, Any], renamed: dict[tuple[str, str], str]) -> None:
+    """Have each `$ref` name a place in the document, plainly, and no name that a schema has."""
+    known: dict[str, Place] = {}
+    for place, node in list(parts(document)):
+        for key, sign in (("$anchor", "#"), ("$id", "")):
+            if place and isinstance(node.get(key), str):
+                known[sign + node.pop(key)] = place
+        # As JSON Schema of 2019 had a schema hold itself.
+        node.pop("$recursiveAnchor", None)
+        if "$recursiveRef" in node:
+            node["$ref"] = node.pop("$recursiveRef")
+    for place, reference in list(references(document)):
+        base, _, fragment = reference.partition("#")
+        start = known.get(reference, known.get(base))
+        if start is None and (base or fragment[:1] not in ("", "/")):
+            continue
+        keys: list[Place] = [(*(start or ()), *([] if reference in known else keys_of(reference)))]
+        match keys[0]:
+            case ["components", kind, name, *rest] if (kind, name) in renamed:
+                keys = [("components", kind, renamed[str(kind), str(name)], *rest)]
+            case _ if place[:2] == ("components", "schemas"):
+                # What is written for itself points at its own parts.
+                keys.append((*place[:3], *keys[0]))
+            case _:
+                pass
+        found = [p for p in map(pointer, keys) if follow(document, p) is not None]
+        if found:
+            put(document, place, found[0])
+
+
+def _write_where_it_is_pointed_from(document: dict[str, Any]) -> None:
+    """Take what is pointed at within an operation out of it, for operations are looked at alone."""
+    name_what_is_pointed_at(document, beside_components=True)
+    for place, reference in list(references(document)):
+        *whole, _ = place
+        target = follow(document, reference)
+        is_path = place[0] == "paths" and len(whole) == 2
+        if keys_of(reference)[:1] != ["components"] and is_mapping(target) and not is_path:
+            put(document, (*whole,), deepcopy(target))
+
+
+def _lower(kind: str, others: dict[str, Any]) -> str:
+    """Give a media type in small letters, in which alone it is looked for."""
+    name, semicolon, rest = kind.partition(";")
+    own = name.lower() + semicolon + rest
+    return kind if own in others else own

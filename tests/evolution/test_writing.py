@@ -1,0 +1,352 @@
+"""What a document means does not depend on the program that wrote it."""
+
+import json
+from copy import deepcopy
+
+import pytest
+from openapi_python_client.config import Config, ConfigFile, MetaType
+
+from scripts.binding import METHOD, PATH, find_endpoint, request_properties
+from scripts.document import DocumentError, parse
+from scripts.generate import CONFIG
+from scripts.parsing import parse_for_generator
+from scripts.scope import UNUSED
+from scripts.terms import Terms
+from scripts.validation import validate
+
+SCHEMAS = "#/components/schemas"
+DOCUMENT = {
+    "openapi": "3.1.0",
+    "info": {"title": "Speech", "version": "1"},
+    "servers": [{"url": "https://speech.example/v1"}],
+    "paths": {
+        PATH: {
+            METHOD: {
+                "requestBody": {
+                    "content": {"application/json": {"schema": {"$ref": f"{SCHEMAS}/Speech"}}}
+                },
+                "responses": {
+                    "200": {"description": "Audio", "content": {"audio/mpeg": {}}},
+                    "400": {
+                        "description": "No",
+                        "content": {"application/json": {"schema": {"$ref": f"{SCHEMAS}/Error"}}},
+                    },
+                },
+            }
+        },
+        "/voices/{id}": {
+            "get": {
+                "parameters": [
+                    {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+                ],
+                "responses": {
+                    "200": {
+                        "description": "Voice",
+                        "content": {
+                            "application/json": {"schema": {"type": "object", "title": "Voice"}}
+                        },
+                    },
+                    "404": {"description": "None"},
+                },
+            }
+        },
+    },
+    "components": {
+        "schemas": {
+            "Speech": {
+                "type": "object",
+                "properties": {"input": {"type": "string"}},
+                "required": ["input"],
+            },
+            "Error": {"type": "object", "properties": {"message": {"type": "string"}}},
+        }
+    },
+}
+
+
+@pytest.fixture
+def document():
+    return deepcopy(DOCUMENT)
+
+
+@pytest.fixture
+def speech(document):
+    """Our operation."""
+    return document["paths"][PATH][METHOD]
+
+
+@pytest.fixture
+def schemas(document):
+    return document["components"]["schemas"]
+
+
+@pytest.fixture
+def properties(schemas):
+    """The properties of the request."""
+    return schemas["Speech"]["properties"]
+
+
+def take(document):
+    return validate(document, json.dumps(document, indent=1).encode())
+
+
+def types(document, tmp_path):
+    """Give the Python type of each property of the request."""
+    config = Config.from_sources(
+        ConfigFile.load_from_path(CONFIG),
+        MetaType.NONE,
+        document_source=tmp_path / "openapi.yaml",
+        file_encoding="utf-8",
+        overwrite=False,
+        output_path=tmp_path,
+    )
+    terms = Terms(take(document).document, config)
+    api, _ = parse_for_generator(terms.document, config)
+    model = find_endpoint(api)[1].bodies[0].prop
+    known = [*model.required_properties, *model.optional_properties]
+    return {
+        each.name.get_untrusted_value(): each.get_type_string(no_optional=True).as_unembedded_code()
+        for each in known
+    }
+
+
+@pytest.mark.parametrize(
+    "kind", ["parameters", "responses", "headers", "securitySchemes", "x-mine"]
+)
+def test_components_of_which_a_program_knows_none_may_be_null(document, kind):
+    document["components"][kind] = None
+    assert take(document)
+
+
+def test_null_is_left_aside_where_it_says_nothing(document, speech, properties):
+    document["info"] |= dict.fromkeys(("description", "contact", "license", "termsOfService"))
+    document["servers"][0] |= {"description": None, "variables": None}
+    speech |= dict.fromkeys(("tags", "description", "summary", "security"))
+    speech["responses"]["400"]["content"] = None
+    speech["responses"]["200"]["content"]["audio/wav"] = None
+    properties["anything"] = None
+    taken = take(document)
+    (told,) = taken.warnings
+    assert "null says nothing here" in told
+    content = taken.document["paths"][PATH][METHOD]["responses"]["200"]["content"]
+    assert content == {"audio/mpeg": {}, "audio/wav": {}}
+    assert "anything" in request_properties(taken.document)[0]
+
+
+def test_null_that_is_a_value_stays(document, properties):
+    properties["mood"] = {"enum": ["glad", None], "default": None, "examples": [None]}
+    properties["none"] = {"const": None, "x-of-ours": None}
+    taken = take(document)
+    assert request_properties(taken.document)[0]["mood"] == properties["mood"]
+    assert not taken.warnings
+
+
+def test_the_type_null_may_lack_its_quotes(document, properties):
+    properties["note"] = {"anyOf": [{"type": "string"}, {"type": None}]}
+    properties["other"] = {"type": ["string", None]}
+    mended = take(document).document["components"]["schemas"]["Speech"]["properties"]
+    assert mended["note"]["anyOf"][1] == {"type": "null"}
+    assert mended["other"] == {"type": ["string", "null"]}
+
+
+def test_a_licence_is_not_what_a_client_is_made_from(document):
+    document["info"]["license"] = {"name": "A", "url": "https://a.example", "identifier": "A"}
+    (told,) = take(document).warnings
+    assert told.endswith("which no code is made from")
+
+
+def test_a_key_that_nobody_asks_for_may_be_wrong(document):
+    document["components"]["securitySchemes"] = {"old": {"type": "apikey"}}
+    assert [*take(document).left_out] == [UNUSED]
+
+
+@pytest.mark.parametrize("path", ["~1voices~1{id}", "~1voices~1%7Bid%7D"])
+def test_a_schema_may_be_pointed_at_where_it_was_written_first(document, properties, path):
+    media = "responses/200/content/application~1json/schema"
+    properties["voice"] = {"type": "array", "items": {"$ref": f"#/paths/{path}/get/{media}"}}
+    taken = take(document)
+    assert not taken.left_out
+    assert taken.document["components"]["schemas"]["schema"] == {"type": "object", "title": "Voice"}
+
+
+def test_so_may_an_answer(document, speech):
+    speech["responses"]["404"] = {"$ref": "#/paths/~1voices~1{id}/get/responses/404"}
+    responses = take(document).document["paths"][PATH][METHOD]["responses"]
+    assert responses["404"] == {"description": "None"}
+
+
+def test_a_name_may_be_written_with_escapes_and_have_blanks(document, schemas, properties):
+    schemas["My Mood"] = {"type": "string"}
+    schemas["Page«Mood»"] = {"type": "array", "items": {"$ref": f"{SCHEMAS}/My%20Mood"}}
+    schemas["type_tts:Mood"] = {"type": "string"}
+    for name in ("My Mood", "Page«Mood»", "type_tts:Mood"):
+        properties[name] = {"$ref": f"{SCHEMAS}/{name}"}
+    taken = take(document)
+    known = taken.document["components"]["schemas"]
+    assert {"My_Mood", "Page_Mood", "type_tts_Mood"} <= known.keys()
+    assert known["Page_Mood"]["items"] == {"$ref": f"{SCHEMAS}/My_Mood"}
+    assert len(taken.warnings) == 3
+
+
+def test_what_discriminates_and_what_asks_for_a_key_know_the_names_too(document, schemas, speech):
+    schemas["a:Cat"] = schemas["a:Dog"] = {"type": "object", "properties": {"k": {}}}
+    mapping = {"cat": "a:Cat", "dog": f"{SCHEMAS}/a:Dog"}
+    schemas["Speech"]["properties"]["pet"] = {
+        "oneOf": [{"$ref": f"{SCHEMAS}/a:Cat"}, {"$ref": f"{SCHEMAS}/a:Dog"}],
+        "discriminator": {"propertyName": "k", "mapping": mapping},
+    }
+    document["components"]["securitySchemes"] = {"my key": {"type": "http", "scheme": "bearer"}}
+    speech["security"] = [{"my key": []}]
+    mended = take(document).document
+    pet = mended["components"]["schemas"]["Speech"]["properties"]["pet"]
+    assert pet["discriminator"]["mapping"] == {
+        "cat": f"{SCHEMAS}/a_Cat",
+        "dog": f"{SCHEMAS}/a_Dog",
+    }
+    assert mended["paths"][PATH][METHOD]["security"] == [{"my_key": []}]
+
+
+@pytest.mark.parametrize("reference", ["#timing", "#", "#/$defs/Step", "https://a.example/timing"])
+def test_a_schema_may_be_pointed_at_as_in_json_schema(document, schemas, properties, reference):
+    schemas["Timing"] = {
+        "$id": "https://a.example/timing",
+        "$anchor": "timing",
+        "$defs": {"Step": {"type": "object"}},
+        "type": "object",
+        "properties": {"next": {"$ref": reference}},
+    }
+    properties["timing"] = {"$ref": f"{SCHEMAS}/Timing"}
+    mended = take(document).document["components"]["schemas"]["Timing"]["properties"]["next"]
+    end = "/$defs/Step" if "Step" in reference else ""
+    assert mended == {"$ref": f"{SCHEMAS}/Timing{end}"}
+
+
+def test_an_anchor_that_is_not_there_is_told_of(document, properties):
+    properties["next"] = {"$ref": "#nowhere"}
+    with pytest.raises(DocumentError, match=r"line .*'#nowhere', which is not there"):
+        take(document)
+
+
+def test_what_stands_beside_an_only_part_is_not_lost(document, schemas, tmp_path):
+    own = {"speed": {"type": "number"}, "odd": {"enum": [1, "a", True]}}
+    schemas["Base"] = {**schemas["Speech"]}
+    base = {"$ref": f"{SCHEMAS}/Base"}
+    schemas["Speech"] = {"allOf": [base], "properties": own, "required": ["speed"]}
+    found = types(document, tmp_path)
+    assert found == {"input": "str", "speed": "float", "odd": "Any"}
+    schemas["Speech"] = {**base, "properties": own, "required": ["speed"]}
+    assert types(document, tmp_path) == found
+
+
+def test_an_error_may_fit_several(document, schemas, speech):
+    schemas["Other"] = deepcopy(schemas["Error"])
+    several = {"oneOf": [{"$ref": f"{SCHEMAS}/Error"}, {"$ref": f"{SCHEMAS}/Other"}]}
+    speech["responses"]["default"] = {
+        "description": "No",
+        "content": {"application/json": {"schema": several}},
+    }
+    taken = take(document)
+    mended = taken.document["paths"][PATH][METHOD]["responses"]["default"]
+    assert [*mended["content"]["application/json"]["schema"]] == ["anyOf"]
+    (told,) = taken.warnings
+    assert "may fit several" in told
+
+
+@pytest.mark.parametrize(
+    "several",
+    [
+        [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        [{"type": "string", "const": "a"}, {"type": "string", "enum": ["b", "c"]}],
+        [
+            {"type": "object", "properties": {"code": {"const": code}}, "required": ["code"]}
+            for code in (1, 2)
+        ],
+    ],
+)
+def test_what_is_told_apart_stays_one_of(document, schemas, several):
+    schemas["Error"]["properties"]["message"] = {"oneOf": several}
+    taken = take(document)
+    assert taken.document["components"] == document["components"]
+    assert not taken.warnings
+
+
+def test_bytes_within_json_are_text(document, properties, tmp_path):
+    properties["sample"] = {"type": "string", "format": "binary"}
+    assert types(document, tmp_path)["sample"] == "str"
+
+
+def test_media_types_are_read_in_any_letters(document, speech):
+    content = speech["responses"]["400"]["content"]
+    content["Application/JSON; charset=UTF-8"] = content.pop("application/json")
+    mended = take(document).document["paths"][PATH][METHOD]["responses"]["400"]
+    assert [*mended["content"]] == ["application/json; charset=UTF-8"]
+
+
+@pytest.mark.parametrize("said", [{"const": 1.0}, {"enum": [0.5, 1]}])
+def test_a_fraction_that_is_the_only_one_is_a_number(document, properties, said, tmp_path):
+    properties["version"] = said
+    assert types(document, tmp_path)["version"] == "float"
+
+
+def test_a_child_has_its_parent_without_the_parents_children(document, schemas, properties):
+    parent, child = {"$ref": f"{SCHEMAS}/Parent"}, {"$ref": f"{SCHEMAS}/Child"}
+    schemas["Parent"] = {
+        "type": "object",
+        "properties": {"kind": {"type": "string"}},
+        "discriminator": {"propertyName": "kind"},
+        "oneOf": [child],
+    }
+    own = {"type": "object", "properties": {"text": {"type": "string"}}}
+    schemas["Child"] = {"allOf": [parent, own]}
+    properties["pet"] = parent
+    taken = take(document)
+    common = {"type": "object", "properties": {"kind": {"type": "string"}}}
+    assert taken.document["components"]["schemas"]["Child"] == {"allOf": [common, own]}
+    (told,) = taken.warnings
+    assert "Parent" in told
+
+
+def test_a_schema_that_is_a_part_of_itself_is_named(document, schemas, properties):
+    schemas["A"] = {"allOf": [{"$ref": f"{SCHEMAS}/B"}]}
+    schemas["B"] = {"allOf": [{"$ref": f"{SCHEMAS}/A"}]}
+    properties["a"] = {"$ref": f"{SCHEMAS}/A"}
+    with pytest.raises(DocumentError, match=r"line .* without end"):
+        take(document)
+
+
+def test_a_number_without_end_is_refused_by_its_line():
+    with pytest.raises(DocumentError, match=r"^line 3: inf is"):
+        parse(b"a:\n  b: 1\n  c: [.inf]\n")
+
+
+def test_yes_is_true_where_nothing_else_can_be_meant(document, properties):
+    properties["old"] = {"type": "string", "deprecated": "yes", "default": "no"}
+    taken = take(document)
+    told = request_properties(taken.document)[0]["old"]
+    assert told == {"type": "string", "deprecated": True, "default": "no"}
+    assert "'yes' means true" in taken.warnings[0]
+
+
+def test_true_is_not_the_number_one(document, properties):
+    properties["flags"] = {"enum": [0, 1, False, True]}
+    taken = take(document)
+    assert request_properties(taken.document)[0]["flags"]["enum"] == [0, 1, False, True]
+    assert not taken.warnings
+
+
+def test_json_of_which_each_item_is_described_is_not_left_out(document, speech):
+    item = {"itemSchema": {"type": "object"}}
+    document["openapi"] = "3.2.0"
+    speech["responses"]["200"]["content"]["application/jsonl"] = item
+    taken = take(document)
+    content = taken.document["paths"][PATH][METHOD]["responses"]["200"]["content"]
+    assert content["application/jsonl"] == item
+    assert not taken.warnings
+
+
+def test_a_request_of_any_media_type_is_json(document, speech, tmp_path):
+    content = speech["requestBody"]["content"]
+    content["*/*"] = content.pop("application/json")
+    assert types(document, tmp_path) == {"input": "str"}
+    (told,) = take(document).warnings
+    assert "taken as JSON" in told
