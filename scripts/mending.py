@@ -32,7 +32,14 @@ _WORDS = {
 }
 # What is true or false, and how YAML 1.1 said that.
 _SWITCHES = {
-    *("allowEmptyValue", "allowReserved", "deprecated", "exclusiveMaximum", "exclusiveMinimum"),
+    *(
+        "additionalProperties",
+        "allowEmptyValue",
+        "allowReserved",
+        "deprecated",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+    ),
     *("explode", "nullable", "readOnly", "required", "uniqueItems", "writeOnly"),
 }
 _TRUE_OR_FALSE = {
@@ -168,7 +175,10 @@ def _mend(document: dict[str, Any]) -> Iterator[Mend]:
     modern = not str(document["openapi"]).startswith("3.0")
     # What `required` names may be a property of another part of the whole.
     joined = {
-        keys_of(target)[-1] for place, target in references(document) if "allOf" in place[-3:]
+        name
+        for place, target in references(document)
+        if "allOf" in place[-3:]
+        for name in keys_of(target)[-1:]
     }
     for place, node in parts(document):
         yield from (Mend(place, what) for what in _mend_schema(node, modern=modern))
@@ -205,6 +215,11 @@ def _mend_required(node: dict[str, Any]) -> Iterator[str]:
 
 
 def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
+    switches = _SWITCHES | ({"default"} if node.get("type") == "boolean" else set())
+    for key in [key for key in switches & node.keys() if isinstance(node[key], str)]:
+        if (word := node[key].lower()) in _TRUE_OR_FALSE:
+            node[key] = _TRUE_OR_FALSE[word]
+            yield f"{word!r} means {json.dumps(node[key])}"
     for key in ("required", "enum"):
         values = node.get(key)
         if is_list(values):
@@ -221,10 +236,6 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
     if isinstance(node.get("required"), bool) and not {"in", "content", "schema"} & node.keys():
         del node["required"]
         yield "`required` stands at a property, where it says nothing"
-    for key in [key for key in _SWITCHES & node.keys() if isinstance(node[key], str)]:
-        if (word := node[key].lower()) in _TRUE_OR_FALSE:
-            node[key] = _TRUE_OR_FALSE[word]
-            yield f"{word!r} means {json.dumps(node[key])}"
     if modern:
         yield from mend_old_words(node)
     if isinstance(node.get("pattern"), str):

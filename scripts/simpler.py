@@ -23,7 +23,7 @@ _NOT_USED = {
     *("contact", "license", "termsOfService"),
 }
 # What is said of an object.
-_OF_AN_OBJECT = {"properties", "required", "additionalProperties", "patternProperties"}
+_OF_AN_OBJECT = {"properties", "required", "additionalProperties"}
 # What is said of one of several values.
 _VALUE = {"const", "title", "description", "type", "deprecated"}
 _PLAIN = {"string", "number", "integer", "boolean", "null"}
@@ -49,12 +49,12 @@ def simplify(document: dict[str, Any]) -> None:
 
 
 def _make_one_part_two(node: dict[str, Any]) -> None:
-    """Make a part of what stands beside an only one, which alone the generator would see."""
+    """Add a part to an only one, which the generator takes for all that is said of an object."""
     only = [{"$ref": node["$ref"]}] if "$ref" in node else node.get("allOf")
     own = [key for key in _OF_AN_OBJECT & node.keys() if not isinstance(node[key], bool)]
     if is_list(only) and len(only) == 1 and own:
         node.pop("$ref", None)
-        node["allOf"] = [*only, {"type": "object", **{key: node.pop(key) for key in sorted(own)}}]
+        node["allOf"] = [*only, {"type": "object"}]
 
 
 def bare(document: dict[str, Any]) -> dict[str, Any]:

@@ -67,6 +67,17 @@ def validate(contents: dict[str, Any], data: bytes) -> Taken:
             valid, or points outside of the document or to nothing.
     """
     lines = Lines(data)
+    try:
+        return _take(contents, lines)
+    except (AttributeError, KeyError, TypeError):
+        # Something is of another kind than OpenAPI has it. The validator knows what.
+        version = ".".join(str(contents["openapi"]).split(".")[:2])
+        if fault := _fault({**contents, "openapi": f"{version}.0"}):
+            raise DocumentError(fault.what, lines.of(fault.place)) from None
+        raise
+
+
+def _take(contents: dict[str, Any], lines: Lines) -> Taken:
     version = str(contents.get("openapi", contents.get("swagger", "none")))
     if version.startswith("2"):
         raise DocumentError(

@@ -1,5 +1,6 @@
 """What a document means does not depend on the program that wrote it."""
 
+import contextlib
 import json
 from copy import deepcopy
 
@@ -10,6 +11,7 @@ from scripts.binding import METHOD, PATH, find_endpoint, request_properties
 from scripts.document import DocumentError, parse
 from scripts.generate import CONFIG
 from scripts.parsing import parse_for_generator
+from scripts.references import put
 from scripts.scope import UNUSED
 from scripts.terms import Terms
 from scripts.validation import validate
@@ -314,6 +316,23 @@ def test_a_schema_that_is_a_part_of_itself_is_named(document, schemas, propertie
         take(document)
 
 
+def places(node, place=()):
+    """Give each place of a document."""
+    yield place
+    steps = node.items() if isinstance(node, dict) else ()
+    for step, inner in [*steps, *(enumerate(node) if isinstance(node, list) else ())]:
+        yield from places(inner, (*place, step))
+
+
+@pytest.mark.parametrize("value", [None, [None], "text"])
+def test_what_is_of_another_kind_is_refused_or_mended(document, value):
+    for place in [*places(document)][1:]:
+        changed = deepcopy(document)
+        put(changed, place, value)
+        with contextlib.suppress(DocumentError):
+            assert take(changed)
+
+
 def test_a_number_without_end_is_refused_by_its_line():
     with pytest.raises(DocumentError, match=r"^line 3: inf is"):
         parse(b"a:\n  b: 1\n  c: [.inf]\n")
@@ -321,9 +340,11 @@ def test_a_number_without_end_is_refused_by_its_line():
 
 def test_yes_is_true_where_nothing_else_can_be_meant(document, properties):
     properties["old"] = {"type": "string", "deprecated": "yes", "default": "no"}
+    properties["loud"] = {"type": "boolean", "default": "Off"}
     taken = take(document)
-    told = request_properties(taken.document)[0]["old"]
-    assert told == {"type": "string", "deprecated": True, "default": "no"}
+    told = request_properties(taken.document)[0]
+    assert told["old"] == {"type": "string", "deprecated": True, "default": "no"}
+    assert told["loud"] == {"type": "boolean", "default": False}
     assert "'yes' means true" in taken.warnings[0]
 
 
