@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from copy import deepcopy
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from scripts.binding import merged, resolve
@@ -78,7 +79,7 @@ def mended(document: dict[str, Any]) -> tuple[dict[str, Any], list[Mend]]:
     copy = deepcopy(document)
     mends = [*spell(copy), *lay_out(copy), *_leave_children_to_parents(copy), *_mend(copy)]
     _require_of_each_side_what_is_its_own(copy)
-    return copy, [*mends, *_let_answers_fit_several(copy)]
+    return copy, [*mends, *_take_bytes_in_json_as_text(copy), *_let_answers_fit_several(copy)]
 
 
 def _leave_children_to_parents(document: dict[str, Any]) -> Iterator[Mend]:
@@ -86,15 +87,28 @@ def _leave_children_to_parents(document: dict[str, Any]) -> Iterator[Mend]:
     schemas: dict[str, Any] = document["components"]["schemas"]
     for name, parent in schemas.items():
         own = {"$ref": pointer(("components", "schemas", name))}
-        listed = parent.get("oneOf", parent.get("anyOf")) if is_mapping(parent) else None
+        listed = _listed(parent, "oneOf") or _listed(parent, "anyOf")
         children = [each for each in schemas.values() if own in _listed(each, "allOf")]
-        if any(follow(document, str(_ref(part))) in children for part in listed or ()):
+        if any(follow(document, str(_ref(part))) in children for part in listed):
             left = {"oneOf", "anyOf", "discriminator", "title"}
             common = {key: value for key, value in parent.items() if key not in left}
             for child in children:
                 child["allOf"] = [deepcopy(common) if p == own else p for p in child["allOf"]]
             what = "each of its alternatives has it as a part, which counts without them"
             yield Mend(("components", "schemas", name), what)
+
+
+def _take_bytes_in_json_as_text(document: dict[str, Any]) -> Iterator[Mend]:
+    """Take bytes as text within JSON, which has none, but for what forms hold, too."""
+    contents = (node.get("content") for _, node in parts(document))
+    media = [item for content in contents if is_mapping(content) for item in content.items()]
+    texts = reachable(document, [it for kind, it in media if "json" in kind])
+    files = reachable(document, [it for kind, it in media if "json" not in kind])
+    for place, node in parts(document):
+        is_inline = any(a == "content" and "json" in str(b) for a, b in pairwise(place))
+        if node.get("format") == "binary" and (is_inline or place[1:3] in texts.keys() - files):
+            del node["format"]
+            yield Mend(place, "JSON holds no bytes, so it is any text")
 
 
 def _listed(schema: Any, key: str) -> list[Any]:

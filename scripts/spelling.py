@@ -10,6 +10,7 @@ import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from scripts.binding import resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import Mend
 from scripts.references import NAMED, follow, keys_of, parts, pointer, put, references
@@ -130,12 +131,11 @@ def _point_by_place(document: dict[str, Any], renamed: dict[tuple[str, str], str
 def _write_where_it_is_pointed_from(document: dict[str, Any]) -> None:
     """Take what is pointed at within an operation out of it, for operations are looked at alone."""
     name_what_is_pointed_at(document, beside_components=True)
-    for place, reference in list(references(document)):
-        *whole, _ = place
-        target = follow(document, reference)
-        is_path = place[0] == "paths" and len(whole) == 2
-        if keys_of(reference)[:1] != ["components"] and is_mapping(target) and not is_path:
-            put(document, (*whole,), deepcopy(target))
+    for place, node in list(parts(document)):
+        reference = str(node.get("$ref", "#/components"))
+        is_path = place[:1] == ("paths",) and len(place) == 2
+        if keys_of(reference)[:1] != ["components"] and follow(document, reference) and not is_path:
+            put(document, place, deepcopy(resolve(document, node)))
 
 
 def _lower(kind: str, others: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from openapi_python_client.strings import PythonIdentifier, get_content_type, pa
 from scripts.binding import METHOD, PATH, resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import BINARY
-from scripts.references import METHODS, follow, parts, reachable
+from scripts.references import METHODS, follow, parts
 from scripts.simpler import bare, simplify, write_plainly
 
 if TYPE_CHECKING:
@@ -81,7 +81,6 @@ class Terms:
             self._leave_the_key_to_the_client(item)
         for body in bodies(self.document):
             self._name_content(body["content"])
-        _write_bytes_as_text(self.document)
         self._tell_operations_apart()
         self._tell_alternatives_apart()
         self._tell_classes_apart()
@@ -215,17 +214,6 @@ def _leave_out_text(body: dict[str, Any]) -> None:
     if any("json" in kind for kind in content):
         for kind in [kind for kind in content if kind.lower().startswith("text/")]:
             del content[kind]
-
-
-def _write_bytes_as_text(document: dict[str, Any]) -> None:
-    """Take bytes as text within JSON, which has none, where no form holds them, too."""
-    media = [item for body in bodies(document) for item in body["content"].items()]
-    json = [it for kind, it in media if "json" in kind]
-    files = reachable(document, [it for kind, it in media if "json" not in kind])
-    below = {key: it for key, it in reachable(document, json).items() if key not in files}
-    for _, node in parts([*json, *below.values()]):
-        if node.get("format") == "binary":
-            del node["format"]
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -172,9 +172,11 @@ def test_a_schema_may_be_pointed_at_where_it_was_written_first(document, propert
 
 
 def test_so_may_an_answer(document, speech):
-    speech["responses"]["404"] = {"$ref": "#/paths/~1voices~1{id}/get/responses/404"}
+    theirs = {"$ref": "#/paths/~1voices~1{id}/get/responses/404"}
+    speech["responses"] |= {"404": theirs, "410": {**theirs, "description": "No more"}}
     responses = take(document).document["paths"][PATH][METHOD]["responses"]
     assert responses["404"] == {"description": "None"}
+    assert responses["410"] == {"description": "No more"}
 
 
 def test_a_name_may_be_written_with_escapes_and_have_blanks(document, schemas, properties):
@@ -272,9 +274,21 @@ def test_what_is_told_apart_stays_one_of(document, schemas, several):
     assert not taken.warnings
 
 
-def test_bytes_within_json_are_text(document, properties, tmp_path):
-    properties["sample"] = {"type": "string", "format": "binary"}
-    assert types(document, tmp_path)["sample"] == "str"
+def test_bytes_within_json_are_text(document, schemas, properties, tmp_path):
+    schemas["Sample"] = {"type": "string", "format": "binary"}
+    properties |= {"sample": dict(schemas["Sample"]), "other": {"$ref": f"{SCHEMAS}/Sample"}}
+    found = types(document, tmp_path)
+    assert (found["sample"], found["other"]) == ("str", "str")
+    assert len(take(document).warnings) == 2
+
+
+def test_bytes_within_a_form_are_a_file(document, schemas):
+    schemas["Sample"] = {"type": "string", "format": "binary"}
+    form = {"type": "object", "properties": {"sample": {"$ref": f"{SCHEMAS}/Sample"}}}
+    document["paths"]["/voices/{id}"]["get"]["requestBody"] = {
+        "content": {"multipart/form-data": {"schema": form}}
+    }
+    assert not take(document).warnings
 
 
 def test_media_types_are_read_in_any_letters(document, speech):
