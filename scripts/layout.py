@@ -208,8 +208,8 @@ def is_bearer(scheme: dict[str, Any]) -> bool:
     return kind in {"oauth2", "openIdConnect"} or name == "bearer"
 
 
-def _is_ignored(document: dict[str, Any], parameter: dict[str, Any]) -> bool:
+def _is_ignored(document: dict[str, Any], parameter: Any) -> bool:
     """Tell whether OpenAPI has a parameter ignored, for what it holds is said elsewhere."""
-    found = follow(document, parameter["$ref"]) if "$ref" in parameter else parameter
-    name = str(found.get("name")).lower() if is_mapping(found) else ""
-    return name in {"accept", "content-type"} and found.get("in") == "header"
+    found = resolve(document, parameter) if is_mapping(parameter) else {}
+    is_header = found.get("in") == "header"
+    return is_header and str(found.get("name")).lower() in {"accept", "content-type"}
