@@ -27,8 +27,6 @@ NAMED = {
 def parts(node: Any, place: Place = (), *, named: bool = False) -> Iterator[tuple[Place, Any]]:
     """Give each mapping of the description at or below `node`, with its place; no sample of data.
 
-    What a publisher says for itself (``x-...``) is no part of the description.
-
     Args:
         node: A part of a document.
         place: Where it is.
@@ -38,7 +36,7 @@ def parts(node: Any, place: Place = (), *, named: bool = False) -> Iterator[tupl
         if not named:
             yield place, node
         for key, value in node.items():
-            if named or not (key in _SAMPLES or key.startswith("x-")):
+            if named or key not in _SAMPLES:
                 inner = not named and key in NAMED
                 yield from parts(value, (*place, key), named=inner)
     elif is_list(node):

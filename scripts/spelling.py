@@ -32,6 +32,10 @@ _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9._-]+")
 
 def spell(document: dict[str, Any]) -> Iterator[Mend]:
     """Change a document so that what means the same is written alike."""
+    for _, node in parts(document):
+        # What a publisher says for itself may be anything, and point at anything.
+        for key in [key for key in node if key.startswith("x-")]:
+            del node[key]
     yield from _leave_out_null(document)
     renamed: dict[tuple[str, str], str] = {}
     yield from _name_components(document, renamed)
@@ -52,7 +56,7 @@ def _leave_out_null(document: dict[str, Any]) -> Iterator[Mend]:
             node["type"] = [each or "null" for each in kind] if is_list(kind) else "null"
             yield Mend((*place, "type"), "the type null is written 'null'")
         for key, value in list(node.items()):
-            if value is None and key not in _MAY_BE_NULL and not key.startswith("x-"):
+            if value is None and key not in _MAY_BE_NULL:
                 if place[-2:-1] == ("security",):
                     node[key] = []
                 else:
@@ -76,7 +80,7 @@ def _name_components(
     """Name components as OpenAPI lets them be; what they were called is put into `renamed`."""
     components = document.get("components")
     for kind, named in list(components.items()) if is_mapping(components) else ():
-        if not is_mapping(named) or kind.startswith("x-"):
+        if not is_mapping(named):
             continue
         taken = dict(named)
         for name in filter(_NOT_IN_NAMES.search, named):

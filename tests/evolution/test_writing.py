@@ -143,6 +143,13 @@ def test_null_that_is_a_value_stays(document, properties):
     assert not taken.warnings
 
 
+def test_what_a_publisher_says_for_itself_may_be_anything(document, speech):
+    document["x-mine"] = speech["x-ours"] = {"$ref": "#/nowhere", "type": None}
+    taken = take(document)
+    assert "x-mine" not in taken.document
+    assert not taken.warnings
+
+
 def test_the_type_null_may_lack_its_quotes(document, properties):
     properties["note"] = {"anyOf": [{"type": "string"}, {"type": None}]}
     properties["other"] = {"type": ["string", None]}
