@@ -65,6 +65,7 @@ _ADVICE = {
     "default value changed": "give the old value yourself to go on as before",
     "the API is now at": "nothing to do, unless you set a base URL of your own",
     "is gone or has moved": "import it by its new name; the wrapper finds its own by itself",
+    "is gone": "do without it",
     "requires a new argument": "pass it by name",
     "now requires its argument": "pass it by name",
     "no longer takes": "leave that argument out",
@@ -76,8 +77,9 @@ def overall(changes: list[Change]) -> Rating:
     return max((change.rating for change in changes), default=Rating.NONE)
 
 
-# So many changes that differ in one name alone are told as one.
-_MANY = 6
+# So many changes that differ in one name alone are told as one; of methods that take the same
+# argument, two.
+_MANY, _METHODS = 6, 2
 _NAME = re.compile(r"`([^`]*)`")
 
 
@@ -88,12 +90,17 @@ def grouped(changes: list[Change]) -> list[Change]:
         alike.setdefault(_kind(change), []).append(change)
     found: list[Change] = []
     for (rating, _, sentence, parent), several in alike.items():
-        if len(several) < _MANY or not parent:
+        # What is the same of all of them is another name, as of the property that has the values.
+        names_another = sentence.count("`") > 2
+        few = _METHODS if names_another and several[0].side == "python" else _MANY
+        if len(several) < few or not (parent or names_another):
             found += several
             continue
         names = [_last_name(change.what) for change in several]
-        shown = f"{', '.join(f'`{name}`' for name in names[:3])} and {len(names) - 3} more"
-        text = f"{sentence.replace('`…`', f'`{parent}/…`', 1)}: {shown}"
+        more = f" and {len(names) - 3} more" if len(names) > 4 else ""
+        shown = ", ".join(f"`{name}`" for name in (names[:3] if more else names)) + more
+        whole = f"{parent}/…" if parent else "…"
+        text = f"{sentence.replace('`…`', f'`{whole}`', 1)}: {shown}"
         details = tuple(change.what for change in several)
         found.append(Change(rating, several[0].side, text, details))
     return found

@@ -37,10 +37,11 @@ def python_changes(old: list[Path], new: list[Path]) -> list[Change]:
     changes: set[Change] = set()
     for package in PACKAGES:
         before, after = _load(package, old), _load(package, new)
-        for rating, text in _broken(before, after):
-            changes.add(Change(rating, "python", text))
         # What going back would break is what going forward adds.
-        for name in _gone(after, before):
+        added = [*_gone(after, before)]
+        for rating, text in _broken(before, after, added):
+            changes.add(Change(rating, "python", text))
+        for name in added:
             changes.add(Change(Rating.COMPATIBLE, "python", f"`{name}` is new"))
     return grouped(sorted(changes, reverse=True))
 
@@ -57,7 +58,12 @@ def _load(package: str, folders: list[Path]) -> griffe.Module:
     return module
 
 
-def _broken(old: griffe.Module, new: griffe.Module) -> Iterator[tuple[Rating, str]]:
+def _broken(
+    old: griffe.Module, new: griffe.Module, added: list[str]
+) -> Iterator[tuple[Rating, str]]:
+    # It may have been renamed where it was, or moved under its name.
+    parents = {name.rpartition(".")[0] for name in added}
+    names = {name.rpartition(".")[2] for name in added}
     for breakage in _breakages(old, new):
         name = breakage.obj.path
         # Parameters have a name; what else a breakage holds is a kind of object or a base.
@@ -68,7 +74,9 @@ def _broken(old: griffe.Module, new: griffe.Module) -> Iterator[tuple[Rating, st
                 # A type, which follows the wire: any value is taken now, or the property is gone.
                 rating, text = Rating.COMPATIBLE, f"`{name}` is gone, a list of values"
             case griffe.BreakageKind.OBJECT_REMOVED:
-                text = f"`{name}` is gone or has moved"
+                parent, _, own = name.rpartition(".")
+                is_elsewhere = parent in parents or own in names
+                text = f"`{name}` is gone or has moved" if is_elsewhere else f"`{name}` is gone"
             case griffe.BreakageKind.PARAMETER_ADDED_REQUIRED:
                 text = f"`{name}` requires a new argument `{argument}`"
             case griffe.BreakageKind.PARAMETER_CHANGED_REQUIRED:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from scripts.binding import METHOD, PATH
+from scripts.binding import METHOD, PATH, python_name
 from scripts.changes import Change, Rating, overall
 
 _SHOWN = 60
@@ -157,6 +157,8 @@ class Report:
 
 
 _OURS = f"{METHOD.upper()} {PATH}: "
+# A property of the request itself, before the word or after it.
+_ARGUMENT = re.compile(r"request property `([^`/]+)`|`([^`/]+)` request property")
 
 
 def _where(change: Change) -> str:
@@ -168,8 +170,18 @@ def _where(change: Change) -> str:
 
 def _told(change: Change) -> str:
     """Say a change in the words of those who call `create`."""
-    what = change.what.removeprefix(_OURS).replace("request property", "argument")
+    what = _ARGUMENT.sub(_in_python, change.what.removeprefix(_OURS))
+    what = what.replace("request property", "argument")
     return f"{what}; {change.advice}" if change.advice else what
+
+
+def _in_python(match: re.Match[str]) -> str:
+    """Call a property as the argument is called, where Python or an option of ours has its name."""
+    wire = match[1] or match[2]
+    python = python_name(wire, ())
+    if python == wire:
+        return match[0]
+    return match[0].replace(f"`{wire}`", f"`{python}` (`{wire}` on the wire)")
 
 
 def _behind(change: Change) -> str:
