@@ -5,13 +5,18 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from scripts.binding import resolve
+from scripts.binding import METHOD, PATH, resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import is_bearer
 from scripts.mending import add_null
 from scripts.references import METHODS, follow, parts
 from scripts.simpler import simplify
 from scripts.terms import bodies, is_key, operations
+
+# What says nothing of a text but that it is one.
+_ANY_TEXT = {"type", "title", "description", "example", "examples"}
+# What is put into documents that ask for the key in another way than this client sends it.
+OUR_SCHEME, BEARER = "bearerKey", {"type": "http", "scheme": "bearer"}
 
 
 def comparable(document: dict[str, Any]) -> dict[str, Any]:
@@ -30,8 +35,7 @@ def comparable(document: dict[str, Any]) -> dict[str, Any]:
     _modernize(document)
     for body in bodies(document):
         body["content"] = {
-            ";".join(part.strip() for part in kind.split(";")[:1]): media
-            for kind, media in body["content"].items()
+            kind.partition(";")[0].strip().lower(): media for kind, media in body["content"].items()
         }
         for media_type, media in body["content"].items():
             if "json" not in media_type and not media_type.startswith(("text/", "multipart/")):
@@ -45,8 +49,11 @@ def _leave_out_the_key(document: dict[str, Any]) -> None:
     for _, _, operation in operations(document):
         security: list[dict[str, Any]] | None = operation.pop("security", whole)
         names = [name for requirement in security or [] for name in requirement]
-        if names and not any(is_bearer(schemes.get(name, {})) for name in names):
+        is_demanded = names and {} not in (security or [])
+        if is_demanded and not any(is_bearer(schemes.get(name, {})) for name in names):
             operation["security"] = security
+    if schemes.get(OUR_SCHEME) == BEARER:
+        del schemes[OUR_SCHEME]
     if not any("security" in operation for _, _, operation in operations(document)):
         document.get("components", {}).pop("securitySchemes", None)
     for item in document["paths"].values():
@@ -55,18 +62,31 @@ def _leave_out_the_key(document: dict[str, Any]) -> None:
                 level["parameters"] = [p for p in level["parameters"] if not is_key(document, p)]
 
 
+def other_keys(document: dict[str, Any]) -> list[str]:
+    """Name how our operation demands its key, where it does so by nothing like a bearer token."""
+    schemes = document.get("components", {}).get("securitySchemes", {})
+    operation = document["paths"].get(PATH, {}).get(METHOD, {})
+    security: list[dict[str, Any]] = operation.get("security", document.get("security")) or []
+    known = [name for requirement in security for name in requirement if name in schemes]
+    names = [name for name in known if (name, schemes[name]) != (OUR_SCHEME, BEARER)]
+    if {} in security or any(is_bearer(schemes[name]) for name in names):
+        return []
+    said = [schemes[name].get("name", schemes[name].get("scheme", name)) for name in names]
+    return [f"`{each}`" for each in dict.fromkeys(said)]
+
+
 def _modernize(document: dict[str, Any]) -> None:
     for _, node in parts(document):
+        if is_list(node.get("allOf")):
+            _merge_parts(node, document)
         if node.get("nullable") is True:
             del node["nullable"]
             add_null(node)
-        if is_list(node.get("allOf")):
-            _merge_parts(node, document)
         for key in ("anyOf", "oneOf"):
             if is_list(node.get(key)):
-                _allow_null(node, key, document)
+                _widen(node, key, document)
             if is_list(node.get(key)):
-                _widen(node, key)
+                _allow_null(node, key, document)
         if node.get("format") in ("float", "double"):
             # In JSON a number is a number.
             del node["format"]
@@ -109,9 +129,19 @@ def _allow_null(node: dict[str, Any], key: str, document: dict[str, Any]) -> Non
         node |= {**deepcopy(others[0]), **node, "type": [others[0]["type"], "null"]}
 
 
-def _widen(node: dict[str, Any], key: str) -> None:
-    """Write any text, or one of these texts, as any text."""
-    free = [part for part in node[key] if is_mapping(part) and part.get("type") == "string"]
-    if len(free) == len(node[key]) and any(set(part) <= {"type", "title"} for part in free):
+def _widen(node: dict[str, Any], key: str, document: dict[str, Any]) -> None:
+    """Write any text, or one of these texts, as any text, whatever else it may be."""
+    given = [resolve(document, part) if is_mapping(part) else {} for part in node[key]]
+    if not any(part.get("type") == "string" and set(part) <= _ANY_TEXT for part in given):
+        return
+    others = [part for part, it in zip(node[key], given, strict=True) if not _is_text(it)]
+    if others:
+        node[key] = [{"type": "string"}, *others]
+    else:
         del node[key]
         node["type"] = "string"
+
+
+def _is_text(schema: dict[str, Any]) -> bool:
+    values = schema.get("enum", [schema.get("const")])
+    return schema.get("type") == "string" or all(isinstance(value, str) for value in values)

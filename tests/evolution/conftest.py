@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from scripts.document import parse, read
 from scripts.generate import DOCUMENT, ROOT
 from scripts.update_spec import SCENARIO
+from scripts.wire import wire_changes
 
 IGNORED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "reports")
 
@@ -84,6 +86,18 @@ def tree(whole_tree):
 def document():
     """The document as it is, parsed."""
     return parse(read(DOCUMENT))
+
+
+@pytest.fixture
+def rate(document):
+    """Change a copy of the document and give the changes on the wire."""
+
+    def rate(change):
+        other = deepcopy(document)
+        change(other)
+        return wire_changes(document, other)
+
+    return rate
 
 
 @pytest.fixture

@@ -5,22 +5,9 @@ import pytest
 from scripts.changes import Change, Rating, overall
 from scripts.oasdiff import PINS
 from scripts.report import Outcome, Report, add_to_changelog
-from scripts.wire import wire_changes
 from tests.evolution.derive import evolutions
 
 POST = "/audio/speech"
-
-
-@pytest.fixture
-def rate(document):
-    def rate(change):
-        from copy import deepcopy
-
-        other = deepcopy(document)
-        change(other)
-        return wire_changes(document, other)
-
-    return rate
 
 
 def test_no_change_is_no_rating(rate):

@@ -1,0 +1,232 @@
+"""Rate what oasdiff found, and say what it does not rate."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scripts.binding import METHOD, PATH, resolve
+from scripts.changes import Change, Rating
+from scripts.document import is_mapping
+from scripts.leaves import leaves
+from scripts.objects import says_closed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from scripts.leaves import Leaf
+
+_LEVELS = {1: Rating.COMPATIBLE, 2: Rating.BREAKING, 3: Rating.BREAKING}
+# What the tool rates otherwise than those see it who use the client.
+_RATINGS = {
+    # Whoever leaves the property out gets something else.
+    "request-property-default-value-changed": Rating.BREAKING,
+    "request-parameter-default-value-changed": Rating.BREAKING,
+    # What other schemes ask for, the client does not send by itself.
+    "api-security-added": Rating.BREAKING,
+    # It must be given, default or not.
+    "new-required-request-property-with-default": Rating.BREAKING,
+    "request-property-became-required-with-default": Rating.BREAKING,
+}
+# Which part of an operation a rule is about, by what its id contains; the first that fits.
+_ASPECTS = {
+    "security": "securityRequirements",
+    "operation-id": "operationID",
+    "tag": "tags",
+    "parameter": "parameters",
+    "response": "responses",
+    "request": "requestBody",
+    "deprecated": "deprecated",
+}
+# What is looked at one difference at a time; the rest is rated as a whole or not at all.
+_IN_DETAIL = {"parameters", "requestBody", "responses"}
+_HARMLESS = {"tags", "operationID", "externalDocs"}
+TEXTS = {"description", "title", "summary", "examples", "extensions", "example"}
+# What oasdiff does not rate and what asks nothing of a client that does not use it.
+_OFFERS = {
+    "callbacks": "its callbacks changed",
+    "headers": "the headers of its responses changed",
+    "links": "the links of its responses changed",
+}
+# So many differences that nothing rates are named.
+_SHOWN = 3
+_TYPES = re.compile(r"type/format changed from `(.*)`/`(.*)` to `(.*)`/`(.*?)`")
+_NEW_LIST = re.compile(r"^request-.*(any|one)-of-added$")
+
+
+class Difference(NamedTuple):
+    """What differs of an operation: each aspect, as a tree and one by one."""
+
+    aspects: dict[str, Any]
+    leaves: list[Leaf]
+
+
+Differences = dict[tuple[str, str], Difference]
+
+
+def differences_of(tree: dict[str, Any]) -> Differences:
+    """Give what differs of each operation that both documents have, by its method and path."""
+    found: Differences = {}
+    for path, item in tree.get("paths", {}).get("modified", {}).items():
+        for method, aspects in item.get("operations", {}).get("modified", {}).items():
+            detailed = sorted(aspects.keys() & _IN_DETAIL)
+            single = [leaf for key in detailed for leaf in leaves(aspects[key], (key,))]
+            found[method, path] = Difference(aspects, single)
+    return found
+
+
+def rated(
+    entries: list[dict[str, Any]], differences: Differences, old: dict[str, Any]
+) -> Iterator[Change]:
+    """Rate each entry, and say it as those who call the client see it.
+
+    Args:
+        entries: What the tool rates.
+        differences: All that differs.
+        old: The document as it was compared.
+    """
+    lists = {_subject(entry) for entry in entries if entry["id"].endswith("-became-enum")}
+    for entry in entries:
+        if entry["id"].endswith("-enum-value-added") and _subject(entry) in lists:
+            # None is new where any was taken.
+            continue
+        where = " ".join(str(entry[key]) for key in ("operation", "path") if entry.get(key))
+        rating = _RATINGS.get(entry["id"], _LEVELS[entry["level"]])
+        known = differences.get((entry.get("operation", ""), entry.get("path", "")))
+        text = _said(entry, [leaf for leaf in known.leaves if _tells(entry, leaf)] if known else [])
+        if entry["id"] == "request-property-enum-value-removed" and _takes_any(entry, known):
+            name = text.rpartition(" property ")[2]
+            rating, text = Rating.COMPATIBLE, f"the request property {name} takes any value now"
+        elif _NEW_LIST.search(entry["id"]) and known and _is_new_list(entry, known, old):
+            rating, text = Rating.BREAKING, f"{text}, where there was none: one of them must fit"
+        yield Change(rating, "wire", f"{where}: {text}" if where else text)
+
+
+def _subject(entry: dict[str, Any]) -> tuple[Any, ...]:
+    """Tell which property or parameter an entry is about: the one that it names last."""
+    names = re.findall(r"`([^`]*)`", entry["text"])
+    return entry.get("operation"), entry.get("path"), *names[-1:]
+
+
+def _said(entry: dict[str, Any], told: list[Leaf]) -> str:
+    """Say what changed, where the tool's own sentence says too little or what is wrong."""
+    text = str(entry["text"]).removesuffix(" and replaced with ``")
+    if entry["id"].endswith("default-value-changed"):
+        text += ": whoever leaves it out gets something else"
+    if entry["id"].endswith("default-value-removed"):
+        text += ": whoever leaves it out gets what the server chooses"
+    values = [leaf.value for leaf in told if leaf.keyword == "enum"]
+    if None in values and "undefined" not in values:
+        text = text.replace("`undefined`", "`null`")
+    if match := _TYPES.search(text):
+        before, after = _kind(match[1], match[2]), _kind(match[3], match[4])
+        text = _TYPES.sub(lambda _: f"was {before} and is {after} now", text)
+    return text
+
+
+def _kind(kind: str, form: str) -> str:
+    named = f"`{kind}`" if kind else "of no single type"
+    return f"{named} (`{form}`)" if form else named
+
+
+def _takes_any(entry: dict[str, Any], known: Difference | None) -> bool:
+    """Tell whether no value is listed any more where this one was."""
+    values = re.findall(r"`([^`]*)`", entry["text"])
+    return known is not None and any(
+        node.get("enumDeleted") and values[0] in map(str, node.get("deleted", []))
+        for node in _mappings(known.aspects.get("requestBody", {}))
+    )
+
+
+def _mappings(node: Any) -> Iterator[dict[str, Any]]:
+    if is_mapping(node):
+        yield node
+        for value in node.values():
+            yield from _mappings(value)
+
+
+def _is_new_list(entry: dict[str, Any], known: Difference, old: dict[str, Any]) -> bool:
+    """Tell whether a schema that must be one of several might be anything before."""
+    operation = old["paths"][entry["path"]][entry["operation"].lower()]
+    return any(
+        leaf.keyword in {"anyOf", "oneOf"}
+        and _tells(entry, leaf)
+        and leaf.keyword not in _at(old, operation, leaf.steps[:-2])
+        for leaf in known.leaves
+    )
+
+
+def _at(document: dict[str, Any], node: Any, steps: tuple[str, ...]) -> dict[str, Any]:
+    """Give the part of a document that differs, by the keys of the tree that lead to it."""
+    for step in steps:
+        node = resolve(document, node) if is_mapping(node) else {}
+        node = node if step == "modified" else node.get(step, {})
+    return resolve(document, node) if is_mapping(node) else {}
+
+
+def _tells(entry: dict[str, Any], leaf: Leaf) -> bool:
+    return _aspect(entry["id"]) == leaf.keys[0] and leaf.is_told_by(entry)
+
+
+def unrated(
+    entries: list[dict[str, Any]], differences: Differences, said: Collection[Change]
+) -> Iterator[Change]:
+    """Give what differs and no entry is about.
+
+    Args:
+        entries: What the tool rates.
+        differences: All that differs.
+        said: What else is said of our request.
+    """
+    for (method, path), (aspects, found) in differences.items():
+        ours = [e for e in entries if (e.get("operation"), e.get("path")) == (method, path)]
+        rated = {_aspect(entry["id"]) for entry in ours}
+        where = f"{method} {path}"
+        for aspect in sorted(aspects.keys() - _HARMLESS - TEXTS - _IN_DETAIL - rated):
+            if aspect in _OFFERS:
+                yield Change(Rating.COMPATIBLE, "wire", f"{where}: {_OFFERS[aspect]}")
+            else:
+                yield _unknown(where, aspect, [])
+        left = [leaf for leaf in found if not any(_tells(entry, leaf) for entry in ours)]
+        if where == f"{METHOD.upper()} {PATH}":
+            left = [leaf for leaf in left if not _is_closed(leaf, said)]
+        for aspect in sorted(_IN_DETAIL):
+            several = [leaf for leaf in left if leaf.keys[0] == aspect]
+            yield from _left(where, aspect, several)
+
+
+def _is_closed(leaf: Leaf, said: Collection[Change]) -> bool:
+    is_ours = leaf.keys[0] == "requestBody" and leaf.is_closing
+    return is_ours and any(says_closed(change, leaf.path) for change in said)
+
+
+def _left(where: str, aspect: str, found: list[Leaf]) -> Iterator[Change]:
+    """Say what is left of one aspect."""
+    fresh = [leaf for leaf in found if leaf.keys == ("responses",) and leaf.steps[-1] == "added"]
+    if fresh:
+        statuses = ", ".join(sorted(leaf.names[-1] for leaf in fresh))
+        yield Change(Rating.COMPATIBLE, "wire", f"{where}: responses are new: {statuses}")
+    unknown: list[Leaf] = []
+    for leaf in found:
+        offer = next((key for key in leaf.keys if key in _OFFERS), None)
+        if offer:
+            yield Change(Rating.COMPATIBLE, "wire", f"{where}: {_OFFERS[offer]}")
+        elif leaf.asks_nothing():
+            text = f"{where}: a change that asks nothing of who calls it: {leaf}"
+            yield Change(Rating.COMPATIBLE, "wire", text)
+        elif leaf.keyword not in TEXTS and leaf not in fresh and not leaf.is_aside:
+            unknown.append(leaf)
+    if unknown:
+        yield _unknown(where, aspect, unknown)
+
+
+def _unknown(where: str, aspect: str, found: list[Leaf]) -> Change:
+    names = sorted({str(leaf) for leaf in found})
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    shown = f": {', '.join(names[:_SHOWN])}{more}" if names else ""
+    text = f"{where}: {aspect} changed in a way that nothing here rates{shown}"
+    return Change(Rating.BREAKING, "wire", text, tuple(names) if more else ())
+
+
+def _aspect(rule: str) -> str:
+    return next((aspect for part, aspect in _ASPECTS.items() if part in rule), "")

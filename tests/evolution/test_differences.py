@@ -1,0 +1,256 @@
+"""Each difference is told by itself: what is rated hides nothing that is not."""
+
+import pytest
+
+from scripts.changes import Change, Rating, grouped, overall
+from scripts.report import Outcome, Report, add_to_changelog
+
+POST = "/audio/speech"
+
+
+def request(document):
+    return document["components"]["schemas"]["SpeechRequest"]
+
+
+def properties(document):
+    return request(document)["properties"]
+
+
+def speech(document):
+    return document["paths"][POST]["post"]
+
+
+def said(changes):
+    return "\n".join(map(str, changes))
+
+
+def steps_of_a_quarter(document):
+    properties(document)["speed"]["multipleOf"] = 0.25
+
+
+def close(document):
+    request(document)["unevaluatedProperties"] = False
+
+
+def refuse_a_voice(document):
+    properties(document)["voice"]["not"] = {"enum": ["alloy"]}
+
+
+def four_at_least(document):
+    request(document)["minProperties"] = 4
+
+
+def one_of_two(document):
+    request(document)["oneOf"] = [{"required": ["speed"]}, {"required": ["provider"]}]
+
+
+def short_or_many(document):
+    properties(document)["input"] = {
+        "anyOf": [{"type": "string", "maxLength": 10}, {"type": "array", "items": {}}]
+    }
+
+
+def one_of_several_providers(document):
+    properties(document)["provider"] = {
+        "type": "object",
+        "properties": document["components"]["schemas"]["SpeechRequestProvider"]["properties"],
+        "anyOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (steps_of_a_quarter, "`multipleOf` of `speed`"),
+        (close, "takes no properties but those that it names"),
+        (refuse_a_voice, "`not` of `voice`"),
+        (four_at_least, "`minProperties`"),
+        (one_of_two, "takes only certain properties together"),
+        (short_or_many, "maxLength was set to `10`"),
+        (one_of_several_providers, "one of them must fit"),
+    ],
+)
+def test_what_breaks_is_told_beside_what_is_harmless(change, told, rate):
+    def both(document):
+        properties(document)["style"] = {"type": "string"}
+        change(document)
+
+    changes = rate(both)
+    assert overall(changes) is Rating.BREAKING
+    assert told in said([change for change in changes if change.rating is Rating.BREAKING])
+    assert "added the new optional request property `style`" in said(changes)
+
+
+def test_a_limit_that_is_gone_asks_nothing(document, rate):
+    steps_of_a_quarter(document)
+    request(document)["minProperties"] = 4
+
+    def lift(document):
+        del properties(document)["speed"]["multipleOf"]
+        request(document)["minProperties"] = 3
+
+    changes = rate(lift)
+    assert overall(changes) is Rating.COMPATIBLE
+    assert "`multipleOf` of `speed`" in said(changes)
+
+
+def test_answers_for_the_rest_are_told_beside_others(rate):
+    def answer(document):
+        responses = speech(document)["responses"]
+        del responses["404"]
+        responses["4XX"] = responses["default"] = {"description": "No."}
+
+    changes = rate(answer)
+    assert overall(changes) is Rating.COMPATIBLE
+    assert "responses are new: 4XX, default" in said(changes)
+
+
+def null_beside_a_reference(document):
+    document["openapi"] = "3.0.3"
+    known = {"$ref": "#/components/schemas/SpeechRequestProvider"}
+    properties(document)["provider"] = {"nullable": True, "allOf": [known]}
+
+
+def known_models(document):
+    document["components"]["schemas"]["KnownModels"] = {"type": "string", "enum": ["a", "b"]}
+    known = {"$ref": "#/components/schemas/KnownModels"}
+    properties(document)["model"] = {"anyOf": [{"type": "string"}, known]}
+
+
+def a_voice_may_be_an_object(document):
+    properties(document)["voice"] = {"anyOf": [{"type": "string"}, {"type": "object"}]}
+
+
+def a_speed_may_be_a_text(document):
+    properties(document)["speed"]["type"] = ["number", "string"]
+
+
+def a_key_if_you_have_one(document):
+    speech(document)["parameters"] = []
+    speech(document)["security"] = [{"tokenAuth": []}, {}]
+    schemes = document["components"]["securitySchemes"]
+    schemes["tokenAuth"] = {"type": "apiKey", "in": "header", "name": "X-Token"}
+
+
+def input_or_ssml(document):
+    properties(document)["ssml"] = {"type": "string"}
+    request(document)["required"] = ["model", "voice"]
+    request(document)["oneOf"] = [{"required": ["input"]}, {"required": ["ssml"]}]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        null_beside_a_reference,
+        known_models,
+        a_voice_may_be_an_object,
+        a_speed_may_be_a_text,
+        a_key_if_you_have_one,
+        input_or_ssml,
+    ],
+)
+def test_what_takes_all_that_was_taken_breaks_nothing(change, rate):
+    changes = rate(change)
+    assert overall(changes) < Rating.BREAKING, said(changes)
+
+
+def test_another_type_is_said_in_words(rate):
+    def give_no_type(document):
+        del properties(document)["speed"]["type"]
+        properties(document)["voice"]["format"] = "uuid"
+
+    told = said(rate(give_no_type))
+    assert "`speed` request property was `number` and is of no single type now" in told
+    assert "`voice` request property was `string` and is `string` (`uuid`) now" in told
+
+
+@pytest.mark.parametrize(
+    ("scheme", "name"),
+    [
+        ({"type": "apiKey", "in": "header", "name": "xi-api-key"}, "xi-api-key"),
+        ({"type": "http", "scheme": "basic"}, "basic"),
+    ],
+)
+def test_another_way_to_ask_for_the_key_is_told_and_ours_is_not(scheme, name, rate):
+    def ask(document):
+        speech(document)["parameters"] = []
+        # As such a document is mended.
+        speech(document)["security"] = [{"own": []}, {"bearerKey": []}]
+        document["components"]["securitySchemes"] = {
+            "own": scheme,
+            "bearerKey": {"type": "http", "scheme": "bearer"},
+        }
+
+    [change] = rate(ask)
+    assert change.rating is Rating.COMPATIBLE
+    assert f"asked for by `{name}`, no longer as a bearer token" in change.what
+
+
+def test_values_of_what_took_any_are_not_new(rate):
+    [change] = rate(lambda document: properties(document)["voice"].update(enum=["a", "b"]))
+    assert "restricted to a list" in change.what
+
+
+def test_many_new_values_are_one_line(rate):
+    def name(document):
+        formats = document["components"]["schemas"]["SpeechRequestResponseFormat"]
+        formats["enum"] += [f"f{number}" for number in range(8)]
+
+    [change] = rate(name)
+    assert "property `response_format`: `f" in change.what
+    assert len(change.details) == 8
+
+
+def test_a_sandbox_put_first_says_how_to_stay(rate):
+    old = "https://modelgates.ai/api/v1"
+    [change] = rate(lambda document: document["servers"].insert(0, {"url": "https://sand.example"}))
+    assert f"base_url='{old}'" in str(change)
+    assert "nothing to do" not in str(change)
+
+
+def test_null_among_values_is_called_so_and_a_default_less_is_the_servers(rate):
+    def change(document):
+        formats = document["components"]["schemas"]["SpeechRequestResponseFormat"]
+        formats["enum"].append(None)
+        del formats["default"]
+
+    told = said(rate(change))
+    assert "the new `null` enum value" in told
+    assert "undefined" not in told
+    assert "gets what the server chooses" in told
+
+
+def test_an_operation_without_a_name_is_replaced_with_nothing(rate):
+    [change] = rate(lambda document: speech(document).pop("operationId"))
+    assert "replaced" not in change.what
+
+
+def test_an_argument_is_called_by_its_name_in_python(rate):
+    def add(document):
+        properties(document)["timeout"] = properties(document)["x-style"] = {"type": "string"}
+
+    changes = rate(add)
+    for text in (
+        Report("x", Outcome.APPLIED, changes).as_markdown(),
+        add_to_changelog("", changes),
+    ):
+        assert "argument `timeout_` (`timeout` on the wire)" in " ".join(text.split())
+        assert "argument `x_style` (`x-style` on the wire)" in " ".join(text.split())
+
+
+def test_one_argument_less_is_told_once_for_all_methods():
+    changes = [
+        Change(Rating.BREAKING, "python", f"`a.Methods.{method}` no longer takes `voice`")
+        for method in ("create", "save", "stream")
+    ]
+    [change] = grouped(changes)
+    assert change.what == "`a.Methods/…` no longer takes `voice`: `create`, `save`, `stream`"
+    assert change.advice == "leave that argument out"
+
+
+def test_what_is_gone_without_another_is_not_said_to_have_a_new_name():
+    [gone, moved] = [
+        Change(Rating.BREAKING, "python", f"`a.B` is gone{more}") for more in ("", " or has moved")
+    ]
+    assert "new name" not in str(gone)
+    assert "new name" in str(moved)
