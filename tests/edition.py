@@ -194,7 +194,20 @@ class Edition:
         return next((body for body in bodies if self.allows(self.schema, body)), bodies[0])
 
     def _usual(self, name):
-        return self.sample(self.properties.get(name, {}), USUAL.get(name))
+        usual = USUAL.get("input" if name == self.text else name)
+        return self.sample(self.properties.get(name, {}), usual)
+
+    @functools.cached_property
+    def text(self):
+        """What the text to speak is called: `input`, or the first text that is required."""
+        others = [name for name in self.properties if name in self.required and name not in USUAL]
+        texts = (name for name in others if self.allows(self.properties[name], USUAL["input"]))
+        return "input" if "input" in self.properties else next(texts, "input")
+
+    def is_impossible(self, name):
+        """Whether nothing fits a property, so that a request never holds it."""
+        schema = self.properties[name]
+        return schema is False or self.resolved(schema).get("not") in ({}, True)
 
     def demanded(self, place):
         """Give the required parameters at a place, `header` or `query`, but for the key."""
@@ -334,9 +347,12 @@ _FORMATTED = (
 
 
 def _modern(node):
-    """Say `nullable` as OpenAPI 3.1 does, for the validator."""
+    """Say `nullable` and bounds that are exclusive as OpenAPI 3.1 does, for the validator."""
     if isinstance(node, Mapping):
         node = {key: _modern(value) for key, value in node.items()}
+        for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+            if isinstance(node.get(exclusive), bool) and node.pop(exclusive) and bound in node:
+                node[exclusive] = node.pop(bound)
         if node.get("nullable") is True:
             return {"anyOf": [node, {"type": "null"}]}
     elif isinstance(node, list):
@@ -385,6 +401,8 @@ SPEECH = EDITION.speech
 BODY = EDITION.body
 
 _NAMES = {argument["name"]: name for name, argument in ARGUMENTS.items()}
+# The argument that is spoken.
+TEXT = _NAMES.get(EDITION.text, "input")
 # The same as the arguments of `create`, with what they cannot say.
 ONLY = {_NAMES[name]: value for name, value in BODY.items()}
 EXTRAS = {
@@ -424,10 +442,10 @@ needs_provider = pytest.mark.skipif(
     reason="the OpenAPI document has no options of providers by their slugs",
 )
 # Who speaks, and how: a request without its text.
-SPEAKER = {name: value for name, value in HELLO.items() if name != "input"}
+SPEAKER = {name: value for name, value in HELLO.items() if name != TEXT}
 
 needs_text = pytest.mark.skipif(
-    not EDITION.allows(EDITION.properties.get("input", {}), "One. Two. Three. " * 200),
+    not EDITION.allows(EDITION.properties.get("input", False), "One. Two. Three. " * 200),
     reason="the OpenAPI document does not take texts of a few thousand characters",
 )
 

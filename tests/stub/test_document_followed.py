@@ -673,3 +673,34 @@ def test_what_a_publisher_says_for_itself_is_passed_over(changed, operation):
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
+
+
+def test_a_text_that_is_not_called_input_is_spoken(changed):
+    schema = changed["components"]["schemas"]["SpeechRequest"]
+    schema["properties"]["id"] = {"type": "string", "format": "uuid"}
+    schema["properties"]["text"] = schema["properties"].pop("input")
+    schema["required"] = ["id", "text", "model", "voice"]
+    asked = {"id": f"{uuid.UUID(int=0)}", "text": "One. Two.", "model": "m", "voice": "v"}
+
+    with StubServer(document=changed) as stub, connect(stub) as http:
+        long = http.post("/audio/speech", json=asked)
+        short = http.post("/audio/speech", json=asked | {"text": "One."})
+    assert len(long.content) > len(short.content) > 0
+
+
+def test_tests_know_the_text_the_bounds_and_what_fits_nothing(changed):
+    schema = changed["components"]["schemas"]["SpeechRequest"]
+    assert Edition(changed).text == "input"
+    schema["properties"]["text"] = schema["properties"].pop("input")
+    schema["required"] = ["text", "model", "voice"]
+    schema["properties"]["never"] = {"not": {}}
+    schema["properties"]["nor"] = False
+    schema["properties"]["speed"] = {"type": "number", "maximum": 4, "exclusiveMaximum": True}
+    edition = Edition(changed)
+
+    assert edition.text == "text"
+    assert edition.body["text"] == "Hello. And again."
+    impossible = {name for name in edition.properties if edition.is_impossible(name)}
+    assert impossible == {"never", "nor"}
+    speed = edition.properties["speed"]
+    assert (edition.allows(speed, 3.9), edition.allows(speed, 4)) == (True, False)

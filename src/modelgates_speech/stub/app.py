@@ -31,7 +31,14 @@ from modelgates_speech.stub.records import RecordedRequest, redact, redact_query
 from modelgates_speech.stub.remote import addressed, control
 from modelgates_speech.stub.requests import authorize, parse_json, read, validate
 from modelgates_speech.stub.schemas import Json, fields
-from modelgates_speech.stub.speech import default_engine, in_thread, is_text, media_type, speak
+from modelgates_speech.stub.speech import (
+    default_engine,
+    in_thread,
+    is_text,
+    media_type,
+    speak,
+    spoken,
+)
 from modelgates_speech.stub.tape import Call, Recording, Replay
 from modelgates_speech.stub.usage import describe, usage
 
@@ -239,7 +246,10 @@ class _Answering:
     @property
     def characters(self) -> int:
         """How long the text is."""
-        return len(str(fields(self._body).get("input", "")))
+        return len(self._text_of(fields(self._body)))
+
+    def _text_of(self, asked: Mapping[str, Json]) -> str:
+        return spoken(asked, lambda: self._path.document.fields_of(self._operation))
 
     async def answer(self) -> ASGIApp:
         """Answer as the OpenAPI document or a fault wants it, and record the request."""
@@ -344,7 +354,8 @@ class _Answering:
                 text = f"data: {text}\n\n"
             chunks, pace = iter([text.encode()]), 0.0
         else:
-            chunks, pace = speak(asked, path.engine, path.audio), self._stub.profile.pace
+            text, pace = self._text_of(asked), self._stub.profile.pace
+            chunks = speak(asked, text, path.engine, path.audio)
             self.speaks_pcm = wanted not in ENCODINGS or wanted == "pcm"
         return Exchange(
             status=operation.success,

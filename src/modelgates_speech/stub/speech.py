@@ -29,7 +29,7 @@ from modelgates_speech.stub.espeak import Espeak
 from modelgates_speech.stub.schemas import Json, fields
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -135,7 +135,32 @@ def is_text(kind: str, schema: Json) -> bool:
     return kind.startswith("text/") and fields(schema).get("format") not in {"binary", "byte"}
 
 
-def speak(asked: Mapping[str, Any], engine: Engine, folder: Path | None) -> Iterator[bytes]:
+# What else a request says in a text.
+_NOT_SPOKEN = {"model", "voice"}
+
+
+def spoken(
+    asked: Mapping[str, Any], fields_of: Callable[[], tuple[Mapping[str, Json], set[str]]]
+) -> str:
+    """Give the text to speak: the input, or where there is none, the first text that is required.
+
+    Args:
+        asked: What the request holds.
+        fields_of: Gives the schemas of what it may hold, and the names of what it must.
+    """
+    if "input" in asked:
+        return str(asked["input"])
+    known, required = fields_of()
+    for name in known:
+        is_other = name in _NOT_SPOKEN or {"enum", "format"} & fields(known[name]).keys()
+        if name in required and not is_other and isinstance(asked.get(name), str):
+            return str(asked[name])
+    return ""
+
+
+def speak(
+    asked: Mapping[str, Any], text: str, engine: Engine, folder: Path | None
+) -> Iterator[bytes]:
     """Answer with audio in the format that is asked for: of the engine, or from the folder."""
     wanted = str(asked.get("response_format"))
     # A format that the OpenAPI document has and the stub has not comes as PCM: accepting what the
@@ -144,7 +169,7 @@ def speak(asked: Mapping[str, Any], engine: Engine, folder: Path | None) -> Iter
     own = _own(folder, str(asked.get("model")), wanted) if folder else None
     if own is None:
         speed = asked.get("speed")
-        text, voice = str(asked.get("input", "")), str(asked.get("voice", ""))
+        voice = str(asked.get("voice", ""))
         # Another edition of the OpenAPI document may say the speed in words.
         speed = speed if isinstance(speed, int | float) else 1
         return encode(synthesize(text, voice=voice, speed=speed, engine=engine))
