@@ -89,6 +89,11 @@ CHECKS = {
     "contract of the client": ([*CONTRACT, "client"], "the client cannot express this document"),
     "use": ([*PYTEST, SCENARIO], "the client cannot express this document"),
 }
+_FAILURE = (re.compile(r"^(?:FAILED|ERROR):? .+", re.M), re.compile(r"^E  .+", re.M))
+# Where our tests read the document.
+_ASSUMED = re.compile(
+    r"^tests/edition\.py:\d+: \w*Error|^ImportError while loading conftest", re.MULTILINE
+)
 # How often a part that does not type-check is left out and the rest tried again.
 ROUNDS = 5
 
@@ -209,17 +214,42 @@ def _try(tree: Path, report: Report, pool: ThreadPoolExecutor) -> None:
         CheckError: One of these fails.
     """
     running = {name: pool.submit(_run, tree, command) for name, (command, _) in CHECKS.items()}
-    failed: list[str] = []
-    for name, (_, fault) in CHECKS.items():
+    failed: dict[str, str] = {}
+    for name in CHECKS:
         _say(f"checking: {name}")
         done = running[name].result()
         report.checks[name] = done.returncode == 0
         if done.returncode:
-            first = next(iter(re.findall(r"^(?:FAILED|ERROR):? .*", done.stdout, re.MULTILINE)), "")
-            failed.append(f"{fault}: {name}: {first}\n{done.stdout[-8000:]}")
+            failed[name] = done.stdout
     if failed:
-        # What cannot be expressed explains what assumes too much.
-        raise CheckError(min(failed, key=lambda text: not text.startswith("the client")))
+        raise CheckError(explained(failed))
+
+
+def explained(failed: dict[str, str]) -> str:
+    """Say of each check that failed whose fault it is, in a line, and show the first one's output.
+
+    Args:
+        failed: What each of them printed.
+    """
+    lines = {
+        name: f"{_fault(name, said)}: {name}: {_failure(said)}" for name, said in failed.items()
+    }
+    # What cannot be expressed explains what assumes too much.
+    order = sorted(lines, key=lambda name: not lines[name].startswith("the client"))
+    return "\n".join([*(lines[name] for name in order), failed[order[0]][-8000:]])
+
+
+def _failure(said: str) -> str:
+    """Give the line that says what failed first, or why nothing was tried."""
+    lines = (line for pattern in _FAILURE for line in pattern.findall(said))
+    return next(lines, "")
+
+
+def _fault(name: str, said: str) -> str:
+    """Tell whose fault it is; that of our tests where each failure is in what they know of it."""
+    failures = max(1, len(re.findall(r"^(?:FAILED|ERROR) ", said, re.MULTILINE)))
+    assumes = len(_ASSUMED.findall(said)) >= failures
+    return CHECKS["tests" if assumes else name][1]
 
 
 def _run(tree: Path, command: list[str]) -> subprocess.CompletedProcess[str]:

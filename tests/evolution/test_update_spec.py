@@ -100,6 +100,23 @@ def test_a_client_that_fails_its_tests_is_not_taken(tree, changed):
     assert tree.contents() == before
 
 
+def test_each_check_that_fails_is_told_in_a_line_with_whose_fault_it_is():
+    failed = {
+        "contract of the stub": "FAILED: an answer was seen\n    never seen: 402",
+        "tests": "E   boom\nFAILED tests/unit/test_a.py::test_b - boom\n",
+        "use": "tests/edition.py:238: AssertionError\nFAILED tests/x.py::test_y - no sample\n",
+        "contract of the client": "FAILED: what is sent is valid\n",
+    }
+    told = update_spec.explained(failed).splitlines()
+    client, ours = "the client cannot express this document", "a test of ours assumes too much"
+    assert told[:4] == [
+        f"{client}: contract of the client: FAILED: what is sent is valid",
+        "the stub cannot play this document: contract of the stub: FAILED: an answer was seen",
+        f"{ours}: tests: FAILED tests/unit/test_a.py::test_b - boom",
+        f"{ours}: use: FAILED tests/x.py::test_y - no sample",
+    ]
+
+
 def test_a_document_that_the_generator_cannot_express_is_not_taken(tree, document, write):
     document["components"]["schemas"]["BadRequestResponse"] = {"type": "array"}
     before = tree.contents()
