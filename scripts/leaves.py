@@ -21,6 +21,7 @@ _RULES = {
     "required": "required|optional",
     "properties": "new-.*-property|-property-added|-property-removed",
     "patternProperties": "pattern-property",
+    "dependentSchemas": "dependent-schema",
     "deprecated": "deprecated|reactivated|sunset",
     "content": "media-type",
     "responses": "status",
