@@ -182,8 +182,11 @@ def characters_of(request: requests.PreparedRequest) -> int:
         body = json.loads(body_of(request))
     except (ValueError, RecursionError):
         return 0
-    text = body.get("input") if isinstance(body, dict) else None
-    return len(text) if isinstance(text, str) else 0
+    if not isinstance(body, dict):
+        return 0
+    # Where no text is called so, any of them may be spoken.
+    texts = [body["input"]] if "input" in body else [*body.values()]
+    return sum(len(text) for text in texts if isinstance(text, str))
 
 
 def _str(value: str | bytes) -> str:

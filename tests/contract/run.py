@@ -474,7 +474,7 @@ def document_checks() -> list[Any]:
 
 def speech_request() -> dict[str, Any]:
     """The smallest request for speech that this run's server takes."""
-    known = {"input": "Hello.", "model": SETTINGS.model, "voice": SETTINGS.voice}
+    known = {edition().text: "Hello.", "model": SETTINGS.model, "voice": SETTINGS.voice}
     wanted = {
         name: value
         for name, value in known.items()

@@ -99,8 +99,11 @@ def test_a_property_newer_than_this_release_is_sent_and_judged_by_the_server(cli
         client.audio.speech.create(**HELLO | newer)
         assert stub.requests[-1].body["brand_new"] == 7
     else:
-        with pytest.raises(BadRequestError, match="brand_new"):
+        with pytest.raises(BadRequestError) as refused:
             client.audio.speech.create(**HELLO | newer)
+        if EDITION.is_enveloped(400):
+            # Other errors need not have a text that says so.
+            assert "brand_new" in str(refused.value)
 
 
 @needs_provider
@@ -121,7 +124,9 @@ def provider_options():
 
 def test_the_generated_model_keeps_every_property_under_its_name():
     whole = {
-        name: EDITION.sample(schema, BODY.get(name)) for name, schema in EDITION.properties.items()
+        name: EDITION.sample(schema, BODY.get(name))
+        for name, schema in EDITION.properties.items()
+        if not EDITION.is_impossible(name)
     }
     assert _binding.SpeechRequest.from_dict(whole).to_dict() == whole
 

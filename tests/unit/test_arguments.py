@@ -10,7 +10,7 @@ from modelgates_speech._binding import ARGUMENTS, speech_operation
 from modelgates_speech.jobs import run_batch
 from modelgates_speech.stub import StubServer
 from tests.edition import HELLO as EVERYTHING
-from tests.edition import SAVED, needs_pcm
+from tests.edition import SAVED, needs_pcm, needs_text
 
 CLIENTS = pytest.mark.parametrize("kind", [ModelGates, AsyncModelGates])
 HELLO = SAVED
@@ -21,7 +21,7 @@ REQUIRED = [name for name, argument in ARGUMENTS.items() if argument["required"]
 @pytest.mark.parametrize(
     ("method", "arguments", "says"),
     [
-        ("create", HELLO | {"text": "x"}, "unexpected argument 'text'"),
+        ("create", HELLO | {"utterance": "x"}, "unexpected argument 'utterance'"),
         ("create", HELLO | {"modle": "m"}, "unexpected argument 'modle'"),
         ("stream", HELLO | {"extra_boddy": {}}, "did you mean 'extra_body'"),
         ("save", HELLO | {"path": "x.wav", "on_progres": None}, "did you mean 'on_progress'"),
@@ -91,6 +91,7 @@ def test_a_fault_names_what_injects_it():
 
 
 @needs_pcm
+@needs_text
 def test_what_goes_wrong_inside_is_not_taken_for_a_mistyped_argument(modelgates_stub):
     def wrong(_):
         raise TypeError("of the caller's own")

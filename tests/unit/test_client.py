@@ -30,6 +30,7 @@ from tests.edition import (
     EDITION,
     HELLO,
     SAVED,
+    TEXT,
     arguments_of,
     needs_format,
     needs_mp3,
@@ -112,8 +113,8 @@ def test_create_returns_the_whole_audio(api):
 @needs_pcm
 @needs_text
 def test_a_stream_hands_out_the_same_bytes_piece_by_piece(api):
-    pieces, stream = api.stream(input=SENTENCES)
-    assert b"".join(pieces) == api.create(input=SENTENCES).content
+    pieces, stream = api.stream(**{TEXT: SENTENCES})
+    assert b"".join(pieces) == api.create(**{TEXT: SENTENCES}).content
     assert len(pieces) > 1
     assert stream.bytes_received == sum(map(len, pieces))
     assert stream.time_to_first_byte > 0
@@ -385,14 +386,14 @@ def test_a_stream_that_was_not_entered_says_so_and_sends_nothing(client, stub):
 
 @needs_text
 def test_a_stream_can_be_read_in_parts_and_then_to_its_end(api, stub):
-    whole = api.create(input=SENTENCES).content
+    whole = api.create(**{TEXT: SENTENCES}).content
 
     def parts(client):
-        with client.audio.speech.stream(**HELLO | {"input": SENTENCES}) as stream:
+        with client.audio.speech.stream(**HELLO | {TEXT: SENTENCES}) as stream:
             return next(stream), stream.read().content
 
     async def async_parts(client):
-        async with client.audio.speech.stream(**HELLO | {"input": SENTENCES}) as stream:
+        async with client.audio.speech.stream(**HELLO | {TEXT: SENTENCES}) as stream:
             return await anext(stream), (await stream.read()).content
 
     first, rest = api.run(async_parts if api.asynchronous else parts)
@@ -410,7 +411,7 @@ def test_the_rest_of_a_stream_may_be_nothing(stub):
 @needs_text
 def test_the_time_to_the_first_byte_is_that_of_the_first_alone(client):
     began = time.monotonic()
-    with client.audio.speech.stream(**HELLO | {"input": SENTENCES}) as stream:
+    with client.audio.speech.stream(**HELLO | {TEXT: SENTENCES}) as stream:
         next(stream)
         first = stream.time_to_first_byte
         assert 0 < first < time.monotonic() - began
@@ -513,7 +514,7 @@ def test_what_was_handed_out_already_replaces_no_file_and_is_no_audio(stub, kind
 @needs_format
 @needs_pcm
 @pytest.mark.parametrize("kind", ["sync", "async"])
-@pytest.mark.parametrize("method", ["stream", "narrate"])
+@pytest.mark.parametrize("method", ["stream", pytest.param("narrate", marks=needs_text)])
 def test_a_file_that_cannot_hold_what_is_asked_for_is_refused_before_it_is(
     stub, kind, method, tmp_path
 ):
@@ -575,7 +576,7 @@ def test_the_log_tells_each_try_but_neither_key_nor_text(client, stub, caplog):
         strict=True,
     ):
         assert re.fullmatch(what + pattern, line)
-    assert BODY["input"] not in caplog.text
+    assert BODY[EDITION.text] not in caplog.text
     assert stub.api_key not in caplog.text
 
 

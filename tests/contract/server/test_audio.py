@@ -20,7 +20,7 @@ PCM = edition().asks_for_pcm()
 
 @pytest.fixture(autouse=True)
 def what_this_document_can_be_asked():
-    if PCM is None or not edition().allows(edition().properties.get("input", {}), TEXT * 2):
+    if PCM is None or not edition().allows(edition().properties.get(edition().text, {}), TEXT * 2):
         pytest.skip("the OpenAPI document has no PCM, or not for texts like these")
 
 
@@ -34,7 +34,7 @@ def needs(**fields):
 
 
 def pcm(server, **fields) -> bytes:
-    response = server.speak(**{"input": TEXT, **PCM, **fields})
+    response = server.speak(**{edition().text: TEXT, **PCM, **fields})
     server.judge(response, status=OK)
     return response.content
 

@@ -78,7 +78,9 @@ def test_valid_requests_succeed(server, label):
 def test_documented_errors_are_answered_as_documented(server, label, status):
     case = valid_case(OPERATIONS[label])
     magic = f"stub/{status}"
-    if label == f"POST {SPEECH}" and edition().allows(edition().properties["model"], magic):
+    if label == f"POST {SPEECH}" and edition().allows(
+        edition().properties.get("model", False), magic
+    ):
         # The magic name works from any program, on a stub that runs anywhere.
         case.body["model"] = magic
     elif server.server:

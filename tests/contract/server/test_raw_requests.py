@@ -6,7 +6,9 @@ import pytest
 
 from tests.contract.run import OK, edition, speech_request
 
-JSON = {"Content-Type": "application/json"}
+TEXT = edition().text
+KIND = edition().media_type.partition(";")[0]
+JSON = {"Content-Type": KIND}
 
 
 def body(**fields):
@@ -20,7 +22,7 @@ def with_number(raw: bytes) -> bytes:
 
 def with_input(raw: bytes) -> bytes:
     """A body whose input is written as given, quotes and all."""
-    return body(input="@").replace(b'"@"', raw)
+    return body(**{TEXT: "@"}).replace(b'"@"', raw)
 
 
 DEEP = b"[" * 10_000 + b"]" * 10_000
@@ -46,7 +48,7 @@ BROKEN = {
     "a lone low surrogate": (with_input(rb'"\udc00"'), JSON),
     "surrogates in the wrong order": (with_input(rb'"\udc00\ud800"'), JSON),
     "a lone surrogate in a key": (body()[:-1] + rb', "\ud800": 1}', JSON),
-    "a duplicate key": (body()[:-1] + b', "input": "twice"}', JSON),
+    "a duplicate key": (body()[:-1] + f', {json.dumps(TEXT)}: "twice"}}'.encode(), JSON),
     "a duplicate key, deeper": (body()[:-1] + b', "provider": {"a": 1, "a": 2}}', JSON),
     "an array, 10,000 deep": (DEEP, JSON),
     "an array never closed": (b"[" * 10_000, JSON),
@@ -59,19 +61,19 @@ BROKEN = {
     ),
     "nearly JSON": (body(), {"Content-Type": "application/jsonp"}),
     "a subtype alone": (body(), {"Content-Type": "json"}),
-    "another charset": (body(), {"Content-Type": "application/json; charset=iso-8859-1"}),
-    "UTF-16 that says so": (UTF_16, {"Content-Type": "application/json; charset=utf-16"}),
-    "a charset that is none": (body(), {"Content-Type": "application/json; charset=klingon"}),
+    "another charset": (body(), {"Content-Type": f"{KIND}; charset=iso-8859-1"}),
+    "UTF-16 that says so": (UTF_16, {"Content-Type": f"{KIND}; charset=utf-16"}),
+    "a charset that is none": (body(), {"Content-Type": f"{KIND}; charset=klingon"}),
 }
 
 ODD = {
-    "NUL": (body(input="Hello\0world"), JSON),
+    "NUL": (body(**{TEXT: "Hello\0world"}), JSON),
     "an emoji as a surrogate pair": (with_input(rb'"\ud83d\ude00"'), JSON),
-    "control characters": (body(input="".join(map(chr, range(32)))), JSON),
-    "right to left": (body(input="\u202eHello \u05e9\u05dc\u05d5\u05dd"), JSON),
-    "noncharacters": (body(input="\uffff\U0010ffff"), JSON),
+    "control characters": (body(**{TEXT: "".join(map(chr, range(32)))}), JSON),
+    "right to left": (body(**{TEXT: "\u202eHello \u05e9\u05dc\u05d5\u05dd"}), JSON),
+    "noncharacters": (body(**{TEXT: "\uffff\U0010ffff"}), JSON),
     # Almost all of it blank, so that the answer is short.
-    "a million characters": (body(input="Hello" + " " * 1_000_000 + "world."), JSON),
+    "a million characters": (body(**{TEXT: "Hello" + " " * 1_000_000 + "world."}), JSON),
     "a voice of 100,000 characters": (body(voice="v" * 100_000), JSON),
     "1,000 unknown properties": (body(**{f"x{number}": number for number in range(1000)}), JSON),
     "a number of 400 digits": (body(speed=10**399), JSON),
@@ -79,11 +81,11 @@ ODD = {
     "a negative speed": (body(speed=-1), JSON),
     "white space around": (b" \r\n\t" + body() + b" \r\n\t", JSON),
     "escapes everywhere": (with_input(rb'"\u0048\u0069\/"'), JSON),
-    "a content type in capitals": (body(), {"Content-Type": "APPLICATION/JSON"}),
-    "a charset": (body(), {"Content-Type": "application/json; charset=utf-8"}),
+    "a content type in capitals": (body(), {"Content-Type": KIND.upper()}),
+    "a charset": (body(), {"Content-Type": f"{KIND}; charset=utf-8"}),
     "a charset in quotes and capitals": (
         body(),
-        {"Content-Type": 'application/json;Charset="UTF-8"'},
+        {"Content-Type": f'{KIND};Charset="UTF-8"'},
     ),
 }
 
