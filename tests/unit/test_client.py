@@ -186,7 +186,7 @@ def test_a_format_that_the_document_does_not_know_is_passed_on(api, stub):
     if EDITION.takes_format(newer):
         api.create(response_format=newer)
     else:
-        with pytest.raises(BadRequestError, match=newer):
+        with pytest.raises(BadRequestError):
             api.create(response_format=newer)
     assert sent(stub)["response_format"] == newer
 
