@@ -104,28 +104,27 @@ def _drop_extensions(document: dict[str, Any]) -> None:
 
 
 def _answer_with_bytes(document: dict[str, Any]) -> Iterator[Mend]:
-    """Take JSON of any kind, which frameworks write where they know nothing, as bytes."""
+    """Take what frameworks write of an answer of which they know nothing as bytes."""
     operation = document["paths"].get(PATH, {}).get(METHOD, {})
     responses: dict[Any, Any] = operation.get("responses") or {}
     for status, response in responses.items():
-        content = resolve(document, response).get("content", {})
-        told_by = ("schema", "itemSchema")
-        untold = [
-            kind for kind, it in content.items() if "json" in kind and not any(map(it.get, told_by))
-        ]
-        if not (str(status).startswith("2") and untold):
+        whole = resolve(document, response)
+        content = whole.get("content", {})
+        told = {kind: media for kind, media in content.items() if not _is_untold(kind, media)}
+        if not str(status).startswith("2") or told == content:
             continue
-        what = "JSON of which nothing is said, as frameworks write where they know nothing"
-        if untold != [*content]:
-            told = {kind: content[kind] for kind in content if kind not in untold}
-            responses[status] = {**resolve(document, response), "content": told}
-            yield Mend(("paths", PATH, METHOD, "responses", status), f"{what}: left out")
-        else:
-            responses[status] = {
-                **resolve(document, response),
-                "content": {"application/octet-stream": {"schema": dict(BINARY)}},
-            }
-            yield Mend(("paths", PATH, METHOD, "responses", status), f"{what}: taken as audio")
+        what = "JSON of which nothing is said, or text of any type, as frameworks write of anything"
+        yield Mend(
+            ("paths", PATH, METHOD, "responses", status),
+            f"{what}: {'left out' if told else 'taken as audio'}",
+        )
+        audio = {"application/octet-stream": {"schema": dict(BINARY)}}
+        responses[status] = {**whole, "content": told or audio}
+
+
+def _is_untold(kind: str, media: dict[str, Any]) -> bool:
+    schema: dict[str, Any] = media.get("schema") or media.get("itemSchema") or {}
+    return schema.get("type") == "string" if kind == "*/*" else "json" in kind and not schema
 
 
 def _ask_with_json(document: dict[str, Any]) -> Iterator[Mend]:

@@ -392,3 +392,13 @@ def test_a_request_of_any_media_type_is_json(document, speech, tmp_path):
     assert types(document, tmp_path) == {"input": "str"}
     (told,) = take(document).warnings
     assert "taken as JSON" in told
+
+
+def test_an_answer_that_is_text_of_any_media_type_is_audio(document, speech):
+    text = {"schema": {"type": "string", "format": "byte"}}
+    speech["responses"]["200"]["content"] = {"*/*": text}
+    taken = take(document)
+    content = taken.document["paths"][PATH][METHOD]["responses"]["200"]["content"]
+    assert [*content] == ["application/octet-stream"]
+    (told,) = taken.warnings
+    assert told.endswith("taken as audio")
