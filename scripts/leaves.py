@@ -85,6 +85,11 @@ class Leaf:
         return self.keys[-1]
 
     @property
+    def plain_path(self) -> tuple[str, ...]:
+        """The path as the tool's own names are read."""
+        return _plain("/".join(self.path))
+
+    @property
     def is_aside(self) -> bool:
         """Whether it is said for tools alone: `$schema`, `$comment`, `$defs`."""
         return any(key.startswith("$") for key in self.keys)
@@ -101,8 +106,8 @@ class Leaf:
 
     def is_told_by(self, entry: dict[str, Any]) -> bool:
         """Tell whether a rated entry is about it."""
-        rule, told = str(entry["id"]), _named_in(str(entry["text"]))
-        path = _plain("/".join(self.path))
+        rule, told = str(entry["id"]), named_in(str(entry["text"]))
+        path = self.plain_path
         if not all(_plain(name) in told for name in self.names):
             return False
         if _WHOLE.search(rule):
@@ -186,7 +191,8 @@ def _leaf(steps: tuple[str, ...], value: Any) -> Leaf:
 
 
 @cache
-def _named_in(text: str) -> list[tuple[str, ...]]:
+def named_in(text: str) -> list[tuple[str, ...]]:
+    """Give the names that a text puts between backticks, those of properties as their paths."""
     return [_plain(name) for name in re.findall(r"`([^`]*)`", text)]
 
 

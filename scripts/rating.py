@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scripts.binding import METHOD, PATH, resolve
 from scripts.changes import Change, Rating
 from scripts.document import is_mapping
-from scripts.leaves import leaves
+from scripts.leaves import leaves, named_in
 from scripts.objects import says_closed
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def rated(
         where = " ".join(str(entry[key]) for key in ("operation", "path") if entry.get(key))
         rating = _RATINGS.get(entry["id"], _LEVELS[entry["level"]])
         known = differences.get((entry.get("operation", ""), entry.get("path", "")))
-        text = _said(entry, [leaf for leaf in known.leaves if _tells(entry, leaf)] if known else [])
+        text = _said(entry, known)
         if entry["id"] == "request-property-enum-value-removed" and _takes_any(entry, known):
             name = text.rpartition(" property ")[2]
             rating, text = Rating.COMPATIBLE, f"the request property {name} takes any value now"
@@ -108,16 +109,18 @@ def _subject(entry: dict[str, Any]) -> tuple[Any, ...]:
     return entry.get("operation"), entry.get("path"), *names[-1:]
 
 
-def _said(entry: dict[str, Any], told: list[Leaf]) -> str:
+def _said(entry: dict[str, Any], known: Difference | None) -> str:
     """Say what changed, where the tool's own sentence says too little or what is wrong."""
     text = str(entry["text"]).removesuffix(" and replaced with ``")
     if entry["id"].endswith("default-value-changed"):
         text += ": whoever leaves it out gets something else"
     if entry["id"].endswith("default-value-removed"):
         text += ": whoever leaves it out gets what the server chooses"
-    values = [leaf.value for leaf in told if leaf.keyword == "enum"]
-    if None in values and "undefined" not in values:
-        text = text.replace("`undefined`", "`null`")
+    if known and "`undefined` enum value" in text:
+        told = [leaf for leaf in known.leaves if _tells(entry, leaf)]
+        values = [leaf.value for leaf in told if leaf.keyword == "enum"]
+        if None in values and "undefined" not in values:
+            text = text.replace("`undefined`", "`null`")
     if match := _TYPES.search(text):
         before, after = _kind(match[1], match[2]), _kind(match[3], match[4])
         text = _TYPES.sub(lambda _: f"was {before} and is {after} now", text)
@@ -168,6 +171,26 @@ def _tells(entry: dict[str, Any], leaf: Leaf) -> bool:
     return _aspect(entry["id"]) == leaf.keys[0] and leaf.is_told_by(entry)
 
 
+class _About:
+    """The entries of an operation by what they name, for there may be thousands of them."""
+
+    def __init__(self, entries: list[dict[str, Any]]) -> None:
+        self._all = entries
+        self._of_bodies = [entry for entry in entries if "-body-" in entry["id"]]
+        self._by_name: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for entry in entries:
+            for name in named_in(str(entry["text"])):
+                self._by_name.setdefault(name, []).append(entry)
+
+    def near(self, leaf: Leaf) -> list[dict[str, Any]]:
+        """Give those that may be about a difference."""
+        path = leaf.plain_path
+        if not path:
+            return self._all
+        named = [self._by_name.get(path[:end], []) for end in range(1, len(path) + 1)]
+        return [*self._of_bodies, *chain.from_iterable(named)]
+
+
 def unrated(
     entries: list[dict[str, Any]], differences: Differences, said: Collection[Change]
 ) -> Iterator[Change]:
@@ -187,7 +210,8 @@ def unrated(
                 yield Change(Rating.COMPATIBLE, "wire", f"{where}: {_OFFERS[aspect]}")
             else:
                 yield _unknown(where, aspect, [])
-        left = [leaf for leaf in found if not any(_tells(entry, leaf) for entry in ours)]
+        about = _About(ours)
+        left = [leaf for leaf in found if not any(_tells(e, leaf) for e in about.near(leaf))]
         if where == f"{METHOD.upper()} {PATH}":
             left = [leaf for leaf in left if not _is_closed(leaf, said)]
         for aspect in sorted(_IN_DETAIL):

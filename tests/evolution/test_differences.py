@@ -3,6 +3,7 @@
 import pytest
 
 from scripts.changes import Change, Rating, grouped, overall
+from scripts.python_api import python_changes
 from scripts.report import Outcome, Report, add_to_changelog
 
 POST = "/audio/speech"
@@ -248,9 +249,15 @@ def test_one_argument_less_is_told_once_for_all_methods():
     assert change.advice == "leave that argument out"
 
 
-def test_what_is_gone_without_another_is_not_said_to_have_a_new_name():
-    [gone, moved] = [
-        Change(Rating.BREAKING, "python", f"`a.B` is gone{more}") for more in ("", " or has moved")
-    ]
-    assert "new name" not in str(gone)
-    assert "new name" in str(moved)
+@pytest.mark.parametrize(
+    ("after", "told", "advice"),
+    [("", "is gone", "do without it"), ("class B: ...\n", "is gone or has moved", "its new name")],
+)
+def test_what_is_gone_has_a_new_name_only_where_something_is_new(tmp_path, after, told, advice):
+    for edition, models in (("old", "class A: ...\n"), ("new", after)):
+        for package, text in (("modelgates_speech", ""), ("modelgates_api", models)):
+            (tmp_path / edition / package).mkdir(parents=True)
+            (tmp_path / edition / package / "__init__.py").write_text(text)
+    changes = python_changes([tmp_path / "old"], [tmp_path / "new"])
+    assert changes[0].what == f"`modelgates_api.A` {told}"
+    assert advice in changes[0].advice
