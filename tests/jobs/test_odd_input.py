@@ -7,6 +7,7 @@ import os
 import pickle
 import sqlite3
 import threading
+from contextlib import closing
 
 import anyio
 import pytest
@@ -189,12 +190,12 @@ def test_a_file_that_is_taken_away_at_once_is_a_row_that_failed(
 
 def test_rows_are_asked_for_in_one_thread(batch):  # noqa: F811
     def found():
-        database = sqlite3.connect(":memory:")
-        yield from rows(1)
-        for number in range(1, 30):
-            [(text,)] = database.execute("SELECT ?", (f"Text {number}.",))
-            yield {"id": f"row-{number}", "input": text}
-            threads.add(threading.get_ident())
+        with closing(sqlite3.connect(":memory:")) as database:
+            yield from rows(1)
+            for number in range(1, 30):
+                [(text,)] = database.execute("SELECT ?", (f"Text {number}.",))
+                yield {"id": f"row-{number}", "input": text}
+                threads.add(threading.get_ident())
 
     threads = set()
     assert batch(found()).ok == 30
