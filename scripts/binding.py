@@ -283,7 +283,7 @@ def resolve(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     reference = node.get("$ref")
     if reference is None:
         return node
-    target = follow(document, str(reference)) or {}
+    target: dict[str, Any] = follow(document, str(reference)) or {}
     return {**resolve(document, target), **{k: v for k, v in node.items() if k != "$ref"}}
 
 

@@ -138,10 +138,11 @@ class Leaf:
             return after is not False
         if after is None or after is False or after == "":
             return True
-        limits = isinstance(before, int | float) and isinstance(after, int | float)
-        if limits and self.keyword.startswith("max"):
-            return bool(after > before)
-        return bool(limits and self.keyword.startswith("min") and after < before)
+        if not (isinstance(before, int | float) and isinstance(after, int | float)):
+            return False
+        if self.keyword.startswith("max"):
+            return after > before
+        return self.keyword.startswith("min") and after < before
 
 
 def leaves(node: Any, steps: tuple[str, ...] = ()) -> Iterator[Leaf]:

@@ -229,7 +229,7 @@ def _mend_required(node: dict[str, Any]) -> Iterator[str]:
 
 
 def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
-    switches = _SWITCHES | ({"default"} if node.get("type") == "boolean" else set())
+    switches: set[str] = _SWITCHES | ({"default"} if node.get("type") == "boolean" else set())
     for key in [key for key in switches & node.keys() if isinstance(node[key], str)]:
         if (word := node[key].lower()) in _TRUE_OR_FALSE:
             node[key] = _TRUE_OR_FALSE[word]

@@ -62,16 +62,14 @@ def _leave_out_null(document: dict[str, Any]) -> Iterator[Mend]:
                 else:
                     del node[key]
                 yield Mend((*place, key), nothing)
-            for name in [n for n in value if value[n] is None] if _has_names(key, value) else ():
+            if not (key in NAMED and is_mapping(value)):
+                continue
+            for name in [name for name in value if value[name] is None]:
                 if key in _MAY_BE_EMPTY:
                     value[name] = {}
                 else:
                     del value[name]
                 yield Mend((*place, key, name), nothing)
-
-
-def _has_names(key: str, value: Any) -> bool:
-    return key in NAMED and is_mapping(value)
 
 
 def _name_components(

@@ -12,7 +12,7 @@ import socket
 import ssl
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from modelgates_speech.config import EXCERPT_SECONDS, MAX_CONNECTIONS, MAX_EXCERPT
 from modelgates_speech.errors import APIConnectionError, APITimeoutError, ModelGatesError
@@ -85,7 +85,8 @@ class Border:
             seen.add(id(link))
             yield link
             due.append(link.__cause__ or link.__context__)
-            due += link.exceptions if isinstance(link, BaseExceptionGroup) else ()
+            if isinstance(link, BaseExceptionGroup):
+                due += cast("BaseExceptionGroup[BaseException]", link).exceptions
 
     def _translated(self, error: Exception) -> APIConnectionError:
         names = {base.__name__ for base in type(error).__mro__}
