@@ -188,6 +188,13 @@ def json_media(document: dict[str, Any], operation: dict[str, Any]) -> dict[str,
     return found[0] if found else {}
 
 
+def request_schema(document: dict[str, Any]) -> dict[str, Any]:
+    """Give the schema of our request's JSON; empty where there is none."""
+    operation = document["paths"].get(PATH, {}).get(METHOD, {})
+    schema: dict[str, Any] = json_media(document, operation).get("schema", {})
+    return schema
+
+
 def request_properties(document: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], set[str]]:
     """Give the schemas of the request's properties by name, and the names of those required."""
     item = resolve(document, document["paths"][PATH])

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scripts.binding import METHOD, PATH, json_media, merged, resolve
+from scripts.binding import METHOD, PATH, merged, request_schema, resolve
 from scripts.changes import Change, Rating
 from scripts.document import is_mapping
+from scripts.simpler import is_condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # So deep are objects within objects looked at.
-_DEEP = 4
+DEEP = 4
 _CLOSED = "takes no properties but those that it names"
-# What says which properties go together, and nothing of what they are.
-_CONDITION = {"required", "not", "if", "then", "else", "title", "description"}
 
 
 def object_changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
     """Say which objects take less than before of what the document does not name or combines."""
-    for place, before, after in _objects(old, new, _request(old), _request(new)):
+    for place, before, after in _objects(old, new, request_schema(old), request_schema(new)):
         name = f"the request property `{'/'.join(place)}`" if place else "the request"
         text = f"{METHOD.upper()} {PATH}: {name}"
         if _is_open(before) and not _is_open(after):
@@ -41,12 +40,6 @@ def says_closed(change: Change, path: tuple[str, ...]) -> bool:
     return change.what.endswith(name + _CLOSED)
 
 
-def _request(document: dict[str, Any]) -> dict[str, Any]:
-    operation = document["paths"].get(PATH, {}).get(METHOD, {})
-    schema: dict[str, Any] = json_media(document, operation).get("schema", {})
-    return schema
-
-
 def _objects(
     old: dict[str, Any],
     new: dict[str, Any],
@@ -56,7 +49,7 @@ def _objects(
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Any], dict[str, Any]]]:
     before, after = resolve(old, before), resolve(new, after)
     yield place, before, after
-    if len(place) < _DEEP:
+    if len(place) < DEEP:
         known, _ = merged(old, before)
         for name, schema in merged(new, after)[0].items():
             if is_mapping(schema) and is_mapping(known.get(name)):
@@ -71,10 +64,7 @@ def _is_open(schema: dict[str, Any]) -> bool:
 
 def _conditions(schema: dict[str, Any]) -> list[tuple[str, list[Any]]]:
     """Give what no generator expresses, and what is left out where documents are compared."""
-    if "properties" not in schema:
-        return []
-    either = [(key, schema[key]) for key in ("anyOf", "oneOf") if key in schema]
-    return [(key, parts) for key, parts in either if all(set(p) <= _CONDITION for p in parts)]
+    return [(key, schema[key]) for key in ("anyOf", "oneOf") if is_condition(schema, key)]
 
 
 def _is_met(key: str, parts: list[Any], properties: dict[str, Any], required: set[str]) -> bool:

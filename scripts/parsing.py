@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.errors import GeneratorError
 
-from scripts.binding import METHOD, PATH, find_endpoint, json_media, merged
+from scripts.binding import METHOD, PATH, find_endpoint, merged, request_schema
 from scripts.references import follow, reachable
 from scripts.scope import OURS, only, pruned
 from scripts.terms import operations
@@ -70,13 +70,13 @@ def _take_as_anything(document: dict[str, Any], config: Config) -> list[str]:
         return []
     found: dict[str, str] = {}
     needed = reachable(document, document["paths"])
-    for name, schema in merged(document, _request(document))[0].items():
+    for name, schema in merged(document, request_schema(document))[0].items():
         alone = deepcopy(document)
-        for part in _parts(alone, _request(alone)):
+        for part in _parts(alone, request_schema(alone)):
             part.update({other: {} for other in part if other != name})
         if not _is_expressed(alone, config):
             found[name] = str(schema.get("description", ""))
-    for part in _parts(document, _request(document)):
+    for part in _parts(document, request_schema(document)):
         part.update({name: {"description": found[name]} for name in found.keys() & part.keys()})
     for kind, name in needed.keys() - reachable(document, document["paths"]):
         del document["components"][kind][name]
@@ -86,13 +86,6 @@ def _take_as_anything(document: dict[str, Any], config: Config) -> list[str]:
 def _is_expressed(document: dict[str, Any], config: Config) -> bool:
     ours = _parse_all(only(document, METHOD, PATH), config)
     return not isinstance(ours, str) and not _complaints(ours)
-
-
-def _request(document: dict[str, Any]) -> dict[str, Any]:
-    """Give the schema of our request's JSON."""
-    operation = document["paths"].get(PATH, {}).get(METHOD, {})
-    schema: dict[str, Any] = json_media(document, operation).get("schema", {})
-    return schema
 
 
 def _parts(document: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:

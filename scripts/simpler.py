@@ -9,7 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from scripts.binding import METHOD, PATH, json_media, merged, resolve
+from scripts.binding import merged, request_schema, resolve
 from scripts.document import is_list, is_mapping
 from scripts.references import follow, keys_of, parts, put, references
 
@@ -39,7 +39,7 @@ def simplify(document: dict[str, Any]) -> None:
     spell_out(document)
     for _, node in parts(document):
         for key in {"anyOf", "oneOf"} & node.keys():
-            if "properties" in node and all(set(part) <= _CONDITION for part in node[key]):
+            if is_condition(node, key):
                 del node[key]
             elif all("const" in part and set(part) <= _VALUE for part in node[key]):
                 values = node["enum"] = [part["const"] for part in node.pop(key)]
@@ -55,6 +55,12 @@ def _make_one_part_two(node: dict[str, Any]) -> None:
     if is_list(only) and len(only) == 1 and own:
         node.pop("$ref", None)
         node["allOf"] = [*only, {"type": "object"}]
+
+
+def is_condition(schema: dict[str, Any], key: str) -> bool:
+    """Tell whether `anyOf` or `oneOf` says which properties go together, and nothing of them."""
+    given = schema.get(key)
+    return "properties" in schema and is_list(given) and all(set(it) <= _CONDITION for it in given)
 
 
 def bare(document: dict[str, Any]) -> dict[str, Any]:
@@ -195,8 +201,7 @@ def _is_plain(document: dict[str, Any], schema: dict[str, Any]) -> bool:
 
 def _make_one_object(document: dict[str, Any]) -> None:
     """Write a request that is one of several objects as one that has what any of them has."""
-    media = json_media(document, document["paths"].get(PATH, {}).get(METHOD, {}))
-    schema: dict[str, Any] = media.get("schema", {})
+    schema = request_schema(document)
     if "$ref" in schema:
         schema = follow(document, schema["$ref"])
     if {"anyOf", "oneOf"} & schema.keys():

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 from scripts.binding import json_media, resolve
 from scripts.changes import Change, Rating
 from scripts.document import is_list, is_mapping
+from scripts.objects import DEEP
 from scripts.terms import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# So deep are objects within objects looked at.
-_DEEP = 4
 
 
 def widened(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
@@ -52,7 +50,7 @@ class _Pair:
     def held(self, before: Any, after: Any, name: tuple[str, ...] = ()) -> Any:
         """Give the part of a schema that is of the types that it was."""
         given = after
-        if not is_mapping(before) or not is_mapping(after) or len(name) > _DEEP:
+        if not is_mapping(before) or not is_mapping(after) or len(name) > DEEP:
             return given
         before, after = resolve(self._old, before), resolve(self._new, after)
         same = self._of_the_same_types(before, after)

@@ -31,10 +31,7 @@ class _Speech(SpeechMethods[AudioT, StreamT, PathT]):
     _kind: type[StreamT]
 
     def __init__(
-        self,
-        start: Callable[[Call], Awaitable[Opened]],
-        base_url: str,
-        headers: Mapping[str, str],
+        self, start: Callable[[Call], Awaitable[Opened]], base_url: str, headers: Mapping[str, str]
     ) -> None:
         self._start = start
         self._asked_with = base_url, headers

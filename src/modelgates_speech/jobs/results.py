@@ -17,6 +17,7 @@ import sqlite3
 import threading
 import time
 from importlib import import_module
+from stat import S_ISDIR, S_ISREG
 from typing import IO, TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -139,7 +140,7 @@ class Results(Known):
         with contextlib.suppress(OSError):
             found = path.stat()
             old = key is None and found.st_mtime_ns < self._since
-            if old if path.is_file() else not path.is_dir():
+            if not S_ISDIR(found.st_mode) and (old or not S_ISREG(found.st_mode)):
                 reason = f"{path.name} is there already, from before this batch: move it elsewhere"
                 raise SaveError(reason, path=path, errno=errno.EPERM)
 
