@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+import attrs
+
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 Phase = Literal["connect", "read", "write", "pool", "deadline"]
 
 
+@attrs.define(auto_exc=False, eq=False, repr=False, slots=False)
 class ModelGatesError(Exception):
     """The root of the tree: ``except ModelGatesError`` catches all that this package raises.
 
@@ -55,12 +58,12 @@ class ModelGatesError(Exception):
         no speech: HTTP 402: ...
     """
 
-    characters: tuple[int, int] | None = None
-    partial: HeldAudio | None = None
+    message: str
+    characters: tuple[int, int] | None = attrs.field(default=None, init=False)
+    partial: HeldAudio | None = attrs.field(default=None, init=False)
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    def __str__(self) -> str:
+        return self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with `args` alone, which keyword-only arguments defeat.
@@ -87,6 +90,7 @@ class ArgumentError(ConfigurationError, TypeError):
     """
 
 
+@attrs.define(auto_exc=False, eq=False, repr=False, slots=False)
 class APIConnectionError(ModelGatesError):
     """No response came: DNS, TCP, TLS, a proxy, or a connection that broke.
 
@@ -102,12 +106,11 @@ class APIConnectionError(ModelGatesError):
         True
     """
 
-    def __init__(self, message: str, *, request_sent: bool, transient: bool = True) -> None:
-        super().__init__(message)
-        self.request_sent = request_sent
-        self.transient = transient
+    request_sent: bool = attrs.field(kw_only=True)
+    transient: bool = attrs.field(default=True, kw_only=True)
 
 
+@attrs.define(auto_exc=False, eq=False, repr=False, slots=False)
 class APITimeoutError(APIConnectionError):
     """Something took longer than `timeout` or `deadline` allows.
 
@@ -122,11 +125,10 @@ class APITimeoutError(APIConnectionError):
         'deadline'
     """
 
-    def __init__(self, message: str, *, phase: Phase, request_sent: bool) -> None:
-        super().__init__(message, request_sent=request_sent)
-        self.phase: Phase = phase
+    phase: Phase = attrs.field(kw_only=True)
 
 
+@attrs.define(auto_exc=False, eq=False, repr=False, slots=False)
 class APIStatusError(ModelGatesError):
     """The server answered with a status other than success.
 
@@ -148,30 +150,14 @@ class APIStatusError(ModelGatesError):
         418
     """
 
-    status: int
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int,
-        code: int | str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        user_id: str | None = None,
-        request_id: str | None = None,
-        retry_after: float | None = None,
-        body: bytes = b"",
-        advice: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.advice = advice
-        self.code = code
-        self.metadata = metadata
-        self.user_id = user_id
-        self.request_id = request_id
-        self.retry_after = retry_after
-        self.body = body
+    status: int = attrs.field(kw_only=True)
+    code: int | str | None = attrs.field(default=None, kw_only=True)
+    metadata: Mapping[str, Any] | None = attrs.field(default=None, kw_only=True)
+    user_id: str | None = attrs.field(default=None, kw_only=True)
+    request_id: str | None = attrs.field(default=None, kw_only=True)
+    retry_after: float | None = attrs.field(default=None, kw_only=True)
+    body: bytes = attrs.field(default=b"", kw_only=True)
+    advice: str | None = attrs.field(default=None, kw_only=True)
 
     def __str__(self) -> str:
         wait = f"; it asks to wait {self.retry_after:,.10g} s" if self.retry_after else ""
@@ -277,6 +263,7 @@ class ServiceUnavailableError(APIStatusError):
     status = 503
 
 
+@attrs.define(auto_exc=False, eq=False, repr=False, slots=False)
 class InvalidResponseError(ModelGatesError):
     """The server answered 200, but not with what was asked for: JSON, HTML, text or nothing.
 
@@ -294,22 +281,13 @@ class InvalidResponseError(ModelGatesError):
         'application/json'
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        content_type: str | None = None,
-        body: bytes = b"",
-        request_id: str | None = None,
-        audio: HeldAudio | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.content_type = content_type
-        self.body = body
-        self.request_id = request_id
-        self.audio = audio
+    content_type: str | None = attrs.field(default=None, kw_only=True)
+    body: bytes = attrs.field(default=b"", kw_only=True)
+    request_id: str | None = attrs.field(default=None, kw_only=True)
+    audio: HeldAudio | None = attrs.field(default=None, kw_only=True)
 
 
+@attrs.define(auto_exc=False, eq=False, repr=False, slots=False)
 class IncompleteAudioError(ModelGatesError):
     """The audio began and did not end: the connection was cut, stalled or ran out of time.
 
@@ -329,22 +307,13 @@ class IncompleteAudioError(ModelGatesError):
         ...     kept = error.partial.save("as-far-as-it-came.wav")
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        bytes_received: int,
-        expected: int | None,
-        partial: HeldAudio,
-        request_id: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.bytes_received = bytes_received
-        self.expected = expected
-        self.partial: HeldAudio = partial  # pyright: ignore[reportIncompatibleVariableOverride]
-        self.request_id = request_id
+    bytes_received: int = attrs.field(kw_only=True)
+    expected: int | None = attrs.field(kw_only=True)
+    partial: HeldAudio = attrs.field(kw_only=True)  # pyright: ignore[reportIncompatibleVariableOverride]
+    request_id: str | None = attrs.field(default=None, kw_only=True)
 
 
+@attrs.define(auto_exc=False, eq=False, repr=False, slots=False)
 class SaveError(ModelGatesError):
     """The file could not be written: no such folder, no permission, no space.
 
@@ -362,20 +331,12 @@ class SaveError(ModelGatesError):
         ...     client.audio.speech.save("no/folder.wav", model="m/n", voice="alloy", input="Hi")
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        path: Path,
-        errno: int | None = None,
-        partial: HeldAudio | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.path = path
-        self.errno = errno
-        self.partial = partial
+    path: Path = attrs.field(kw_only=True)
+    errno: int | None = attrs.field(default=None, kw_only=True)
+    partial: HeldAudio | None = attrs.field(default=None, kw_only=True)
 
 
+@attrs.define(auto_exc=False, eq=False, repr=False, slots=False)
 class PlaybackError(ModelGatesError):
     """The audio could not be played to its end: the device failed, or its format is unknown.
 
@@ -388,6 +349,4 @@ class PlaybackError(ModelGatesError):
         ...     play(Audio(format="opus", content=b"OggS"))
     """
 
-    def __init__(self, message: str, *, partial: HeldAudio | None = None) -> None:
-        super().__init__(message)
-        self.partial = partial
+    partial: HeldAudio | None = attrs.field(default=None, kw_only=True)
