@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 import warnings
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack
@@ -14,7 +16,6 @@ from modelgates_speech.arguments import explained, unexpected
 from modelgates_speech.audio import Receiver
 from modelgates_speech.call import Call, operation_kwargs, parse
 from modelgates_speech.config import (
-    DEFAULT,
     DEFAULT_CHANNELS,
     DEFAULT_RATE,
     KEY_VARIABLE,
@@ -29,10 +30,15 @@ from modelgates_speech.config import (
     from_environment,
 )
 from modelgates_speech.deadline import Deadline
-from modelgates_speech.errors import ArgumentError, ConfigurationError
+from modelgates_speech.errors import (
+    ArgumentError,
+    ConfigurationError,
+    InvalidResponseError,
+    ModelGatesError,
+)
 from modelgates_speech.forks import survive_forks
 from modelgates_speech.refusals import refusal
-from modelgates_speech.retry import RetryPolicy, checked_policy, tries
+from modelgates_speech.retry import RetryPolicy, checked_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,7 +49,8 @@ if TYPE_CHECKING:
     from modelgates_speech.waiting import Waiting
 
 GivenT = TypeVar("GivenT")
-T = TypeVar("T")
+
+logger = logging.getLogger("modelgates_speech")
 
 # Held for good: a connection that is only dropped says that it was left open.
 _inherited: list[object] = []
@@ -79,6 +86,10 @@ class Settings:
     def __attrs_post_init__(self) -> None:
         self.api_key.check()
         checked_layout(self.sample_rate, self.channels)
+
+    def changed(self, options: Mapping[str, Any]) -> Settings:
+        """These, but for `options`."""
+        return attrs.evolve(self, **options) if options else self
 
 
 class Base(Generic[GivenT]):
@@ -166,7 +177,7 @@ class Base(Generic[GivenT]):
         settings: dict[str, Any] = changes | key
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__)
-        copy._settings = attrs.evolve(self._settings, **settings)
+        copy._settings = self._settings.changed(settings)
         copy._owner = self._owner or self
         copy._closed = False
         return copy
@@ -184,12 +195,8 @@ class Base(Generic[GivenT]):
         self._transports.clear()
 
     def _receiver(self, call: Call, headers: Mapping[str, str]) -> Receiver:
-        return Receiver(
-            headers,
-            call.response_format,
-            sample_rate=call.sample_rate or self._settings.sample_rate,
-            channels=call.channels or self._settings.channels,
-        )
+        settings = self._settings.changed(call.options)
+        return Receiver(headers, call.response_format, settings.sample_rate, settings.channels)
 
     async def _start(self, call: Call) -> tuple[Any, Receiver]:
         if call.cache_dir is None:
@@ -207,44 +214,63 @@ class Base(Generic[GivenT]):
         )
 
     async def _fetch(self, call: Call) -> tuple[Reply, Receiver]:
-        return await self._run(call, lambda reply: self._receiver(call, reply.headers))
+        reply = await self._run(call)
+        try:
+            return reply, self._receiver(call, reply.headers)
+        except InvalidResponseError as error:
+            error.body = await reply.drain()
+            raise
 
     async def _call(self, operation: ModuleType, arguments: dict[str, Any]) -> Any:
-        call = Call(operation=operation, kwargs=operation_kwargs(operation, arguments))
-        reply, _ = await self._run(call, lambda _: None)
+        reply = await self._run(
+            Call(operation=operation, kwargs=operation_kwargs(operation, arguments))
+        )
         async with aclosing(reply):
             pieces: list[bytes] = []
             while data := await reply.read():
                 pieces.append(data)
         return parse(operation, reply, reply.text(b"".join(pieces)))
 
-    async def _run(self, call: Call, accept: Callable[[Reply], T]) -> tuple[Reply, T]:
-        """Make a call in as many tries as it takes; give it, and what `accept` makes of it."""
+    async def _run(self, call: Call) -> Reply:
+        """Make a call, in as many tries as the policy allows, and give the reply: a success."""
         from modelgates_speech.replies import Border
 
         self._check_open()
-        settings = self._settings
-        timeout = settings.timeout if call.timeout is DEFAULT else as_timeout(call.timeout)
-        deadline = Deadline(
-            settings.deadline if call.deadline is DEFAULT else checked_deadline(call.deadline)
-        )
+        settings = self._settings.changed(call.options)
+        deadline = Deadline(settings.deadline)
         request = call.request(settings.base_url, settings.headers)
         transport = await self._transport()
         border = Border(
             f"{urlsplit(settings.base_url).netloc}{transport.via}",
-            deadline.within(timeout.phases()),
+            deadline.within(settings.timeout.phases()),
             deadline,
             settings.api_key.secret(),
         )
-        return await tries(
-            f"{request.method} {request.url.partition('?')[0]}",
-            send=lambda: transport.send(request, border),
-            sleep=self._waiting.sleep,
-            accept=accept,
-            refusal=lambda reply, body: refusal(call, reply, body),
-            policy=settings.retry if call.retry is DEFAULT else checked_policy(call.retry),
-            deadline=deadline,
-        )
+        what = f"{request.method} {request.url.partition('?')[0]}"
+        tries = 0
+        while True:
+            tries += 1
+            began = time.monotonic()
+            try:
+                reply = await transport.send(request, border)
+                took = time.monotonic() - began
+                logger.debug("%s: %d, try %d, %.3f s", what, reply.status, tries, took)
+                if 200 <= reply.status < 300:
+                    return reply
+                failure: ModelGatesError = refusal(call, reply, await reply.drain())
+            except ModelGatesError as error:
+                failure = error
+            wait = settings.retry.delay(failure, tries - 1) if settings.retry else None
+            if wait is not None and wait >= deadline.left():
+                wait = None
+            logger.debug(
+                "%s: %s, try %d, %.3f s, %s",
+                *(what, type(failure).__name__, tries, time.monotonic() - began),
+                "giving up" if wait is None else f"next try in {wait:.1f} s",
+            )
+            if wait is None:
+                raise failure
+            await self._waiting.sleep(wait)
 
     async def _transport(self) -> Transport:
         raise NotImplementedError

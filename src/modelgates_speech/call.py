@@ -18,7 +18,6 @@ from modelgates_speech.audio import request_id_of
 from modelgates_speech.config import (
     DEFAULT,
     MAX_EXCERPT,
-    Default,
     checked_headers,
     checked_layout,
     checked_mapping,
@@ -29,9 +28,7 @@ if TYPE_CHECKING:
     import os
     from types import ModuleType
 
-    from modelgates_speech.config import Timeout
     from modelgates_speech.replies import Reply
-    from modelgates_speech.retry import RetryPolicy
 
 USER_AGENT = f"modelgates-speech/{__version__}"
 
@@ -57,21 +54,14 @@ class Request(NamedTuple):
 # No repr: that of attrs fails on what was refused halfway, in tracebacks with locals.
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Call:
-    """A call that is described but not yet made; what it leaves open is as the client has it."""
+    """A call that is described but not yet made; its `options` change the client's settings."""
 
     operation: ModuleType
     kwargs: dict[str, Any]
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=checked_headers)
-    timeout: float | Timeout | Default = DEFAULT
-    deadline: float | Default | None = DEFAULT
-    retry: RetryPolicy | Default | None = DEFAULT
+    options: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     cache_dir: str | os.PathLike[str] | None = None
     response_format: str = ""
-    sample_rate: int | None = None
-    channels: int | None = None
-
-    def __attrs_post_init__(self) -> None:
-        checked_layout(self.sample_rate, self.channels)
 
     def request(self, base_url: str, client_headers: Mapping[str, str]) -> Request:
         """The request to send. Its headers win over the client's, those over the operation's."""
@@ -219,13 +209,16 @@ def prepare(
     extra_body: Mapping[str, Any] | None = None,
     extra_headers: Mapping[str, str] | None = None,
     extra_query: Mapping[str, str] | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     **arguments: Any,
 ) -> Call:
     """The call that these arguments of `client.audio.speech.create` describe.
 
     None stands for one that is not given.
     """
-    options = {name: arguments.pop(name) for name in _OPTIONS if name in arguments}
+    given = {name: arguments.pop(name) for name in _OPTIONS if name in arguments}
+    options = {name: each for name, each in given.items() if each is not _OPTIONS[name]}
+    checked_layout(options.get("sample_rate"), options.get("channels"))
     known = _binding.ARGUMENTS
     body: dict[str, Any] = {}
     for name, value in arguments.items():
@@ -244,12 +237,17 @@ def prepare(
         operation=_binding.speech_operation,
         kwargs=kwargs,
         headers={} if extra_headers is None else extra_headers,
+        options=options,
+        cache_dir=cache_dir,
         response_format=str(asked),
-        **options,
     )
 
 
-_OPTIONS = ("timeout", "deadline", "retry", "cache_dir", "sample_rate", "channels")
+# What leaves each as the client has it.
+_OPTIONS = {
+    **dict.fromkeys(("timeout", "deadline", "retry"), DEFAULT),
+    **dict.fromkeys(("sample_rate", "channels")),
+}
 
 
 def as_json(value: Any) -> Any:

@@ -5,12 +5,10 @@ Speech costs money, so the default retries only what cannot have produced any.
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import re
-import time
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -19,18 +17,12 @@ from modelgates_speech.errors import (
     APIStatusError,
     APITimeoutError,
     ConfigurationError,
-    InvalidResponseError,
     ModelGatesError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from datetime import datetime
-
-    from modelgates_speech.deadline import Deadline
-    from modelgates_speech.replies import Reply
-
-logger = logging.getLogger("modelgates_speech")
 
 # As servers send it: with a fraction, or twice.
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?(\s*,\s*[0-9]+(\.[0-9]+)?)*")
@@ -145,54 +137,6 @@ def checked_policy(policy: RetryPolicy | None) -> RetryPolicy | None:
     raise ConfigurationError(
         f"retry must be a RetryPolicy, such as RetryPolicy(max_retries=3), or None, not {policy!r}"
     )
-
-
-T = TypeVar("T")
-
-
-async def tries(
-    what: str,
-    *,
-    send: Callable[[], Awaitable[Reply]],
-    sleep: Callable[[float], Awaitable[None]],
-    accept: Callable[[Reply], T],
-    refusal: Callable[[Reply, bytes], ModelGatesError],
-    policy: RetryPolicy | None,
-    deadline: Deadline,
-) -> tuple[Reply, T]:
-    """Make one call, with as many tries as the policy allows.
-
-    `accept` makes of a success what is wanted, `refusal` makes the error for any other reply.
-    """
-    retries = 0
-    while True:
-        began = time.monotonic()
-        try:
-            reply = await send()
-            logger.debug(
-                "%s: %d, try %d, %.3f s", what, reply.status, retries + 1, time.monotonic() - began
-            )
-            if 200 <= reply.status < 300:
-                try:
-                    return reply, accept(reply)
-                except InvalidResponseError as error:
-                    error.body = await reply.drain()
-                    raise
-            failure = refusal(reply, await reply.drain())
-        except ModelGatesError as error:
-            failure = error
-        wait = policy.delay(failure, retries) if policy else None
-        if wait is not None and wait >= deadline.left():
-            wait = None
-        logger.debug(
-            "%s: %s, try %d, %.3f s, %s",
-            *(what, type(failure).__name__, retries + 1, time.monotonic() - began),
-            "giving up" if wait is None else f"next try in {wait:.1f} s",
-        )
-        if wait is None:
-            raise failure
-        retries += 1
-        await sleep(wait)
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:

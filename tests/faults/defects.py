@@ -103,7 +103,7 @@ DEFECTS = [
     ),
     Defect(
         "the waiting may outlast the deadline",
-        "retry.py",
+        "base.py",
         "if wait is not None and wait >= deadline.left():",
         "if False:",
         _cell("503-with-a-Retry-After-beyond-the-deadline"),
@@ -444,8 +444,8 @@ DEFECTS = [
     Defect(
         "what PCM is taken for cannot be said",
         "base.py",
-        "sample_rate=call.sample_rate or self._settings.sample_rate",
-        "sample_rate=DEFAULT_RATE",
+        "call.response_format, settings.sample_rate",
+        "call.response_format, DEFAULT_RATE",
         "test_formats.py::test_what_pcm_is_taken_for_can_be_said",
         "24000",
     ),
