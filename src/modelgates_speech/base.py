@@ -242,7 +242,7 @@ class Base(Generic[GivenT]):
         transport = await self._transport()
         border = Border(
             f"{urlsplit(settings.base_url).netloc}{transport.via}",
-            deadline.within(settings.timeout.phases()),
+            settings.timeout.phases(),
             deadline,
             settings.api_key.secret(),
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore2
 
 from modelgates_speech.config import READ_SIZE, WRITE_SIZE
-from modelgates_speech.deadline import Budget
+from modelgates_speech.waiting import time_left
 
 if TYPE_CHECKING:
     import ssl
@@ -35,8 +35,8 @@ class Backend(httpcore2.NetworkBackend):
         addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
         while True:
             # The library would give each of them all the time that there is.
-            left = min(Budget.left(timeout) or math.inf, until - time.monotonic())
-            share = None if left == math.inf else max(0.001, left / len(addresses))
+            left = time_left(until - time.monotonic())
+            share = left and left / len(addresses)
             try:
                 address = addresses.pop(0)
                 return _Stream(self._backend.connect_tcp(address, port, share, *args, **kwargs))
@@ -67,7 +67,7 @@ class _Stream:
         if self._unsent:
             self._send()
         # The library asks for 64 KiB: less often for more costs a long stream less.
-        self.heard = self._stream.read(max(max_bytes, READ_SIZE), Budget.left(timeout))
+        self.heard = self._stream.read(max(max_bytes, READ_SIZE), time_left(timeout))
         return self.heard
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -81,7 +81,7 @@ class _Stream:
         with contextlib.suppress(httpcore2.WriteError):
             for start in range(0, len(unsent), WRITE_SIZE):
                 piece = unsent[start : start + WRITE_SIZE]
-                self._stream.write(piece, Budget.left(self._timeout))
+                self._stream.write(piece, time_left(self._timeout))
 
     def start_tls(
         self,
@@ -90,7 +90,7 @@ class _Stream:
         timeout: float | None = None,
     ) -> _Stream:
         """The same socket, encrypted from now on."""
-        left = Budget.left(timeout)
+        left = time_left(timeout)
         return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
 
 

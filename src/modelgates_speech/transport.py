@@ -20,13 +20,12 @@ import anyio
 import httpcore2
 
 from modelgates_speech.config import KEEPALIVE_SECONDS, MAX_CONNECTIONS, from_environment
-from modelgates_speech.deadline import Budget
 from modelgates_speech.engines import Engines
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.proxies import proxy_for
 from modelgates_speech.replies import Reply
 from modelgates_speech.sockets import AsyncBackend, Backend
-from modelgates_speech.waiting import Blocking, Yielding
+from modelgates_speech.waiting import Blocking, Yielding, time_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +116,7 @@ class Transport:
         return threading.Semaphore(limit)
 
     async def _wait(self, seconds: float) -> None:
-        until = time.monotonic() + (Budget.left(seconds) or 0)
+        until = time.monotonic() + (time_left(seconds) or 0)
         if not self._abandoned.empty():
             await self._reclaim()
         left = 0.0

@@ -7,18 +7,22 @@ loop, for they block their thread instead, so that one step is all they take.
 from __future__ import annotations
 
 import math
+import threading
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Generator
 
 T = TypeVar("T")
 
 _NOTHING: AbstractContextManager[object] = nullcontext()
+
+# When the step that a thread is at `ends`, if it is to.
+_step = threading.local()
 
 
 class Blocking:
@@ -50,9 +54,9 @@ class Blocking:
         if close := getattr(thing, "close", None):
             close()
 
-    def within(self, _seconds: float) -> AbstractContextManager[object]:
-        """A step that ends after so long; here its socket sees to that."""
-        return _NOTHING
+    def within(self, seconds: float) -> AbstractContextManager[object]:
+        """A step that ends after so long; here its sockets see to that, by `time_left`."""
+        return _NOTHING if seconds == math.inf else _ending_after(seconds)
 
     def shielded(self) -> AbstractContextManager[object]:
         """A step that is done even in a call that is cancelled; here none is."""
@@ -101,6 +105,26 @@ class Yielding:
     def shielded(self) -> AbstractContextManager[object]:
         """A step that is not cancelled with its call."""
         return anyio.CancelScope(shield=True)
+
+
+@contextmanager
+def _ending_after(seconds: float) -> Generator[None]:
+    _step.ends = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        del _step.ends
+
+
+def time_left(timeout: float | None) -> float | None:
+    """What remains of a socket's `timeout` within the step that this thread is at.
+
+    Each asks anew, so that not even a server that drips bytes outlives the deadline.
+    """
+    ends = getattr(_step, "ends", None)
+    left = [timeout] if ends is None else [timeout, ends - time.monotonic()]
+    # To a socket a timeout of 0 means "do not block", not "give up".
+    return min((max(0.001, each) for each in left if each is not None), default=None)
 
 
 Waiting: TypeAlias = Blocking | Yielding
