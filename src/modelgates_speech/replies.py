@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from modelgates_speech.waiting import Waiting
 
 # httpx, httpx2, httpcore and httpcore2 share these names; what a user brings may raise any of them.
-_TIMEOUTS: dict[str, tuple[Phase, bool]] = {
-    "ConnectTimeout": ("connect", False),
-    "PoolTimeout": ("pool", False),
-    "WriteTimeout": ("write", True),
-    "ReadTimeout": ("read", True),
+_TIMEOUTS: dict[str, Phase] = {
+    "ConnectTimeout": "connect",
+    "PoolTimeout": "pool",
+    "WriteTimeout": "write",
+    "ReadTimeout": "read",
 }
-_NOT_SENT = {"ConnectError", "ProxyError", "UnsupportedProtocol"}
+_NOT_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
 
 
 class Border:
     """Turns whatever an engine raises in one call into the errors of our tree, free of the key."""
 
-    __slots__ = ("_before", "deadline", "phases", "secret", "where")
+    __slots__ = ("_before", "deadline", "phases", "secret", "sent", "where")
 
     def __init__(
         self, where: str, phases: Mapping[str, float], deadline: Deadline, secret: Secret
@@ -49,6 +49,7 @@ class Border:
         self.phases = phases
         self.deadline = deadline
         self.secret = secret
+        self.sent = False  # whether an engine has taken what the request holds
 
     def __enter__(self) -> None:
         # What the caller is handling already is the caller's: it is neither cleansed nor read.
@@ -90,9 +91,8 @@ class Border:
 
     def _translated(self, error: Exception) -> APIConnectionError:
         names = {base.__name__ for base in type(error).__mro__}
-        phase, sent = next(
-            (_TIMEOUTS[name] for name in names & _TIMEOUTS.keys()), (None, not names & _NOT_SENT)
-        )
+        phase: Phase | None = next((_TIMEOUTS[name] for name in names & _TIMEOUTS.keys()), None)
+        sent = self.sent and not names & _NOT_SENT
         if not self.deadline.left() and (phase or isinstance(error, TimeoutError)):
             return APITimeoutError(
                 f"the call to {self.where} did not end within its deadline of "
@@ -204,6 +204,8 @@ class Reply:
         with self._border, self._waiting.within(deadline.left()):
             deadline.check()
             data = await self._waiting.next(self._pieces)
+            if not data and getattr(self._socket, "heard", None) == b"":
+                self._socket.check_end()
         self._last = data or self._last
         if not self._at_start:
             return data

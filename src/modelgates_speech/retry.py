@@ -118,11 +118,9 @@ class RetryPolicy:
         match error:
             case APIStatusError():
                 return error.status in self.statuses
-            case APITimeoutError(phase="read"):
+            case APITimeoutError(phase="read", request_sent=True):
                 return self.read_timeouts
-            case APITimeoutError(phase="connect"):
-                return self.connect_errors
-            case APITimeoutError():
+            case APITimeoutError(phase="pool" | "write" | "deadline"):
                 return False
             case APIConnectionError():
                 return self.connect_errors and error.transient and not error.request_sent

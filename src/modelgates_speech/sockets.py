@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import socket
+import ssl
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpcore2
 
 from modelgates_speech.config import READ_SIZE, WRITE_SIZE
 from modelgates_speech.waiting import time_left
-
-if TYPE_CHECKING:
-    import ssl
 
 
 class Backend(httpcore2.NetworkBackend):
@@ -45,30 +44,67 @@ class Backend(httpcore2.NetworkBackend):
                     raise
 
 
-class _Stream:
-    """A socket whose every operation asks anew how much time is left.
-
-    What is written leaves when something is to be read: the head of a request and its body go
-    together, at the cost of one.
+class _Socket:
+    """What a sync and an async socket share.
 
     Attributes:
         heard: What was read last, by which a reply knows whether more came than its own bytes.
     """
 
-    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self.close, self.get_extra_info = stream.close, stream.get_extra_info
+        self.get_extra_info = stream.get_extra_info
+        self._closed = False
+        self.heard = b""
+
+    def check_end(self) -> None:
+        """Raise where the end that was read last is not the server's: TLS has a word for that."""
+        if tls := self.get_extra_info("ssl_object"):
+            try:
+                tls.read(1)
+            except ssl.SSLError:
+                raise httpcore2.ReadError("it ended without the last word of TLS") from None
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise httpcore2.ReadError("this program closed its client or stream meanwhile")
+
+
+class _Stream(_Socket):
+    """A socket whose every operation asks anew how much time is left.
+
+    What is written leaves when something is to be read: the head of a request and its body go
+    together, at the cost of one.
+    """
+
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        super().__init__(stream)
+        self._process = os.getpid()
         self._unsent = b""
         self._timeout: float | None = None
-        self.heard = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Send what was written, and wait for bytes."""
         if self._unsent:
             self._send()
-        # The library asks for 64 KiB: less often for more costs a long stream less.
-        self.heard = self._stream.read(max(max_bytes, READ_SIZE), time_left(timeout))
+        try:
+            # The library asks for 64 KiB: less often for more costs a long stream less.
+            self.heard = self._stream.read(max(max_bytes, READ_SIZE), time_left(timeout))
+        except httpcore2.ReadError:
+            self._check_open()
+            raise
+        if not self.heard:
+            self._check_open()
         return self.heard
+
+    def close(self) -> None:
+        """Close it, and wake the thread that may be reading."""
+        self._closed = True
+        # After a fork the other process goes on with it.
+        if self._process == os.getpid():
+            with contextlib.suppress(OSError):
+                self.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        self._stream.close()
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Keep `buffer` until something is read."""
@@ -106,19 +142,23 @@ class AsyncBackend(httpcore2.AsyncNetworkBackend):
         return _AsyncStream(await self._backend.connect_tcp(*args, **kwargs))
 
 
-class _AsyncStream:
-    """A socket that remembers what was `heard` last, as `_Stream` does."""
-
+class _AsyncStream(_Socket):
     def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
-        self._stream = stream
-        self.write, self.aclose = stream.write, stream.aclose
-        self.get_extra_info = stream.get_extra_info
-        self.heard = b""
+        super().__init__(stream)
+        self.write = stream.write
 
     async def read(self, *args: Any, **kwargs: Any) -> bytes:
         """Wait for bytes."""
-        self.heard = await self._stream.read(*args, **kwargs)
+        try:
+            self.heard = await self._stream.read(*args, **kwargs)
+        except httpcore2.ReadError:
+            self._check_open()
+            raise
         return self.heard
+
+    async def aclose(self) -> None:
+        self._closed = True
+        await self._stream.aclose()
 
     async def start_tls(self, *args: Any, **kwargs: Any) -> _AsyncStream:
         """The same socket, encrypted from now on."""

@@ -28,7 +28,7 @@ from modelgates_speech.sockets import AsyncBackend, Backend
 from modelgates_speech.waiting import Blocking, Yielding, time_left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from typing import Self
 
     import httpx
@@ -192,13 +192,29 @@ def _words(proxy: httpcore2.Proxy | None) -> str:
 _parsed = lru_cache(maxsize=64)(httpcore2.URL)
 
 
+class _Body:
+    """What a request holds. Before it is taken, an engine may ask a proxy for a tunnel."""
+
+    def __init__(self, content: bytes, border: Border) -> None:
+        self._content, self._border = content, border
+        border.sent = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._border.sent = True
+        yield self._content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self:
+            yield piece
+
+
 def _outgoing(request: Request, border: Border) -> httpcore2.Request:
     return httpcore2.Request(
         request.method,
         _parsed(request.url),
         # The key is in no variable: a traceback with locals shows this frame.
         headers=list((request.headers | {"authorization": border.secret.bearer()}).items()),
-        content=request.content,
+        content=_Body(request.content, border),
         extensions={"timeout": border.phases},
     )
 

@@ -225,8 +225,8 @@ DEFECTS = [
     Defect(
         "request_sent is always true",
         "replies.py",
-        '_NOT_SENT = {"ConnectError", "ProxyError", "UnsupportedProtocol"}',
-        "_NOT_SENT = set()",
+        "sent = self.sent and not names & _NOT_SENT",
+        "sent = True",
         _cell("connection-refused", "async"),
         "the connection to",
     ),

@@ -30,6 +30,7 @@ class Act:
 
 CLOSE = Act("CLOSE")
 RESET = Act("RESET")
+HANG_UP = Act("HANG_UP")  # as CLOSE, but under TLS without its last word
 STALL = Act("STALL")
 IGNORE = Act("IGNORE")
 AWAIT_A_BYTE = Act("AWAIT_A_BYTE")
@@ -222,6 +223,9 @@ class FaultServer:
                     linger = struct.pack("ii", 1, 0)
                     connection = writer.get_extra_info("socket")
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    writer.transport.abort()
+                    return False
+                case Act("HANG_UP"):
                     writer.transport.abort()
                     return False
                 case Act("CLOSE"):

@@ -18,6 +18,7 @@ from modelgates_speech import (
     AsyncModelGates,
     Audio,
     ConfigurationError,
+    IncompleteAudioError,
     ModelGates,
     RetryPolicy,
     Timeout,
@@ -27,7 +28,7 @@ from modelgates_speech.files import AtomicFile
 from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY, OLD, SPEECH
 from tests.faults.children import outcome
 from tests.faults.secrets import assert_keeps_secret
-from tests.faults.server import CLOSE, STALL, Later
+from tests.faults.server import CLOSE, HOLD, STALL, Later, Pour
 from tests.faults.table import AUDIO, CHUNKED, HEALTHY, chunk, head, reply
 from tests.systems import needs_forks
 
@@ -385,6 +386,36 @@ def test_to_close_a_client_closes_the_connection_of_a_stream_that_is_held(caller
     let_go()
 
 
+@pytest.mark.parametrize("acts", [(head(),), (head(Content_Length="4096"),), (CHUNKED,)])
+def test_a_stream_whose_client_is_closed_while_it_is_read_says_so(server, acts):
+    body = chunk(AUDIO[:512]) if acts == (CHUNKED,) else AUDIO[:512]
+    server.acts = (*acts, body, STALL)
+    client = ModelGates(api_key=KEY, base_url=server.url, timeout=HOLD)
+    with client.audio.speech.stream(**SPEECH) as stream:
+        other = threading.Timer(0.1, client.close)
+        other.start()
+        with pytest.raises(IncompleteAudioError, match="this program closed its client") as caught:
+            stream.read()
+        other.join()
+    assert caught.value.partial.content == AUDIO[:512]
+
+
+@pytest.mark.parametrize("library", ["asyncio", "trio"])
+def test_a_stream_whose_client_is_closed_by_another_task_says_so(server, library):
+    server.acts = (head(), AUDIO[:512], STALL)
+
+    async def main():
+        client = AsyncModelGates(api_key=KEY, base_url=server.url)
+        stream = client.audio.speech.stream(**SPEECH)
+        async with anyio.create_task_group() as tasks, stream:
+            tasks.start_soon(client.aclose)
+            with pytest.raises(IncompleteAudioError, match="this program closed") as caught:
+                await stream.read()
+        return caught.value.partial.content
+
+    assert anyio.run(main, backend=library) == AUDIO[:512]
+
+
 def test_a_connection_made_while_its_client_is_closed_ends_with_its_call(server, monkeypatch):
     server.acts = HEALTHY
     client = ModelGates(api_key=KEY, base_url=server.url)
@@ -456,6 +487,22 @@ with ModelGates(timeout=20.0) as c:
     seen = outcome(script, "sync", "-", server=server)
     assert seen == {"sizes": [4096, 4096, 4096], "status": 0}
     assert server.connections == 2
+
+
+@needs_forks
+def test_a_stream_that_a_forked_child_leaves_goes_on_in_its_parent(server):
+    size = 2048 * len(AUDIO)
+    server.acts = (head(Content_Length=str(size)), Pour(AUDIO, 2048))
+    script = """
+with ModelGates(timeout=20.0) as c, c.audio.speech.stream(**SPEECH) as stream:
+    pid = os.fork()
+    if not pid:
+        stream.close()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    tell(size=len(stream.read().content))
+"""
+    assert outcome(script, "sync", "-", server=server) == {"size": size}
 
 
 @needs_forks

@@ -8,11 +8,18 @@ from contextlib import closing
 
 import pytest
 
-from modelgates_speech import APIConnectionError, ConfigurationError
+from modelgates_speech import (
+    APIConnectionError,
+    APITimeoutError,
+    ConfigurationError,
+    IncompleteAudioError,
+    RetryPolicy,
+    Timeout,
+)
 from modelgates_speech.proxies import proxy_for
 from tests.faults.calls import CALLERS, CLIENTS, KEY
-from tests.faults.server import FaultServer
-from tests.faults.table import AUDIO, HEALTHY
+from tests.faults.server import CLOSE, HANG_UP, FaultServer
+from tests.faults.table import AUDIO, CHUNKED, HEALTHY, chunk, head, reply
 
 HOST = "speech.example"
 
@@ -27,6 +34,7 @@ class Proxy(socketserver.ThreadingTCPServer):
         self.port = port
         self.heads = []
         self.refuses = False
+        self.drops = []  # what it says to each of the next before it hangs up
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
 
@@ -36,6 +44,9 @@ class ProxyConnection(socketserver.BaseRequestHandler):
         while not head.endswith(b"\r\n\r\n") and (byte := self.request.recv(1)):
             head += byte
         self.server.heads.append(head)
+        if self.server.drops:
+            self.request.sendall(self.server.drops.pop())
+            return
         if self.server.refuses:
             self.request.sendall(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n")
             return
@@ -63,7 +74,7 @@ def pump(source, target):
 def target(authority):
     """The API, under a name that only a proxy can reach."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(HOST).configure_cert(context)
+    authority.issue_cert(HOST, "127.0.0.1").configure_cert(context)
     with FaultServer(HEALTHY, context) as server:
         yield server
 
@@ -82,7 +93,8 @@ def speak(request, tmp_path):
 
     def speak(base_url=f"https://{HOST}", **options):
         kind = CALLERS[request.param]
-        with closing(kind(api_key=KEY, base_url=base_url, retry=None, **options)) as caller:
+        settings = {"api_key": KEY, "base_url": base_url, "retry": None} | options
+        with closing(kind(**settings)) as caller:
             outcomes = [caller.make("create", tmp_path) for _ in range(2)]
         return outcomes[-1]
 
@@ -141,6 +153,45 @@ def test_a_proxy_that_refuses_has_seen_no_request(speak, proxy, target, monkeypa
     assert "407" in str(error)
     assert not error.request_sent
     assert not target.requests
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 G", b"who?\r\n\r\n"])
+def test_a_proxy_that_hangs_up_has_seen_no_request(speak, proxy, target, monkeypatch, said):
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    proxy.drops = [said, said]
+    error = speak().error
+    assert type(error) is APIConnectionError
+    assert (error.request_sent, error.transient) == (False, True)
+    proxy.drops = [said, said]
+    assert speak(retry=RetryPolicy(initial_delay=0)).heard == AUDIO
+    assert len(target.requests) == 2
+
+
+def test_a_proxy_that_says_nothing_has_seen_no_request(speak, proxy, target, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        error = speak(timeout=Timeout(read=0.2)).error
+    assert type(error) is APITimeoutError
+    assert not error.request_sent
+
+
+@pytest.mark.parametrize(
+    ("acts", "whole"),
+    [
+        ((head(), AUDIO, CLOSE), True),
+        ((head(), AUDIO, HANG_UP), False),
+        ((reply(), HANG_UP), True),
+        ((CHUNKED, chunk(AUDIO) + b"0\r\n\r\n", HANG_UP), True),
+    ],
+)
+def test_tls_tells_an_end_from_a_connection_that_is_cut(speak, target, acts, whole):
+    target.acts = acts
+    outcome = speak(target.url)
+    if whole:
+        assert outcome.heard == AUDIO
+    else:
+        assert type(outcome.error) is IncompleteAudioError
+        assert outcome.error.partial.content == AUDIO
 
 
 def test_a_proxy_that_is_not_there_has_seen_no_request(speak, monkeypatch):
