@@ -12,7 +12,6 @@ from modelgates_speech.config import MAX_RESCUED
 from modelgates_speech.errors import (
     ConfigurationError,
     IncompleteAudioError,
-    ModelGatesError,
     PlaybackError,
     SaveError,
 )
@@ -97,17 +96,17 @@ class Keeping:
 
     @contextmanager
     def even_on_failure(self) -> Generator[None]:
-        """Attach what was kept to the error, should the stream or the file fail."""
+        """Attach what was kept to whatever ends this early, the caller's own errors included."""
         try:
             yield
         except IncompleteAudioError as error:
             kept = self.audio().content + error.partial.content
             error.partial = self._metadata.with_content(kept)
             raise
-        except ModelGatesError as error:
-            audio = self.audio()
+        except BaseException as error:
+            audio, known = self.audio(), vars(error)
             if audio.content or isinstance(error, SaveError | PlaybackError):
-                error.partial = audio
+                known["partial"] = known.get("partial") or audio
             raise
 
     def _written(self) -> bytes:

@@ -43,8 +43,26 @@ def assert_nothing_is_bought_twice(stub, folder):
     assert len(stub.requests) == pieces
 
 
+class GaveUpWritingError(Exception):
+    """Whatever a program's own generator of text raises."""
+
+
 class GaveUpError(BaseException):
     """As Ctrl-C is, no failure of the narration's."""
+
+
+@pytest.mark.parametrize("way", ["read", "save"])
+def test_a_text_that_ends_in_an_error_of_its_own_gives_what_was_spoken(stub, engine, tmp_path, way):
+    def text():
+        yield TEXT
+        raise GaveUpWritingError
+
+    with ModelGates() as client, pytest.raises(GaveUpWritingError) as caught:
+        stream = client.audio.speech.narrate(input=text(), **SPEAKER)
+        stream.read() if way == "read" else stream.save(tmp_path / "x.wav")
+    spoken = spelled(caught.value.partial.content)
+    assert spoken
+    assert "".join(TEXT.split()).startswith(spoken)
 
 
 @pytest.mark.parametrize("kind", [GaveUpError, None])

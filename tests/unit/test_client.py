@@ -149,6 +149,18 @@ def test_save_reports_progress_in_bytes_received(api, tmp_path):
     assert seen[-1] == (tmp_path / "x.pcm").stat().st_size
 
 
+@needs_pcm
+@pytest.mark.parametrize("kind", [LookupError, KeyboardInterrupt])
+def test_what_ends_a_save_early_has_what_arrived(api, tmp_path, kind):
+    def give_up(received):
+        raise kind(received)
+
+    with pytest.raises(kind) as caught:
+        api.save(tmp_path / "x.pcm", on_progress=give_up)
+    assert len(caught.value.partial.content) == caught.value.args[0]
+    assert not [*tmp_path.iterdir()]
+
+
 def test_only_what_was_given_is_sent(api, stub):
     api.create()
     assert sent(stub) == BODY
