@@ -21,6 +21,7 @@ import pytest
 from modelgates_speech import AsyncModelGates, ConfigurationError, RetryPolicy, jobs
 from modelgates_speech.jobs import run_batch, run_batch_async
 from modelgates_speech.jobs.aimd import START
+from modelgates_speech.jobs.batch import CONCURRENCY, MOST_ALIKE
 from modelgates_speech.jobs.manifest import BadRow, count_rows, file_name, read_rows
 from tests.edition import SPEAKER
 from tests.jobs.conftest import spelled
@@ -192,6 +193,40 @@ def test_what_would_fail_every_row_stops_the_batch(batch, out, stub, status):
     assert report.stopped is not None
     assert len(stub.requests) <= 4
     stub.reset()
+
+
+# A key refused, a model mistyped, a server that fails, and a page of a network that wants a login.
+@pytest.mark.parametrize("answer", [403, 404, 500, "html"])
+def test_a_batch_whose_rows_all_fail_alike_stops_and_resumes_later(batch, out, stub, answer):
+    stub.fail_next(answer, times=400)
+    report = batch(rows(400))
+    assert report.ok == 0
+    assert MOST_ALIKE <= report.failed == len(stub.requests) < MOST_ALIKE + CONCURRENCY
+    assert f"{MOST_ALIKE} rows in a row failed alike" in report.stopped
+    stub.reset()
+    again = batch(rows(400))
+    assert (again.ok, again.failed, again.stopped) == (400, 0, None)
+
+
+def test_texts_that_are_refused_among_others_stop_no_batch(batch, stub):
+    for _ in range(MOST_ALIKE):
+        stub.fail_next(403, times=2)
+        stub.fail_next(400)
+    report = batch(rows(4 * MOST_ALIKE))
+    assert (report.ok, report.failed, report.stopped) == (MOST_ALIKE, 3 * MOST_ALIKE, None)
+
+
+def test_who_allows_more_errors_gets_so_many_that_are_alike(batch, stub):
+    stub.fail_next(403, times=2 * MOST_ALIKE)
+    report = batch(rows(2 * MOST_ALIKE + 1), max_errors=3 * MOST_ALIKE)
+    assert (report.ok, report.failed, report.stopped) == (1, 2 * MOST_ALIKE, None)
+
+
+def test_files_that_are_there_already_stop_no_other_row(batch, out, stub):
+    for number in range(2 * MOST_ALIKE):
+        (out / f"row-{number}.wav").mkdir(parents=True)
+    report = batch(rows(2 * MOST_ALIKE + 1))
+    assert (report.ok, report.failed, report.stopped) == (1, 2 * MOST_ALIKE, None)
 
 
 def test_too_many_errors_stop_the_batch(batch, out, stub):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import math
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,8 @@ logger = logging.getLogger("modelgates_speech")
 
 CONCURRENCY = 16
 MAX_REFUSALS = 10  # of a row by rate limits, before it counts as failed
+# Rows in a row, before the rest is taken to fail so too: texts that a provider refuses are fewer.
+MOST_ALIKE = 50
 # What a disk says of one name and no other.
 _ONE_FILE = {errno.EBUSY, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EPERM}
 
@@ -149,7 +152,8 @@ async def run_batch_async(
     ``speed``, ``provider`` and ``extra_body``. Its audio goes to a file named after its id (WAV for
     ``pcm``), its result to a line of ``results.jsonl``. A failed row does not stop the others,
     unless they would fail too: a refused key, no credit, a full disk, `concurrency` requests in a
-    row that cannot reach the server. Ctrl-C or cancellation gives rows under way five seconds.
+    row that cannot reach the server, 50 rows in a row that fail alike. Ctrl-C or cancellation gives
+    rows under way five seconds.
 
     Args:
         source: The manifest: a path (``.jsonl``, ``.csv``, ``.parquet``), ``-`` for JSONL on
@@ -161,7 +165,7 @@ async def run_batch_async(
         defaults: Fields for rows that do not have them.
         concurrency: The most requests at once, 1 to 100. It is approached from 4, and halved when
             the server answers 429.
-        max_errors: Stop once this many rows have failed.
+        max_errors: Stop once this many rows have failed, alike or not.
         max_characters: Stop before more characters than this are sent.
         retry: What is tried again for a row; 429 is for the batch to decide.
         on_progress: Called with the report after each row.
@@ -217,7 +221,9 @@ class _Batch:
     _put_back: deque[tuple[Row, int]] = attrs.field(factory=deque[tuple[Row, int]])
     _exhausted: bool = False
     _under_way: set[anyio.CancelScope] = attrs.field(factory=set[anyio.CancelScope])
-    _unreached: int = 0
+    # How the last rows failed, all of them, and how many these are.
+    _failing: tuple[object, ...] = ()
+    _alike: int = 0
     _broken: Exception | None = None
     _changed: anyio.Event = attrs.field(factory=anyio.Event)
 
@@ -259,12 +265,13 @@ class _Batch:
             return self._put_back.popleft()
         try:
             row = await in_thread(self._next_due)
-        except Exception as error:  # noqa: BLE001 - raised by `run`, once what is under way is done
-            self._broken = error
-            self._stop(f"the rest of the manifest cannot be read: {error}")
+        except Exception as broken:  # noqa: BLE001 - raised by `run`, once what is under way is done
+            self._broken = broken
+            self._stop(f"the rest of the manifest cannot be read: {broken}")
             return None, 0
         if isinstance(row, BadRow):
-            await self._fail(row, None, "InvalidRow", row.reason)
+            error = {"type": "InvalidRow", "status": None, "message": row.reason}
+            await self._fail(row, None, error)
             self._note()
             return None, 0
         allowed = self._max_characters
@@ -300,7 +307,8 @@ class _Batch:
         if scope.cancelled_caught:
             with anyio.CancelScope(shield=True):
                 what = "the batch was cancelled while this was spoken; it may have been billed"
-                await self._fail(row, row.name, "Cancelled", what)
+                error = {"type": "Cancelled", "status": None, "message": what}
+                await self._fail(row, row.name, error)
         self._note()
 
     async def _speak_and_record(self, row: Row, refusals: int, began_in: int) -> None:
@@ -313,7 +321,7 @@ class _Batch:
                 await stream.write(file, None)
             facts = {**await in_thread(read_back, path), "seconds": stream.duration}
         except RateLimitError as error:
-            self._unreached = 0
+            self._failing = ()
             now = time.monotonic()
             if (wait := self._limiter.refuse(began_in, now, error.retry_after)) > LONGEST_PAUSE:
                 logger.warning("the batch waits for %s s, as the server asks", f"{wait:,.0f}")
@@ -323,47 +331,41 @@ class _Batch:
                 await self._fail_with(row, error)
         except ModelGatesError as error:
             self._limiter.end()
-            fatal = isinstance(error, AuthenticationError | PaymentRequiredError | SaveError)
-            if fatal and getattr(error, "errno", None) not in _ONE_FILE:
-                self._stop(f"every other row would fail too: {error}")
-            self._count_unreached(error)
+            self._stop_if_all_fail(error)
             await self._fail_with(row, error)
         else:
-            self._unreached = 0
+            self._failing = ()
             self._limiter.succeed()
             result = {"status": "ok", "path": path.name, **facts, "request": row.key}
             if await self._record(row, row.name, {**result, "request_id": stream.request_id}):
                 self._report.ok += 1
                 self._report.seconds += stream.duration or 0.0
 
-    def _count_unreached(self, error: ModelGatesError) -> None:
-        """Stop when the server seems dead: rows would fail, one after another, to the last."""
-        phase = getattr(error, "phase", None)
-        if not isinstance(error, APIConnectionError) or phase in ("pool", "deadline"):
-            self._unreached = 0
-            return
-        self._unreached += 1
-        if self._unreached >= self._limiter.ceiling:
-            self._stop(
-                f"{self._unreached:,} requests in a row reached no server: {error}; run the batch "
-                "again once it can be reached"
-            )
+    def _stop_if_all_fail(self, error: ModelGatesError) -> None:
+        """Stop once so many rows in a row have failed alike that every other one would, too."""
+        failing = (type(error), getattr(error, "status", None), getattr(error, "phase", None))
+        self._alike = self._alike + 1 if failing == self._failing else 1
+        self._failing = failing
+        most = MOST_ALIKE if self._max_errors is None else math.inf
+        what = f"{self._alike:,} rows in a row failed alike: {error}; run the batch again once "
+        what += "that is fixed, or set max_errors to try more rows"
+        if isinstance(error, AuthenticationError | PaymentRequiredError | SaveError):
+            most = math.inf if getattr(error, "errno", None) in _ONE_FILE else 1
+            what = f"every other row would fail too: {error}"
+        elif isinstance(error, APIConnectionError) and failing[-1] not in ("pool", "deadline"):
+            most = self._limiter.ceiling
+            what = f"{self._alike:,} requests in a row reached no server: {error}; run the batch "
+            what += "again once it can be reached"
+        if self._alike >= most:
+            self._stop(what)
 
     async def _fail_with(self, row: Row, error: ModelGatesError) -> None:
         status = error.status if isinstance(error, APIStatusError) else None
         kept = await in_thread(keep_audio, self._results.path.with_name(KEPT), row.name, error)
-        await self._fail(row, row.name, type(error).__name__, error.message, status, **kept)
+        told = {"type": type(error).__name__, "status": status, "message": error.message, **kept}
+        await self._fail(row, row.name, told)
 
-    async def _fail(
-        self,
-        row: Row | BadRow,
-        name: str | None,
-        kind: str,
-        message: str,
-        status: int | None = None,
-        **more: str,
-    ) -> None:
-        error = {"type": kind, "status": status, "message": message, **more}
+    async def _fail(self, row: Row | BadRow, name: str | None, error: Mapping[str, Any]) -> None:
         if await self._record(row, name, {"status": "failed", "error": error}):
             self._report.failed += 1
         allowed = self._max_errors
