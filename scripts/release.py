@@ -171,7 +171,7 @@ def against_licences(found: dict[str, str]) -> list[str]:
 
 
 def bill_of_materials(wheel: Path, target: Path) -> dict[str, Any]:
-    """Write down what comes with the wheel and all its extras, where it is installed today."""
+    """Write down what comes with the wheel and its extra `all`, if installed today."""
     [moment] = git("log", "-1", "--format=%ct")
     with TemporaryDirectory(prefix="modelgates-release-") as folder:
         home = Path(folder, "venv")
