@@ -10,18 +10,13 @@ import re
 import shutil
 import stat
 import time
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from modelgates_speech.config import checked_path
 from modelgates_speech.errors import SaveError
-from modelgates_speech.waiting import Blocking, Yielding, at_once
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from modelgates_speech.waiting import Waiting
+from modelgates_speech.waiting import in_thread
 
 _MODE = 0o666
 
@@ -49,6 +44,8 @@ class AtomicFile:
         self.in_place = False
         try:
             self._target = Path(os.path.realpath(self.path))
+            own = f"{os.getpid()}.{os.urandom(4).hex()}"
+            self._beside = self._target.with_name(f".{shortened(self._target.name, 64)}.{own}.part")
             with contextlib.suppress(FileNotFoundError):
                 self.in_place = self._takes_bytes(self.path.stat())
             self._file = io.FileIO(os.devnull if self.in_place else self._open(), "w+b")
@@ -59,15 +56,15 @@ class AtomicFile:
             raise self._failure(error) from error
 
     def __enter__(self) -> Self:
-        at_once(self._opened(Blocking()))
+        if self.in_place:
+            self._open_in_place()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.discard()
 
     async def __aenter__(self) -> Self:
-        await self._opened(Yielding())
-        return self
+        return await in_thread(self.__enter__) if self.in_place else self
 
     async def __aexit__(self, *error: object) -> None:
         self.discard()
@@ -92,11 +89,7 @@ class AtomicFile:
     def read(self, start: int, size: int) -> bytes:
         """Up to `size` bytes of what was written, from offset `start`."""
         self._file.seek(start)
-        chunks: list[bytes] = []
-        while chunk := self._file.read(size):
-            chunks.append(chunk)
-            size -= len(chunk)
-        return b"".join(chunks)
+        return self._file.read(size) or b""
 
     def commit(self) -> Path:
         """Make the file appear under its name, durably, in place of what was there."""
@@ -147,30 +140,23 @@ class AtomicFile:
             raise PermissionError(errno.EPERM, "it belongs to another user, in a folder like /tmp")
         return False
 
-    async def _opened(self, waiting: Waiting) -> None:
+    def _open_in_place(self) -> None:
+        """Open what is written into, once a pipe has a reader."""
         until = time.monotonic() + PIPE_SECONDS
-        while not self._is_open(until):
-            await waiting.sleep(_PIPE_PAUSE)
-
-    def _is_open(self, until: float) -> bool:
-        """Open what is written into; false while a pipe has no reader, but no longer than that."""
-        if not self.in_place:
-            return True
         nonblocking = getattr(os, "O_NONBLOCK", 0)
         flags = os.O_WRONLY | os.O_TRUNC | nonblocking | getattr(os, "O_BINARY", 0)
-        try:
-            descriptor = os.open(self.path, flags)
-            if nonblocking:
-                os.set_blocking(descriptor, True)
-        except OSError as error:
-            if error.errno != errno.ENXIO or not self.path.is_fifo():
-                raise self._failure(error) from error
-            if time.monotonic() < until:
-                return False
-            raise self._failure(OSError(errno.ENXIO, "nobody reads this pipe")) from error
-        self._file.close()
-        self._file = io.FileIO(descriptor, "wb")
-        return True
+        while self._file.closed:
+            try:
+                descriptor = os.open(self.path, flags)
+                if nonblocking:
+                    os.set_blocking(descriptor, True)
+                self._file = io.FileIO(descriptor, "wb")
+            except OSError as error:
+                if error.errno != errno.ENXIO or not self.path.is_fifo():
+                    raise self._failure(error) from error
+                if time.monotonic() >= until:
+                    raise self._failure(OSError(errno.ENXIO, "nobody reads this pipe")) from error
+                time.sleep(_PIPE_PAUSE)
 
     def _open(self) -> int:
         folder = self._target.parent
@@ -178,15 +164,13 @@ class AtomicFile:
             # Not every file system has unnamed files; those without refuse in various ways.
             with contextlib.suppress(OSError):
                 return os.open(folder, os.O_TMPFILE | os.O_RDWR, _MODE)
-        self._temporary, descriptor = self._create_beside()
-        return descriptor
+        return self._create_beside()
 
-    def _create_beside(self) -> tuple[Path, int]:
+    def _create_beside(self) -> int:
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
-        for candidate in self._names_beside():
-            with contextlib.suppress(FileExistsError):
-                return candidate, os.open(candidate, flags, _MODE)
-        raise AssertionError  # pragma: no cover - the names are endless
+        descriptor = os.open(self._beside, flags, _MODE)
+        self._temporary = self._beside
+        return descriptor
 
     def _give_name(self) -> Path | None:
         """Link the unnamed file: to the target where that is free, else beside it.
@@ -196,7 +180,7 @@ class AtomicFile:
         source = f"/proc/self/fd/{self._file.fileno()}"
         folder = os.open(self._target.parent, os.O_RDONLY)
         try:
-            for candidate in chain((self._target,), self._names_beside()):
+            for candidate in (self._target, self._beside):
                 with contextlib.suppress(FileExistsError):
                     # A folder's descriptor makes this linkat(2), which follows the link in /proc.
                     os.link(source, candidate.name, dst_dir_fd=folder)
@@ -211,17 +195,11 @@ class AtomicFile:
         """Copy the unnamed file into one that has a name beside the target."""
         unnamed = self._file
         with unnamed:
-            self._temporary, descriptor = self._create_beside()
-            self._file = io.FileIO(descriptor, "w+b")
+            self._file = io.FileIO(self._create_beside(), "w+b")
             unnamed.seek(0)
             shutil.copyfileobj(unnamed, self._file)
-        os.fsync(descriptor)
-        return self._temporary
-
-    def _names_beside(self) -> Iterator[Path]:
-        start = shortened(self._target.name, 64)
-        for attempt in count():
-            yield self._target.with_name(f".{start}.{os.getpid()}.{attempt}.part")
+        os.fsync(self._file.fileno())
+        return self._beside
 
     def _failure(self, error: OSError | ValueError) -> SaveError:
         reason = error.strerror if isinstance(error, OSError) else str(error)

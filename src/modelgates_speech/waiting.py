@@ -146,33 +146,27 @@ async def in_thread(function: Callable[..., T], *arguments: object) -> T:
     To be cancelled by asyncio itself would otherwise leave the thread at work on a file that is
     being dropped.
     """
-    # Here, for the sync client has no need of it.
+    # Here, for the sync client has no need of them.
+    from concurrent.futures import Future
+
     from anyio import to_thread
 
-    results: list[T] = []
-    failures: list[Exception] = []
-    started = False
+    outcome: Future[T] = Future()
 
-    def work() -> T:
-        nonlocal started
-        started = True
-        return function(*arguments)
+    def work() -> None:
+        try:
+            outcome.set_result(function(*arguments))
+        except Exception as error:  # noqa: BLE001 - raised below, where no group wraps it
+            outcome.set_exception(error)
 
     async def run() -> None:
         try:
-            try:
-                results.append(await to_thread.run_sync(work))
-            except RuntimeError:
-                if started:
-                    raise
-                # The system has no thread left. The loop waits: what it has may be paid for.
-                results.append(work())
-        except Exception as error:  # noqa: BLE001 - raised below, where no group wraps it
-            failures.append(error)
+            await to_thread.run_sync(work)
+        except RuntimeError:
+            # The system has no thread left. The loop waits: what it has may be paid for.
+            work()
 
     # A task group does not end before its tasks, nor these before their threads.
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
-    for failure in failures:
-        raise failure
-    return results[0]
+    return outcome.result()
