@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import urlsplit
 
@@ -96,6 +96,7 @@ class Base(Generic[GivenT]):
     """What the sync and the async client share: all but the I/O."""
 
     _waiting: Waiting
+    _close: str
     _settings: Settings
     _closed: bool
 
@@ -275,13 +276,21 @@ class Base(Generic[GivenT]):
     async def _transport(self) -> Transport:
         raise NotImplementedError
 
+    def _drop(self) -> None:
+        """Close what nothing else does."""
 
-def warn_unclosed(client: object, close: str) -> None:
-    """Say that `client` was dropped, and that `close` should have been called."""
-    warnings.warn(
-        f"{client!r} was dropped with connections open: use it in a `with` statement, or call "
-        f"{close}",
-        ResourceWarning,
-        stacklevel=3,
-        source=client,
-    )
+    def __del__(self) -> None:
+        # Where it was refused before it was made, it has nothing to close.
+        if getattr(self, "_owner", self) is not None or self._closed:
+            return
+        used = any(transport.used for transport in self._transports.values())
+        with suppress(Exception):
+            self._drop()
+        if used:
+            warnings.warn(
+                f"{self!r} was dropped with connections open: use it in a `with` statement, or "
+                f"call {self._close}()",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )

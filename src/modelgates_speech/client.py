@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
-from modelgates_speech.base import Base, warn_unclosed
+from modelgates_speech.base import Base
 from modelgates_speech.speech import AsyncSpeech, Namespace, Speech
 from modelgates_speech.waiting import Blocking, Yielding, at_once
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
     from types import ModuleType
 
     import httpx  # noqa: F401 - named in a string below
 
-    from modelgates_speech.transport import Transport
+    from modelgates_speech.transport import AsyncTransport, Transport
 
 
 class ModelGates(Base["httpx.BaseTransport"]):
@@ -49,6 +47,7 @@ class ModelGates(Base["httpx.BaseTransport"]):
     """
 
     _waiting = Blocking()
+    _close = "close"
     _transports: dict[None, Transport]
 
     def _begin(self) -> None:
@@ -98,14 +97,8 @@ class ModelGates(Base["httpx.BaseTransport"]):
         # One, whichever thread was quicker.
         return self._transports.setdefault(None, Transport.new(self.base_url, self._given))
 
-    def __del__(self) -> None:
-        # Where it was refused before it was made, it has nothing to close.
-        if getattr(self, "_owner", self) is None and not self._closed:
-            used = any(transport.used for transport in self._transports.values())
-            with contextlib.suppress(Exception):
-                self.close()
-            if used:
-                warn_unclosed(self, "close()")
+    def _drop(self) -> None:
+        self.close()
 
 
 class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
@@ -122,7 +115,8 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     """
 
     _waiting = Yielding()
-    _transports: dict[object, tuple[Transport, AsyncGenerator[None]]]
+    _close = "aclose"
+    _transports: dict[Any, AsyncTransport]
 
     @property
     def audio(self) -> Namespace[AsyncSpeech]:
@@ -143,7 +137,7 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
             from modelgates_speech.loops import current_loop
 
             if found := self._transports.get(current_loop()):
-                await found[1].aclose()
+                await found.lifetime.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -161,14 +155,7 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
             for ended in filter(is_over, [*self._transports]):
                 self._transports.pop(ended, None)  # another thread may have seen it too
             transport = AsyncTransport.new(self.base_url, self._given)
-            lifetime = live(self._transports, loop, transport.aclose)
-            self._transports[loop] = transport, lifetime
-            await anext(lifetime)
-        return self._transports[loop][0]
-
-    def __del__(self) -> None:
-        # The loops close what is open, as they do when they end.
-        if getattr(self, "_owner", self) is None and not self._closed:
-            used = any(transport.used for transport, _ in self._transports.values())
-            if used:
-                warn_unclosed(self, "aclose()")
+            self._transports[loop] = transport
+            transport.lifetime = live(self._transports, loop, transport.aclose)
+            await anext(transport.lifetime)
+        return self._transports[loop]

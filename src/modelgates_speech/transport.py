@@ -28,7 +28,7 @@ from modelgates_speech.sockets import AsyncBackend, Backend
 from modelgates_speech.waiting import Blocking, Yielding, time_left
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
     from typing import Self
 
     import httpx
@@ -140,6 +140,7 @@ class AsyncTransport(Transport):
     _pool = httpcore2.AsyncConnectionPool
     _backend = AsyncBackend
     _brought = "AsyncBaseTransport"
+    lifetime: AsyncGenerator[None]
 
     def __init__(self, new: Callable[[], Any], *, shared: bool = False, via: str = "") -> None:
         # Here, for the sync client has no need of it.
