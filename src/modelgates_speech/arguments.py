@@ -64,12 +64,13 @@ def misuse(function: Callable[..., Any], count: int, names: Iterable[str]) -> st
 
     parameters: Mapping[str, Parameter] = signature(function).parameters
     by_place = [n for n, each in parameters.items() if each.kind is Parameter.POSITIONAL_OR_KEYWORD]
-    known = [n for n in parameters if n != "self"]
+    any_name = [n for n, each in parameters.items() if each.kind is Parameter.VAR_KEYWORD]
+    known = [n for n in parameters if n not in ("self", *any_name)]
     given = {*by_place[:count], *names}
     missing = [n for n in known if parameters[n].default is Parameter.empty and n not in given]
     told = [f"{name!r} is given twice" for name in names if name in by_place[:count]]
     for name in names:
-        if name not in known:
+        if name not in known and not any_name:
             told.append(unexpected(name, [n for n in known if n not in given], missing))
             missing = [n for n in missing if not told[-1].endswith(f"{n!r}?")]
     told += [f"missing argument {name!r}" for name in missing]

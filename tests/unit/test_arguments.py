@@ -70,6 +70,19 @@ def test_a_batch_names_itself_before_it_makes_a_client(tmp_path):
         run_batch([], tmp_path / "out", client=pytest.fail, concurency=2)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({}, "missing argument 'source'; missing argument 'out_dir'"),
+        ({"out_dir": "out", "max_errors": 3}, "missing argument 'source'"),
+    ],
+)
+def test_a_batch_says_what_it_was_not_given(arguments, said):
+    with pytest.raises(ConfigurationError) as caught:
+        run_batch(**arguments)
+    assert str(caught.value) == f"run_batch(): {said}"
+
+
 def test_an_operation_names_itself():
     with (
         ModelGates(api_key="key") as client,

@@ -27,7 +27,6 @@ from modelgates_speech.config import (
 )
 from modelgates_speech.errors import (
     APIConnectionError,
-    APIStatusError,
     ArgumentError,
     AuthenticationError,
     ConfigurationError,
@@ -97,6 +96,7 @@ class BatchReport:
     stopped: str | None = None
 
 
+@explained("run_batch")
 def run_batch(
     source: Source,
     out_dir: str | os.PathLike[str],
@@ -360,10 +360,9 @@ class _Batch:
             self._stop(what)
 
     async def _fail_with(self, row: Row, error: ModelGatesError) -> None:
-        status = error.status if isinstance(error, APIStatusError) else None
         kept = await in_thread(keep_audio, self._results.path.with_name(KEPT), row.name, error)
-        told = {"type": type(error).__name__, "status": status, "message": error.message, **kept}
-        await self._fail(row, row.name, told)
+        told = {"type": type(error).__name__, "status": getattr(error, "status", None)}
+        await self._fail(row, row.name, told | {"message": error.message, **kept})
 
     async def _fail(self, row: Row | BadRow, name: str | None, error: Mapping[str, Any]) -> None:
         if await self._record(row, name, {"status": "failed", "error": error}):
