@@ -57,6 +57,12 @@ def explained_methods(public: str) -> Callable[[ClassT], ClassT]:
     return decorate
 
 
+def explained_settings(cls: ClassT) -> ClassT:
+    """Do so for what a class of attrs is made of."""
+    setattr(cls, "__init__", explained()(vars(cls)["__init__"]))  # noqa: B010 - for type checkers
+    return cls
+
+
 def misuse(function: Callable[..., Any], count: int, names: Iterable[str]) -> str:
     """What is wrong with a call of `count` arguments and others by `names`; ``""`` for nothing."""
     # Slow to load, and needed by mistakes alone.

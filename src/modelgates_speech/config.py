@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from modelgates_speech.arguments import explained_settings
 from modelgates_speech.errors import ArgumentError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ _RESERVED = {
 }
 
 
+@explained_settings
 @attrs.frozen
 class Timeout:
     """How long each phase of a try may take, in seconds, each above 0.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from modelgates_speech.arguments import explained_settings
 from modelgates_speech.errors import (
     APIConnectionError,
     APIStatusError,
@@ -37,6 +38,7 @@ def _statuses(value: Any) -> Any:
         return value
 
 
+@explained_settings
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
     """What is tried again after a failure. Immutable; share it freely.

@@ -5,7 +5,14 @@ import pickle
 
 import pytest
 
-from modelgates_speech import AsyncModelGates, ConfigurationError, ModelGates
+from modelgates_speech import (
+    ArgumentError,
+    AsyncModelGates,
+    ConfigurationError,
+    ModelGates,
+    RetryPolicy,
+    Timeout,
+)
 from modelgates_speech._binding import ARGUMENTS, speech_operation
 from modelgates_speech.jobs import run_batch
 from modelgates_speech.stub import StubServer
@@ -63,6 +70,20 @@ def test_a_client_names_itself_and_keeps_its_key_to_itself(kind):
         trace = trace.tb_next
     with pytest.raises(TypeError, match=rf"{kind.__name__}\.with_options\(\): .*'timeout'"):
         kind(api_key="key").with_options(timeuot=3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "says"),
+    [
+        (Timeout, {"reads": 3}, "unexpected argument 'reads': did you mean 'read'?"),
+        (RetryPolicy, {"retries": 3}, "unexpected argument 'retries': did you mean 'max_retries'?"),
+    ],
+)
+def test_settings_name_themselves(kind, arguments, says):
+    with pytest.raises(ArgumentError) as caught:
+        kind(**arguments)
+    assert str(caught.value) == f"{kind.__name__}(): {says}"
+    assert pickle.loads(pickle.dumps(kind())) == kind()
 
 
 def test_a_batch_names_itself_before_it_makes_a_client(tmp_path):
