@@ -113,8 +113,8 @@ class Keeping:
         assert self._file is not None
         try:
             return self._file.read(len(self._header), min(self._size, MAX_RESCUED))
-        except OSError:
-            # The disk does not even give back what it took; the error that led here says so.
+        except (OSError, ValueError):
+            # The disk does not even give back what it took, or the file is there already, whole.
             return b""
 
 

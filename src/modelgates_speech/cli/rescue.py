@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelgates_speech.cli.exits import CommandError, Exit, exit_for, in_words
+from modelgates_speech.cli.exits import CommandError, exit_for, in_words
 from modelgates_speech.errors import ModelGatesError, SaveError
 from modelgates_speech.files import free_name
 
@@ -22,7 +22,7 @@ def rescued(output: Path) -> Generator[None]:
     """Keep the audio that an error holds, replacing nothing, and say where it is."""
     try:
         yield
-    except (ModelGatesError, KeyboardInterrupt, SystemExit) as error:
+    except ModelGatesError as error:
         # What was joined already, and a piece that could not be.
         names = ("partial", "audio")
         found: list[HeldAudio | None] = [getattr(error, name, None) for name in names]
@@ -33,11 +33,7 @@ def rescued(output: Path) -> Generator[None]:
         where = "what arrived could not be saved anywhere"
         if saved := [f"{path}" for path in kept if path]:
             where = f"what arrived is in {' and '.join(saved)}"
-        if isinstance(error, ModelGatesError):
-            raise CommandError(f"{in_words(error)}; {where}", exit_for(error)) from error
-        code = error.code if isinstance(error, SystemExit) else Exit.INTERRUPTED
-        message = f"interrupted; {where}"
-        raise CommandError(message, code if isinstance(code, int) else Exit.UNEXPECTED) from error
+        raise CommandError(f"{in_words(error)}; {where}", exit_for(error)) from error
 
 
 def keep(held: HeldAudio, output: Path, stem: str) -> Path | None:
