@@ -132,11 +132,17 @@ from modelgates_speech.config import (
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Required, TypedDict, Unpack
 
     from modelgates_speech.call import HasDict
     from modelgates_speech.config import Default, Timeout
     from modelgates_speech.jobs.narration import NarrationPlan, NarrationProgress
     from modelgates_speech.retry import RetryPolicy
+
+    class Narration(TypedDict, total=False):
+        """The arguments of `narrate`, but for `dry_run`."""
+
+{narration}
 
 AudioT = TypeVar("AudioT")
 StreamT = TypeVar("StreamT")
@@ -238,18 +244,26 @@ def render_methods(arguments: dict[str, dict[str, Any]], operation: str) -> str:
         _method("save", "PathT", [*saved, BYTES, *CALL], SAVE, operation, before=PATH),
     ]
     whole = [*narrated, *NARRATION, *CALL]
-    for flag, gives in (
-        ("Literal[False] = False", "StreamT"),
-        ("Literal[True]", "NarrationPlan"),
-        ("bool", "StreamT | NarrationPlan"),
+    # Of the overloads, the one that is meant most often shows what it takes.
+    usual = _signature(whole, first="dry_run: Literal[False] = False")
+    rest = "self, *, dry_run: {}, **arguments: Unpack[Narration]"
+    for signature, gives in (
+        (usual, "StreamT"),
+        (rest.format("Literal[True]"), "NarrationPlan"),
+        (rest.format("bool"), "StreamT | NarrationPlan"),
     ):
-        signature = _signature(whole, first=f"dry_run: {flag}")
         methods.append(f"@overload\ndef narrate({signature}) -> {gives}: ...\n")
     dry_run = Option("dry_run", "bool", "False", DRY_RUN)
     methods.append(
         _method("narrate", "StreamT | NarrationPlan", [dry_run, *whole], NARRATE, operation)
     )
-    return MODULE.format(methods=textwrap.indent("\n".join(methods), "    "))
+    fields = "\n".join(
+        f"{one.name}: {one.type if one.default else f'Required[{one.type}]'}" for one in whole
+    )
+    return MODULE.format(
+        narration=textwrap.indent(fields, "        "),
+        methods=textwrap.indent("\n".join(methods), "    "),
+    )
 
 
 def _option(name: str, argument: dict[str, Any]) -> Option:

@@ -20,11 +20,38 @@ from modelgates_speech.config import (
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Required, TypedDict, Unpack
 
     from modelgates_speech.call import HasDict
     from modelgates_speech.config import Default, Timeout
     from modelgates_speech.jobs.narration import NarrationPlan, NarrationProgress
     from modelgates_speech.retry import RetryPolicy
+
+    class Narration(TypedDict, total=False):
+        """The arguments of `narrate`, but for `dry_run`."""
+
+        input: Required[str | Iterable[str]]
+        model: Required[str]
+        voice: Required[str]
+        provider: Mapping[str, Any] | HasDict | None
+        response_format: Literal["mp3", "pcm"] | str | None
+        speed: float | None
+        concurrency: int
+        max_chars: int
+        language: str
+        paragraph_pause: float
+        heading_pause: float
+        on_progress: Callable[[NarrationProgress], None] | None
+        extra_body: Mapping[str, Any] | None
+        extra_headers: Mapping[str, str] | None
+        extra_query: Mapping[str, str] | None
+        timeout: float | Timeout | Default
+        deadline: float | Default | None
+        retry: RetryPolicy | Default | None
+        cache_dir: str | os.PathLike[str] | None
+        sample_rate: int | None
+        channels: int | None
+
 
 AudioT = TypeVar("AudioT")
 StreamT = TypeVar("StreamT")
@@ -242,58 +269,12 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
 
     @overload
     def narrate(
-        self,
-        *,
-        dry_run: Literal[True],
-        input: str | Iterable[str],
-        model: str,
-        voice: str,
-        provider: Mapping[str, Any] | HasDict | None = None,
-        response_format: Literal["mp3", "pcm"] | str | None = None,
-        speed: float | None = None,
-        concurrency: int = NARRATE_CONCURRENCY,
-        max_chars: int = MAX_CHARS,
-        language: str = "en",
-        paragraph_pause: float = PARAGRAPH_PAUSE,
-        heading_pause: float = HEADING_PAUSE,
-        on_progress: Callable[[NarrationProgress], None] | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_query: Mapping[str, str] | None = None,
-        timeout: float | Timeout | Default = DEFAULT,
-        deadline: float | Default | None = DEFAULT,
-        retry: RetryPolicy | Default | None = DEFAULT,
-        cache_dir: str | os.PathLike[str] | None = None,
-        sample_rate: int | None = None,
-        channels: int | None = None,
+        self, *, dry_run: Literal[True], **arguments: Unpack[Narration]
     ) -> NarrationPlan: ...
 
     @overload
     def narrate(
-        self,
-        *,
-        dry_run: bool,
-        input: str | Iterable[str],
-        model: str,
-        voice: str,
-        provider: Mapping[str, Any] | HasDict | None = None,
-        response_format: Literal["mp3", "pcm"] | str | None = None,
-        speed: float | None = None,
-        concurrency: int = NARRATE_CONCURRENCY,
-        max_chars: int = MAX_CHARS,
-        language: str = "en",
-        paragraph_pause: float = PARAGRAPH_PAUSE,
-        heading_pause: float = HEADING_PAUSE,
-        on_progress: Callable[[NarrationProgress], None] | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_query: Mapping[str, str] | None = None,
-        timeout: float | Timeout | Default = DEFAULT,
-        deadline: float | Default | None = DEFAULT,
-        retry: RetryPolicy | Default | None = DEFAULT,
-        cache_dir: str | os.PathLike[str] | None = None,
-        sample_rate: int | None = None,
-        channels: int | None = None,
+        self, *, dry_run: bool, **arguments: Unpack[Narration]
     ) -> StreamT | NarrationPlan: ...
 
     def narrate(
