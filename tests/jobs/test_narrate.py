@@ -230,6 +230,46 @@ def test_the_first_sound_does_not_wait_for_all_the_text_that_may_be_asked_for(
         assert spelled(got + b"".join(stream)) == SAID
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_first_sound_does_not_wait_for_text_that_takes_long(stub, backend):
+    heard = threading.Event()
+
+    def parts():
+        yield TEXT[:500]
+        # As a language model's library does that is called without `await`.
+        assert heard.wait(timeout=20)
+        yield TEXT[500:]
+
+    async def main():
+        options = {"input": parts(), "max_chars": 150, **SPEAKER}
+        async with AsyncModelGates() as client, client.audio.speech.narrate(**options) as stream:
+            first = await anext(stream)
+            heard.set()
+            return first + (await stream.read()).content
+
+    assert spelled(anyio.run(main, backend=backend)) == SAID
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_narration_whose_text_never_comes_can_be_left(stub, backend):
+    let_go, waited = threading.Event(), []
+
+    def parts():
+        yield TEXT[:500]
+        waited.append(let_go.wait(timeout=20))
+
+    async def main():
+        options = {"input": parts(), "max_chars": 150, **SPEAKER}
+        async with AsyncModelGates() as client:
+            with anyio.move_on_after(0.5) as scope:
+                await client.audio.speech.narrate(**options).read()
+            return scope.cancelled_caught
+
+    assert anyio.run(main, backend=backend)
+    assert not waited
+    let_go.set()
+
+
 @pytest.mark.parametrize("allowed", [1, 0])
 def test_a_system_without_threads_to_spare_loses_no_piece(stub, monkeypatch, tmp_path, allowed):
     start, left = threading.Thread.start, [None] * allowed

@@ -202,6 +202,30 @@ def test_rows_are_asked_for_in_one_thread(batch):  # noqa: F811
     assert len(threads) == 1
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_batch_whose_rows_never_come_can_be_cancelled(out, stub, backend):  # noqa: F811
+    let_go, waited = threading.Event(), []
+
+    def slow():
+        yield from rows(2)
+        waited.append(let_go.wait(timeout=20))
+
+    async def main():
+        def show(report):
+            if report.ok == 2:
+                scope.cancel()
+
+        async with AsyncModelGates() as client:
+            with anyio.CancelScope() as scope:
+                options = {"client": client, "defaults": SPEAKER, "on_progress": show}
+                await run_batch_async(slow(), out, **options)
+            return scope.cancelled_caught
+
+    assert anyio.run(main, backend=backend)
+    assert not waited
+    let_go.set()
+
+
 def test_a_wait_of_a_day_is_told(out, caplog, stub):  # noqa: F811
     stub.fail_next(429, retry_after=86_400)
 

@@ -38,6 +38,7 @@ from modelgates_speech.errors import (
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs.aimd import LONGEST_PAUSE, Aimd
 from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, origin_of, read_rows
+from modelgates_speech.jobs.reading import Reader
 from modelgates_speech.jobs.results import KEPT, Results, keep_audio, read_back
 from modelgates_speech.loops import is_running
 from modelgates_speech.retry import RetryPolicy, checked_policy
@@ -197,8 +198,8 @@ async def run_batch_async(
     results = await in_thread(Results, checked_folder(out_dir, "out_dir"))
     limits = (max_errors, max_characters)
     with contextlib.closing(results):
-        batch = _Batch(speech, rows, results, limiter, *limits, retry, on_progress)
-        return await batch.run()
+        batch = _Batch(speech, results, limiter, *limits, retry, on_progress)
+        return await batch.run(rows)
 
 
 def _checked(client: AsyncClient) -> AsyncClient:
@@ -210,7 +211,6 @@ def _checked(client: AsyncClient) -> AsyncClient:
 @attrs.define(eq=False)
 class _Batch:
     _speech: Any
-    _rows: Iterator[Row | BadRow]
     _results: Results
     _limiter: Aimd
     _max_errors: int | None
@@ -227,11 +227,12 @@ class _Batch:
     _broken: Exception | None = None
     _changed: anyio.Event = attrs.field(factory=anyio.Event)
 
-    async def run(self) -> BatchReport:
+    async def run(self, rows: Iterator[Row | BadRow]) -> BatchReport:
+        due = Reader(self._due(rows))
         async with anyio.create_task_group() as group:
             try:
                 while await self._may_start():
-                    row, refusals = await self._next()
+                    row, refusals = await self._next(due)
                     if row is not None and self._report.stopped is None:
                         group.start_soon(self._speak, row, refusals, self._limiter.start())
             except anyio.get_cancelled_exc_class():
@@ -239,6 +240,8 @@ class _Batch:
                 for scope in self._under_way:
                     scope.deadline = anyio.current_time() + GRACE_SECONDS
                 raise
+            finally:
+                due.close()
         self._note()
         if self._broken is not None:
             raise self._broken
@@ -260,11 +263,11 @@ class _Batch:
             with anyio.move_on_after(seconds):
                 await self._changed.wait()
 
-    async def _next(self) -> tuple[Row | None, int]:
+    async def _next(self, due: Reader[Row | BadRow]) -> tuple[Row | None, int]:
         if self._put_back:
             return self._put_back.popleft()
         try:
-            row = await in_thread(self._next_due)
+            row = await due.next()
         except Exception as broken:  # noqa: BLE001 - raised by `run`, once what is under way is done
             self._broken = broken
             self._stop(f"the rest of the manifest cannot be read: {broken}")
@@ -284,20 +287,20 @@ class _Batch:
             self._report.characters += row.characters
         return row, 0
 
-    def _next_due(self) -> Row | BadRow | None:
-        """The next row to buy, in a thread: a manifest may be slow, and its start long done."""
-        for row in self._rows:
+    def _due(self, rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
+        """The rows to buy, of a manifest that may be slow, and whose start may be long done."""
+        for row in rows:
             if isinstance(row, BadRow):
-                return row
+                yield row
+                continue
             match self._results.claim(row.name, row.key):
                 case "new":
-                    return row
+                    yield row
                 case "done":
                     self._report.skipped += 1
                 case "twice":
                     reason = f"duplicate id {row.id!r} (ids are compared case-insensitively)"
-                    return BadRow(row.number, row.id, reason)
-        return None
+                    yield BadRow(row.number, row.id, reason)
 
     async def _speak(self, row: Row, refusals: int, began_in: int) -> None:
         with anyio.CancelScope(shield=True) as scope:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import os
 import re
-import select
 import sys
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from io import TextIOWrapper
-from itertools import dropwhile, islice
+from io import BytesIO, TextIOWrapper
+from itertools import chain, dropwhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote, urlsplit
 
 import attrs
-from anyio import from_thread
 
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.call import prepare
@@ -28,12 +24,9 @@ from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.jobs.cache import request_key
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    _Lines = Generator[bytes] | BinaryIO
     Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
-
-T = TypeVar("T")
 
 STANDARD_INPUT = "-"
 # What a row may say beside its id and its text.
@@ -110,9 +103,9 @@ def _records(source: Source) -> Iterator[Mapping[str, Any] | BadRow]:
     if source == STANDARD_INPUT:
         if sys.stdin is None:
             raise ConfigurationError("standard input is closed: give a file, or pipe JSONL in")
-        return _json_lines(_patient(sys.stdin.buffer), "standard input")
+        return _json_lines(_standard_input(), "standard input")
     if not isinstance(source, str | os.PathLike):
-        return _in_one_thread(source)
+        return chain.from_iterable((source,))  # so that it is begun where it is read
     path = Path(source)
     suffix = path.suffix.lower()
     if suffix in (".jsonl", ".ndjson"):
@@ -124,14 +117,6 @@ def _records(source: Source) -> Iterator[Mapping[str, Any] | BadRow]:
     raise ConfigurationError(f"{path} must be .jsonl, .csv or .parquet, or - for piped JSONL")
 
 
-def _in_one_thread(source: Iterable[T]) -> Iterator[T]:
-    """What `source` gives, always asked for in one thread: cursors of databases insist on it."""
-    with ThreadPoolExecutor(1, "modelgates-rows") as thread:
-        items = thread.submit(iter, source).result()
-        while found := thread.submit(lambda: [*islice(items, 1)]).result():
-            yield found[0]
-
-
 def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
@@ -139,37 +124,20 @@ def _opened(path: Path) -> BinaryIO:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _patient(file: BinaryIO) -> Generator[bytes]:
-    """The lines of a pipe, whose end a batch that is cancelled does not wait for."""
+def _standard_input() -> BinaryIO:
+    """Standard input, through an object of our own.
+
+    A thread that still waits for it when the process ends would hold the lock of Python's own.
+    """
     try:
-        select.select([file], [], [], 0)
-    except (OSError, ValueError, TypeError):  # no pipe, or of a system that cannot look at one
-        yield from file
-        return
-    rest = b""
-    while True:
-        while not select.select([file], [], [], _LOOK_SECONDS)[0]:
-            with contextlib.suppress(RuntimeError):  # in the main thread, which is interrupted
-                from_thread.check_cancelled()
-        data = os.read(file.fileno(), _CHUNK)
-        *lines, rest = (rest + data).split(b"\n")
-        yield from lines
-        if not data:
-            yield rest
-            return
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except (OSError, ValueError):  # in its place a program has put something, which is there whole
+        return BytesIO(sys.stdin.buffer.read())
 
 
-_LOOK_SECONDS = 0.2
-_CHUNK = 64 * 1024
-
-
-def _json_lines(lines: _Lines, name: str) -> Iterator[Mapping[str, Any] | BadRow]:
-    number = 0
-    with contextlib.closing(lines):
-        for line in lines:
-            if not line.strip():
-                continue
-            number += 1
+def _json_lines(opened: BinaryIO, name: str) -> Iterator[Mapping[str, Any] | BadRow]:
+    with opened as file:
+        for number, line in enumerate((line for line in file if line.strip()), start=1):
             if number == 1:
                 _check_start(name, line)
             try:

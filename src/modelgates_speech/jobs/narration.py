@@ -96,7 +96,7 @@ class NarrationPlan:
 class Settings:
     """What is narrated, and how."""
 
-    pieces: Iterator[Piece]
+    pieces: Iterator[Piece]  # those with something to say
     request: dict[str, Any]
     response_format: str
     concurrency: int
@@ -125,8 +125,6 @@ def plan(
     known: set[str] = set()
     pauses = 0.0
     for piece in settings.pieces:
-        if piece.silent:
-            continue
         pauses += settings.pause_before(piece) if sizes else 0
         sizes.append(len(piece.text))
         call = prepare(input=piece.text, **settings.request)
@@ -163,8 +161,9 @@ def settings_of(
     # What is wrong with a request is wrong with the first already: better said before it is sent.
     response_format = prepare(input="", **request).response_format
     check_joinable(response_format)
+    pieces = split(input, max_chars=max_chars, language=language, at=pauses)
     return Settings(
-        pieces=split(input, max_chars=max_chars, language=language, at=pauses),
+        pieces=(piece for piece in pieces if not piece.silent),
         request=request,
         response_format=response_format,
         concurrency=concurrency,
@@ -205,23 +204,31 @@ class Line:
         self._done = 0
         self._begins = 0.0
 
+    @property
+    def has_room(self) -> bool:
+        """Whether another piece may be asked for."""
+        most = READ_AHEAD * self._settings.concurrency
+        return len(self.pending) < most and not (self.broken or self.unfit)
+
     def due(self) -> Iterator[Job]:
         """The jobs to be started now."""
-        most = READ_AHEAD * self._settings.concurrency
-        while len(self.pending) < most and not (self.broken or self.unfit):
-            spoken = (piece for piece in self._settings.pieces if not piece.silent)
+        while self.has_room:
             try:
-                piece = next(spoken, None)
+                piece = next(self._settings.pieces, None)
             except Exception as error:  # noqa: BLE001 - whatever the user's iterator raises
                 self.broken = error
                 return
             if piece is None:
                 return
-            alike = (job.turn for job in self.pending if job.piece.text == piece.text)
-            turn = next(alike, None) if self._settings.keeps else None
-            job = Job(piece, self._channel(), turn or self._turn())
-            self.pending.append(job)
-            yield job
+            yield self.add(piece)
+
+    def add(self, piece: Piece) -> Job:
+        """The job of the next piece."""
+        alike = (job.turn for job in self.pending if job.piece.text == piece.text)
+        turn = next(alike, None) if self._settings.keeps else None
+        job = Job(piece, self._channel(), turn or self._turn())
+        self.pending.append(job)
+        return job
 
     def take(self, item: object) -> bytes:
         """Take what came through the first job's channel, and return what is to hand out."""

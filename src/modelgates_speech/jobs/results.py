@@ -104,7 +104,8 @@ class Known:
 
     def close(self) -> None:
         """Forget it."""
-        self._known.close()
+        with self._lock:  # a thread that is left behind may be about to ask
+            self._known.close()
 
 
 class Results(Known):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +14,7 @@ from modelgates_speech.config import GRACE_SECONDS
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.forks import survive_forks
 from modelgates_speech.jobs.narration import Job, Line, Settings, settings_of
+from modelgates_speech.jobs.reading import Channel, Reader
 from modelgates_speech.loops import later
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
 
@@ -52,7 +52,7 @@ class _Narration:
     async def open(self) -> tuple[Any, Receiver]:
         try:
             self._start_due()
-            if not self._line.pending:
+            if not await self._has_more():
                 nothing = ConfigurationError("there is nothing to say: input is empty or blank")
                 raise self._line.broken or nothing
             return self, self._line.receiver(await self._first())
@@ -63,7 +63,7 @@ class _Narration:
 
     async def read(self) -> bytes:
         try:
-            while self._line.pending:
+            while await self._has_more():
                 if data := self._line.take(await self._first()):
                     return data
                 self._halted = self._halted or self._line.unfit is not None
@@ -91,6 +91,10 @@ class _Narration:
 
     def _start(self, job: Job) -> None:
         self._work.put(job)
+
+    async def _has_more(self) -> bool:
+        """Whether there is a piece that is not at its end."""
+        return bool(self._line.pending)
 
     async def _wait_for_what_is_paid(self) -> None:
         """Let the pieces under way end and be kept, of which no other is started."""
@@ -184,7 +188,9 @@ class _YieldingNarration(_Narration):
     """
 
     def __init__(self, stream: Any, settings: Settings) -> None:
-        super().__init__(stream, settings, _Channel, anyio.Lock)
+        super().__init__(stream, settings, Channel, anyio.Lock)
+        self._text_ended = False
+        self._news = anyio.Event()
         self._scope = anyio.CancelScope()
         # Set while the workers are at work: one that was cancelled before it began never is.
         self._over: anyio.Event | None = None
@@ -194,8 +200,21 @@ class _YieldingNarration(_Narration):
         self._later(self._work_off_all)
         return await super().open()
 
+    def _start_due(self) -> None:
+        self._news.set()
+
+    async def _has_more(self) -> bool:
+        await self._until(lambda: self._line.pending or self._text_ended)
+        return await super()._has_more()
+
     async def _first(self) -> object:
         return await self._line.pending[0].items.get()
+
+    async def _until(self, ready: Callable[[], object]) -> None:
+        """Wait for it. Never do two at once: pieces are either lacking, or more than enough."""
+        while not ready():
+            self._news = anyio.Event()
+            await self._news.wait()
 
     async def aclose(self) -> None:
         self._halted = True
@@ -217,13 +236,33 @@ class _YieldingNarration(_Narration):
         try:
             with self._scope:
                 async with anyio.create_task_group() as group:
+                    group.start_soon(self._take_text)
                     for _ in range(self._settings.concurrency):
                         group.start_soon(self._work_off)
         finally:
             self._over.set()
             # Whoever waits for a piece still must not wait for ever, as when the loop ends.
+            closed = ConfigurationError("this stream is closed: make another call")
             for job in self._line.pending:
-                job.items.put(ConfigurationError("this stream is closed: make another call"))
+                job.items.put(closed)
+            self._end_text(closed)
+
+    async def _take_text(self) -> None:
+        """Start pieces as the text arrives, while those that are there are spoken and heard."""
+        try:
+            with contextlib.closing(Reader(self._settings.pieces)) as text:
+                while not self._halted and (piece := await text.next()):
+                    self._start(self._line.add(piece))
+                    self._news.set()
+                    await self._until(lambda: self._line.has_room)
+            self._end_text(None)
+        except Exception as error:  # noqa: BLE001 - raised once what was asked for is handed out
+            self._end_text(error)
+
+    def _end_text(self, reason: Exception | None) -> None:
+        if not self._text_ended:
+            self._line.broken, self._text_ended = reason, True
+            self._news.set()
 
     async def _work_off(self) -> None:
         while True:
@@ -242,25 +281,3 @@ class _YieldingNarration(_Narration):
             job.items.put(stream.metadata)
             async for data in stream:
                 job.items.put(data)
-
-
-class _Channel:
-    """A queue between tasks, of which nothing need be closed."""
-
-    def __init__(self) -> None:
-        self._items: deque[Any] = deque()
-        self._news = anyio.Event()
-
-    def empty(self) -> bool:
-        return not self._items
-
-    def put(self, item: Any) -> None:
-        self._items.append(item)
-        self._news.set()
-
-    async def get(self) -> Any:
-        while not self._items:
-            if self._news.is_set():
-                self._news = anyio.Event()
-            await self._news.wait()
-        return self._items.popleft()

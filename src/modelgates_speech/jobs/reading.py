@@ -1,0 +1,89 @@
+"""What users give piece by piece, asked for in a thread of its own while an event loop goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from contextvars import copy_context
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+import anyio
+
+from modelgates_speech.errors import ConfigurationError
+from modelgates_speech.loops import current_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+T = TypeVar("T")
+
+
+class Channel:
+    """A queue between tasks, of which nothing need be closed."""
+
+    def __init__(self) -> None:
+        self._items: deque[Any] = deque()
+        self._news = anyio.Event()
+
+    def empty(self) -> bool:
+        """Whether nothing waits in it."""
+        return not self._items
+
+    def put(self, item: Any) -> None:
+        """Add an item."""
+        self._items.append(item)
+        self._news.set()
+
+    async def get(self) -> Any:
+        """Take the next item, once it is there."""
+        while not self._items:
+            if self._news.is_set():
+                self._news = anyio.Event()
+            await self._news.wait()
+        return self._items.popleft()
+
+
+class Reader(Generic[T]):
+    """Advances an iterable when it is asked for more, and no sooner.
+
+    One thread does so from first to last, for what belongs to a thread, as a database's cursor
+    does. It is a daemon: one that waits for a pipe or a program for ever is left behind.
+    """
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self._asked: SimpleQueue[Literal["next"] | None] = SimpleQueue()
+        self._given = Channel()
+        loop = current_loop()
+        self._tell = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
+        work = (self._work, items)
+        thread = threading.Thread(target=copy_context().run, args=work, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise ConfigurationError(f"nothing can be read: {error}") from error
+
+    async def next(self) -> T | None:
+        """The next item, None at the end; or what the iterable raises."""
+        self._asked.put("next")
+        given = await self._given.get()
+        if isinstance(given, BaseException):
+            raise given
+        return given  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Ask for no more."""
+        self._asked.put(None)
+
+    def _work(self, items: Iterable[T]) -> None:
+        iterator = None
+        while self._asked.get():
+            given: T | BaseException | None
+            try:
+                iterator = iterator or iter(items)
+                given = next(iterator, None)
+            except BaseException as error:  # noqa: BLE001 - raised where it was asked for
+                given = error
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._tell(self._given.put, given)
