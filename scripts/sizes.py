@@ -20,8 +20,8 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 # and within bounds over all scopes.
 LARGEST_FILE = 400
 TOP = 4_985
-WITHOUT_STUB = 10_306
-STUB = 3_579
+WITHOUT_STUB = 10_307
+STUB = 3_583
 
 
 def count(file: Path) -> int:

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import socket
+import struct
 import wave
 
 import httpx
@@ -304,6 +305,20 @@ def test_a_wav_of_another_kind_is_told_what_it_should_be(own, tmp_path):
     answer = post(own, own.api_key, model="float")
     assert answer.status_code == 500
     assert "16-bit PCM" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_a_wav_as_programs_write_it_for_more_than_two_bytes_is_heard(own, tmp_path, width):
+    tone(tmp_path / "own.wav", width=width)
+    content = (tmp_path / "own.wav").read_bytes()
+    # WAVE_FORMAT_EXTENSIBLE says its true kind in an identifier that begins with it.
+    kind = b"\1\0" + bytes.fromhex("000000001000800000aa00389b71")
+    form = b"\xfe\xff" + content[22:36] + struct.pack("<HHI", 22, 8 * width, 4) + kind
+    chunk = b"fmt " + struct.pack("<I", len(form)) + form
+    (tmp_path / "extensible.wav").write_bytes(content[:12] + chunk + content[36:])
+    plain, extensible = (post(own, own.api_key, model=model) for model in ("own", "extensible"))
+    assert extensible.status_code == 200
+    assert extensible.content == plain.content
 
 
 @pytest.mark.parametrize("response_format", ["pcm", "mp3"])

@@ -39,13 +39,13 @@ class Samples:
     Attributes:
         rate: Samples per second and channel, once known.
         channels: How many channels, once known.
-        plain: Whether the samples are 16-bit PCM.
+        width: Bytes of a sample of PCM; 0 of anything else. `plain` is PCM of 16 bits.
     """
 
     def __init__(self) -> None:
         self.rate: int | None = None
         self.channels: int | None = None
-        self.plain = False
+        self.width, self.plain = 0, False
         self._bytes_per_second = 0
         self._size = 0
         self._buffer = b""
@@ -113,6 +113,7 @@ class Samples:
         # An extensible one has the true kind further on.
         kind = int.from_bytes(form[24:26], "little") if kind == _EXTENSIBLE else kind
         self.rate, self.channels = rate or None, channels or None
-        self.plain = kind == _PCM and bits == 8 * SAMPLE_WIDTH and frame == SAMPLE_WIDTH * channels
+        self.width = bits // 8 if kind == _PCM and frame == bits // 8 * channels else 0
+        self.plain = self.width == SAMPLE_WIDTH
         # What is compressed can be measured by its own word alone.
         self._bytes_per_second = rate * channels * bits // 8 if kind == _PCM else per_second

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib
 import warnings
-import wave
 from typing import TYPE_CHECKING, Any
 
-from modelgates_speech.formats.wav import header
+from modelgates_speech.formats.wav import Samples, header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -46,22 +45,28 @@ def _mp3(speech: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def read_wav(path: Path) -> Iterator[bytes]:
-    """Open a WAV file, and read it as PCM of the stub's own shape."""
-    with wave.open(str(path)) as audio:
-        width, channels, rate = audio.getsampwidth(), audio.getnchannels(), audio.getframerate()
-        if channels > 2:
-            raise wave.Error(f"it has {channels} channels, more than 2")
-        state = None
-        while chunk := audio.readframes(rate):
+    """Read a WAV file of PCM, as PCM of the stub's own shape."""
+    wav, chunk, state = Samples(), b"", None
+    with path.open("rb") as file:
+        while content := file.read(SAMPLE_RATE):
+            chunk += wav.feed(content)
+            if not chunk:
+                continue
+            width, channels, rate = wav.width, wav.channels or 0, wav.rate
+            if not (0 < width <= 4 and 0 < channels <= 2 and rate):
+                raise ValueError("it is not PCM, or has more than 2 channels")
             # A file that was cut may end within a frame.
-            chunk = chunk[: len(chunk) - len(chunk) % (width * channels)]
+            whole = len(chunk) - len(chunk) % (width * channels)
+            samples, chunk = chunk[:whole], chunk[whole:]
             if width == 1:
-                chunk = audioop.bias(chunk, 1, 128)  # a WAV file has bytes without a sign
-            chunk = audioop.lin2lin(chunk, width, SAMPLE_WIDTH)
+                samples = audioop.bias(samples, 1, 128)  # a WAV file has bytes without a sign
+            samples = audioop.lin2lin(samples, width, SAMPLE_WIDTH)
             if channels > 1:
-                chunk = audioop.tomono(chunk, SAMPLE_WIDTH, 0.5, 0.5)
-            chunk, state = audioop.ratecv(chunk, SAMPLE_WIDTH, 1, rate, SAMPLE_RATE, state)
-            yield chunk
+                samples = audioop.tomono(samples, SAMPLE_WIDTH, 0.5, 0.5)
+            samples, state = audioop.ratecv(samples, SAMPLE_WIDTH, 1, rate, SAMPLE_RATE, state)
+            yield samples
+    if not wav.rate:
+        raise ValueError("it is no WAV file")
 
 
 ENCODINGS: dict[str, Callable[..., Iterator[bytes]]] = {"pcm": iter, "wav": _wav, "mp3": _mp3}

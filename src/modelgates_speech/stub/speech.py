@@ -178,8 +178,7 @@ def speak(
         audio = encode(read_wav(own)) if own.suffix != f".{wanted}" else iter([own.read_bytes()])
         return itertools.chain([next(audio, b"")], audio)
     except Exception as error:  # whatever is wrong with a file of somebody's own
-        reason = str(error) or "it ends too early"
-        message = f"{own} cannot be read: {reason} (a WAV of 16-bit PCM can)"
+        message = f"{own} cannot be read: {error} (a WAV of 16-bit PCM can)"
         raise RefusedError(500, message) from error
 
 
