@@ -51,6 +51,10 @@ def documented(document):
         (b"[" * 10_000, "deep"),
         (VALID.replace(b"{", b'{"x": %b, ' % (b"[" * 200 + b"]" * 200), 1), "deep"),
         (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "deep"),
+        (VALID.replace(b"{", b'{"x": [%b0], ' % (b"0," * 100_000), 1), "values"),
+        (json.dumps(BODY | {f"k{n}": "" for n in range(101_000)}), "values"),
+        (json.dumps(BODY | {"x": [""] * 500_000}), "values"),
+        (b'{"x": "%b' % (b'\\"' * 200_000), "not JSON"),
         (b" " * (17 << 20), "larger"),
     ],
 )
@@ -175,6 +179,10 @@ def test_nesting_that_a_person_might_write_is_accepted(send):
     body = VALID.replace(b"{", b'{"provider": {"options": {"openai": %b}}, ' % options, 1)
 
     assert send(body).status_code == 200
+
+
+def test_a_text_is_one_value_whatever_is_written_in_it(speak):
+    assert speak(input='{"a": [1, ' * 40_000).status_code == 200
 
 
 def test_what_is_accepted_can_be_looked_at_however_deep_it_is(send, stub):

@@ -59,7 +59,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": {"message": message}}, status, headers)
 
 
-async def _requests(request: Request) -> Response:
+def _requests(request: Request) -> Response:  # in a thread: what was received may be much
     last = request.query_params.get("last", str(KEPT_REQUESTS))
     if not re.fullmatch("0*[1-9][0-9]*", last):
         raise ValueError(f"last is a whole number, 1 or more, not {last!r}")

@@ -29,6 +29,10 @@ _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 LARGEST_BODY = 16 * 1024 * 1024
 # Deeper than anybody writes, and less than what looks at the body later can follow.
 DEEPEST_BODY = 200
+# More than anybody sends; parsing a million would hold up everybody else.
+MOST_VALUES = 100_000
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 async def read(request: Request) -> bytes:
@@ -114,6 +118,12 @@ def _check_charset(charset: str) -> None:
 
 def parse_json(raw: bytes) -> Json:
     """Parse JSON and nothing but JSON: 400 for duplicate keys, NaN, a BOM or half a character."""
+    if len(raw) > MOST_VALUES:
+        # A value has no more than a name and a text.
+        many = raw.count(b'"') - raw.count(b'\\"') > 4 * MOST_VALUES
+        outside = raw if many else _STRING.sub(b"", raw)
+        if many or sum(map(outside.count, (b",", b"[", b"{"))) > MOST_VALUES:
+            raise RefusedError(400, f"The body holds more than {MOST_VALUES} values")
     try:
         value = json.loads(
             raw.decode("utf-8"),
@@ -122,9 +132,11 @@ def parse_json(raw: bytes) -> Json:
             parse_int=_integer,
             parse_float=_number,
         )
-        _check_depth(value)
-        # A lone surrogate gets through the parser and cannot be written as UTF-8.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if raw.count(b"{") + raw.count(b"[") > DEEPEST_BODY:
+            _check_depth(value)
+        if _HALF_PAIR.search(raw):
+            # It gets through the parser, alone too, and then cannot be written as UTF-8.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
         raise RefusedError(400, f"The body is not UTF-8: byte {error.start}") from error
     except UnicodeEncodeError as error:
