@@ -1,7 +1,10 @@
 """The server as something to hold: starts at once, stops at once, tells what it received."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from urllib.parse import urlsplit
 
 import httpx
@@ -58,6 +61,32 @@ def test_a_request_that_was_sent_before_a_reset_is_not_received_after_it(way):
             assert http.post("/audio/speech", json=BODY).status_code == 429
             assert [request.status for request in stub.requests] == [429]
             stub.reset()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows knows no forks")
+@pytest.mark.parametrize("way", ["falls through", "leaves at once", "forgets"])
+def test_a_forked_child_leaves_its_parents_stub_and_does_not_end_it(environment, way):
+    program = f"""if True:
+        import os, sys, urllib.request
+        from modelgates_speech.stub import StubServer
+        with StubServer() as stub:
+            if not (child := os.fork()):
+                if {way!r} == "leaves at once":
+                    sys.exit(7)
+                if {way!r} == "forgets":
+                    stub.reset()
+        if not child:
+            sys.exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        with stub:
+            if not (child := os.fork()):
+                stub.stop()
+                os._exit(7)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+            no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
+            assert no_proxy.open(f"{{stub.url}}/_stub/health").status == 200
+    """
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
 
 
 def test_several_run_at_once_each_with_its_own_key_and_records():

@@ -11,12 +11,12 @@ import shlex
 import socket
 import struct
 import sys
+import threading
+from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
-import attrs
 import uvicorn
-from anyio.from_thread import start_blocking_portal
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from modelgates_speech.files import AtomicFile
@@ -28,14 +28,17 @@ from modelgates_speech.stub.usage import describe
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping
+    from collections.abc import Callable, Collection, Generator, Iterable, Mapping
     from ssl import SSLContext
 
-    from anyio.from_thread import BlockingPortal
     from starlette.types import ASGIApp
 
     from modelgates_speech.stub.engine import Engine
     from modelgates_speech.stub.tape import Recording, Replay
+
+    _Started: TypeAlias = Future[
+        tuple[asyncio.AbstractEventLoop, asyncio.Event, Collection["_Protocol"]]
+    ]
 
 
 class StubServer(Stub):
@@ -121,33 +124,24 @@ class StubServer(Stub):
     def start(self) -> Self:
         """Start serving; return once connections are accepted. An OSError means a taken port."""
         if self._running is None:
-            context = self._authority.context if self._authority else None
             with contextlib.ExitStack() as stack:
                 listener = stack.enter_context(_listen(*self._address))
                 if self._authority:  # Not before: whoever has the port may have the file too.
                     self._authority.tell()
-                loop = {"loop_factory": _Loop}
-                started = start_blocking_portal("asyncio", loop, name="modelgates-stub")
-                portal = stack.enter_context(started)
-                serving = portal.wrap_async_context_manager(_serving(self.app, listener, context))
-                connections = stack.enter_context(serving)
-                address = listener.getsockname()[:2]
-                self._running = _Running(address, portal, connections, stack.pop_all())
+                self._running = _Running(self.app, listener, self._authority)
+                stack.pop_all()
         return self
 
     def stop(self) -> None:
         """Stop serving; connections still open are reset, so nothing is waited for."""
         if self._running is not None:
-            self._running.ending.close()
+            self._running.end()
             self._running = None
 
     def reset(self) -> None:
         """Forget all requests, those sent by now and not yet read too; see `Stub.reset`."""
         if self._running is not None:
-            # Not for ever: an engine of somebody's own may hold the loop. Called from the loop
-            # itself, which is a RuntimeError, it has been waited for already.
-            with contextlib.suppress(TimeoutError, RuntimeError):
-                self._running.portal.start_task_soon(everything_read).result(timeout=5)
+            self._running.wait()
         super().reset()
 
     __enter__ = start
@@ -156,14 +150,40 @@ class StubServer(Stub):
         self.stop()
 
 
-@attrs.frozen
 class _Running:
-    """What there is of a server while it runs; `ending` ends it all."""
+    """A server in a thread of its own, for as long as it runs."""
 
-    address: tuple[str, int]
-    portal: BlockingPortal
-    connections: Collection[_Protocol]
-    ending: contextlib.ExitStack
+    def __init__(self, app: ASGIApp, listener: socket.socket, authority: Authority | None) -> None:
+        self.address: tuple[str, int] = listener.getsockname()[:2]
+        started: _Started = Future()
+
+        def serve() -> None:
+            context = authority.context if authority else None
+            try:
+                with listener, asyncio.Runner(loop_factory=_Loop) as runner:
+                    runner.run(_serve(app, listener, context, started))
+            except BaseException as error:
+                started.set_exception(error)
+                raise
+
+        # A child that is forked has no such thread, and so none to wait for.
+        self._thread = threading.Thread(target=serve, name="modelgates-stub", daemon=True)
+        self._thread.start()
+        self._loop, self._ended, self.connections = started.result()
+
+    def wait(self) -> None:
+        """Wait until all requests are recorded that arrived by now."""
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            read = asyncio.run_coroutine_threadsafe(everything_read(), self._loop)
+            # Not for ever: an engine of somebody's own may hold the loop.
+            with contextlib.suppress(TimeoutError):
+                read.result(timeout=5)
+
+    def end(self) -> None:
+        """Stop serving."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._ended.set)
+            self._thread.join()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -180,10 +200,9 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-@contextlib.asynccontextmanager
-async def _serving(
-    app: ASGIApp, listener: socket.socket, context: SSLContext | None
-) -> AsyncGenerator[Collection[_Protocol]]:
+async def _serve(
+    app: ASGIApp, listener: socket.socket, context: SSLContext | None, started: _Started
+) -> None:
     """Serve with uvicorn, which by itself would wait for answers at the end; not so here."""
     config = uvicorn.Config(
         app,
@@ -201,23 +220,20 @@ async def _serving(
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[listener])
     ticking = asyncio.create_task(server.main_loop())  # it keeps the Date of answers
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
     connections = cast("Collection[_Protocol]", server.server_state.connections)
-    try:
-        yield connections
-    finally:
-        ticking.cancel()
-        asyncio.get_running_loop().set_debug(False)  # it would report handshakes under way
-        for each in server.servers:
-            each.close()
-        # A stalled answer would never end by itself.
-        while connections:
-            for connection in list(connections):
-                connection.hang_up(reset=True)
-            await asyncio.sleep(0)
-        # Nor would one that waits for somebody else.
-        for task in server.server_state.tasks:
-            task.cancel()
-        await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
+    started.set_result((loop, ended, connections))
+    await ended.wait()
+    ticking.cancel()
+    loop.set_debug(False)  # it would report handshakes under way
+    for each in server.servers:
+        each.close()
+    # A stalled answer would never end by itself. One that waits for somebody else ends with the
+    # loop, as all tasks do.
+    while connections:
+        for connection in list(connections):
+            connection.hang_up(reset=True)
+        await asyncio.sleep(0)
 
 
 class _Loop(asyncio.SelectorEventLoop):
