@@ -14,11 +14,8 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from importlib.resources import files
 
-import hypothesis
 import jsonschema_rs
 import pytest
-from hypothesis import strategies
-from hypothesis.errors import HypothesisSideeffectWarning
 
 from modelgates_speech import _binding
 from modelgates_speech._binding import ARGUMENTS
@@ -147,7 +144,7 @@ class Edition:
             for part in schema.get(key, []):
                 yield from self._samples(self.resolved(part), allowed)
         if "pattern" in schema:
-            yield _smallest(strategies.from_regex(schema["pattern"]), allowed)
+            yield _smallest(schema["pattern"], allowed)
         least = schema.get("minimum", schema.get("exclusiveMinimum", 0))
         step = schema.get("multipleOf", 1)
         yield -(-least // step) * step
@@ -177,7 +174,7 @@ class Edition:
                 made[name] = self.sample(properties[name])
             else:
                 pattern, value = next(iter(others.items()))
-                name = _smallest(strategies.from_regex(pattern), lambda name: name not in made)
+                name = _smallest(pattern, lambda name: name not in made)
                 made[name] = self.sample(value)
         return made
 
@@ -364,14 +361,18 @@ def _is_null(schema):
     return isinstance(schema, Mapping) and schema.get("type") == "null"
 
 
-def _smallest(strategy, allowed):
+def _smallest(pattern, allowed):
+    # Here: most documents have no pattern, and the processes that tests start would wait for it.
+    import hypothesis
+    from hypothesis.errors import HypothesisSideeffectWarning
+
     quiet = hypothesis.settings(
         database=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
     )
     with warnings.catch_warnings():
         # Of being used before the tests begin, which is when they are told what to send.
         warnings.simplefilter("ignore", HypothesisSideeffectWarning)
-        return hypothesis.find(strategy, allowed, settings=quiet)
+        return hypothesis.find(hypothesis.strategies.from_regex(pattern), allowed, settings=quiet)
 
 
 def _described(parameter):
