@@ -19,7 +19,7 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["tests", "lint", "types", "drift", "build"]
-# What the machine has is tested; a workflow says that it must be there.
+# Tests run on the Pythons that the machine has; workflows demand that theirs are there.
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
 
@@ -32,7 +32,7 @@ SENTENCE = "Hello! This is the ModelGates client, speaking from your own machine
 
 
 def activate_pyenv() -> None:
-    """Have pyenv show all its versions: it hides those that its user has not activated."""
+    """Have pyenv show all its versions: it hides those that are not activated."""
     folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     # Neither previews (3.14.0rc1) nor builds without the global lock (3.13.0t).
     plain = [path.name for path in folder.glob("*") if path.name.replace(".", "").isdecimal()]
@@ -82,35 +82,35 @@ def speak(session: nox.Session) -> None:
 
 @nox.session(tags=["generate"])
 def generate(session: nox.Session) -> None:
-    """Rewrite generated/ and src/modelgates_speech/_binding.py from openapi.yaml."""
+    """Rewrite what is generated from openapi.yaml: generated/, _binding.py and _methods.py."""
     session.install(*group("generate"))
     session.run("python", "-m", "scripts.generate", *session.posargs)
 
 
 @nox.session(tags=["check", "generate"])
 def drift(session: nox.Session) -> None:
-    """Fail, naming the files, when generated code is not what generating would write."""
+    """Fail, and name the files, if generated code is not what generating would write."""
     session.install(*group("generate"))
     session.run("python", "-m", "scripts.drift", *session.posargs)
 
 
 @nox.session(tags=["generate"])
 def update_spec(session: nox.Session) -> None:
-    """Take a new OpenAPI document, if the client works with it: `-- PATH_OR_URL`, `-- --help`."""
+    """Adopt a new OpenAPI document, if the client works with it: `-- PATH_OR_URL`, `-- --help`."""
     session.install(".[all]", *group("update"))
     exit_code_of(session, "scripts.update_spec")
 
 
 @nox.session(tags=["generate"])
 def watch_spec(session: nox.Session) -> None:
-    """Take the published document if it changed, and write a change request: `-- --help`."""
+    """Adopt the published OpenAPI document if it changed, and write a pull request: `-- --help`."""
     session.install(".[all]", *group("update"))
     exit_code_of(session, "scripts.watch_spec")
 
 
 @nox.session(tags=["check"])
 def evolution(session: nox.Session) -> None:
-    """Try the documents that upstream may publish next: `-- slug-added` for one alone."""
+    """Rehearse what the OpenAPI document may become: `-- slug-added` for one change alone."""
     session.install(".[all]", *group("update"))
     if not session.posargs:
         # Each of these runs the tests of a whole tree.
@@ -172,7 +172,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session(tags=["check"], python=PYTHONS[-1:])
 def newest(session: nox.Session) -> None:
-    """Run the tests with the newest pre-releases; what fails is told, and fails nothing."""
+    """Run the tests with the newest pre-releases, and only report what fails."""
     install_by_uv(session, "--upgrade", "--prerelease=allow")
     session.run(
         "pytest", "--numprocesses=2", *ELSEWHERE, *session.posargs, success_codes=range(128)
@@ -181,15 +181,9 @@ def newest(session: nox.Session) -> None:
 
 @nox.session(tags=["check"])
 def contract(session: nox.Session) -> None:
-    """Judge the stub, or any server, by the document: `nox -s contract -- --help`."""
+    """Test the stub, or any server, against the OpenAPI document: `-- --help`."""
     session.install(".[stub]", *group("contract"))
-    # Not session.run: it knows only success and failure, and the exit code tells trouble apart.
-    command = [f"{Path(session.bin, 'python')}", "-m", "scripts.contract", *session.posargs]
-    code = subprocess.run(command, check=False).returncode
-    if code > 1:
-        sys.exit(code)
-    if code:
-        session.error("the contract is violated, or the suite is: see above")
+    exit_code_of(session, "scripts.contract")
 
 
 # Before Python 3.12 a collection of garbage can crash what notes the calls (python/cpython#148891).
@@ -219,7 +213,7 @@ def schema_coverage(session: nox.Session) -> None:
 
 @nox.session(tags=["check"])
 def faults(session: nox.Session) -> None:
-    """Break network, disk and process; with `-- --prove`, break the wrapper too and be caught."""
+    """Break network, disk and process; with `-- --prove`, also seed defects that must be caught."""
     session.install(".[all]", *group("test"))
     arguments = [argument for argument in session.posargs if argument != "--prove"]
     session.run("pytest", "--numprocesses=2", *(arguments or ["tests/faults"]))
@@ -297,7 +291,7 @@ def workflows(session: nox.Session) -> None:
 
 @nox.session(tags=["check"])
 def audit(session: nox.Session) -> None:
-    """Look up what is known against the versions that a user would install today."""
+    """Look up known vulnerabilities of the versions that a user would install today."""
     session.install(".[all]", *group("audit"))
     # No index knows it before its release. Whatever else cannot be looked up fails: it is unknown.
     session.run("python", "-m", "pip", "uninstall", "--quiet", "--yes", "modelgates-speech")
