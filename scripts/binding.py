@@ -71,24 +71,36 @@ BASE_URL = {base_url!r}
 ResponseFormat = {response_format}
 DEFAULT_RESPONSE_FORMAT = {default!r}
 
+
+def _argument(
+    name: str, kind: str, text: str, *values: str, required: bool = False, deprecated: bool = False
+) -> Argument:
+    return {{
+        "name": name,
+        "type": kind,
+        "values": values,
+        "required": required,
+        "deprecated": deprecated,
+        "description": text,
+    }}
+
+
 # By the names that they have in Python; `name` is what is sent.
-ARGUMENTS: dict[str, Argument] = {arguments}
+ARGUMENTS: dict[str, Argument] = {{
+{arguments}
+}}
 
 # Loaded when first asked for: the constants above must not cost an HTTP library.
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        if name == "speech_operation":
-            global speech_operation
-            from {package}.api.{tag} import {operation} as speech_operation
+        if name not in ("speech_operation", "SpeechRequest"):
+            raise AttributeError(f"module {{__name__!r}} has no attribute {{name!r}}")
+        global speech_operation, SpeechRequest
+        from {package}.api.{tag} import {operation} as speech_operation
+        from {package}.models.{module} import {model} as SpeechRequest
 
-            return speech_operation
-        if name == "SpeechRequest":
-            global SpeechRequest
-            from {package}.models.{module} import {model} as SpeechRequest
-
-            return SpeechRequest
-        raise AttributeError(f"module {{__name__!r}} has no attribute {{name!r}}")
+        return globals()[name]
 '''
 
 
@@ -128,11 +140,18 @@ def render_binding(
         module=model.class_info.module_name,
         model=model.class_info.name,
         base_url=base_url(document, server),
-        arguments=arguments_of(document),
+        arguments="\n".join(_call(*each) for each in arguments_of(document).items()),
         response_format=f"Literal[{', '.join(map(repr, formats))}]" if formats else "str",
         typing_names=", Literal" if formats else "",
         default=str(schema.get("default", FALLBACK_RESPONSE_FORMAT)),
     )
+
+
+def _call(name: str, argument: dict[str, Any]) -> str:
+    """Write an argument down as an item of `ARGUMENTS`."""
+    said = [argument["name"], argument["type"], argument["description"], *argument["values"]]
+    flags = [f"{flag}=True" for flag in ("required", "deprecated") if argument[flag]]
+    return f"    {name!r}: _argument({', '.join([*map(repr, said), *flags])}),"
 
 
 def find_endpoint(api: GeneratorData) -> tuple[str, Endpoint]:

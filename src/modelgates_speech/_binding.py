@@ -38,70 +38,42 @@ BASE_URL = "https://modelgates.ai/api/v1"
 ResponseFormat = Literal["mp3", "pcm"]
 DEFAULT_RESPONSE_FORMAT = "pcm"
 
+
+def _argument(
+    name: str, kind: str, text: str, *values: str, required: bool = False, deprecated: bool = False
+) -> Argument:
+    return {
+        "name": name,
+        "type": kind,
+        "values": values,
+        "required": required,
+        "deprecated": deprecated,
+        "description": text,
+    }
+
+
 # By the names that they have in Python; `name` is what is sent.
 ARGUMENTS: dict[str, Argument] = {
-    "input": {
-        "name": "input",
-        "type": "string",
-        "values": (),
-        "required": True,
-        "deprecated": False,
-        "description": "Text to synthesize",
-    },
-    "model": {
-        "name": "model",
-        "type": "string",
-        "values": (),
-        "required": True,
-        "deprecated": False,
-        "description": "TTS model identifier",
-    },
-    "provider": {
-        "name": "provider",
-        "type": "object",
-        "values": (),
-        "required": False,
-        "deprecated": False,
-        "description": "Provider-specific passthrough configuration",
-    },
-    "response_format": {
-        "name": "response_format",
-        "type": "string",
-        "values": ("mp3", "pcm"),
-        "required": False,
-        "deprecated": False,
-        "description": "Audio output format",
-    },
-    "speed": {
-        "name": "speed",
-        "type": "number",
-        "values": (),
-        "required": False,
-        "deprecated": False,
-        "description": "Playback speed multiplier. Only used by models that support it (e.g. OpenAI TTS). Ignored by other providers.",
-    },
-    "voice": {
-        "name": "voice",
-        "type": "string",
-        "values": (),
-        "required": True,
-        "deprecated": False,
-        "description": "Voice identifier (provider-specific).",
-    },
+    "input": _argument("input", "string", "Text to synthesize", required=True),
+    "model": _argument("model", "string", "TTS model identifier", required=True),
+    "provider": _argument("provider", "object", "Provider-specific passthrough configuration"),
+    "response_format": _argument("response_format", "string", "Audio output format", "mp3", "pcm"),
+    "speed": _argument(
+        "speed",
+        "number",
+        "Playback speed multiplier. Only used by models that support it (e.g. OpenAI TTS). Ignored by other providers.",
+    ),
+    "voice": _argument("voice", "string", "Voice identifier (provider-specific).", required=True),
 }
 
 # Loaded when first asked for: the constants above must not cost an HTTP library.
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        if name == "speech_operation":
-            global speech_operation
-            from modelgates_api.api.subpackage_tts import create_audio_speech as speech_operation
+        if name not in ("speech_operation", "SpeechRequest"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        global speech_operation, SpeechRequest
+        from modelgates_api.api.subpackage_tts import create_audio_speech as speech_operation
+        from modelgates_api.models.speech_request import SpeechRequest as SpeechRequest
 
-            return speech_operation
-        if name == "SpeechRequest":
-            global SpeechRequest
-            from modelgates_api.models.speech_request import SpeechRequest as SpeechRequest
-
-            return SpeechRequest
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return globals()[name]
