@@ -146,7 +146,7 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
         await self.aclose()
 
     async def _transport(self) -> Transport:
-        from modelgates_speech.loops import current_loop, is_over, live
+        from modelgates_speech.loops import current_loop, is_over, later, live
         from modelgates_speech.transport import AsyncTransport
 
         # One per event loop: a connection cannot be used outside the loop that opened it.
@@ -156,6 +156,7 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
                 self._transports.pop(ended, None)  # another thread may have seen it too
             transport = AsyncTransport.new(self.base_url, self._given)
             self._transports[loop] = transport
+            transport.later = later()
             transport.lifetime = live(self._transports, loop, transport.aclose)
             await anext(transport.lifetime)
         return self._transports[loop]

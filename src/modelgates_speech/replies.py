@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     from modelgates_speech.waiting import Waiting
 
 # httpx, httpx2, httpcore and httpcore2 share these names; what a user brings may raise any of them.
-_TIMEOUTS: dict[str, Phase] = {
-    "ConnectTimeout": "connect",
-    "PoolTimeout": "pool",
-    "WriteTimeout": "write",
-    "ReadTimeout": "read",
-}
 _NOT_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
+_TIMED_OUT: dict[Phase, str] = {
+    "connect": "no connection to {where} within {seconds}: check base_url and the network, or "
+    "allow a longer timeout (connect)",
+    "pool": f"none of the {MAX_CONNECTIONS} connections to {{where}} became free within "
+    "{seconds}: close streams that you do not read to the end, or allow a longer timeout (pool)",
+    "write": "{where} did not take the request within {seconds}: allow a longer timeout (write)",
+    "read": "{where} sent nothing for {seconds}: allow a longer timeout (read)",
+}
 
 
 class Border:
@@ -91,23 +93,19 @@ class Border:
 
     def _translated(self, error: Exception) -> APIConnectionError:
         names = {base.__name__ for base in type(error).__mro__}
-        phase: Phase | None = next((_TIMEOUTS[name] for name in names & _TIMEOUTS.keys()), None)
+        phase: Phase | None = next(
+            (phase for phase in _TIMED_OUT if f"{phase.title()}Timeout" in names), None
+        )
         sent = self.sent and not names & _NOT_SENT
         if not self.deadline.left() and (phase or isinstance(error, TimeoutError)):
-            return APITimeoutError(
+            late = (
                 f"the call to {self.where} did not end within its deadline of "
-                f"{self.deadline.seconds:g} s: allow a longer deadline, or speak less at once",
-                phase="deadline",
-                request_sent=sent,
+                f"{self.deadline.seconds:g} s: allow a longer deadline, or speak less at once"
             )
+            return APITimeoutError(late, phase="deadline", request_sent=sent)
         if phase:
-            what, advice = _TIMED_OUT[phase]
-            seconds = f"{float(self.phases[phase]):g} s"
-            return APITimeoutError(
-                f"{what.format(where=self.where, seconds=seconds)}: {advice}",
-                phase=phase,
-                request_sent=sent,
-            )
+            late = _TIMED_OUT[phase].format(where=self.where, seconds=f"{self.phases[phase]:g} s")
+            return APITimeoutError(late, phase=phase, request_sent=sent)
         causes = [*self._chain(error)]
         untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
         plain = any(getattr(cause, "reason", "") == "WRONG_VERSION_NUMBER" for cause in causes)
@@ -132,23 +130,6 @@ class Border:
             request_sent=sent,
             transient=not (untrusted or plain),
         )
-
-
-_TIMED_OUT: dict[str, tuple[str, str]] = {
-    "connect": (
-        "no connection to {where} within {seconds}",
-        "check base_url and the network, or allow a longer timeout (connect)",
-    ),
-    "pool": (
-        f"none of the {MAX_CONNECTIONS} connections to {{where}} became free within {{seconds}}",
-        "close streams that you do not read to the end, or allow a longer timeout (pool)",
-    ),
-    "write": (
-        "{where} did not take the request within {seconds}",
-        "allow a longer timeout (write)",
-    ),
-    "read": ("{where} sent nothing for {seconds}", "allow a longer timeout (read)"),
-}
 
 
 _LAST_CHUNK = b"0\r\n\r\n"

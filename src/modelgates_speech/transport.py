@@ -28,7 +28,7 @@ from modelgates_speech.sockets import AsyncBackend, Backend
 from modelgates_speech.waiting import Blocking, Yielding, time_left
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
     from typing import Self
 
     import httpx
@@ -47,6 +47,7 @@ class Transport:
     waiting: Waiting = Blocking()
     _pool: Any = httpcore2.ConnectionPool
     _backend: Any = Backend
+    _semaphore: Any = threading.Semaphore
     _brought = "BaseTransport"
 
     def __init__(self, new: Callable[[], Any], *, shared: bool = False, via: str = "") -> None:
@@ -63,10 +64,17 @@ class Transport:
             shared = _FromHttpx(given, cls._brought)
             return cls(lambda: shared, shared=True)
         try:
-            settings = _settings(base_url)
-            pool = cls._pool(**settings, network_backend=cls._backend())
+            proxy = proxy_for(base_url)
+            if proxy and proxy.url.startswith("socks") and find_spec("socksio") is None:
+                raise ValueError("a SOCKS proxy needs the package socksio: pip install socksio")
+            pool = cls._pool(
+                keepalive_expiry=KEEPALIVE_SECONDS,
+                ssl_context=trusted() if base_url.startswith("https:") else None,
+                proxy=httpcore2.Proxy(proxy.url, auth=proxy.auth) if proxy else None,
+                network_backend=cls._backend(),
+            )
             new = partial(pool.create_connection, _parsed(base_url).origin)
-            return cls(new, via=_words(settings["proxy"]))
+            return cls(new, via=f" through the proxy {proxy.url}" if proxy else "")
         except OSError as error:
             file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
             named = f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}"
@@ -112,9 +120,6 @@ class Transport:
             with self.waiting.shielded():
                 await self.waiting.close(unused)
 
-    def _semaphore(self, limit: int) -> Any:
-        return threading.Semaphore(limit)
-
     async def _wait(self, seconds: float) -> None:
         until = time.monotonic() + (time_left(seconds) or 0)
         if not self._abandoned.empty():
@@ -140,21 +145,14 @@ class AsyncTransport(Transport):
     _pool = httpcore2.AsyncConnectionPool
     _backend = AsyncBackend
     _brought = "AsyncBaseTransport"
+    _semaphore: Any = staticmethod(partial(anyio.Semaphore, fast_acquire=True))
+    # Of its event loop, from `loops`.
     lifetime: AsyncGenerator[None]
-
-    def __init__(self, new: Callable[[], Any], *, shared: bool = False, via: str = "") -> None:
-        # Here, for the sync client has no need of it.
-        from modelgates_speech.loops import later
-
-        super().__init__(new, shared=shared, via=via)
-        self._later = later()
+    later: Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
     def abandon(self, reply: Reply) -> None:
         """Have `reply` closed by its event loop, since nobody holds it any more."""
-        self._later(reply.aclose)
-
-    def _semaphore(self, limit: int) -> Any:
-        return anyio.Semaphore(limit, fast_acquire=True)
+        self.later(reply.aclose)
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -166,27 +164,12 @@ class AsyncTransport(Transport):
                 raise httpcore2.PoolTimeout from None
 
 
-def _settings(base_url: str) -> dict[str, Any]:
-    proxy = proxy_for(base_url)
-    if proxy and proxy.url.startswith("socks") and find_spec("socksio") is None:
-        raise ValueError("a SOCKS proxy needs the package socksio: pip install socksio")
-    return {
-        "keepalive_expiry": KEEPALIVE_SECONDS,
-        "ssl_context": trusted() if base_url.startswith("https:") else None,
-        "proxy": httpcore2.Proxy(proxy.url, auth=proxy.auth) if proxy else None,
-    }
-
-
 def trusted() -> ssl.SSLContext:
     """What is trusted: ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, else what the system trusts."""
     file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
     if file or folder:
         return ssl.create_default_context(cafile=file, capath=folder)
     return httpcore2.default_ssl_context()
-
-
-def _words(proxy: httpcore2.Proxy | None) -> str:
-    return f" through the proxy {bytes(proxy.url).decode('ascii').rstrip('/')}" if proxy else ""
 
 
 # Every call of a client has the same, and to parse it costs as much as all else here.

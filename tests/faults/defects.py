@@ -136,8 +136,8 @@ DEFECTS = [
     Defect(
         "any certificate will do",
         "transport.py",
-        '"ssl_context": trusted() if',
-        '"ssl_context": ssl._create_unverified_context() if',
+        "ssl_context=trusted() if",
+        "ssl_context=ssl._create_unverified_context() if",
         _cell("the-certificate-is-not-trusted", "async"),
         "the call should have failed",
     ),
