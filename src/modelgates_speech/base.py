@@ -20,7 +20,7 @@ from modelgates_speech.config import (
     DEFAULT_RATE,
     KEY_VARIABLE,
     URL_VARIABLE,
-    KeySource,
+    Secret,
     Timeout,
     as_timeout,
     checked_base_url,
@@ -73,7 +73,7 @@ class Options(TypedDict, total=False):
 class Settings:
     """A client's settings, checked."""
 
-    api_key: KeySource
+    api_key: Secret
     base_url: str
     timeout: Timeout = attrs.field(converter=as_timeout)
     deadline: float | None = attrs.field(converter=checked_deadline)
@@ -116,7 +116,7 @@ class Base(Generic[GivenT]):
         channels: int = DEFAULT_CHANNELS,
     ) -> None:
         # Wrapped at once: a traceback with locals shows this frame if an argument is refused.
-        source = KeySource(from_environment(KEY_VARIABLE) if api_key is None else api_key)
+        source = Secret(from_environment(KEY_VARIABLE) if api_key is None else api_key)
         del api_key
         named = from_environment(URL_VARIABLE) if base_url is None else None
         url = base_url if base_url is not None else named or _binding.BASE_URL
@@ -174,7 +174,7 @@ class Base(Generic[GivenT]):
             known = unexpected(name, Options.__annotations__)
             raise ArgumentError(f"{type(self).__name__}.with_options(): {known}")
         # Wrapped at once, as in `__init__`.
-        key = {"api_key": KeySource(changes.pop("api_key"))} if "api_key" in changes else {}
+        key = {"api_key": Secret(changes.pop("api_key"))} if "api_key" in changes else {}
         settings: dict[str, Any] = changes | key
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__)

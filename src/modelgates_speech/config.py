@@ -149,9 +149,8 @@ def as_timeout(value: float | Timeout) -> Timeout:
     if isinstance(value, Timeout):
         return value
     if not isinstance(value, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigurationError(
-            f"timeout must be a number of seconds, or a Timeout such as Timeout(read=30), "
-            f"not {in_short(value)}"
+        raise must_be(
+            "a number of seconds, or a Timeout such as Timeout(read=30)", value, "timeout"
         )
     return Timeout(value, value, value, value)
 
@@ -166,7 +165,7 @@ def checked_seconds(value: float, name: str) -> float:
     if isinstance(value, int | float) and 0 < value <= MAX_SECONDS:
         return value
     wanted = f"a number of seconds above 0 and at most {MAX_SECONDS:,}"
-    raise ConfigurationError(f"{name} must be {wanted}, not {in_short(value)}")
+    raise must_be(wanted, value, name)
 
 
 def checked_count(value: int, name: str, most: int | None = None) -> int:
@@ -174,7 +173,7 @@ def checked_count(value: int, name: str, most: int | None = None) -> int:
     if type(value) is int and 1 <= value <= (value if most is None else most):
         return value
     wanted = "1 or more" if most is None else f"a whole number from 1 to {most:,}"
-    raise ConfigurationError(f"{name} must be {wanted}, not {in_short(value)}")
+    raise must_be(wanted, value, name)
 
 
 def checked_layout(sample_rate: int | None, channels: int | None) -> None:
@@ -213,6 +212,11 @@ def checked_callback(value: CallbackT, name: str) -> CallbackT:
     return value
 
 
+def must_be(wanted: str, value: object, name: str) -> ConfigurationError:
+    """The error for a `value` that is not what is wanted."""
+    return ConfigurationError(f"{name} must be {wanted}, not {in_short(value)}")
+
+
 def in_short(value: object) -> str:
     """`value` for a message: in short, and whatever its `repr` does."""
     try:
@@ -222,8 +226,16 @@ def in_short(value: object) -> str:
     return text if len(text) <= MAX_SUMMARY else f"{text[:MAX_SUMMARY]}..."
 
 
-class _Hidden:
-    __slots__ = ()
+class Secret:
+    """An API key, or a function that is asked for it, which no repr, log or traceback shows.
+
+    Of a traceback, not even one with locals.
+    """
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: Any) -> None:
+        self._key = key
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"
@@ -231,75 +243,54 @@ class _Hidden:
     def __reduce__(self) -> NoReturn:
         raise TypeError("an API key is not pickled: give it to the other process by itself")
 
+    def check(self) -> Self:
+        """Itself, if it is good as far as can be known without asking."""
+        return self if callable(self._key) else self._checked()
 
-class Secret(_Hidden):
-    """An API key, in a form that no repr, log or traceback with locals shows."""
+    def secret(self) -> Secret:
+        """The key as it is now."""
+        try:
+            return (Secret(self._key()) if callable(self._key) else self)._checked()  # noqa: SLF001
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            raise ConfigurationError(f"api_key() failed with {type(error).__name__}") from error
 
-    __slots__ = ("_value",)
-
-    def __init__(self, value: object) -> None:
-        self._value = value if isinstance(value, str) else ""
-        kind = type(value).__name__
-        del value
-        if kind not in {"str", "NoneType"} and not self._value:
-            raise ConfigurationError(f"api_key must be a string, not {kind}")
-        if not self._value:
+    def _checked(self) -> Self:
+        if not isinstance(self._key, str | None):
+            raise ConfigurationError(f"api_key must be a string, not {type(self._key).__name__}")
+        if not self._key:
             raise ConfigurationError(
                 f"no API key: set {KEY_VARIABLE} or pass api_key. To try without one, start the "
                 "local stub with `modelgates-speech stub`, or use `modelgates-speech speak --local`"
             )
-        if not _KEY.fullmatch(self._value):
+        if not _KEY.fullmatch(self._key):
             raise ConfigurationError(
                 "the API key holds white space, a line break or a character outside ASCII (the "
                 "key is not shown here): was it copied together with its line end?"
             )
+        return self
 
     def bearer(self) -> str:
         """The value of the ``Authorization`` header."""
-        return f"Bearer {self._value}"
+        return f"Bearer {self._key}"
 
     def scrub(self, data: bytes) -> bytes:
         """`data` without the key, should a server have echoed it, in JSON or a URL too."""
-        if len(self._value) < SHORTEST_KEY:
+        if len(self._key) < SHORTEST_KEY:
             return data
-        data = data.replace(self._value.encode(), b"[redacted]")
+        data = data.replace(self._key.encode(), b"[redacted]")
         if b"\\" not in data and b"%" not in data:
             return data
-        forms = (
-            rf"{re.escape(c)}|\\{re.escape(c)}|(?i:(\\u00|%){ord(c):02x})" for c in self._value
-        )
+        forms = (rf"{re.escape(c)}|\\{re.escape(c)}|(?i:(\\u00|%){ord(c):02x})" for c in self._key)
         written = "".join(f"(?:{form})" for form in forms)
         return re.sub(written.encode(), b"[redacted]", data)
 
     def scrub_text(self, text: str) -> str:
         """`text` without the key, likewise."""
-        if self._value not in text and "%" not in text and "\\" not in text:
+        if self._key not in text and "%" not in text and "\\" not in text:
             return text
         return self.scrub(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
-
-
-class KeySource(_Hidden):
-    """Where the key comes from: a string, or a function that is asked before each call."""
-
-    __slots__ = ("_source",)
-
-    def __init__(self, source: str | Callable[[], str] | None) -> None:
-        self._source = source
-
-    def check(self) -> Self:
-        """Itself, if the key is good as far as can be known without asking."""
-        if not callable(self._source):
-            Secret(self._source)
-        return self
-
-    def secret(self) -> Secret:
-        """The key as it is now."""
-        try:
-            return Secret(self._source() if callable(self._source) else self._source)
-        except ConfigurationError:
-            raise
-        except Exception as error:
-            raise ConfigurationError(f"api_key() failed with {type(error).__name__}") from error
 
 
 def checked_mapping(value: Mapping[str, T], name: str) -> Mapping[str, T]:

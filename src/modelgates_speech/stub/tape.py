@@ -83,7 +83,7 @@ class Call:
             # After `Bearer`, or after the name of a cookie.
             for key in (*each.split()[-1:], each.partition("=")[2]):
                 with contextlib.suppress(ConfigurationError):  # which is no key
-                    yield Secret(key)
+                    yield Secret(key).check()
 
 
 def _redacted(value: Json, keys: list[Secret]) -> Json:
