@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from modelgates_speech.arguments import explained_settings
+from modelgates_speech.config import must_be
 from modelgates_speech.errors import (
     APIConnectionError,
     APIStatusError,
@@ -80,17 +81,13 @@ class RetryPolicy:
         statuses: Any = self.statuses
         known = cast("frozenset[Any]", statuses if isinstance(statuses, frozenset) else {None})
         if not all(isinstance(status, int) for status in known):
-            raise ConfigurationError(
-                f"RetryPolicy.statuses must be statuses such as {{429, 503}}, not {statuses!r}"
-            )
+            raise must_be("statuses such as {429, 503}", self.statuses, "RetryPolicy.statuses")
         if type(self.max_retries) is not int:
-            raise ConfigurationError(
-                f"RetryPolicy.max_retries must be a whole number, not {self.max_retries!r}"
-            )
+            raise must_be("a whole number", self.max_retries, "RetryPolicy.max_retries")
         for name in ("max_retries", "initial_delay", "max_delay", "max_retry_after"):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and 0 <= value < math.inf):
-                raise ConfigurationError(f"RetryPolicy.{name} must be 0 or more, not {value!r}")
+                raise must_be("0 or more", value, f"RetryPolicy.{name}")
 
     def delay(
         self,
@@ -134,9 +131,7 @@ def checked_policy(policy: RetryPolicy | None) -> RetryPolicy | None:
     """`policy` itself, if it is one, or None."""
     if policy is None or isinstance(policy, RetryPolicy):
         return policy
-    raise ConfigurationError(
-        f"retry must be a RetryPolicy, such as RetryPolicy(max_retries=3), or None, not {policy!r}"
-    )
+    raise must_be("a RetryPolicy, such as RetryPolicy(max_retries=3), or None", policy, "retry")
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
