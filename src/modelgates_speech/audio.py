@@ -351,8 +351,8 @@ class Receiver:
                 raise _not_audio(known, what, b"")
         # Where its end was announced, it is the encoder that has left half a frame.
         unannounced = self.expected is None and "transfer-encoding" not in known.headers
-        if unannounced and self._expander is None and getattr(self._meter, "broken", False):
-            raise self.cut("it ends in the middle of a frame")
+        if unannounced and self._expander is None and self._meter and self._meter.broken:
+            raise self.cut("it ends in the middle of a frame, or of what its header announces")
         if self._rest:
             raise self.cut("it ends in the middle of a sample")
         self.finished = self.whole = True

@@ -98,6 +98,8 @@ def test_a_200_of_another_type_is_no_audio(content_type, body, step):
         b'<?xml version="1.0"?><Error/>',
         b'event: error\ndata: {"code": 500}\n\n',
         b'data: {"error": 1}\n\n',
+        b'id: 7\nretry: 3000\ndata: {"error": 1}\n\n',
+        b'"%b"' % base64.b64encode(bytes(range(250))),
     ],
 )
 @pytest.mark.parametrize("content_type", ["application/octet-stream", "audio/mpeg", "", "audio/*"])

@@ -190,7 +190,6 @@ def test_a_rate_that_contradicts_itself_or_cannot_be_is_not_used(parameters):
         (wav()[:12] + b"LIST\5\0\0\0hello\0" + wav()[12:], 0.5),
         (wav() + b"LIST\4\0\0\0bye!", 0.5),
         # No sound, no length.
-        (b"RIFF\0\0\0\0WAVE", None),
         (header(0, 0, None) + SAMPLES, None),
         (OGG, None),
     ],
@@ -254,22 +253,40 @@ def test_padding_after_an_odd_number_of_samples_is_none_of_them():
     [({}, False), ({"content-length": None}, True), ({"transfer-encoding": "chunked"}, True)],
     ids=["unannounced", "length", "chunked"],
 )
-def test_half_a_frame_is_a_cut_where_nothing_else_would_show_one(headers, whole):
-    body = MP3[: -len(MP3) // 3]
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (MP3[: -len(MP3) // 3], "in the middle of a frame"),
+        (wav()[:-1000], "of what its header announces"),
+    ],
+    ids=["mp3", "wav"],
+)
+def test_what_breaks_off_by_its_own_word_does_where_nothing_else_shows_it(
+    headers, whole, body, told
+):
     known = {name: value or str(len(body)) for name, value in headers.items()}
-    receiver = Receiver({"content-type": "audio/mpeg"} | known, "mp3")
+    receiver = Receiver(known, "mp3")
     receiver.feed(body)
     if whole:
         receiver.feed(b"")
         assert receiver.whole
     else:
-        with pytest.raises(IncompleteAudioError, match="in the middle of a frame") as cut:
+        with pytest.raises(IncompleteAudioError, match=told) as cut:
             receiver.feed(b"")
         assert cut.value.partial.content == body
 
 
 @pytest.mark.parametrize(
-    "body", [wav(b""), with_size(wav(b""), 0xFFFFFFFF), ID3[:-1] + b"\x14" + bytes(20)], ids=ascii
+    "body",
+    [
+        wav(b""),
+        with_size(wav(b""), 0xFFFFFFFF),
+        wav()[:12],
+        wav()[:30],
+        b"RIFF\0\1\0\0WEBPVP8 " + bytes(240),
+        ID3[:-1] + b"\x14" + bytes(20),
+    ],
+    ids=ascii,
 )
 def test_a_container_with_nothing_in_it_is_no_audio(body):
     with pytest.raises(InvalidResponseError, match="which is not audio"):

@@ -26,10 +26,10 @@ _MARKS = (
 _FIRST = {mark[0] for at, mark, _ in _MARKS if at == 0}
 # JSON, HTML or XML, or a stream of events; and what any of them may begin with.
 _TEXT = re.compile(
-    rb"[\xef\xbb\xbf\s]*(\{\s*[\"}]|\[\s*[\[{\"\]]|<[!?a-z]|(data|event):)", re.IGNORECASE
+    rb"[\xef\xbb\xbf\s]*(\{\s*[\"}]|\[\s*[\[{\"\]]|<[!?a-z]|(data|event|id|retry):)", re.IGNORECASE
 )
 # Audio that somebody has put into letters; samples are never all of them, nor of so many kinds.
-_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]{64,}=*\s*")
+_BASE64 = re.compile(rb"\"?[A-Za-z0-9+/\s]{64,}=*\"?\s*")
 _LETTERS = 24
 _MAYBE_TEXT = re.compile(rb"[\xef\xbb\xbf\s]*([{\[<]\s*)?")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")

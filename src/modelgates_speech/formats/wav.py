@@ -14,9 +14,10 @@ _FORMAT = struct.Struct("<HHIIHH")
 _PCM, _EXTENSIBLE = 1, 0xFFFE
 # What such a file begins with, by its length.
 WAV_FILES = (b"RIFF", b"RF64", b"BW64")
-# In bytes of a format chunk: a longer one lies. What stands after the samples is shorter than that.
+# In bytes: a longer format chunk lies, longer samples were announced before they were known, and
+# what stands after them is shorter.
 _LONGEST_FORMAT = 1024
-_LONGEST_APPENDIX = 1 << 30
+_LONGEST = 1 << 30
 _NAME = re.compile(rb"[ -~]{4}")
 
 
@@ -61,8 +62,13 @@ class Samples:
 
     @property
     def silent(self) -> bool:
-        """Whether samples were announced, and none was seen."""
-        return bool(self._left) and not self._size
+        """Whether no sample was seen."""
+        return not self._size
+
+    @property
+    def broken(self) -> bool:
+        """Whether more were announced."""
+        return 0 < self._left < _LONGEST
 
     def feed(self, data: bytes) -> bytes:
         """Take what arrived and return the samples in it; ``b""`` gives none."""
@@ -90,13 +96,13 @@ class Samples:
             name, size = _CHUNK_HEADER.unpack_from(data)
             end = _CHUNK_HEADER.size + size
             if name == b"data":
-                self._left = size if 0 < size < _OPEN_END else 1 << 64
+                self._left = size if 0 < size < _LONGEST else 1 << 64
                 self._padded = bool(size % 2)
                 return data[_CHUNK_HEADER.size :]
             if name in WAV_FILES:
                 self._skip = _CHUNK_HEADER.size + 4
                 continue
-            if self._size and not (_NAME.fullmatch(name) and size < _LONGEST_APPENDIX):
+            if self._size and not (_NAME.fullmatch(name) and size < _LONGEST):
                 # No chunk, so there are more samples than were announced.
                 self._left = 1 << 64
                 return data
