@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import socket
 import ssl
 import sys
@@ -65,7 +66,9 @@ class Border:
     ) -> None:
         if error is None or isinstance(error, ModelGatesError):
             return
-        for link in self._chain(error):
+        links = [*self._chain(error)]
+        own = next(filter(_is_of_a_signal, links), None)
+        for link in links:
             # The frames below hold the headers, key included, where a traceback with locals shows
             # them, those of a cancellation or a Ctrl-C too; and a message may quote what a server
             # has echoed.
@@ -74,6 +77,8 @@ class Border:
                 self.secret.scrub_text(str(part)) if isinstance(part, str | Exception) else part
                 for part in link.args
             )
+        if own is not None:
+            raise own from own.__cause__
         if isinstance(error, Exception):
             raise self._translated(error) from error
 
@@ -130,6 +135,16 @@ class Border:
             request_sent=sent,
             transient=not (untrusted or plain),
         )
+
+
+def _is_of_a_signal(error: BaseException) -> bool:
+    """Whether a signal's handler raised it, as alarms do: it is the program's, not the engine's."""
+    handlers = map(signal.getsignal, signal.valid_signals())
+    codes = {getattr(handler, "__code__", error) for handler in handlers}
+    link = error.__traceback__
+    while link and link.tb_frame.f_code not in codes:
+        link = link.tb_next
+    return link is not None
 
 
 _LAST_CHUNK = b"0\r\n\r\n"

@@ -18,7 +18,6 @@ from modelgates_speech.errors import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
-    ConfigurationError,
     ModelGatesError,
 )
 

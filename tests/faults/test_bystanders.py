@@ -1,6 +1,9 @@
 """What one call meets must not spoil another, nor anything else of the program."""
 
 import asyncio
+import os
+import signal
+import socket
 from contextlib import closing
 
 import pytest
@@ -10,11 +13,12 @@ from modelgates_speech import (
     APIStatusError,
     AsyncModelGates,
     IncompleteAudioError,
+    ModelGates,
     RateLimitError,
 )
 from tests.faults.calls import CALLERS, CLIENTS, KEY, SPEECH
-from tests.faults.server import STALL
-from tests.faults.table import AUDIO, CHUNKED, chunk, reply
+from tests.faults.server import HOLD, STALL, Later
+from tests.faults.table import AUDIO, CHUNKED, chunk, head, reply
 
 WHOLE_CHUNKED = CHUNKED + chunk(AUDIO) + b"0\r\n\r\n"
 STRAY = reply(body=b"\5\5" * 50)
@@ -54,6 +58,32 @@ def test_an_exception_that_the_caller_is_handling_keeps_its_traceback(caller, se
     assert isinstance(outcome.error, APIConnectionError)
     assert own.__traceback__ is not None
     assert own.args == (f"the caller's own, with {KEY}",)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no alarms")
+@pytest.mark.parametrize("kind", [LookupError, TimeoutError])
+@pytest.mark.parametrize("before", [b"", head(Content_Length="4096") + AUDIO[:512]])
+def test_what_a_programs_alarm_raises_is_what_the_program_gets(server, kind, before, monkeypatch):
+    def ring(*_):
+        raise kind("time is up")
+
+    def alarm(_):
+        os.kill(os.getpid(), signal.SIGALRM)
+        return b""
+
+    server.acts = (before, Later(alarm), STALL)
+    old = signal.signal(signal.SIGALRM, ring)
+    try:
+        with ModelGates(api_key=KEY, base_url=server.url, timeout=HOLD) as client:
+            with pytest.raises(kind, match=r"^time is up$"):
+                client.audio.speech.create(**SPEECH)
+            resolve = socket.getaddrinfo
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: alarm(0) or resolve(*a, **k))
+            with pytest.raises(kind, match=r"^time is up$"):
+                client.audio.speech.create(**SPEECH)
+    finally:
+        signal.signal(signal.SIGALRM, old)
+    assert len(server.requests) == 1
 
 
 def test_a_connection_that_broke_without_a_word_is_named_by_what_broke_it(server):
