@@ -111,11 +111,11 @@ class AudioCache:
 
     def holds(self, key: str) -> bool:
         """Whether there is an entry under `key`; it may still turn out damaged."""
-        return os.path.isfile(self._path(key))  # noqa: PTH113 - unlike a Path's, it never raises
+        return os.path.isfile(self.path_of(key))  # noqa: PTH113 - unlike a Path's, it never raises
 
     def find(self, key: str) -> tuple[dict[str, str], BufferedReader] | None:
         """The headers of the entry under `key`, and its body, proven whole; or None."""
-        path = self._path(key)
+        path = self.path_of(key)
         try:
             file = path.open("rb")
         except (FileNotFoundError, NotADirectoryError):
@@ -134,10 +134,6 @@ class AudioCache:
         with contextlib.suppress(OSError):  # evicted meanwhile, or not ours: its age is no matter
             os.utime(path)
         return entry
-
-    def record(self, key: str, headers: Mapping[str, str]) -> Recording:
-        """Begin an entry; it is there once its `Recording` is kept."""
-        return Recording(self, self._path(key), headers)
 
     def clear(self) -> None:
         """Remove every entry, and the folder if nothing else is in it."""
@@ -161,7 +157,8 @@ class AudioCache:
             self._credit = max(0, self.max_bytes - self._shrink(self.max_bytes - tenth))
             self._credit = min(self._credit, tenth)
 
-    def _path(self, key: str) -> Path:
+    def path_of(self, key: str) -> Path:
+        """Where the entry under `key` is, or would be."""
         return self.folder / key[:2] / (key[2:] + _SUFFIX)
 
     def _shrink(self, target: int) -> int:
@@ -255,65 +252,32 @@ class Entry:
         self._file.close()
 
 
-class Recording:
-    """An entry in the making. A disk that fails costs the entry, not the speech."""
+class _Recorded:
+    """A reply whose bytes are recorded as they are read, and kept if they prove whole.
 
-    def __init__(self, cache: AudioCache, path: Path, headers: Mapping[str, str]) -> None:
-        self._cache = cache
+    A disk that fails costs the entry, not the speech.
+    """
+
+    def __init__(
+        self, reply: Reply, receiver: Receiver, cache: AudioCache, path: Path, waiting: Waiting
+    ) -> None:
+        self._reply, self._receiver, self._waiting = reply, receiver, waiting
+        self._cache, self._path = cache, path
         self._digest = hashlib.sha256()
         self._size = 0
         self._file: AtomicFile | None = None
-        with self._or_give_up(path):
+        with self._or_give_up():
             cache.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.parent.mkdir(mode=0o700, exist_ok=True)
             self._file = AtomicFile(path)
             self._file.write(bytes(_PREAMBLE))
-        self.write(json.dumps(dict(headers)).encode() + b"\n")
-
-    def write(self, data: bytes) -> None:
-        """Add to the entry."""
-        if self._file is not None:
-            with self._or_give_up(self._file.path):
-                self._file.write(data)
-                self._digest.update(data)
-                self._size += len(data)
-
-    def keep(self) -> None:
-        """Make the entry appear: what was written is whole."""
-        if self._file is not None:
-            with self._or_give_up(self._file.path):
-                self._file.rewrite_start(_MAGIC + self._digest.hexdigest().encode() + b"\n")
-                self._file.commit()
-                self._cache.make_room(_PREAMBLE + self._size)
-                self._file = None
-
-    def drop(self) -> None:
-        """Forget what was written, unless it was kept. May be called again."""
-        if self._file is not None:
-            self._file.discard()
-            self._file = None
-
-    @contextlib.contextmanager
-    def _or_give_up(self, path: Path) -> Generator[None]:
-        try:
-            yield
-        except (OSError, SaveError) as error:
-            logger.warning("the speech is not kept in the cache, at %s: %s", path, error)
-            self.drop()
-
-
-class _Recorded:
-    """A reply whose bytes are recorded as they are read, and kept if they prove whole."""
-
-    def __init__(
-        self, reply: Reply, receiver: Receiver, recording: Recording, waiting: Waiting
-    ) -> None:
-        self._reply, self._receiver, self._recording = reply, receiver, recording
-        self._waiting = waiting
+        # A cookie is a credential, and nothing in the audio depends on it.
+        kept = {name: value for name, value in reply.headers.items() if name != "set-cookie"}
+        self._record(json.dumps(kept).encode() + b"\n")
 
     async def read(self) -> bytes:
         data = await self._reply.read()
-        await self._waiting.call(self._recording.write, data)
+        await self._waiting.call(self._record, data)
         return data
 
     async def drain(self, start: bytes) -> bytes:
@@ -325,13 +289,41 @@ class _Recorded:
             if self._receiver.whole:
                 # What is whole is kept, by a call that is cancelled as well.
                 with self._waiting.shielded():
-                    await self._waiting.call(self._recording.keep)
+                    await self._waiting.call(self._keep)
         finally:
-            self._recording.drop()
+            self._drop()
 
     def abandon(self) -> None:
         self._reply.abandon()
-        self._recording.drop()
+        self._drop()
+
+    def _record(self, data: bytes) -> None:
+        if self._file is not None:
+            with self._or_give_up():
+                self._file.write(data)
+                self._digest.update(data)
+                self._size += len(data)
+
+    def _keep(self) -> None:
+        if self._file is not None:
+            with self._or_give_up():
+                self._file.rewrite_start(_MAGIC + self._digest.hexdigest().encode() + b"\n")
+                self._file.commit()
+                self._cache.make_room(_PREAMBLE + self._size)
+                self._file = None
+
+    def _drop(self) -> None:
+        if self._file is not None:
+            self._file.discard()
+            self._file = None
+
+    @contextlib.contextmanager
+    def _or_give_up(self) -> Generator[None]:
+        try:
+            yield
+        except (OSError, SaveError) as error:
+            logger.warning("the speech is not kept in the cache, at %s: %s", self._path, error)
+            self._drop()
 
 
 async def start_cached(
@@ -354,13 +346,7 @@ async def start_cached(
         return entry, receive(call, entry.headers)
     reply, receiver = await start(call)
     # Not in a thread: cancelled meanwhile, nobody would close the reply.
-    recording = cache.record(key, _kept(reply.headers))
-    return _Recorded(reply, receiver, recording, waiting), receiver
-
-
-def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    # A cookie is a credential, and nothing in the audio depends on it.
-    return {name: value for name, value in headers.items() if name != "set-cookie"}
+    return _Recorded(reply, receiver, cache, cache.path_of(key), waiting), receiver
 
 
 def _checked(file: BufferedReader) -> tuple[dict[str, str], BufferedReader] | None:
