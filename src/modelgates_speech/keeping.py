@@ -6,6 +6,7 @@ import math
 from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from modelgates_speech.audio import file_header, invalid, suffix_of
 from modelgates_speech.config import MAX_RESCUED
@@ -15,13 +16,14 @@ from modelgates_speech.errors import (
     PlaybackError,
     SaveError,
 )
+from modelgates_speech.files import free_name
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
     from modelgates_speech.audio import Audio, AudioMetadata
-    from modelgates_speech.errors import InvalidResponseError
+    from modelgates_speech.errors import HeldAudio, InvalidResponseError
     from modelgates_speech.files import AtomicFile
 
 
@@ -121,3 +123,18 @@ class Keeping:
 def unfit(error: ConfigurationError, audio: Audio) -> InvalidResponseError:
     """The error for whole audio that the file cannot hold; it is in the error."""
     return invalid(audio, f"{error}; the audio is in .audio", audio=audio)
+
+
+def keep(audio: HeldAudio, folder: Path, stem: str, pcm: str = ".wav") -> Path | None:
+    """Save audio that a failure left, replacing nothing; None where that cannot be.
+
+    Its suffix is that of its format, for PCM as given.
+    """
+    suffix = pcm if audio.format == "pcm" else f".{quote(audio.format, safe='')}"
+    if suffix == ".wav" and not audio.sample_rate:
+        suffix = ".pcm"
+    try:
+        folder.mkdir(exist_ok=True)
+        return audio.save(free_name(folder, stem, suffix))
+    except (OSError, SaveError):
+        return None

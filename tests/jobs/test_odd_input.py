@@ -294,6 +294,14 @@ def test_a_results_file_of_somebody_else_is_left_alone(batch, out, stub, content
     assert not stub.requests
 
 
+def test_results_whose_last_line_break_an_editor_dropped_stand(batch, out):  # noqa: F811
+    batch(rows(2))
+    path = out / "results.jsonl"
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    assert batch(rows(3)).skipped == 2
+    assert batch(rows(3)).skipped == len(results(out)) == 3
+
+
 @pytest.mark.parametrize(
     "line",
     [

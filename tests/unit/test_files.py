@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from modelgates_speech import SaveError
+from modelgates_speech import Audio, SaveError
 from modelgates_speech.files import AtomicFile
+from modelgates_speech.keeping import keep
 from tests.systems import HAS_UNNAMED_FILES
 
 
@@ -310,3 +311,14 @@ def test_somebody_elses_file_in_a_shared_folder_is_refused_at_once(tmp_path, kin
     assert caught.value.errno == errno.EPERM
     tmp_path.chmod(0o777)
     assert write(target).read_bytes() == b"new"
+
+
+@pytest.mark.parametrize(
+    ("kind", "rate", "suffix"),
+    [("pcm", 24000, ".wav"), ("pcm", None, ".pcm"), ("mp3", None, ".mp3"), ("a/b", None, ".a%2Fb")],
+)
+def test_what_a_failure_left_is_kept_whatever_is_known_of_it(tmp_path, kind, rate, suffix):
+    audio = Audio(format=kind, sample_rate=rate, channels=rate and 1, content=b"ab" * 100)
+    for stem in ("k", "k-2"):
+        assert keep(audio, tmp_path, "k") == tmp_path / f"{stem}{suffix}"
+        assert (tmp_path / f"{stem}{suffix}").read_bytes().endswith(audio.content)

@@ -183,28 +183,30 @@ def _report_plan(
 
     results = Known(out_dir)
     results.learn()
-    facts = dict.fromkeys(("rows", "rows_to_send", "rows_that_cannot_be_spoken"), 0)
-    characters = 0
-    for row in rows:
-        facts["rows"] += 1
-        claim = "twice" if isinstance(row, BadRow) else results.claim(row.name, row.key)
-        if isinstance(row, BadRow) or claim == "twice":
-            facts["rows_that_cannot_be_spoken"] += 1
-        elif claim == "new":
-            if max_characters is not None and characters + row.characters > max_characters:
-                break
-            facts["rows_to_send"] += 1
-            characters += row.characters
+    read = sent = bad = characters = 0
+    for row in results.due(rows):
+        read += 1
+        if isinstance(row, BadRow):
+            bad += 1
+            continue
+        if max_characters is not None and characters + row.characters > max_characters:
+            break
+        sent += 1
+        characters += row.characters
+    read += results.skipped
     results.close()
     seconds = expected_seconds(characters)
     if as_json:
-        expected = {"characters_to_send": characters, "expected_seconds": seconds}
-        write_line(json.dumps(facts | expected | cost(characters, price)))
+        facts: dict[str, float] = {
+            "rows": read,
+            "rows_to_send": sent,
+            "rows_that_cannot_be_spoken": bad,
+        }
+        facts |= {"characters_to_send": characters, "expected_seconds": seconds}
+        write_line(json.dumps(facts | cost(characters, price)))
     else:
         write_line(
-            f"{counted(facts['rows'], 'row')}; "
-            f"to send: {counted(facts['rows_to_send'], 'request')}, "
+            f"{counted(read, 'row')}; to send: {counted(sent, 'request')}, "
             f"{counted(characters, 'character')}, about {clock(seconds)}"
-            f"{cost_in_words(characters, price)}; "
-            f"{facts['rows_that_cannot_be_spoken']:,} cannot be spoken"
+            f"{cost_in_words(characters, price)}; {bad:,} cannot be spoken"
         )

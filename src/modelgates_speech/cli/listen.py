@@ -10,7 +10,7 @@ import click
 
 from modelgates_speech.cli.exits import CommandError, exit_for, in_words
 from modelgates_speech.cli.output import to_nowhere
-from modelgates_speech.cli.rescue import keep
+from modelgates_speech.cli.rescue import keep_near
 from modelgates_speech.errors import ConfigurationError, PlaybackError
 from modelgates_speech.keeping import Keeping, unfit
 from modelgates_speech.playback import PLAYABLE, check_device, play_pieces
@@ -66,7 +66,7 @@ def listen(
         except PlaybackError as error:
             for _ in arriving:
                 pass
-            where = file.path if file else spare and keep(kept.audio(), spare, spare.stem)
+            where = file.path if file else spare and keep_near(spare, kept.audio(), spare.stem)
             kept_in_words = f"the audio is in {where}" if where else "it could not be saved"
             raise CommandError(f"{in_words(error)}; {kept_in_words}", exit_for(error)) from error
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelgates_speech.cli.exits import CommandError, exit_for, in_words
-from modelgates_speech.errors import ModelGatesError, SaveError
-from modelgates_speech.files import free_name
+from modelgates_speech.errors import ModelGatesError
+from modelgates_speech.keeping import keep
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -29,22 +29,15 @@ def rescued(output: Path) -> Generator[None]:
         held = [audio for audio in found if audio and audio.content]
         if not held:
             raise
-        kept = [keep(audio, output, f"{output.stem}.partial") for audio in held]
+        kept = [keep_near(output, audio, f"{output.stem}.partial") for audio in held]
         where = "what arrived could not be saved anywhere"
         if saved := [f"{path}" for path in kept if path]:
             where = f"what arrived is in {' and '.join(saved)}"
         raise CommandError(f"{in_words(error)}; {where}", exit_for(error)) from error
 
 
-def keep(held: HeldAudio, output: Path, stem: str) -> Path | None:
-    """Write audio beside `output`, or else among temporary files, if either can be written."""
-    suffix = {"pcm": ".wav"}.get(held.format, f".{held.format}")
-    if held.format == "pcm" and output.suffix.lower() in {".pcm", ".raw"}:
-        suffix = output.suffix
-    for folder in (output.parent, Path(tempfile.gettempdir())):
-        try:
-            return held.save(free_name(folder, stem, suffix))
-        except SaveError:
-            # A full or read-only disk; another may take it.
-            continue
-    return None
+def keep_near(output: Path, audio: HeldAudio, stem: str) -> Path | None:
+    """Keep audio beside `output`, or else among temporary files, as another disk may take it."""
+    pcm = output.suffix if output.suffix.lower() in {".pcm", ".raw"} else ".wav"
+    folders = (output.parent, Path(tempfile.gettempdir()))
+    return next(filter(None, (keep(audio, folder, stem, pcm) for folder in folders)), None)

@@ -39,7 +39,8 @@ from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs.aimd import LONGEST_PAUSE, Aimd
 from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, origin_of, read_rows
 from modelgates_speech.jobs.reading import Reader
-from modelgates_speech.jobs.results import KEPT, Results, keep_audio, read_back
+from modelgates_speech.jobs.results import KEPT, Results, read_back
+from modelgates_speech.keeping import keep
 from modelgates_speech.loops import is_running
 from modelgates_speech.retry import RetryPolicy, checked_policy
 from modelgates_speech.waiting import in_thread
@@ -228,7 +229,7 @@ class _Batch:
     _changed: anyio.Event = attrs.field(factory=anyio.Event)
 
     async def run(self, rows: Iterator[Row | BadRow]) -> BatchReport:
-        due = Reader(self._due(rows))
+        due = Reader(self._results.due(rows))
         async with anyio.create_task_group() as group:
             try:
                 while await self._may_start():
@@ -273,8 +274,7 @@ class _Batch:
             self._stop(f"the rest of the manifest cannot be read: {broken}")
             return None, 0
         if isinstance(row, BadRow):
-            error = {"type": "InvalidRow", "status": None, "message": row.reason}
-            await self._fail(row, None, error)
+            await self._fail(row, "InvalidRow", row.reason)
             self._note()
             return None, 0
         allowed = self._max_characters
@@ -287,21 +287,6 @@ class _Batch:
             self._report.characters += row.characters
         return row, 0
 
-    def _due(self, rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
-        """The rows to buy, of a manifest that may be slow, and whose start may be long done."""
-        for row in rows:
-            if isinstance(row, BadRow):
-                yield row
-                continue
-            match self._results.claim(row.name, row.key):
-                case "new":
-                    yield row
-                case "done":
-                    self._report.skipped += 1
-                case "twice":
-                    reason = f"duplicate id {row.id!r} (ids are compared case-insensitively)"
-                    yield BadRow(row.number, row.id, reason)
-
     async def _speak(self, row: Row, refusals: int, began_in: int) -> None:
         with anyio.CancelScope(shield=True) as scope:
             self._under_way.add(scope)
@@ -310,8 +295,7 @@ class _Batch:
         if scope.cancelled_caught:
             with anyio.CancelScope(shield=True):
                 what = "the batch was cancelled while this was spoken; it may have been billed"
-                error = {"type": "Cancelled", "status": None, "message": what}
-                await self._fail(row, row.name, error)
+                await self._fail(row, "Cancelled", what)
         self._note()
 
     async def _speak_and_record(self, row: Row, refusals: int, began_in: int) -> None:
@@ -340,7 +324,7 @@ class _Batch:
             self._failing = ()
             self._limiter.succeed()
             result = {"status": "ok", "path": path.name, **facts, "request": row.key}
-            if await self._record(row, row.name, {**result, "request_id": stream.request_id}):
+            if await self._record(row, {**result, "request_id": stream.request_id}):
                 self._report.ok += 1
                 self._report.seconds += stream.duration or 0.0
 
@@ -363,20 +347,24 @@ class _Batch:
             self._stop(what)
 
     async def _fail_with(self, row: Row, error: ModelGatesError) -> None:
-        kept = await in_thread(keep_audio, self._results.path.with_name(KEPT), row.name, error)
-        told = {"type": type(error).__name__, "status": getattr(error, "status", None)}
-        await self._fail(row, row.name, told | {"message": error.message, **kept})
+        told: dict[str, Any] = {"status": getattr(error, "status", None)}
+        audio = error.partial or getattr(error, "audio", None)
+        folder = self._results.path.with_name(KEPT)
+        if audio and audio.content and (kept := await in_thread(keep, audio, folder, row.name)):
+            told["kept"] = f"{KEPT}/{kept.name}"
+        await self._fail(row, type(error).__name__, error.message, **told)
 
-    async def _fail(self, row: Row | BadRow, name: str | None, error: Mapping[str, Any]) -> None:
-        if await self._record(row, name, {"status": "failed", "error": error}):
+    async def _fail(self, row: Row | BadRow, kind: str, message: str, **more: Any) -> None:
+        error = {"type": kind, "status": None, "message": message} | more
+        if await self._record(row, {"status": "failed", "error": error}):
             self._report.failed += 1
         allowed = self._max_errors
         if allowed is not None and self._report.failed >= allowed:
             self._stop(f"{self._report.failed:,} rows have failed")
 
-    async def _record(self, row: Row | BadRow, name: str | None, facts: Mapping[str, Any]) -> bool:
+    async def _record(self, row: Row | BadRow, facts: Mapping[str, Any]) -> bool:
         """Write a line; a batch that cannot say what it did must not go on."""
-        line = {"id": row.id, "row": row.number, "name": name, **facts}
+        line = {"id": row.id, "row": row.number, "name": getattr(row, "name", None), **facts}
         try:
             await in_thread(self._results.add, line)
         except SaveError as error:
@@ -389,6 +377,7 @@ class _Batch:
 
     def _note(self) -> None:
         self._report.concurrency = self._limiter.limit
+        self._report.skipped = self._results.skipped
         self._changed.set()
         if self._on_progress is None or self._broken is not None:
             return

@@ -18,17 +18,19 @@ import threading
 import time
 from importlib import import_module
 from stat import S_ISDIR, S_ISREG
-from typing import IO, TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
+from typing import IO, TYPE_CHECKING, Any
 
 from modelgates_speech.config import RESULTS
-from modelgates_speech.errors import ConfigurationError, ModelGatesError, SaveError
-from modelgates_speech.files import AtomicFile, free_name
+from modelgates_speech.errors import ConfigurationError, SaveError
+from modelgates_speech.files import AtomicFile
 from modelgates_speech.forks import survive_forks
+from modelgates_speech.jobs.manifest import BadRow
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from modelgates_speech.jobs.manifest import Row
 
 logger = logging.getLogger("modelgates_speech")
 
@@ -36,8 +38,6 @@ KEPT = "kept"  # the folder, beside the results, for audio of rows that failed
 SYNC_SECONDS = 1.0
 # How each of its lines begins.
 _OURS = b'{"id": '
-
-Claim = Literal["new", "done", "twice"]
 
 
 class Known:
@@ -51,6 +51,7 @@ class Known:
         self.path = folder / RESULTS
         self._folder = folder
         self._lock = threading.Lock()
+        self.skipped = 0
         self._stale = False
         self._known = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._known.executescript(
@@ -78,29 +79,37 @@ class Known:
                 self._known.execute("INSERT INTO known (name, key, at) VALUES (?, ?, ?)", facts)
         return lines
 
-    def claim(self, name: str, key: str) -> Claim:
-        """Say what is known of a row, and note that it came.
+    def due(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
+        """Those of `rows` whose result does not stand; `skipped` counts the others.
 
-        Returns:
-            ``done`` if its result stands, ``twice`` if the manifest had its id before (ids are
-            compared without regard to case), else ``new``.
+        A second one with an id (these are compared without regard to case) is a bad one.
         """
+        for row in rows:
+            key, seen = ("", 0) if isinstance(row, BadRow) else self._see(row.name)
+            if isinstance(row, BadRow):
+                yield row
+            elif seen > 1:
+                reason = f"duplicate id {row.id!r} (ids are compared case-insensitively)"
+                yield BadRow(row.number, row.id, reason)
+            elif key == row.key:
+                self.skipped += 1
+            else:
+                # Of one that asks for something else than it did the old line goes at the end.
+                self._stale = self._stale or key is not None
+                yield row
+
+    def _see(self, name: str) -> tuple[str | None, int]:
+        """What a row asked for in an earlier run, and how often it came in this one."""
+        name = name.casefold()
         with self._lock, _writing(self.path):
-            folded = name.casefold()
-            known = self._known.execute(
-                "SELECT key, seen FROM known WHERE name = ?", (folded,)
-            ).fetchone()
-            if known is None:
-                self._known.execute("INSERT INTO known (name, seen) VALUES (?, 1)", (folded,))
-                return "new"
-            if known[1]:
-                return "twice"
-            self._known.execute("UPDATE known SET seen = 1 WHERE name = ?", (folded,))
-            if known[0] == key:
-                return "done"
-            # The row asks for something else than it did: its old line goes at the end.
-            self._stale = True
-            return "new"
+            self._known.execute(
+                "INSERT INTO known (name, seen) VALUES (?, 1)"
+                " ON CONFLICT (name) DO UPDATE SET seen = seen + 1",
+                (name,),
+            )
+            found = self._known.execute("SELECT key, seen FROM known WHERE name = ?", (name,))
+            [(key, seen)] = found
+            return key, seen
 
     def close(self) -> None:
         """Forget it."""
@@ -174,12 +183,12 @@ class Results(Known):
         """Learn what is there; leave of it one line for every row whose file agrees."""
         lines = self.learn()
         [(kept,)] = self._known.execute("SELECT count(*) FROM known")
-        if kept == lines and not _ends_torn(self.path):
+        if kept == lines:
             return
         with AtomicFile(self.path) as file, self.path.open("rb") as old:
             for (at,) in self._known.execute("SELECT at FROM known ORDER BY at"):
                 old.seek(at)
-                file.write(old.readline())
+                file.write(old.readline().rstrip(b"\n") + b"\n")
             file.commit()
 
 
@@ -227,7 +236,10 @@ def _agrees(folder: Path, result: Mapping[str, Any]) -> bool:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The lines with their offsets; one that a killed process left torn counts as empty."""
+    """The lines with their offsets; one that a killed process left torn counts as empty.
+
+    So does what is missing of the last one: its line break.
+    """
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -248,14 +260,8 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 )
             yield at, found
             at += len(line)
-
-
-def _ends_torn(path: Path) -> bool:
-    if not path.exists() or path.stat().st_size == 0:
-        return False
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read() != b"\n"
+            if not line.endswith(b"\n"):  # the next one would continue it
+                yield at, {}
 
 
 def _lock(file: IO[bytes], *, take: bool) -> None:
@@ -288,18 +294,3 @@ def _held(path: Path) -> IO[bytes]:
             f"another batch is writing to {path.parent}: wait until it is done"
         ) from error
     return file
-
-
-def keep_audio(folder: Path, name: str, error: ModelGatesError) -> dict[str, str]:
-    """Save what came of a row that failed, for it is paid for, and say where."""
-    audio = error.partial or getattr(error, "audio", None)
-    if audio is None or not audio.content:
-        return {}
-    suffix = "wav" if audio.format == "pcm" and audio.sample_rate else quote(audio.format, safe="")
-    try:
-        folder.mkdir(exist_ok=True)
-        path = free_name(folder, name, f".{suffix}")
-        audio.save(path)
-    except (OSError, ModelGatesError):
-        return {}  # a disk that fails twice: the error itself is told
-    return {"kept": f"{folder.name}/{path.name}"}
