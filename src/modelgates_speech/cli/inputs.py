@@ -2,12 +2,19 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from io import BytesIO, IncrementalNewlineDecoder
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, BinaryIO, NoReturn, cast
 
 import click
+
+STANDARD = Path("-")
+"""Stands for standard input, or output."""
+
+_CHUNK = 64 * 1024
 
 
 def read_text(text: str | None, file: Path | None) -> str:
@@ -20,21 +27,50 @@ def read_text(text: str | None, file: Path | None) -> str:
         raise click.UsageError(
             "give the text in exactly one way: as TEXT, as - (standard input), or with --file"
         )
-    if file is not None:
-        found, source = _read_file(file), str(file)
-    elif text == "-":
-        # A process started without one (`<&-`) has None here.
-        found, source = sys.stdin.buffer.read() if sys.stdin else b"", "standard input"
-    else:
+    if file is None and text != "-":
         # Python smuggles bytes of the command line that are not UTF-8 through as surrogates.
-        found, source = str(text).encode("utf-8", "surrogateescape"), "TEXT"
-    try:
-        decoded = found.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise not_utf8(source, error, error.start) from error
-    if not decoded.strip():
+        opened: BinaryIO = BytesIO(str(text).encode("utf-8", "surrogateescape"))
+        return "".join(_decoded(opened, "TEXT")).rstrip("\r\n")
+    return "".join(text_of(file or STANDARD)).rstrip("\r\n")
+
+
+def text_of(source: Path) -> Iterator[str]:
+    """Return the text of a file, or of standard input, part by part as it arrives."""
+    if source != STANDARD:
+        try:
+            opened = source.open("rb")
+        except OSError as error:
+            raise _unreadable(source, error) from error
+        with opened:
+            yield from _decoded(opened, str(source))
+    elif sys.stdin is None:  # a process started without one (`<&-`)
+        raise click.UsageError("standard input is closed: give a file, or pipe a text in")
+    else:
+        yield from _decoded(sys.stdin.buffer, "standard input")
+
+
+def _decoded(file: Any, source: str) -> Iterator[str]:
+    decoder = IncrementalNewlineDecoder(getincrementaldecoder("utf-8-sig")(), translate=True)
+    size, blank, data = 0, True, b"start"
+    while data:
+        try:
+            data = file.read1(_CHUNK)
+            size += len(data)
+            part = decoder.decode(data, final=not data)
+        except OSError as error:
+            raise _unreadable(source, error) from error
+        except UnicodeDecodeError as error:
+            # It knows of what it had kept from before, and of no more.
+            at = size - len(error.object) + error.start
+            raise _not_utf8(source, error, at) from error
+        blank = blank and not part.strip()
+        yield part
+    if blank:
         raise click.UsageError(f"nothing to say: {source} is empty")
-    return decoded
+
+
+def _unreadable(source: object, error: OSError) -> click.UsageError:
+    return click.UsageError(f"cannot read {source}: {error.strerror}")
 
 
 def keep_the_text(file: Path | None, output: Path | None) -> None:
@@ -44,22 +80,14 @@ def keep_the_text(file: Path | None, output: Path | None) -> None:
             raise click.UsageError(f"{output} holds the text: write the speech to another file")
 
 
-def not_utf8(source: str, error: UnicodeDecodeError, offset: int | None) -> click.UsageError:
+def _not_utf8(source: str, error: UnicodeDecodeError, offset: int) -> click.UsageError:
     """Return the error for text in another encoding: where it shows, and how to convert it."""
     byte, start = error.object[error.start], error.object[:2]
-    place = "" if offset is None else f" at offset {offset}"
-    marked = not error.start and start in (b"\xff\xfe", b"\xfe\xff")
+    marked = not offset and start in (b"\xff\xfe", b"\xfe\xff")
     return click.UsageError(
-        f"{source} is not UTF-8 text: byte 0x{byte:02x}{place}; convert it first, for example "
-        f"with iconv -f {'utf-16' if marked else 'latin1'} -t utf-8"
+        f"{source} is not UTF-8 text: byte 0x{byte:02x} at offset {offset}; convert it first, for "
+        f"example with iconv -f {'utf-16' if marked else 'latin1'} -t utf-8"
     )
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise click.UsageError(f"cannot read {path}: {error.strerror}") from error
 
 
 def parse_provider_options(pairs: Iterable[str]) -> dict[str, dict[str, Any]]:

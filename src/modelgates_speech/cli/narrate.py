@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from modelgates_speech import config
 from modelgates_speech.audio import format_for_file
 from modelgates_speech.cli.exits import CommandError, Exit
 from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
-from modelgates_speech.cli.inputs import keep_the_text, not_utf8
+from modelgates_speech.cli.inputs import STANDARD, keep_the_text, text_of
 from modelgates_speech.cli.options import (
     DRY_RUN,
     FOLDER,
@@ -43,12 +42,10 @@ from modelgates_speech.files import AtomicFile, shortened
 from modelgates_speech.jobs import AudioCache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from modelgates_speech.jobs import NarrationPlan, NarrationProgress
 
-_CHUNK = 64 * 1024
-_STANDARD = Path("-")
 # Of the 255 bytes that file systems take.
 _LONGEST_STEM = 255 - len(".pieces")
 
@@ -134,10 +131,10 @@ def command(
 
         check_playable(response_format)
     # A pipe can be read once only: how long its text is shows at the end.
-    characters = sum(map(len, _read(book))) if book.is_file() else None
+    characters = sum(map(len, text_of(book))) if book.is_file() else None
     named = output or Path(book.name)
-    if named == _STANDARD:
-        named = Path("modelgates-speech" if book == _STANDARD else book.name)
+    if named == STANDARD:
+        named = Path("modelgates-speech" if book == STANDARD else book.name)
     if not named.name:
         raise CommandError(f"cannot write {named}: it is a folder", Exit.NOT_WRITTEN)
     pieces = cache_dir or named.with_name(f"{shortened(named.name, _LONGEST_STEM)}.pieces")
@@ -163,7 +160,7 @@ def command(
         cache = AudioCache(pieces, origin="stub" if api["local"] else None)
         arguments: dict[str, Any] = {
             **request,
-            "input": _read(book),
+            "input": text_of(book),
             "response_format": response_format,
             # A folder that nobody asked for may well be one that nobody may write to.
             "cache_dir": cache if keeps else None,
@@ -189,39 +186,6 @@ def command(
         cache.clear()
     if not (quiet or to_standard_output):
         _report(bar, output)
-
-
-def _read(book: Path) -> Iterator[str]:
-    """The text, part by part."""
-    source, blank = "standard input" if book == _STANDARD else str(book), True
-    try:
-        if book == _STANDARD:
-            if sys.stdin is None:
-                raise click.UsageError("standard input is closed: give a file, or pipe a text in")
-            sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")  # type: ignore[union-attr]
-            opened: Any = nullcontext(sys.stdin)
-        else:
-            opened = book.open(encoding="utf-8-sig")
-        with opened as file:
-            while part := file.read(_CHUNK):
-                blank = blank and not part.strip()
-                yield part
-    except UnicodeDecodeError as error:
-        offset = _offset(book, error) if book.is_file() else None
-        raise not_utf8(source, error, offset) from error
-    except OSError as error:
-        raise click.UsageError(f"cannot read {book}: {error.strerror}") from error
-    if blank:
-        raise click.UsageError(f"nothing to say: {source} is empty")
-
-
-def _offset(book: Path, error: UnicodeDecodeError) -> int:
-    """Where in a file the bytes stand that an error is about: it counts from those it was given."""
-    try:
-        book.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as whole:
-        return whole.start
-    return error.start
 
 
 class _Bar(Bar):
