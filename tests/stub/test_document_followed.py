@@ -173,6 +173,27 @@ def test_a_schema_that_is_made_of_others_is_answered_with_what_fits_it(changed, 
     assert Edition(changed).allows(whole, given)
 
 
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [
+        *((name, {"type": "string"}) for name in ("Transfer-Encoding", "Connection", "Date")),
+        *((name, {"type": "string"}) for name in ("Content-Encoding", "Content-Type", "Upgrade")),
+        ("Content-Length", {"type": "integer"}),
+        *(("X-Price", {"const": value}) for value in ("5 \u20ac", "5\r\nX-Other: 6", " 5 ")),
+    ],
+)
+@pytest.mark.parametrize("model", ["any/model", "stub/429"])
+def test_a_header_of_the_document_spoils_no_answer(changed, operation, name, schema, model):
+    plain = call(changed, json=BODY | {"model": model})
+    for response in operation["responses"].values():
+        response["headers"] = {name: {"required": True, "schema": schema}}
+    answer = call(changed, json=BODY | {"model": model})
+
+    assert (answer.status_code, answer.content) == (plain.status_code, plain.content)
+    known = {*plain.headers, name.lower()}
+    assert known >= {*answer.headers}
+
+
 @pytest.mark.parametrize("servers", [[], None])
 def test_without_a_server_the_paths_start_at_the_root(changed, servers):
     changed["servers"] = servers

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import attrs
 
@@ -19,6 +19,12 @@ from modelgates_speech.stub.schemas import JOINED, Json, fields
 if TYPE_CHECKING:
     import os
 
+# Headers that a server sends as each connection wants them, whatever a document says.
+OF_CONNECTIONS = {
+    *("connection", "content-length", "date", "keep-alive", "proxy-authenticate", "te", "trailer"),
+    *("proxy-authorization", "server", "transfer-encoding", "upgrade"),
+}
+HEADER_VALUE = {"pattern": r"^(?![\t ])[\t -~\u0080-\u00ff]*(?<![\t ])$", "type": "string"}
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
@@ -146,6 +152,8 @@ class Document(Samples):
             for name, header in headers.items()
             # The stub sends this one in any case.
             if header.get("required") or name.lower() == "x-request-id"
+            # What is sent is not compressed.
+            if name.lower() not in OF_CONNECTIONS | {"content-encoding"}
         }
         content = _schemas(response)
         if (schema := fields(content.get("*/*"))) and schema.get("type") != "string":
@@ -176,7 +184,9 @@ class Document(Samples):
         for name, schema in operation.reply(status).headers.items():
             if name not in ours or self.problem(schema, ours[name]):
                 value = self.example(schema, {})
-                made[name] = value if isinstance(value, str) else json.dumps(value)
+                text = value if isinstance(value, str) else json.dumps(value)
+                # What no header can hold is written as in a URL.
+                made[name] = quote(text) if self.problem(HEADER_VALUE, text) else text
         return made
 
     def error(self, operation: Operation, status: int, **hints: Json) -> tuple[str | None, bytes]:

@@ -20,7 +20,7 @@ from modelgates_speech.config import Secret, is_loopback
 from modelgates_speech.errors import ConfigurationError, SaveError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.proxies import proxy_for
-from modelgates_speech.stub.document import RefusedError
+from modelgates_speech.stub.document import HEADER_VALUE, OF_CONNECTIONS, RefusedError
 from modelgates_speech.stub.misbehave import no_connection
 from modelgates_speech.stub.records import redact, redact_query
 from modelgates_speech.stub.schemas import check, fields
@@ -35,16 +35,8 @@ if TYPE_CHECKING:
     from modelgates_speech.stub.schemas import Json
 
 # What concerns one connection, or the stub itself.
-_NOT_PASSED_ON = {
-    *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
-    *("transfer-encoding", "upgrade", "host", "accept-encoding", "prefer", "x-stub-scope"),
-    *("content-length", "date", "server"),
-}
-_VALUE = "^(?![\\t ])[\\t -~\\u0080-\\u00ff]*(?<![\\t ])$"
-_HEADERS = {
-    **STATUS.options["headers"],
-    "additionalProperties": {"pattern": _VALUE, "type": "string"},
-}
+_NOT_PASSED_ON = OF_CONNECTIONS | {"host", "accept-encoding", "prefer", "x-stub-scope"}
+_HEADERS = {**STATUS.options["headers"], "additionalProperties": HEADER_VALUE}
 _STATUS = {"type": "integer", "minimum": 200, "maximum": 599, "description": "of the answer"}
 _NOT_KEPT = _NOT_PASSED_ON | {"set-cookie"}
 
