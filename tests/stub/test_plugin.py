@@ -65,6 +65,25 @@ def test_pytest_finds_the_fixture_by_the_packages_metadata():
     }
 
 
+def test_a_stub_that_a_test_stops_is_there_for_the_next_where_it_was(project):
+    tests = """
+@pytest.fixture(scope="session")
+def base_url(modelgates_stub_server):
+    return modelgates_stub_server.base_url
+
+def test_it_is_refused(modelgates_stub, base_url):
+    modelgates_stub.stop()
+    with pytest.raises(urllib.error.URLError):
+        call()
+    modelgates_stub.assert_not_called()
+
+def test_it_is_answered(modelgates_stub, base_url):
+    assert call()[0] == 200
+    assert modelgates_stub.base_url == base_url
+"""
+    project(tests).assert_outcomes(passed=2)
+
+
 @pytest.mark.skipif(
     not entry_points(group="pytest11", name="modelgates_speech"), reason="it is not installed"
 )

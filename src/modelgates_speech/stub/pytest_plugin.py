@@ -63,7 +63,7 @@ def modelgates_stub(
         ...         client.audio.speech.create(model="any/model", voice="alloy", input="Hello")
         ...     modelgates_stub.assert_called(times=1, voice="alloy")
     """
-    stub = modelgates_stub_server
+    stub = modelgates_stub_server.start()  # a test may have stopped it, to be refused
     stub.reset()
     monkeypatch.setenv("MODELGATES_BASE_URL", stub.base_url)
     monkeypatch.setenv("MODELGATES_API_KEY", stub.api_key)

@@ -130,6 +130,8 @@ class StubServer(Stub):
                     self._authority.tell()
                 self._running = _Running(self.app, listener, self._authority)
                 stack.pop_all()
+            # Started again, it is where its clients know it to be.
+            self._address = (self._address[0], self._running.address[1])
         return self
 
     def stop(self) -> None:
