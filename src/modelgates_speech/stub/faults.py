@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from email.message import Message
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from urllib.parse import parse_qsl
+from urllib.request import parse_http_list
 
 import attrs
 
@@ -109,21 +111,13 @@ def from_model(model: str) -> tuple[Fault, int | None] | None:
 
 def from_preference(headers: Iterable[str]) -> Fault | None:
     """Read the fault that a `Prefer` header asks for, as Prism's: `fault=cut; after=9`."""
-    for preference in _split(",", ",".join(headers)):
-        pairs = (part.partition("=") for part in _split(";", preference))
-        (first, name), *rest = [(key.strip(), _unquoted(text.strip())) for key, _, text in pairs]
-        if first.lower() in {"code", "fault"} and not re.fullmatch("2[0-9][0-9]", name):
-            return Fault(name, **_read(rest, "times"))
+    for preference in parse_http_list(",".join(headers)):
+        header = Message()
+        header["Prefer"] = preference
+        (first, name), *rest = header.get_params([("", "")], "Prefer")
+        if first in {"code", "fault"} and not re.fullmatch("2[0-9][0-9]", name):
+            return Fault(name, **_read(filter(any, rest), "times"))
     return None
-
-
-def _split(separator: str, text: str) -> list[str]:
-    """Split a header; what stands in quotes may hold the separator, and escaped quotes."""
-    return re.findall(rf'(?:[^{separator}"]|"(?:[^"\\]|\\.)*"?)+', text)
-
-
-def _unquoted(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text[1:].removesuffix('"')) if text[:1] == '"' else text
 
 
 # They stay text, even if it is a number.
