@@ -78,43 +78,50 @@ def overall(changes: list[Change]) -> Rating:
 
 
 # So many changes that differ in one name alone are told as one; of methods that take the same
-# argument, two.
-_MANY, _METHODS = 6, 2
+# argument, two; of answers with another status, three.
+_MANY, _METHODS, _ANSWERS = 6, 2, 3
 _NAME = re.compile(r"`([^`]*)`")
+_STATUS = re.compile(r"(?<=status )`([1-5][0-9X]{2}|default)`|`([1-5][0-9X]{2})`(?= status)")
 
 
 def grouped(changes: list[Change]) -> list[Change]:
     """Tell many changes of one kind at one place as one, with the list behind it."""
+    return _grouped(_grouped(changes, _NAME), _STATUS)
+
+
+def _grouped(changes: list[Change], pattern: re.Pattern[str]) -> list[Change]:
     alike: dict[tuple[Rating, str, str, str], list[Change]] = {}
     for change in changes:
-        alike.setdefault(_kind(change), []).append(change)
+        alike.setdefault(_kind(change, pattern), []).append(change)
     found: list[Change] = []
     for (rating, _, sentence, parent), several in alike.items():
         # What is the same of all of them is another name, as of the property that has the values.
-        names_another = sentence.count("`") > 2
-        few = _METHODS if names_another and several[0].side == "python" else _MANY
+        names_another = sentence.count("`") > 2 or pattern is _STATUS
+        of_methods = names_another and several[0].side == "python"
+        few = _ANSWERS if pattern is _STATUS else _METHODS if of_methods else _MANY
         if len(several) < few or not (parent or names_another):
             found += several
             continue
-        names = [_last_name(change.what) for change in several]
+        names = [_last_name(change.what, pattern) for change in several]
         more = f" and {len(names) - 3} more" if len(names) > 4 else ""
         shown = ", ".join(f"`{name}`" for name in (names[:3] if more else names)) + more
         whole = f"{parent}/…" if parent else "…"
         text = f"{sentence.replace('`…`', f'`{whole}`', 1)}: {shown}"
-        details = tuple(change.what for change in several)
+        details = tuple(each for change in several for each in change.details or (change.what,))
         found.append(Change(rating, several[0].side, text, details))
     return found
 
 
-def _kind(change: Change) -> tuple[Rating, str, str, str]:
-    match = _NAME.search(change.what)
+def _kind(change: Change, pattern: re.Pattern[str]) -> tuple[Rating, str, str, str]:
+    match = pattern.search(change.what)
     if not match:
         return change.rating, change.side, change.what, ""
-    parent = re.split(r"[/.](?=[^/.]*$)", match[1])[0] if re.search(r"[/.]", match[1]) else ""
+    name = match[0].strip("`")
+    parent = re.split(r"[/.](?=[^/.]*$)", name)[0] if re.search(r"[/.]", name) else ""
     sentence = f"{change.what[: match.start()]}`…`{change.what[match.end() :]}"
     return change.rating, change.side, sentence, parent
 
 
-def _last_name(what: str) -> str:
-    match = _NAME.search(what)
-    return re.split(r"[/.]", match[1])[-1] if match else what
+def _last_name(what: str, pattern: re.Pattern[str]) -> str:
+    match = pattern.search(what)
+    return re.split(r"[/.]", match[0].strip("`"))[-1] if match else what

@@ -24,6 +24,11 @@ MAX_BYTES = 8 * 1024 * 1024
 # What the largest published API descriptions stay below; a bomb of 1 KB means to have billions.
 MAX_NODES = 1_000_000
 MAX_DEPTH = 200
+# What no number is beyond, as programs write that there is no such limit.
+_ENDLESS = {
+    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems"), math.inf),
+    **dict.fromkeys(("minimum", "exclusiveMinimum"), -math.inf),
+}
 
 
 class DocumentError(Exception):
@@ -153,6 +158,8 @@ def _as_json(value: Any, text: str, place: tuple[str | int, ...] = ()) -> Any:
         return [_as_json(inner, text, (*place, index)) for index, inner in enumerate(value)]
     if isinstance(value, dt.date):
         return value.isoformat()
+    if place and value is not None and value == _ENDLESS.get(str(place[-1])):
+        return None
     finite = not isinstance(value, float) or math.isfinite(value)
     if not isinstance(value, str | int | float | None) or not finite:
         line = find_line(compose(text.replace("\t", " ")), place)

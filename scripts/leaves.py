@@ -122,7 +122,7 @@ class Leaf:
 
     def asks_nothing(self) -> bool:
         """Tell whether a request may be what it might not be, or an answer is less than it was."""
-        if self.is_new_property:
+        if self.is_new_property or self.keyword == "deprecated":
             return True
         if "schema" not in self.keys or not is_mapping(self.value):
             return False

@@ -52,6 +52,12 @@ _OFFERS = {
 # So many differences that nothing rates are named.
 _SHOWN = 3
 _TYPES = re.compile(r"type/format changed from `(.*)`/`(.*)` to `(.*)`/`(.*?)`")
+# What is asked of a request that holds a certain property.
+_DEPENDENT = re.compile(r"^request-body-dependent-(required|schema)-added$")
+# A list of values for each of which there is an entry of its own.
+_LISTED = re.compile(
+    r"^(?:(request)-property-enum-value-removed|response-.*property-enum-value-(\w+))$"
+)
 _NEW_LIST = re.compile(r"^request-.*(any|one)-of-added$")
 
 
@@ -86,6 +92,7 @@ def rated(
         differences: All that differs.
         old: The document as it was compared.
     """
+    fresh = {_subject(e) for e in entries if e["id"] == "new-optional-request-property"}
     lists = {_subject(entry) for entry in entries if entry["id"].endswith("-became-enum")}
     for entry in entries:
         if entry["id"].endswith("-enum-value-added") and _subject(entry) in lists:
@@ -95,18 +102,19 @@ def rated(
         rating = _RATINGS.get(entry["id"], _LEVELS[entry["level"]])
         known = differences.get((entry.get("operation", ""), entry.get("path", "")))
         text = _said(entry, known)
-        if entry["id"] == "request-property-enum-value-removed" and _takes_any(entry, known):
-            name = text.rpartition(" property ")[2]
-            rating, text = Rating.COMPATIBLE, f"the request property {name} takes any value now"
+        if known and (told := _list_as_a_whole(entry, known)):
+            rating, text = told
+        elif _DEPENDENT.search(entry["id"]) and _subject(entry, 0) in fresh:
+            rating = Rating.COMPATIBLE
         elif _NEW_LIST.search(entry["id"]) and known and _is_new_list(entry, known, old):
             rating, text = Rating.BREAKING, f"{text}, where there was none: one of them must fit"
         yield Change(rating, "wire", f"{where}: {text}" if where else text)
 
 
-def _subject(entry: dict[str, Any]) -> tuple[Any, ...]:
+def _subject(entry: dict[str, Any], which: int = -1) -> tuple[Any, ...]:
     """Tell which property or parameter an entry is about: the one that it names last."""
-    names = re.findall(r"`([^`]*)`", entry["text"])
-    return entry.get("operation"), entry.get("path"), *names[-1:]
+    names = re.findall(r"`([^`]*)`", entry["text"]) or [""]
+    return entry.get("operation"), entry.get("path"), names[which]
 
 
 def _said(entry: dict[str, Any], known: Difference | None) -> str:
@@ -132,13 +140,22 @@ def _kind(kind: str, form: str) -> str:
     return f"{named} (`{form}`)" if form else named
 
 
-def _takes_any(entry: dict[str, Any], known: Difference | None) -> bool:
-    """Tell whether no value is listed any more where this one was."""
-    values = re.findall(r"`([^`]*)`", entry["text"])
-    return known is not None and any(
-        node.get("enumDeleted") and values[0] in map(str, node.get("deleted", []))
-        for node in _mappings(known.aspects.get("requestBody", {}))
-    )
+def _list_as_a_whole(entry: dict[str, Any], known: Difference) -> tuple[Rating, str] | None:
+    """Rate and say a value as its whole list, where there was none before or is none now."""
+    if not (match := _LISTED.search(entry["id"])):
+        return None
+    value, name = re.findall(r"`([^`]*)`", entry["text"])[:2]
+    is_new, side = match[2] == "added", "requestBody" if match[1] else "responses"
+    flag, values = ("enumAdded", "added") if is_new else ("enumDeleted", "deleted")
+    nodes = _mappings(known.aspects.get(side, {}))
+    if not any(node.get(flag) and value in map(str, node[values]) for node in nodes):
+        return None
+    if side == "requestBody":
+        return Rating.COMPATIBLE, f"the request property `{name}` takes any value now"
+    text = f"the response property `{name}` {entry['text'].partition(' response property ')[2]}"
+    if is_new:
+        return Rating.COMPATIBLE, f"{text} holds one of a list of values now"
+    return Rating.BREAKING, f"{text} may hold any value now"
 
 
 def _mappings(node: Any) -> Iterator[dict[str, Any]]:
@@ -230,26 +247,33 @@ def _left(where: str, aspect: str, found: list[Leaf]) -> Iterator[Change]:
     if fresh:
         statuses = ", ".join(sorted(leaf.names[-1] for leaf in fresh))
         yield Change(Rating.COMPATIBLE, "wire", f"{where}: responses are new: {statuses}")
+    harmless: list[Leaf] = []
     unknown: list[Leaf] = []
     for leaf in found:
         offer = next((key for key in leaf.keys if key in _OFFERS), None)
         if offer:
             yield Change(Rating.COMPATIBLE, "wire", f"{where}: {_OFFERS[offer]}")
         elif leaf.asks_nothing():
-            text = f"{where}: a change that asks nothing of who calls it: {leaf}"
-            yield Change(Rating.COMPATIBLE, "wire", text)
+            harmless.append(leaf)
         elif leaf.keyword not in TEXTS and leaf not in fresh and not leaf.is_aside:
             unknown.append(leaf)
+    if harmless:
+        text = f"{where}: a change that asks nothing of who calls it"
+        yield _listed(Rating.COMPATIBLE, text, harmless)
     if unknown:
         yield _unknown(where, aspect, unknown)
 
 
 def _unknown(where: str, aspect: str, found: list[Leaf]) -> Change:
+    text = f"{where}: {aspect} changed in a way that nothing here rates"
+    return _listed(Rating.BREAKING, text, found)
+
+
+def _listed(rating: Rating, text: str, found: list[Leaf]) -> Change:
     names = sorted({str(leaf) for leaf in found})
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     shown = f": {', '.join(names[:_SHOWN])}{more}" if names else ""
-    text = f"{where}: {aspect} changed in a way that nothing here rates{shown}"
-    return Change(Rating.BREAKING, "wire", text, tuple(names) if more else ())
+    return Change(rating, "wire", f"{text}{shown}", tuple(names) if more else ())
 
 
 def _aspect(rule: str) -> str:

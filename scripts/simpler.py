@@ -1,6 +1,6 @@
 """Say the schemas of a document in shapes that the generator has.
 
-It knows references to components and to nothing else, no schema that is `true` or `false`, no
+It knows references to components and to nothing else, no
 conditions beside properties, no request that is one of several objects, no lists in headers.
 """
 
@@ -26,6 +26,14 @@ _NOT_USED = {
 _OF_AN_OBJECT = {"properties", "required", "additionalProperties"}
 # What is said of one of several values.
 _VALUE = {"const", "title", "description", "type", "deprecated"}
+# What JSON calls the types of values.
+_KINDS: dict[type, str] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    type(None): "null",
+}
 _PLAIN = {"string", "number", "integer", "boolean", "null"}
 _ONCE = {"parameters", "requestBodies", "responses", "headers"}
 
@@ -36,7 +44,6 @@ def simplify(document: dict[str, Any]) -> None:
         _make_one_part_two(node)
     _write_where_it_is_used(document)
     name_what_is_pointed_at(document)
-    spell_out(document)
     for _, node in parts(document):
         for key in {"anyOf", "oneOf"} & node.keys():
             if is_condition(node, key):
@@ -81,11 +88,21 @@ def write_plainly(document: dict[str, Any]) -> None:
         if node.get("additionalProperties") is False and node.get("patternProperties"):
             # It knows nothing of patterns, and would drop what they allow.
             del node["additionalProperties"]
-        values = node.get("enum", [node.get("const")])
-        if float in map(type, values) and {*map(type, values)} <= {int, float}:
-            # Python has no type of such values.
+        types = node.get("type")
+        if "array" in (types if is_list(types) else [types]) and "prefixItems" not in node:
+            # The generator has no list of which nothing is said.
+            node.setdefault("items", {})
+        values: list[object] = [node["const"]] if "const" in node else node.get("enum", [])
+        kinds = {_KINDS.get(type(value), "any") for value in values}
+        if kinds & {"any", "boolean", "number"} or kinds == {"null"} or len(kinds - {"null"}) > 1:
+            # Python has no type of such values, or the generator has none.
             node.pop("const", node.pop("enum", None))
-            node.setdefault("type", "number")
+            kinds -= {"integer"} if "number" in kinds else set()
+            if "any" not in kinds:
+                node.setdefault("type", sorted(kinds))
+        elif "null" in kinds and is_list(node.get("type")):
+            # Or it would make a class of the values for each of the types.
+            del node["type"]
         for part in [node, *map(_mapping, node["allOf"])] if is_list(node.get("allOf")) else ():
             for value in map(_mapping, _mapping(part.get("properties")).values()):
                 # It can narrow a text to one of several values, not to the only one.

@@ -14,7 +14,7 @@ from scripts.binding import resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import Mend
 from scripts.references import NAMED, follow, keys_of, parts, pointer, put, references
-from scripts.simpler import free, name_what_is_pointed_at
+from scripts.simpler import free, name_what_is_pointed_at, spell_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,7 @@ def spell(document: dict[str, Any]) -> Iterator[Mend]:
         for key in [key for key in node if key.startswith("x-")]:
             del node[key]
     yield from _leave_out_null(document)
+    spell_out(document)
     renamed: dict[tuple[str, str], str] = {}
     yield from _name_components(document, renamed)
     _point_by_place(document, renamed)
@@ -48,7 +49,7 @@ def spell(document: dict[str, Any]) -> Iterator[Mend]:
 
 def _leave_out_null(document: dict[str, Any]) -> Iterator[Mend]:
     """Drop what is null and would be a description, as programs write what they do not know."""
-    nothing = "null says nothing here, so left aside"
+    nothing = "null says nothing here, nor does a limit without end, so left aside"
     for place, node in list(parts(document)):
         kind = node.get("type", "")
         is_one_of_several = place[-2:-1] in (("anyOf",), ("oneOf",))
@@ -89,15 +90,27 @@ def _name_components(
         document["components"][kind] = {
             renamed.get((kind, name), name): part for name, part in named.items()
         }
-    for place, node in parts(document) if renamed else ():
-        if place[-1:] == ("discriminator",) and is_mapping(mapping := node.get("mapping")):
-            for value, name in mapping.items():
-                *_, last = keys_of(name) if "/" in name else [name]
+    for _, node in parts(document) if renamed else ():
+        if is_mapping(discriminator := node.get("discriminator")):
+            mapping: dict[str, str] = discriminator.get("mapping", {})
+            targets = {value: (keys_of(it) or [it])[-1] for value, it in mapping.items()}
+            # What is not mapped is meant by its own name.
+            told = {*targets.values()}
+            targets |= {name: name for name in _alternatives(node) if name not in told}
+            for value, last in targets.items():
                 if ("schemas", last) in renamed:
-                    mapping[value] = pointer(("components", "schemas", renamed["schemas", last]))
+                    place = pointer(("components", "schemas", renamed["schemas", last]))
+                    discriminator.setdefault("mapping", {})[value] = place
         for requirement in node["security"] if is_list(node.get("security")) else ():
             for name in list(requirement):
                 requirement[renamed.get(("securitySchemes", name), name)] = requirement.pop(name)
+
+
+def _alternatives(schema: dict[str, Any]) -> Iterator[str]:
+    """Name the components that a schema may be."""
+    for part in (*(schema.get("oneOf") or ()), *(schema.get("anyOf") or ())):
+        if is_mapping(part) and "$ref" in part:
+            yield from keys_of(str(part["$ref"]))[-1:]
 
 
 def _point_by_place(document: dict[str, Any], renamed: dict[tuple[str, str], str]) -> None:

@@ -147,6 +147,9 @@ class Lines:
             numbers = sorted({line for place in places if (line := self.of(place))})
             if len(numbers) > FEW:
                 yield f"lines {', '.join(map(str, numbers))}: {what}"
+            elif len(places) > FEW and len(numbers) == 1:
+                # The whole document is one line.
+                yield f"{', '.join(str(place[-1]) for place in places)}: {what}"
             else:
                 yield from (self.said(place, what) for place in places)
 

@@ -18,6 +18,13 @@ from scripts.terms import operations
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# What is said of values of one type alone.
+_SAID_OF = {
+    "array": {"items", "prefixItems", "contains", "minItems", "maxItems", "uniqueItems"},
+    "object": {"properties", "required", "additionalProperties", "minProperties", "maxProperties"},
+    "string": {"format", "pattern", "minLength", "maxLength"},
+}
+
 
 def widened(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
     """Write what the requests of `new` take beside what they took as what they took, and tell.
@@ -80,7 +87,10 @@ class _Pair:
         if kinds and not either and is_list(after.get("type")):
             left = [kind for kind in after["type"] if kind in {*kinds, "null"}]
             wider = kinds < {*after["type"]} - {"null"}
-            return {**after, "type": left if len(left) > 1 else left[0]} if wider else None
+            gone = {*after["type"]} - {*left}
+            lost = {word for kind in gone for word in _SAID_OF.get(kind, ())}
+            told = {key: value for key, value in after.items() if key not in lost}
+            return {**told, "type": left if len(left) > 1 else left[0]} if wider else None
         if not kinds or len(either) != 1 or "type" in after:
             return None
         [key] = either

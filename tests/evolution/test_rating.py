@@ -1,10 +1,13 @@
 """How changes are rated, where the table of documents does not show it."""
 
+from copy import deepcopy
+
 import pytest
 
 from scripts.changes import Change, Rating, overall
 from scripts.oasdiff import PINS
 from scripts.report import Outcome, Report, add_to_changelog
+from scripts.wire import wire_changes
 from tests.evolution.derive import evolutions
 
 POST = "/audio/speech"
@@ -57,6 +60,25 @@ def test_a_hundred_changes_alike_are_one_line_with_the_list_behind_it(rate):
     assert markdown.count("-v2`") > 100
 
 
+def test_what_changes_of_each_answer_is_one_line(rate):
+    def say_more(document):
+        for name, schema in document["components"]["schemas"].items():
+            if name.endswith("ErrorData"):
+                schema["properties"]["hint"] = {"type": "string"}
+
+    (change,) = rate(say_more)
+    assert "`error/hint`" in change.what
+    assert len(change.details) > 5
+
+
+def test_values_that_an_answer_lists_no_longer_may_be_any(document):
+    listed = deepcopy(document)
+    list_what_an_error_says(listed)
+    (change,) = wire_changes(listed, document)
+    assert change.rating is Rating.BREAKING
+    assert "any value" in change.what
+
+
 def schema_of(document, name):
     return document["components"]["schemas"][name]
 
@@ -96,9 +118,38 @@ def split(document):
     document["components"]["schemas"]["SpeechRequest"] = {"allOf": [base, rest]}
 
 
+def deprecate_the_request(document):
+    schema_of(document, "SpeechRequest")["deprecated"] = True
+
+
+def take_a_list_of_texts(document):
+    text = schema_of(document, "SpeechRequest")["properties"]["input"]
+    text |= {"type": ["string", "array"], "items": {"type": "string"}, "maxItems": 9}
+
+
+def list_what_an_error_says(document):
+    told = schema_of(document, "BadRequestResponseErrorData")["properties"]
+    told["message"]["enum"] = ["No voice", "No model"]
+
+
+def ask_for_a_pace_with_a_style(document):
+    schema = schema_of(document, "SpeechRequest")
+    schema["properties"] |= {"style": {"type": "string"}, "pace": {"type": "string"}}
+    schema["dependentRequired"] = {"style": ["pace"]}
+
+
+def ask_for_a_provider_with_a_speed(document):
+    schema_of(document, "SpeechRequest")["dependentRequired"] = {"speed": ["provider"]}
+
+
 @pytest.mark.parametrize(
     ("change", "rating"),
     [
+        (deprecate_the_request, Rating.COMPATIBLE),
+        (take_a_list_of_texts, Rating.COMPATIBLE),
+        (list_what_an_error_says, Rating.COMPATIBLE),
+        (ask_for_a_pace_with_a_style, Rating.COMPATIBLE),
+        (ask_for_a_provider_with_a_speed, Rating.BREAKING),
         (default_is_mp3, Rating.BREAKING),
         (format_is_free, Rating.COMPATIBLE),
         (deprecate, Rating.COMPATIBLE),

@@ -186,6 +186,12 @@ def test_so_may_an_answer(document, speech):
     assert responses["410"] == {"description": "No more"}
 
 
+def test_what_is_mended_in_many_places_is_told_once_where_all_is_one_line(document):
+    document["paths"] |= {f"/v{n}": None for n in range(5)}
+    (told,) = validate(document, json.dumps(document).encode()).warnings
+    assert told.startswith("/v0, /v1")
+
+
 def test_a_name_may_be_written_with_escapes_and_have_blanks(document, schemas, properties):
     schemas["My Mood"] = {"type": "string"}
     schemas["Page«Mood»"] = {"type": "array", "items": {"$ref": f"{SCHEMAS}/My%20Mood"}}
@@ -217,6 +223,16 @@ def test_what_discriminates_and_what_asks_for_a_key_know_the_names_too(document,
     assert mended["paths"][PATH][METHOD]["security"] == [{"my_key": []}]
 
 
+def test_a_discriminator_that_maps_nothing_means_the_names_as_they_were(schemas, document):
+    schemas["my Cat"] = schemas["Dog"] = {"type": "object", "properties": {"k": {}}}
+    schemas["Speech"]["properties"]["pet"] = {
+        "oneOf": [{"$ref": f"{SCHEMAS}/my%20Cat"}, {"$ref": f"{SCHEMAS}/Dog"}],
+        "discriminator": {"propertyName": "k"},
+    }
+    pet = take(document).document["components"]["schemas"]["Speech"]["properties"]["pet"]
+    assert pet["discriminator"]["mapping"] == {"my Cat": f"{SCHEMAS}/my_Cat"}
+
+
 @pytest.mark.parametrize("reference", ["#timing", "#", "#/$defs/Step", "https://a.example/timing"])
 def test_a_schema_may_be_pointed_at_as_in_json_schema(document, schemas, properties, reference):
     schemas["Timing"] = {
@@ -244,7 +260,7 @@ def test_what_stands_beside_an_only_part_is_not_lost(document, schemas, tmp_path
     base = {"$ref": f"{SCHEMAS}/Base"}
     schemas["Speech"] = {"allOf": [base], "properties": own, "required": ["speed"]}
     found = types(document, tmp_path)
-    assert found == {"input": "str", "speed": "float", "odd": "Any"}
+    assert found == {"input": "str", "speed": "float", "odd": "bool | int | str"}
     schemas["Speech"] = {**base, "properties": own, "required": ["speed"]}
     assert types(document, tmp_path) == found
 
@@ -357,6 +373,46 @@ def test_what_is_of_another_kind_is_refused_or_mended(document, value):
 def test_a_number_without_end_is_refused_by_its_line():
     with pytest.raises(DocumentError, match=r"^line 3: inf is"):
         parse(b"a:\n  b: 1\n  c: [.inf]\n")
+
+
+def test_a_limit_without_end_is_none():
+    text = json.dumps(DOCUMENT).replace(
+        '"type": "string"', '"type": "string", "maxLength": Infinity'
+    )
+    taken = validate(parse(text.encode()), text.encode())
+    assert request_properties(taken.document)[0]["input"] == {"type": "string"}
+    assert "maxLength: " in taken.warnings[0]
+    assert parse(b"a: {minimum: -.inf, maxItems: .inf}") == {
+        "a": {"minimum": None, "maxItems": None}
+    }
+    with pytest.raises(DocumentError, match="-inf is"):
+        parse(b"a: {maximum: -.inf}")
+
+
+def test_a_component_may_be_true_or_false(document, schemas, properties):
+    schemas |= {"Anything": True, "Nothing": False}
+    properties |= {name: {"$ref": f"{SCHEMAS}/{name}"} for name in ("Anything", "Nothing")}
+    found, _ = request_properties(take(document).document)
+    assert (found["Anything"], found["Nothing"]) == ({}, {"not": {}})
+
+
+@pytest.mark.parametrize(
+    ("said", "python"),
+    [
+        ({"enum": [0, 1, False, True]}, "bool | int"),
+        ({"enum": ["auto", True]}, "bool | str"),
+        ({"enum": [True, None]}, "bool | None"),
+        ({"const": True}, "bool"),
+        ({"const": None}, "None"),
+        ({"enum": [1, 2.5, "a"]}, "float | str"),
+        ({"enum": [[1], {"a": 1}]}, "Any"),
+        ({"type": ["string", "null"], "enum": ["a", None]}, "None | SpeechSaidType1"),
+        ({"type": "array"}, "list[Any]"),
+    ],
+)
+def test_values_of_several_types_have_a_type(document, properties, said, python, tmp_path):
+    properties["said"] = said
+    assert types(document, tmp_path)["said"] == python
 
 
 def test_yes_is_true_where_nothing_else_can_be_meant(document, properties):
