@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import ssl
 import threading
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from modelgates_speech.stub import StubServer
 # whatever the document of the day.
 REFERENCE = json.loads(Path(__file__).with_name("reference.json").read_text("utf-8"))
 BODY = {"input": "Hello world. How are you?", "model": "a-model", "voice": "alloy"}
+# Read once: each client would read all certificates of the system, which takes longer than most
+# tests, for servers that have none.
+TRUSTED = ssl.create_default_context()
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +37,8 @@ def stub(_server):
 def connect(stub, **options):
     """A plain HTTP client with the stub's key; proxies of the environment stay out of it."""
     headers = {"Authorization": f"Bearer {stub.api_key}"}
-    return httpx.Client(base_url=stub.base_url, headers=headers, timeout=60, trust_env=False)
+    how = {"timeout": 60, "trust_env": False, "verify": TRUSTED}
+    return httpx.Client(base_url=stub.base_url, headers=headers, **how)
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from modelgates_speech.stub import Profile, StubServer
 from modelgates_speech.stub.control import Course
 from modelgates_speech.stub.engine import Tones
 
-from .conftest import BODY, REFERENCE, connect
+from .conftest import BODY, REFERENCE, TRUSTED, connect
 
 
 @pytest.fixture
 def control(stub):
-    with httpx.Client(base_url=stub.url) as client:
+    with httpx.Client(base_url=stub.url, verify=TRUSTED) as client:
         yield client
 
 

@@ -15,7 +15,7 @@ import pytest
 from modelgates_speech.stub import Recording, Replay, StubServer
 from modelgates_speech.stub.engine import Tones
 
-from .conftest import BODY, REFERENCE, connect
+from .conftest import BODY, REFERENCE, TRUSTED, connect
 
 KEY = "sk-real-secret-0123456789"
 RATE = 24_000
@@ -38,7 +38,8 @@ def recording(upstream, tmp_path):
 def post(stub, key=KEY, **fields):
     headers = {"Authorization": f"Bearer {key}"}
     url = f"{stub.base_url}/audio/speech"
-    return httpx.post(url, json=BODY | fields, headers=headers, timeout=60, trust_env=False)
+    how = {"timeout": 60, "trust_env": False, "verify": TRUSTED}
+    return httpx.post(url, json=BODY | fields, headers=headers, **how)
 
 
 def replaying(tmp_path, **options):
