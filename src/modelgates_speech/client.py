@@ -146,14 +146,15 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
         await self.aclose()
 
     async def _transport(self) -> Transport:
-        from modelgates_speech.loops import current_loop, is_over, later, live
+        from modelgates_speech.loops import current_loop, later, live
         from modelgates_speech.transport import AsyncTransport
 
         # One per event loop: a connection cannot be used outside the loop that opened it.
         loop = current_loop()
         if loop not in self._transports:
-            for ended in filter(is_over, [*self._transports]):
-                self._transports.pop(ended, None)  # another thread may have seen it too
+            for other in [*self._transports]:
+                if getattr(other, "is_closed", bool)():
+                    self._transports.pop(other, None)  # another thread may have seen it too
             transport = AsyncTransport.new(self.base_url, self._given)
             self._transports[loop] = transport
             transport.later = later()

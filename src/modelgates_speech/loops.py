@@ -26,11 +26,6 @@ def is_running() -> bool:
     return True
 
 
-def is_over(loop: Any) -> bool:
-    """Whether `loop` is known to have ended."""
-    return bool(getattr(loop, "is_closed", bool)())
-
-
 def later() -> Callable[[Callable[[], Coroutine[Any, Any, None]]], None]:
     """A way to have this loop run a coroutine function soon, from any thread or finalizer.
 

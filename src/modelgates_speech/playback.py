@@ -184,19 +184,16 @@ class _Speaker:
         return True
 
     def _samples(self) -> Generator[bytes, int]:
-        frames = yield b""
+        taken = b""
         while True:
-            frames = yield self._take(frames * self._frame)
-
-    def _take(self, size: int) -> bytes:
-        with self._asked:
-            self._flows |= self._ended or len(self._waiting) >= START_SECONDS * self._second
-            taken = bytes(self._waiting[:size]) if self._flows else b""
-            del self._waiting[: len(taken)]
-            self._flows &= len(taken) == size
-            self._idle += self._ended and not taken
-            self._asked.notify_all()
-        return taken
+            size = (yield taken) * self._frame
+            with self._asked:
+                self._flows |= self._ended or len(self._waiting) >= START_SECONDS * self._second
+                taken = bytes(self._waiting[:size]) if self._flows else b""
+                del self._waiting[: len(taken)]
+                self._flows &= len(taken) == size
+                self._idle += self._ended and not taken
+                self._asked.notify_all()
 
 
 def _open_device(rate: int, channels: int) -> Any:

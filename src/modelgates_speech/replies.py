@@ -15,6 +15,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+import attrs
+
 from modelgates_speech.config import EXCERPT_SECONDS, MAX_CONNECTIONS, MAX_EXCERPT
 from modelgates_speech.errors import APIConnectionError, APITimeoutError, ModelGatesError
 from modelgates_speech.formats.coding import expanded
@@ -40,19 +42,16 @@ _TIMED_OUT: dict[Phase, str] = {
 }
 
 
+@attrs.define(eq=False, repr=False)
 class Border:
     """Turns whatever an engine raises in one call into the errors of our tree, free of the key."""
 
-    __slots__ = ("_before", "deadline", "phases", "secret", "sent", "where")
-
-    def __init__(
-        self, where: str, phases: Mapping[str, float], deadline: Deadline, secret: Secret
-    ) -> None:
-        self.where = where
-        self.phases = phases
-        self.deadline = deadline
-        self.secret = secret
-        self.sent = False  # whether an engine has taken what the request holds
+    where: str
+    phases: Mapping[str, float]
+    deadline: Deadline
+    secret: Secret
+    sent: bool = attrs.field(default=False, init=False)  # what the request holds was taken
+    _before: BaseException | None = attrs.field(default=None, init=False)
 
     def __enter__(self) -> None:
         # What the caller is handling already is the caller's: it is neither cleansed nor read.

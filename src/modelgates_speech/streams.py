@@ -172,12 +172,14 @@ class _Stream:
                 kept.check_some()
         return kept.audio()
 
-    def _check_fits(self, path: str | os.PathLike[str]) -> None:
-        """Raise `ConfigurationError` where it is known that such a file cannot hold the audio."""
+    def _file(self, path: str | os.PathLike[str], on_progress: Progress | None) -> AtomicFile:
+        """The file to save to, if it is not known already that it cannot hold the audio."""
+        checked_callback(on_progress, "on_progress")
         if self._opened is not None:
             file_header(self.metadata, suffix_of(path), None)
         elif self._requested:
             format_for_file(path, self._requested)
+        return AtomicFile(path)
 
     async def _write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
         await self._open()
@@ -259,9 +261,7 @@ class AudioStream(_Stream):
             SaveError: If the file cannot be written; `partial` has the audio if any was read.
             IncompleteAudioError: If the audio broke off; `partial` has what arrived.
         """
-        checked_callback(on_progress, "on_progress")
-        self._check_fits(path)
-        with AtomicFile(path) as file:
+        with self._file(path, on_progress) as file:
             return self.write(file, on_progress)
 
     def close(self) -> None:
@@ -315,9 +315,7 @@ class AsyncAudioStream(_Stream):
         on_progress: Callable[[int], None] | None = None,
     ) -> Path:
         """Write the rest of the audio to a file; see `AudioStream.save`."""
-        checked_callback(on_progress, "on_progress")
-        self._check_fits(path)
-        async with AtomicFile(path) as file:
+        async with self._file(path, on_progress) as file:
             return await self.write(file, on_progress)
 
     async def aclose(self) -> None:
