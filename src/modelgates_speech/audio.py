@@ -226,7 +226,17 @@ class Receiver:
         sample_rate: int = DEFAULT_RATE,
         channels: int = DEFAULT_CHANNELS,
     ) -> None:
-        self.metadata = _describe(headers, requested, sample_rate, channels)
+        content_type = headers.get("content-type")
+        name, said = named(content_type or "")
+        pcm = (name or requested) == "pcm"
+        self.metadata = AudioMetadata(
+            format="unknown" if name is None else name or requested,
+            content_type=content_type,
+            sample_rate=number(said.get("rate"), sample_rate, MAX_RATE) if pcm else None,
+            channels=number(said.get("channels"), channels, MAX_CHANNELS) if pcm else None,
+            headers=headers,
+            request_id=request_id_of(headers),
+        )
         self.settled = False
         self.bytes_received = 0
         self.finished = False
@@ -356,22 +366,6 @@ class Receiver:
         if self._rest:
             raise self.cut("it ends in the middle of a sample")
         self.finished = self.whole = True
-
-
-def _describe(
-    headers: Mapping[str, str], requested: str, rate: int, channels: int
-) -> AudioMetadata:
-    content_type = headers.get("content-type")
-    name, said = named(content_type or "")
-    pcm = (name or requested) == "pcm"
-    return AudioMetadata(
-        format="unknown" if name is None else name or requested,
-        content_type=content_type,
-        sample_rate=number(said.get("rate"), rate, MAX_RATE) if pcm else None,
-        channels=number(said.get("channels"), channels, MAX_CHANNELS) if pcm else None,
-        headers=headers,
-        request_id=request_id_of(headers),
-    )
 
 
 def _expander_for(header: str, metadata: AudioMetadata) -> Expander | None:

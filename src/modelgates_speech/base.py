@@ -96,7 +96,6 @@ class Base(Generic[GivenT]):
     """What the sync and the async client share: all but the I/O."""
 
     _waiting: Waiting
-    _close: str
     _settings: Settings
     _closed: bool
 
@@ -144,12 +143,11 @@ class Base(Generic[GivenT]):
         known = f"base_url={self.base_url!r}" if hasattr(self, "_settings") else "..."
         return f"{type(self).__name__}({known})"
 
-    def __copy__(self) -> Self:
+    def __deepcopy__(self, memo: object = None) -> Self:
         # Two of a kind would each close the connections that both use.
         return self.with_options()
 
-    def __deepcopy__(self, memo: object) -> Self:
-        return self.with_options()
+    __copy__ = __deepcopy__
 
     @property
     def base_url(self) -> str:
@@ -276,20 +274,18 @@ class Base(Generic[GivenT]):
     async def _transport(self) -> Transport:
         raise NotImplementedError
 
-    def _drop(self) -> None:
-        """Close what nothing else does."""
-
     def __del__(self) -> None:
         # Where it was refused before it was made, it has nothing to close.
         if getattr(self, "_owner", self) is not None or self._closed:
             return
         used = any(transport.used for transport in self._transports.values())
+        close = "close" if hasattr(self, "close") else "aclose"
         with suppress(Exception):
-            self._drop()
+            getattr(self, "close", bool)()  # an event loop closes what is open by itself
         if used:
             warnings.warn(
                 f"{self!r} was dropped with connections open: use it in a `with` statement, or "
-                f"call {self._close}()",
+                f"call {close}()",
                 ResourceWarning,
                 stacklevel=2,
                 source=self,

@@ -47,7 +47,6 @@ class ModelGates(Base["httpx.BaseTransport"]):
     """
 
     _waiting = Blocking()
-    _close = "close"
     _transports: dict[None, Transport]
 
     def _begin(self) -> None:
@@ -97,9 +96,6 @@ class ModelGates(Base["httpx.BaseTransport"]):
         # One, whichever thread was quicker.
         return self._transports.setdefault(None, Transport.new(self.base_url, self._given))
 
-    def _drop(self) -> None:
-        self.close()
-
 
 class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     """The ModelGates API for event loops: asyncio or trio, one after another if need be.
@@ -115,7 +111,6 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     """
 
     _waiting = Yielding()
-    _close = "aclose"
     _transports: dict[Any, AsyncTransport]
 
     @property

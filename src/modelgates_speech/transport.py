@@ -145,7 +145,6 @@ class AsyncTransport(Transport):
     _pool = httpcore2.AsyncConnectionPool
     _backend = AsyncBackend
     _brought = "AsyncBaseTransport"
-    _semaphore: Any = staticmethod(partial(anyio.Semaphore, fast_acquire=True))
     # Of its event loop, from `loops`.
     lifetime: AsyncGenerator[None]
     later: Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
@@ -153,6 +152,9 @@ class AsyncTransport(Transport):
     def abandon(self, reply: Reply) -> None:
         """Have `reply` closed by its event loop, since nobody holds it any more."""
         self.later(reply.aclose)
+
+    def _semaphore(self, limit: int) -> Any:
+        return anyio.Semaphore(limit, fast_acquire=True)
 
     async def _wait(self, seconds: float) -> None:
         try:
