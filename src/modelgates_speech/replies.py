@@ -123,7 +123,7 @@ class Border:
             foreign = str(error).startswith(("illegal request line", "illegal status line"))
             advice = "; it does not speak HTTP/1.1: check the port of base_url" if foreign else ""
         what = f"the connection to {self.where} broke" if sent else f"no connection to {self.where}"
-        reason = str(error) or type(error).__name__
+        reason = next((words for link in causes if (words := str(link))), type(error).__name__)
         own = (ssl.SSLError, socket.gaierror)  # with numbers of their own
         found = [e.errno for e in causes if isinstance(e, OSError) and not isinstance(e, own)]
         if not sent and (number := next(filter(None, reversed(found)), None)):

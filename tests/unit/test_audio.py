@@ -111,6 +111,17 @@ def test_text_under_a_type_that_does_not_say_so_is_no_audio(text, content_type):
     assert caught.value.body == text
 
 
+@pytest.mark.parametrize("content_type", ["application/octet-stream", "audio/mpeg"])
+@pytest.mark.parametrize("end", [b'{"error": 1}', b"<html>", b""])
+@pytest.mark.parametrize("step", [100, 1 << 20])
+def test_white_space_that_a_gateway_sends_while_it_waits_is_no_audio(content_type, end, step):
+    receiver = Receiver({"content-type": content_type}, "pcm")
+    text = b" " * 150 + b"\n" * 3000 + end
+    with pytest.raises(InvalidResponseError, match="text"):
+        for at in range(0, len(text) + step, step):
+            receiver.feed(text[at : at + step])
+
+
 @pytest.mark.parametrize("step", [1, 5, 1000])
 @pytest.mark.parametrize("start", [b"{\0", b"<\1", b" \0", b"[\xff", b'{"\0\1', b"data:\0"])
 def test_samples_that_begin_like_text_are_samples(start, step):

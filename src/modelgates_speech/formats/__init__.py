@@ -106,7 +106,10 @@ def is_text(head: bytes, *, prose: bool, at_end: bool) -> bool | None:
 
     With `prose` any text will do, else only JSON, HTML and the like.
     """
-    start = head[:_EXCERPT]
+    # White space alone is what some gateways send while they wait for a provider, and its error.
+    start = head.lstrip()[:_EXCERPT]
+    if not start:
+        return None if len(head) < LONGEST_LOOK and not at_end else True
     may_be = prose or _TEXT.match(start)
     if _BASE64.fullmatch(start) and len(set(start)) > _LETTERS:
         return True
