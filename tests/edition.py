@@ -137,6 +137,8 @@ class Edition:
         yield from [*schema.get("examples", []), *schema.get("enum", [])]
         if "properties" in schema or "allOf" in schema or schema.get("type") == "object":
             properties, required = self.merged(schema)
+            for name in [*required]:
+                required += schema.get("dependentRequired", {}).get(name, [])
             made = {name: self.sample(properties.get(name, {})) for name in required}
             yield made
             yield self._with_more(made, properties, schema)
@@ -151,15 +153,27 @@ class Edition:
         length = schema.get("minLength", 0)
         yield from (f"{'Hello':e<{length}}"[: schema.get("maxLength")], *_FORMATTED)
         yield from (least, least + 1, least + 0.5, 1, 1.0, True, None)
+        most = schema.get("maximum", schema.get("exclusiveMaximum", 0))
+        yield from (most, most - 1)
         first = [self.sample(part) for part in schema.get("prefixItems", [])]
+        if "contains" in schema:
+            first += self._several(schema["contains"], schema.get("minContains", 1))
         if schema.get("items", {}) is not False and self._depth < _DEEP:
-            count = schema.get("minItems", 1) - len(first)
             self._depth += 1
-            rest = [self.sample(schema.get("items", {})) for _ in range(count)]
+            rest = self._several(schema.get("items", {}), schema.get("minItems", 1) - len(first))
             self._depth -= 1
             yield first + rest
         yield first
         yield {}
+
+    def _several(self, schema, count):
+        """Give samples of a schema, no two alike where it has as many."""
+        if count < 2:
+            return [self.sample(schema) for _ in range(count)]
+        allowed = self.validator(schema).is_valid
+        found = [value for value in self._samples(self.resolved(schema), allowed) if allowed(value)]
+        distinct = {json.dumps(value): value for value in found}.values()
+        return [*distinct, *found[:1] * count][:count]
 
     def _with_more(self, made, properties, schema):
         """Give an object with as many properties as it must have at least."""
