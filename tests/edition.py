@@ -133,6 +133,9 @@ class Edition:
         if not isinstance(schema, Mapping):
             yield "sample"
             return
+        if schema.get("format") in ("date-time", "uuid"):
+            # As the models write them, who read them in other spellings, too.
+            yield from _FORMATTED
         yield from (schema[key] for key in ("const", "default", "example") if key in schema)
         yield from [*schema.get("examples", []), *schema.get("enum", [])]
         if "properties" in schema or "allOf" in schema or schema.get("type") == "object":
