@@ -229,7 +229,7 @@ def test_who_has_heard_enough_has_the_file_all_the_same(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("speak", "Hello", "--play", "-o", "-"), "--play and -o - exclude each other"),
+        (("speak", "Hello", "--play", "-o", "-"), "--play and -o - cannot be used together"),
         (("speak", "Hello", "--play", "--format", "opus"), "--play plays pcm, wav, mp3, not opus"),
         (("narrate", "-"), "-o FILE, --play, or both"),
     ],

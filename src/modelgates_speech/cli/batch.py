@@ -75,11 +75,11 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Speak every row of MANIFEST (.jsonl, .csv, .parquet; - is JSONL on standard input).
+    """Speak every row of MANIFEST, a list of texts.
 
-    A row has an id and an input, and may have model, voice, response_format, speed and provider;
-    the options here apply to rows that don't set them. Run again, the command sends only rows that
-    are not done: those without a line in results.jsonl and a file that matches it.
+    MANIFEST is a .jsonl, .csv or .parquet file, or - for JSONL on standard input. A row has an id
+    and an input, and may have model, voice, response_format, speed and provider; options apply to
+    rows that don't set them. Run again, the command sends only rows that are not done.
     """
     from modelgates_speech import AsyncModelGates
     from modelgates_speech.jobs import run_batch

@@ -107,7 +107,7 @@ FORMAT = click.option(
     "response_format",
     metavar="|".join(FORMATS) or "FORMAT",
     shell_complete=_complete_format,
-    help="Format to ask the API for.  [default: by the suffix of -o, else pcm]",
+    help="Format to ask the API for.  [default: pcm, or what the suffix of -o says]",
 )
 
 
@@ -115,7 +115,7 @@ def _only_with_dry_run(
     context: click.Context, _option: click.Parameter, price: float | None
 ) -> float | None:
     if price is not None and not context.params.get("dry_run"):
-        raise click.UsageError("--price-per-million goes with --dry-run, which sends nothing")
+        raise click.UsageError("--price-per-million needs --dry-run")
     return price
 
 
@@ -152,13 +152,13 @@ _REQUEST = [
         "--sample-rate",
         type=click.IntRange(1, MAX_RATE),
         metavar="HZ",
-        help="Rate to assume if a reply of PCM names none.  [default: 24000]",
+        help="Sample rate to assume if PCM comes without one.  [default: 24000]",
     ),
     click.option(
         "--channels",
         type=click.IntRange(1, MAX_CHANNELS),
         metavar="COUNT",
-        help="Channels to assume likewise.  [default: 1]",
+        help="Number of channels to assume if PCM comes without one.  [default: 1]",
     ),
 ]
 _API = (
@@ -233,7 +233,7 @@ def connection(
     settings: dict[str, Any] = {name: value for name, value in others.items() if value is not None}
     if base_url is not None:
         if local:
-            raise click.UsageError("--local and --base-url exclude each other")
+            raise click.UsageError("--local and --base-url cannot be used together")
         settings["base_url"] = base_url
     if not local:
         yield settings

@@ -43,7 +43,7 @@ def is_standard_output(output: Path | None, *, play: bool, as_json: bool) -> boo
     if as_json:
         raise click.UsageError("--json and -o - would both write to standard output")
     if play:
-        raise click.UsageError("--play and -o - exclude each other: a player takes what -o - gives")
+        raise click.UsageError("--play and -o - cannot be used together: pipe -o - to a player")
     if sys.stdout is None:
         raise CommandError("standard output is closed: name a file with -o", Exit.NOT_WRITTEN)
     # There, bytes of audio would do harm.

@@ -55,22 +55,22 @@ def _say(line: str) -> None:
     "--port", type=PORT, default=8080, show_default=True, help="Port; 0 takes a free one."
 )
 @click.option("--api-key", metavar="KEY", help="The only key to accept; by default, any.")
-@click.option("--document", type=DOCUMENT, help="OpenAPI document to follow, not the bundled one.")
+@click.option("--document", type=DOCUMENT, help="OpenAPI document to follow instead of ours.")
 @click.option("--latency", type=float, default=0, help="Seconds until the first byte.")
 @click.option("--pace", type=float, default=0, help="Send audio at N times its speed; 0: at once.")
-@click.option("--failures", type=float, default=0, help="Share of requests answered 503, 0 to 1.")
-@click.option("--rate-limit", type=int, default=0, help="Requests a minute before 429.")
-@click.option("--credits", type=int, help="Characters before 402.")
+@click.option("--failures", type=float, default=0, help="Share of requests to answer 503, 0 to 1.")
+@click.option("--rate-limit", type=int, default=0, help="Requests a minute to allow before 429.")
+@click.option("--credits", type=int, help="Characters to allow before 402.")
 @click.option("--audio", type=THERE, help="Folder of your own audio: MODEL.wav or MODEL.mp3.")
 @click.option("--record", type=FOLDER, help="Folder to record the answers of --upstream in.")
 @click.option("--upstream", metavar="URL", help="API to pass requests on to, and to record.")
 @click.option("--replay", type=THERE, help="Folder of recorded answers to replay.")
-@click.option("--tls", is_flag=True, help="Serve https, with a certificate made on the spot.")
-@click.option("--ca-file", type=FILE, help="File to write the certificate to trust into.")
+@click.option("--tls", is_flag=True, help="Serve https, with a certificate of its own.")
+@click.option("--ca-file", type=FILE, help="File for the certificate that clients must trust.")
 @click.option(
     "--allow-from", multiple=True, metavar="NET", help="Network that may call; repeatable."
 )
-@click.option("--ready-file", type=FILE, help="File to write the base URL into once it answers.")
+@click.option("--ready-file", type=FILE, help="File for the base URL, written once it answers.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def command(
@@ -89,9 +89,9 @@ def command(
     from modelgates_speech.stub import Profile, Recording, Replay, serve
 
     if api_key is not None and not KEY.fullmatch(api_key):
-        raise click.UsageError("--api-key must be letters, digits and signs, without spaces")
+        raise click.UsageError("--api-key takes letters, digits and punctuation, without spaces")
     if record and replay:
-        raise click.UsageError("--record and --replay exclude each other")
+        raise click.UsageError("--record and --replay cannot be used together")
     if bool(record) != bool(upstream):
         raise click.UsageError("--record and --upstream need each other")
     accepted: dict[str, Any] = {"any_key": True} if api_key is None else {"api_key": api_key}

@@ -91,8 +91,8 @@ def describe() -> str:
     lines = [f"  {name:<{width}}  {does}" for name, does in rows]
     lines += [
         "",
-        "Settings follow a question mark: stub/429?retry-after=1, stub/cut?after=5000. There are",
-        f"{', '.join(SETTINGS)}; a fault takes those that concern it.",
+        "Settings follow a question mark: stub/429?retry-after=1, stub/cut?after=5000. They are",
+        f"{', '.join(SETTINGS)}; each fault takes those that apply to it.",
         "stub/503?times=2 fails twice, then answers once as usual, then begins again.",
     ]
     return "\n".join(lines)
