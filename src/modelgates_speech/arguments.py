@@ -81,7 +81,7 @@ def misuse(function: Callable[..., Any], count: int, names: Iterable[str]) -> st
             missing = [n for n in missing if not told[-1].endswith(f"{n!r}?")]
     told += [f"missing argument {name!r}" for name in missing]
     if count > len(by_place):
-        told.append("give the arguments by their names")
+        told.append("pass the arguments by name")
     return "; ".join(told)
 
 

@@ -374,7 +374,7 @@ def _expander_for(header: str, metadata: AudioMetadata) -> Expander | None:
         return None
     if len(found) == 1 and found[0] in CODINGS:
         return Expander(found[0])
-    raise _not_audio(metadata, f"a body in the coding {header!r} (identity was asked for)", b"")
+    raise _not_audio(metadata, f"a body in the coding {header!r}, although none was asked for", b"")
 
 
 def _not_audio(metadata: AudioMetadata, what: str, body: bytes) -> InvalidResponseError:

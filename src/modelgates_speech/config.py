@@ -101,11 +101,11 @@ _URL = re.compile(r"[\x21-\x7e]+")
 _RESERVED = {
     "accept-encoding": "audio is always asked for uncompressed",
     "authorization": "pass api_key instead",
-    "connection": "it is the transport's",
-    "content-length": "it is the transport's",
-    "content-type": "it is the OpenAPI document's",
+    "connection": "the transport sets it",
+    "content-length": "the transport sets it",
+    "content-type": "the OpenAPI document decides it",
     "host": "pass base_url instead",
-    "transfer-encoding": "it is the transport's",
+    "transfer-encoding": "the transport sets it",
 }
 
 
@@ -200,7 +200,7 @@ def checked_folder(value: object, name: str) -> Path:
     with contextlib.suppress(UnicodeEncodeError):
         if b"\0" not in os.fsencode(path):
             return path
-    raise ConfigurationError(f"{name} must be a path: no folder is called {in_short(value)}")
+    raise ConfigurationError(f"{name} must be a path: no folder can be called {in_short(value)}")
 
 
 def checked_callback(value: CallbackT, name: str) -> CallbackT:
@@ -208,7 +208,7 @@ def checked_callback(value: CallbackT, name: str) -> CallbackT:
     if value is not None and not callable(value):
         raise ArgumentError(f"{name} must be a function, not {in_short(value)}")
     if iscoroutinefunction(value) or iscoroutinefunction(getattr(type(value), "__call__", None)):  # noqa: B004
-        raise ArgumentError(f"{name} must be a plain function: nobody awaits what {value!r} gives")
+        raise ArgumentError(f"{name} must be a plain function: {value!r} would never be awaited")
     return value
 
 
@@ -241,7 +241,7 @@ class Secret:
         return f"{type(self).__name__}(...)"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an API key is not pickled: give it to the other process by itself")
+        raise TypeError("an API key cannot be pickled: pass it to the other process separately")
 
     def check(self) -> Self:
         """Itself, if it is good as far as can be known without asking."""
@@ -307,7 +307,7 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
             raise ConfigurationError(f"{name!r} is not a valid header name")
         if not isinstance(value, str) or not _VALUE.fullmatch(value):
             raise ConfigurationError(
-                f"the header {name} must be a string of ASCII, without line breaks"
+                f"the header {name} must be a string of ASCII characters without line breaks"
             )
         if reason := _RESERVED.get(name.lower()):
             raise ConfigurationError(f"the header {name} cannot be set: {reason}")
@@ -344,7 +344,7 @@ def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str) -> str
         )
     if "?" in base_url or "#" in base_url:
         raise ConfigurationError(
-            f"{name} {base_url!r} must end with its path: leave out what follows ? or #"
+            f"{name} {base_url!r} must not have a query or fragment: leave out what follows ? or #"
         )
     if parts.scheme == "http" and not (is_loopback(host) or allow_plain_http):
         raise ConfigurationError(

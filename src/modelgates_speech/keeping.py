@@ -83,9 +83,7 @@ class Keeping:
     def check_some(self) -> None:
         """Raise `ConfigurationError` where there was nothing to keep: no stream has no audio."""
         if not self._size:
-            raise ConfigurationError(
-                "nothing is left of this stream: its audio was handed out before"
-            )
+            raise ConfigurationError("this stream has no audio left: it was handed out before")
 
     def commit(self) -> Path:
         """Give the file its name, now that the audio is whole."""

@@ -50,7 +50,7 @@ def _advice(status: int, asked: object) -> str | None:
             return f"the account of the key in {KEY_VARIABLE} needs credits"
         case 404 if request:
             named = [f"{name} {request[name]!r}" for name in ("model", "voice") if name in request]
-            return f"asked for was {', '.join(named)}" if named else None
+            return f"the request named {', '.join(named)}" if named else None
         case _:
             return None
 

@@ -264,10 +264,10 @@ for _ in range(100_000):
         (503, {"to": "x"}, "not to"),
         (503, {"times": 0}, "times"),
         (Fault("503"), {"message": "x"}, "Fault"),
-        (503, {"body": "\ud800"}, "body: .* is nothing that JSON can hold"),
+        (503, {"body": "\ud800"}, "body: .* cannot be written as JSON"),
         (503, {"headers": {"X-Hint": "pay\n"}}, "headers: .* does not match"),
         (503, {"headers": {"X-Hint\n": "pay"}}, "headers: .* does not match"),
-        (503, {"metadata": DEEP}, "metadata: .* is nothing that JSON can hold"),
+        (503, {"metadata": DEEP}, "metadata: .* cannot be written as JSON"),
     ],
 )
 def test_a_fault_that_cannot_be_is_refused_at_once(stub, fault, options, says):

@@ -64,8 +64,8 @@ def client(**options):
             {"base_url": "http://a.example"},
             "or pass allow_plain_http=True if you trust the .* between$",
         ),
-        ({"base_url": "https://a/v1?"}, "must end with its path"),
-        ({"base_url": "https://a/v1#"}, "must end with its path"),
+        ({"base_url": "https://a/v1?"}, "must not have a query or fragment"),
+        ({"base_url": "https://a/v1#"}, "must not have a query or fragment"),
         ({"base_url": "https://a/v1?b=c"}, r"leave out what follows \? or #"),
         ({"base_url": f"https://{'ü' * 70}.de"}, r"has a host name outside ASCII$"),
     ],
@@ -221,7 +221,7 @@ def test_a_cache_that_is_no_path_is_told_likewise():
 @pytest.mark.parametrize(
     ("wrong", "wanted"),
     [
-        (lambda: client(), "a function that makes one"),
+        (lambda: client(), "a function that returns a client"),
         (lambda: lambda: client(), "an AsyncModelGates"),
         (lambda: lambda: AsyncModelGates, "an AsyncModelGates"),
         (lambda: lambda: None, "an AsyncModelGates"),
@@ -301,7 +301,7 @@ def test_a_password_in_a_url_is_in_no_message(url):
 @pytest.mark.parametrize("key", [Secret("mg-key"), Secret(lambda: "mg-key")], ids=repr)
 def test_a_key_shows_that_there_is_one_and_stays_in_its_process(key):
     assert repr(key) == f"{type(key).__name__}(...)"
-    with pytest.raises(TypeError, match=r"^an API key is not pickled: give it .* by itself$"):
+    with pytest.raises(TypeError, match=r"^an API key cannot be pickled: pass it .* separately$"):
         pickle.dumps(key)
 
 

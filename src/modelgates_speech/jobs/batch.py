@@ -126,7 +126,7 @@ def run_batch(
         raise ConfigurationError(f"run_batch() needs an event loop of its own: {advice}")
     make: Callable[[], AsyncClient] = client or modelgates_speech.AsyncModelGates
     if not callable(make):
-        raise ArgumentError(f"client must be a function that makes one, not {make!r}")
+        raise ArgumentError(f"client must be a function that returns a client, not {make!r}")
 
     async def run() -> BatchReport:
         async with _checked(make()) as made:
@@ -358,9 +358,9 @@ class _Batch:
         error = {"type": kind, "status": None, "message": message} | more
         if await self._record(row, {"status": "failed", "error": error}):
             self._report.failed += 1
-        allowed = self._max_errors
-        if allowed is not None and self._report.failed >= allowed:
-            self._stop(f"{self._report.failed:,} rows have failed")
+        allowed, failed = self._max_errors, self._report.failed
+        if allowed is not None and failed >= allowed:
+            self._stop(f"{failed:,} {'row has' if failed == 1 else 'rows have'} failed")
 
     async def _record(self, row: Row | BadRow, facts: Mapping[str, Any]) -> bool:
         """Write a line; a batch that cannot say what it did must not go on."""

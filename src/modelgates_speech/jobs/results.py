@@ -219,7 +219,7 @@ def read_back(path: Path) -> dict[str, Any]:
     try:
         return describe(path)
     except OSError as error:
-        what = f"{path.name} was written, and cannot be read back: {error.strerror}"
+        what = f"{path.name} was written but cannot be read back: {error.strerror}"
         # It says nothing of other files.
         raise SaveError(what, path=path, errno=errno.EBUSY) from error
 

@@ -124,7 +124,9 @@ class _BlockingNarration(_Narration):
         """Wait for no thread, in a child: those of the parent are not there."""
         self._threads = 0
         for job in self._line.pending:
-            job.items.put(ConfigurationError("this stream is the parent's: make another call"))
+            job.items.put(
+                ConfigurationError("this stream belongs to the parent: make another call")
+            )
 
     async def _first(self) -> object:
         left = None if self._until is None else max(0.0, self._until - time.monotonic())

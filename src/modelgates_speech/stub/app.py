@@ -287,7 +287,7 @@ class _Answering:
             raise
         except Exception as error:
             _logger.error("a request could not be answered: %r", error)
-            message = f"The stub itself failed, which is a mistake in it: {error!r}"
+            message = f"The stub itself failed, which is a bug in it: {error!r}"
             raise RefusedError(500, message) from error
 
     def _no_such(self) -> RefusedError:

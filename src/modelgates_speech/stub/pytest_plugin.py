@@ -78,6 +78,6 @@ def modelgates_stub(
         pytest.fail(
             f"no request met these injected faults:\n{faults}\n"
             f"the stub received:\n{came}\n"
-            "(stub.reset() drops faults that are not wanted any more)",
+            "(stub.reset() drops faults that are no longer wanted)",
             pytrace=False,
         )

@@ -57,7 +57,7 @@ def check(name: str, value: object, schema: Mapping[str, Json]) -> None:
         plain = json.loads(written.encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(
-            f"{name}: {in_short(value)} is nothing that JSON can hold ({about})"
+            f"{name}: {in_short(value)} cannot be written as JSON ({about})"
         ) from error
     if found := problem(schema, plain):
         raise ValueError(f"{name}: {found[0]} ({about})")
