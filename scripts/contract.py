@@ -1,7 +1,7 @@
-"""Judge a server by the document: `nox -s contract -- --help` says how.
+"""Test a server against the OpenAPI document: `nox -s contract -- --help` says how.
 
-The cases are in tests/contract; this starts them, explains what they found, and says with its
-exit code what kind of trouble there is.
+The cases are in tests/contract. This starts them, explains what they found, and says with its exit
+code what kind of trouble there is.
 """
 
 from __future__ import annotations
@@ -37,18 +37,16 @@ from tests.contract.settings import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-KEPT, VIOLATED, UNREACHABLE, REFUSED, OUT_OF_CREDITS, INCONCLUSIVE = 0, 1, 3, 4, 5, 6
-
-EXIT_CODES = """\
-exit codes:
-  0  the server keeps the contract
-  1  it violates it; the table names the checks, and a curl line for each
-  2  the command line is wrong
-  3  the server is unreachable
-  4  the server refused the key (401 or 403 for a valid request)
-  5  the account is out of credits (402 for a valid request)
-  6  inconclusive: the run saw too little to prove anything, or broke
-"""
+KEPT, VIOLATED, MISUSED, UNREACHABLE, REFUSED, OUT_OF_CREDITS, INCONCLUSIVE = range(7)
+ENDS = {
+    KEPT: "the server keeps the contract",
+    VIOLATED: "the server VIOLATES the contract",
+    MISUSED: "the command line is wrong",
+    UNREACHABLE: "the server is unreachable",
+    REFUSED: "the server refused the key (401 or 403 for a valid request)",
+    OUT_OF_CREDITS: "the account is out of credits (402 for a valid request)",
+    INCONCLUSIVE: "inconclusive: the run saw too little to prove anything, or broke",
+}
 
 # What a run against somebody else's server may cost unless told otherwise.
 DEFAULT_REQUESTS = 500
@@ -58,7 +56,7 @@ FEW_EXAMPLES = 30
 NARROW = 6
 
 # What does not need each other, the longest first.
-PARTS = ("test_command.py", "client", "server")
+PARTS = ("tests/contract/test_command.py", "tests/contract/client", "tests/contract/server")
 
 # How many cases a round of --deep draws, for each document: it ends when a round does.
 ROUND = 500
@@ -184,33 +182,23 @@ def report(outcome: Outcome, settings: Settings) -> Iterator[str]:
 
 def show(outcome: Outcome, settings: Settings) -> int:
     """Print the report; return the exit code."""
-    print()
-    for line in report(outcome, settings):
-        print(line)
-    # Of the client the suite asks without a server.
-    whose = "server" if outcome.ledger.get("requests") else "client"
-    print(
-        {
-            KEPT: f"The {whose} keeps the contract.",
-            VIOLATED: "The server VIOLATES the contract.",
-            UNREACHABLE: "The server is unreachable.",
-            OUT_OF_CREDITS: "The account is out of credits.",
-            INCONCLUSIVE: "Inconclusive: nothing is proved either way.",
-        }[outcome.exit_code]
-    )
+    print("", *report(outcome, settings), sep="\n")
+    end = ENDS[outcome.exit_code]
+    if not outcome.ledger.get("requests"):  # the client is tested without a server
+        end = end.replace("server", "client")
+    print(f"{end[0].upper()}{end[1:]}.")
     return outcome.exit_code
 
 
-def against(settings: Settings) -> int:
+def against(settings: Settings, most_requests: int, most_characters: int) -> int:
     """Judge a running server, after one request that tells whether that makes sense."""
     key = os.environ.get(KEY_VARIABLE)
     if not key:
         print(f"set {KEY_VARIABLE} to the key for {settings.base_url}", file=sys.stderr)
-        return 2
+        return MISUSED
     print(
-        f"{settings.base_url} will get at most "
-        f"{_limit(settings.max_requests, 'requests')} and be asked to speak at most "
-        f"{_limit(settings.max_characters, 'characters')}, which it may bill."
+        f"{settings.base_url} will get at most {most_requests:,} requests and be asked to speak at "
+        f"most {most_characters:,} characters, which it may bill."
     )
     body = {
         "input": "Hello.",
@@ -249,14 +237,10 @@ def against(settings: Settings) -> int:
     settings = dataclasses.replace(
         settings,
         stub=stub,
-        max_requests=settings.max_requests and settings.max_requests - 1,
-        max_characters=settings.max_characters and settings.max_characters - len(body["input"]),
+        max_requests=most_requests - 1,
+        max_characters=most_characters - len(body["input"]),
     )
     return show(run(settings), settings)
-
-
-def _limit(limit: int | None, what: str) -> str:
-    return f"any number of {what}" if limit is None else f"{limit:,} {what}"
 
 
 def explore(settings: Settings, minutes: float) -> int:
@@ -281,13 +265,9 @@ def in_parts(settings: Settings) -> int:
     """Run the whole suite, two parts of it at a time."""
     codes: list[int] = []
     with ThreadPoolExecutor(2) as pool:
-        outcomes = [
-            pool.submit(run, settings, quietly=True, tests=[f"tests/contract/{part}"])
-            for part in PARTS
-        ]
-        for part, outcome in zip(PARTS, outcomes, strict=True):
-            found = outcome.result()
-            print(f"\ntests/contract/{part}\n{found.output}", end="", flush=True)
+        runs = [pool.submit(run, settings, quietly=True, tests=[part]) for part in PARTS]
+        for part, found in zip(PARTS, (each.result() for each in runs), strict=True):
+            print(f"\n{part}\n{found.output}", end="", flush=True)
             # What tries the command judges nobody, so there is nothing to show unless it fails.
             tried = part == PARTS[0] and found.exit_code == KEPT
             codes.append(KEPT if tried else show(found, settings))
@@ -317,24 +297,16 @@ def prove(settings: Settings, names: Sequence[str]) -> int:
 
     print(f"{len(chosen)} defects, two at a time.\n")
     missed: list[str] = []
-    thinned = [
-        dataclasses.replace(
-            settings,
-            defect=defect.name,
-            shrink=False,
-            report_dir=None,
-            examples=FEW_EXAMPLES,
-            breadth=NARROW,
-        )
-        for defect in chosen
-    ]
-    for defect, found in zip(chosen, judge_all(thinned), strict=True):
+    few = dataclasses.replace(
+        settings, examples=FEW_EXAMPLES, breadth=NARROW, shrink=False, report_dir=None
+    )
+    wrong = [dataclasses.replace(few, defect=defect.name) for defect in chosen]
+    for defect, found in zip(chosen, judge_all(wrong), strict=True):
         outcome = Outcome(*found)
         failed = set(outcome.failures)
-        caught = defect.caught_by in failed
         others = len(failed - VACUITY - {defect.caught_by})
         word = f"caught by: {defect.caught_by}" + (f" (and {others} more)" if others else "")
-        if not caught:
+        if defect.caught_by not in failed:
             missed.append(defect.name)
             word = f"MISSED by: {defect.caught_by}; failed: {sorted(failed) or 'nothing'}"
             if not outcome.ledger:
@@ -350,27 +322,32 @@ def prove(settings: Settings, names: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nox -s contract --",
-        description="Judge the stub, or any running server, by the document.",
-        epilog=EXIT_CODES,
+        description="Test the stub, or any running server, against the OpenAPI document.",
+        epilog="\n".join(["exit codes:", *(f"  {code}  {end}" for code, end in ENDS.items())]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--document", help=f"the OpenAPI document to judge by (or {DOCUMENT_VARIABLE})")
+    add("--document", help=f"the OpenAPI document to test against (or {DOCUMENT_VARIABLE})")
     add("--report-dir", metavar="DIR", help="write junit.xml, traffic.har and ledger.json there")
-    add("--seed", type=int, default=Settings.seed, help="what cases are drawn with (%(default)s)")
+    add(
+        "--seed",
+        type=int,
+        default=Settings.seed,
+        help="what cases are drawn with (%(default)s)",
+    )
     add("--examples", type=int, help="how many cases are drawn for each document")
     live = parser.add_argument_group(f"against a running server (key: {KEY_VARIABLE})")
     live.add_argument("--base-url", metavar="URL")
-    live.add_argument("--model", help="put in place of generated models")
-    live.add_argument("--voice", help="put in place of generated voices")
+    live.add_argument("--model", help="use it in place of generated models")
+    live.add_argument("--voice", help="use it in place of generated voices")
     live.add_argument("--max-requests", type=int, default=DEFAULT_REQUESTS, metavar="N")
     live.add_argument("--max-characters", type=int, default=DEFAULT_CHARACTERS, metavar="N")
     other = parser.add_argument_group("other things to do")
     other.add_argument(
-        "--only", choices=["server", "client"], help="judge the stub, or the client, alone"
+        "--only", choices=["server", "client"], help="test the stub alone, or the client alone"
     )
-    other.add_argument("--deep", action="store_true", help="explore with fresh seeds")
-    other.add_argument("--minutes", type=float, default=10, help="how long (%(default)s)")
+    other.add_argument("--deep", action="store_true", help="use fresh seeds for some minutes")
+    other.add_argument("--minutes", type=float, default=10, help="for --deep (%(default)s)")
     other.add_argument("--seeds", type=int, metavar="N", help="run with seeds 1 to N")
     other.add_argument(
         "--prove",
@@ -386,9 +363,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     settings = Settings(
-        document=str(
-            Path(given.document or os.environ.get(DOCUMENT_VARIABLE) or Settings.document)
-        ),
+        document=given.document or os.environ.get(DOCUMENT_VARIABLE) or Settings.document,
         seed=given.seed,
         examples=given.examples or Settings.examples,
         report_dir=given.report_dir and str(Path(given.report_dir).absolute()),
@@ -402,11 +377,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 base_url=given.base_url.rstrip("/"),
                 model=given.model,
                 voice=given.voice,
-                max_requests=given.max_requests,
-                max_characters=given.max_characters,
                 examples=given.examples or FEW_EXAMPLES,
                 breadth=NARROW,
-            )
+            ),
+            given.max_requests,
+            given.max_characters,
         )
     if given.prove is not None:
         return prove(settings, given.prove)
