@@ -1,7 +1,7 @@
 """Write the methods of `client.audio.speech` with each argument of the OpenAPI document by name.
 
-An editor, `help()` and a notebook show what stands in a signature and nothing else, so each
-argument has to stand there, with its type and its description.
+Editors, `help()` and notebooks show only what is written in a signature, so each argument has to be
+written there, with its type and its description.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Option(NamedTuple):
 CALL = (
     Option(
         *("extra_body", "Mapping[str, Any] | None", "None"),
-        "Properties to add to the request's JSON; they win over the arguments above.",
+        "Properties to add to the request's JSON; they override the arguments above.",
     ),
     Option(
         *("extra_headers", "Mapping[str, str] | None", "None"),
-        "Headers to add to the request; they win over the client's.",
+        "Headers to add to the request; they override the client's.",
     ),
     Option(
         *("extra_query", "Mapping[str, str] | None", "None"),
@@ -48,15 +48,15 @@ CALL = (
     ),
     Option(
         *("cache_dir", "str | os.PathLike[str] | None", "None"),
-        "A folder or an `AudioCache` of speech: what is in it is not asked for again.",
+        "A folder or an `AudioCache` of speech: what is in it is not requested again.",
     ),
     Option(
         *("sample_rate", "int | None", "None"),
-        "Rate in Hz if a reply of PCM names none; by default the client's.",
+        "Rate in Hz to assume if PCM comes without one; by default the client's.",
     ),
     Option(
         *("channels", "int | None", "None"),
-        "Channels if a reply of PCM names none; by default the client's.",
+        "Channels to assume if PCM comes without a number; by default the client's.",
     ),
 )
 PATH = Option(
@@ -70,18 +70,18 @@ BYTES = Option(
 )
 TEXT = Option(
     *("input", "str | Iterable[str]", None),
-    "The text, of any length: a string, or strings that joined are the text (an open file).",
+    "The text, of any length: a string, or strings that make it up, such as an open file.",
 )
 NARRATION = (
     Option("concurrency", "int", "NARRATE_CONCURRENCY", "How many requests at once, 1 or more."),
     Option("max_chars", "int", "MAX_CHARS", "The most characters of one request, 1 or more."),
     Option(
         *("language", "str", '"en"'),
-        "ISO 639-1 code of the text, by which the ends of sentences are told.",
+        "ISO 639-1 code of the text's language, which decides where sentences end.",
     ),
     Option(
         *("paragraph_pause", "float", "PARAGRAPH_PAUSE"),
-        "Seconds of silence to add after a paragraph, 0 to 60. With 0 one request may speak "
+        "Seconds of silence to add after a paragraph, 0 to 60. With 0, one request may span "
         "several.",
     ),
     Option(
@@ -90,7 +90,7 @@ NARRATION = (
     ),
     Option(
         *("on_progress", "Callable[[NarrationProgress], None] | None", "None"),
-        "Called after each piece that was handed out, with where in the audio it begins.",
+        "Called after each piece that was handed out, with its place in the audio.",
     ),
 )
 DRY_RUN = "Say what would be sent, and send nothing."
@@ -181,7 +181,7 @@ IncompleteAudioError: If the audio broke off; `partial` has what arrived.""",
 STREAM = (
     "Speak a text and hand out the audio as it arrives.\n\n"
     "The request is sent when the stream is entered or first used.",
-    "The stream. Use it in a ``with`` statement, so that its connection is given back.",
+    "The stream. Use it in a ``with`` statement, so that its connection is freed.",
     """\
 ConfigurationError: If the call cannot be made; nothing was sent. The stream itself
     raises what `create` does.""",
@@ -192,13 +192,13 @@ True""",
 )
 SAVE = (
     "Speak a text into a file that appears whole or not at all.\n\n"
-    "Memory stays constant however long the audio.",
+    "Memory stays constant however long the audio is.",
     "The path.",
     """\
 ConfigurationError: If the suffix contradicts ``response_format``; nothing was sent.
-SaveError: If the file cannot be written. What can be known before anything is sent is;
-    after that `partial` has the audio.
-ModelGatesError: Otherwise as `create` does.""",
+SaveError: If the file cannot be written. If possible, nothing was sent; otherwise
+    `partial` has the audio.
+ModelGatesError: Otherwise, as `create` does.""",
     """\
 >>> client.audio.speech.save("hello.wav", model="any/model", voice="alloy", input="Hi").name
 'hello.wav'""",

@@ -91,15 +91,15 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             response_format: Audio output format.
             speed: Playback speed multiplier. Only used by models that support it (e.g. OpenAI TTS).
                 Ignored by other providers.
-            extra_body: Properties to add to the request's JSON; they win over the arguments above.
-            extra_headers: Headers to add to the request; they win over the client's.
+            extra_body: Properties to add to the request's JSON; they override the arguments above.
+            extra_headers: Headers to add to the request; they override the client's.
             extra_query: Parameters to add to the request's URL.
             timeout: Seconds for each phase of a try, or a `Timeout`; by default the client's.
             deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
-            cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
-            sample_rate: Rate in Hz if a reply of PCM names none; by default the client's.
-            channels: Channels if a reply of PCM names none; by default the client's.
+            cache_dir: A folder or an `AudioCache` of speech: what is in it is not requested again.
+            sample_rate: Rate in Hz to assume if PCM comes without one; by default the client's.
+            channels: Channels to assume if PCM comes without a number; by default the client's.
 
         Returns:
             The audio: signed 16-bit little-endian PCM unless another format was asked for.
@@ -150,18 +150,18 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             response_format: Audio output format.
             speed: Playback speed multiplier. Only used by models that support it (e.g. OpenAI TTS).
                 Ignored by other providers.
-            extra_body: Properties to add to the request's JSON; they win over the arguments above.
-            extra_headers: Headers to add to the request; they win over the client's.
+            extra_body: Properties to add to the request's JSON; they override the arguments above.
+            extra_headers: Headers to add to the request; they override the client's.
             extra_query: Parameters to add to the request's URL.
             timeout: Seconds for each phase of a try, or a `Timeout`; by default the client's.
             deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
-            cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
-            sample_rate: Rate in Hz if a reply of PCM names none; by default the client's.
-            channels: Channels if a reply of PCM names none; by default the client's.
+            cache_dir: A folder or an `AudioCache` of speech: what is in it is not requested again.
+            sample_rate: Rate in Hz to assume if PCM comes without one; by default the client's.
+            channels: Channels to assume if PCM comes without a number; by default the client's.
 
         Returns:
-            The stream. Use it in a ``with`` statement, so that its connection is given back.
+            The stream. Use it in a ``with`` statement, so that its connection is freed.
 
         Raises:
             ConfigurationError: If the call cannot be made; nothing was sent. The stream itself
@@ -199,7 +199,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
     ) -> PathT:
         """Speak a text into a file that appears whole or not at all.
 
-        Memory stays constant however long the audio.
+        Memory stays constant however long the audio is.
 
         Args:
             path: The file. Its suffix decides the format to ask for: ``.wav`` (PCM with a header),
@@ -212,24 +212,24 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
             speed: Playback speed multiplier. Only used by models that support it (e.g. OpenAI TTS).
                 Ignored by other providers.
             on_progress: Called with the bytes of audio received so far.
-            extra_body: Properties to add to the request's JSON; they win over the arguments above.
-            extra_headers: Headers to add to the request; they win over the client's.
+            extra_body: Properties to add to the request's JSON; they override the arguments above.
+            extra_headers: Headers to add to the request; they override the client's.
             extra_query: Parameters to add to the request's URL.
             timeout: Seconds for each phase of a try, or a `Timeout`; by default the client's.
             deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
-            cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
-            sample_rate: Rate in Hz if a reply of PCM names none; by default the client's.
-            channels: Channels if a reply of PCM names none; by default the client's.
+            cache_dir: A folder or an `AudioCache` of speech: what is in it is not requested again.
+            sample_rate: Rate in Hz to assume if PCM comes without one; by default the client's.
+            channels: Channels to assume if PCM comes without a number; by default the client's.
 
         Returns:
             The path.
 
         Raises:
             ConfigurationError: If the suffix contradicts ``response_format``; nothing was sent.
-            SaveError: If the file cannot be written. What can be known before anything is sent is;
-                after that `partial` has the audio.
-            ModelGatesError: Otherwise as `create` does.
+            SaveError: If the file cannot be written. If possible, nothing was sent; otherwise
+                `partial` has the audio.
+            ModelGatesError: Otherwise, as `create` does.
 
         Examples:
             >>> client.audio.speech.save("hello.wav", model="any/model", voice="alloy", input="Hi").name
@@ -311,8 +311,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
 
         Args:
             dry_run: Say what would be sent, and send nothing.
-            input: The text, of any length: a string, or strings that joined are the text (an open
-                file).
+            input: The text, of any length: a string, or strings that make it up, such as an open
+                file.
             model: TTS model identifier.
             voice: Voice identifier (provider-specific).
             provider: Provider-specific passthrough configuration.
@@ -321,22 +321,21 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
                 Ignored by other providers.
             concurrency: How many requests at once, 1 or more.
             max_chars: The most characters of one request, 1 or more.
-            language: ISO 639-1 code of the text, by which the ends of sentences are told.
-            paragraph_pause: Seconds of silence to add after a paragraph, 0 to 60. With 0 one
-                request may speak several.
+            language: ISO 639-1 code of the text's language, which decides where sentences end.
+            paragraph_pause: Seconds of silence to add after a paragraph, 0 to 60. With 0, one
+                request may span several.
             heading_pause: Seconds to add before and after a heading; with 0 it is a paragraph like
                 any other.
-            on_progress: Called after each piece that was handed out, with where in the audio it
-                begins.
-            extra_body: Properties to add to the request's JSON; they win over the arguments above.
-            extra_headers: Headers to add to the request; they win over the client's.
+            on_progress: Called after each piece that was handed out, with its place in the audio.
+            extra_body: Properties to add to the request's JSON; they override the arguments above.
+            extra_headers: Headers to add to the request; they override the client's.
             extra_query: Parameters to add to the request's URL.
             timeout: Seconds for each phase of a try, or a `Timeout`; by default the client's.
             deadline: Seconds for the whole call, or None for no limit; by default the client's.
             retry: A `RetryPolicy`, or None for no second try; by default the client's.
-            cache_dir: A folder or an `AudioCache` of speech: what is in it is not asked for again.
-            sample_rate: Rate in Hz if a reply of PCM names none; by default the client's.
-            channels: Channels if a reply of PCM names none; by default the client's.
+            cache_dir: A folder or an `AudioCache` of speech: what is in it is not requested again.
+            sample_rate: Rate in Hz to assume if PCM comes without one; by default the client's.
+            channels: Channels to assume if PCM comes without a number; by default the client's.
 
         Returns:
             The stream, as `stream` does; or the plan.

@@ -47,12 +47,12 @@ class AudioMetadata:
 
     Attributes:
         format: ``pcm``, ``mp3``, ``wav``, or whatever the content type names, else what was
-            requested. Where the first bytes show another one, that; ``unknown`` where they are not
-            what such audio begins with.
+            requested. If the first bytes show another format, that one; ``unknown`` if they are
+            not what audio of the named format begins with.
         content_type: The content type as received, or None.
-        sample_rate: Samples per second and channel for PCM and WAV, None for others. For PCM as the
-            content type says (None if that cannot be read), else the call or the client, or 24,000.
-        channels: Channels for PCM and WAV, likewise, or 1.
+        sample_rate: Samples per second and channel for PCM and WAV, None for others. For PCM it is
+            what the content type says (None if that is unreadable), else the call's or client's.
+        channels: The number of channels for PCM and WAV, found in the same way.
         headers: The response's headers, names in lower case.
         request_id: The request's id, for the provider's support, or None.
 

@@ -20,7 +20,7 @@ class ModelGates(Base["httpx.BaseTransport"]):
     """The ModelGates API, blocking. Safe to share between threads, usable after a fork.
 
     Args:
-        api_key: The key, or a function that is asked for it before each call. Default: the
+        api_key: The key, or a function that returns it, called before each call. Default: the
             variable ``MODELGATES_API_KEY``, read now.
         base_url: Where the API is. Default: the variable ``MODELGATES_BASE_URL``, read now,
             else the OpenAPI document's server.
@@ -33,9 +33,9 @@ class ModelGates(Base["httpx.BaseTransport"]):
         transport: An ``httpx`` transport in place of the default one, for mocks, special proxies
             or other HTTP engines; it is closed with the client.
         allow_plain_http: Whether the key may go to another machine over plain http.
-        sample_rate: The rate in Hz, 1 to 1,000,000, to assume for PCM where the reply names none.
-            With a wrong one it plays too fast or too slow.
-        channels: The channels, 1 to 1,000, to assume likewise.
+        sample_rate: The sample rate in Hz, 1 to 1,000,000, to assume if PCM comes without one.
+            With a wrong one, it plays too fast or too slow.
+        channels: The number of channels, 1 to 1,000, to assume if PCM comes without it.
 
     Raises:
         ConfigurationError: If there is no key, or an argument is not valid.
@@ -62,10 +62,10 @@ class ModelGates(Base["httpx.BaseTransport"]):
 
         Args:
             operation: A module of ``modelgates_api.api``.
-            **arguments: What its functions take, but for ``client`` and the key.
+            **arguments: What its functions take, except ``client`` and the key.
 
         Returns:
-            The answer as the generated models have it, whole.
+            The whole answer, as the generated models have it.
 
         Raises:
             ConfigurationError: If the operation does not take such arguments.

@@ -82,7 +82,7 @@ class ConfigurationError(ModelGatesError):
 
 
 class ArgumentError(ConfigurationError, TypeError):
-    """An argument that does not exist, or is missing; a ``TypeError`` as well.
+    """An argument is unknown or missing. Also a ``TypeError``.
 
     Examples:
         >>> with pytest.raises(ArgumentError, match="did you mean 'voice'"):
@@ -291,7 +291,7 @@ class InvalidResponseError(ModelGatesError):
 class IncompleteAudioError(ModelGatesError):
     """The audio began and did not end: the connection was cut, stalled or ran out of time.
 
-    It is never retried, for what arrived has probably been billed. The cause says what broke.
+    It is never retried, because what arrived has probably been billed. The cause says what broke.
 
     Attributes:
         bytes_received: How many bytes of audio arrived.
@@ -341,8 +341,8 @@ class PlaybackError(ModelGatesError):
     """The audio could not be played to its end: the device failed, or its format is unknown.
 
     Attributes:
-        partial: What was taken off the stream, heard or not, at most its last 64 MiB; the rest can
-            still be read from the stream. None when you hold the audio already.
+        partial: What was read from the stream, heard or not, at most its last 64 MiB; the rest can
+            still be read from the stream. None if you passed an `Audio`.
 
     Examples:
         >>> with pytest.raises(PlaybackError, match="opus"):

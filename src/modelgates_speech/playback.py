@@ -57,9 +57,9 @@ def play(audio: Audio | AudioStream) -> None:
 
     Raises:
         ConfigurationError: If there is no device, the extra ``play`` is not installed, or this is
-            no audio; nothing was sent.
+            not audio; nothing was sent.
         PlaybackError: If the device fails, or the audio is of another format. `partial` has what
-            was taken off the stream, which can be read on.
+            was read from the stream, which can be read on.
         ModelGatesError: What the stream itself raises, once all that came before has been heard.
 
     Examples:

@@ -222,7 +222,7 @@ class Reply:
         return body[:MAX_EXCERPT]
 
     async def aclose(self) -> None:
-        """Give the connection back. May be called again."""
+        """Free the connection. May be called again."""
         if self._closed:
             return
         self._closed = True

@@ -234,9 +234,9 @@ class AudioStream(_Stream):
         """All that has not been handed out yet, once it has arrived.
 
         Raises:
-            ConfigurationError: If nothing is left, since all was handed out before.
+            ConfigurationError: If nothing is left, because all was handed out before.
             IncompleteAudioError: If the audio broke off; `partial` has what arrived.
-            InvalidResponseError: If it turns out to be none.
+            InvalidResponseError: If it turns out not to be audio.
         """
         return at_once(self._read())
 
@@ -265,7 +265,7 @@ class AudioStream(_Stream):
             return self.write(file, on_progress)
 
     def close(self) -> None:
-        """Give the connection back, whatever has been read. May be called again."""
+        """Free the connection, however much has been read. May be called again."""
         at_once(self._end())
 
     def write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
@@ -319,7 +319,7 @@ class AsyncAudioStream(_Stream):
             return await self.write(file, on_progress)
 
     async def aclose(self) -> None:
-        """Give the connection back, whatever has been read. May be called again."""
+        """Free the connection, however much has been read. May be called again."""
         await self._end()
 
     async def write(self, file: AtomicFile, on_progress: Progress | None) -> Path:

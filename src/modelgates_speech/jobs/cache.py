@@ -53,9 +53,9 @@ class AudioCache:
     """A folder of speech that several threads and processes may share.
 
     Args:
-        folder: Where it is; made, for its owner alone, when the first entry is.
-        max_bytes: What it may hold. Beyond that the entries go whose last use is oldest. Several
-            processes may each overshoot it by a tenth.
+        folder: Where it is. It is made with the first entry, and only its owner may read it.
+        max_bytes: What it may hold. Beyond that, the least recently used entries go. Several
+            processes may each exceed it by a tenth.
         origin: What the entries are known to come from, in place of the client's base URL: for
             a server whose address changes and whose speech does not.
 

@@ -45,7 +45,7 @@ class Piece:
         text: The part itself, white space at its ends included.
         start: The offset of its first character in the whole text.
         follows: What ended before it: a ``sentence`` (or a part of one), a ``paragraph``, or a
-            ``heading``, be it that this piece is one, or that a rule is between the two.
+            ``heading`` (or a rule is between the two, or this piece is itself a heading).
 
     Examples:
         >>> [(piece.start, piece.end) for piece in split("One. Two.", max_chars=5)]
@@ -83,16 +83,16 @@ def split(
     language: str = "en",
     at: Collection[Kind] = ("paragraph", "heading"),
 ) -> Iterator[Piece]:
-    """Cut a text at the ends of sentences into pieces that joined are the text again.
+    """Cut a text at the ends of sentences into pieces that, joined, are the text again.
 
-    No piece goes on after the end of a paragraph, or after or into a heading: a short paragraph
-    that does not end as a sentence does, or begins with ``#``. A paragraph ends with a blank line,
-    or with its line in a text that has no blank lines and lines longer than anybody wraps them.
+    No piece goes on after the end of a paragraph, or into or past a heading: a short paragraph that
+    does not end like a sentence, or one that begins with ``#``. A paragraph ends with a blank line,
+    or with its line, if the text has no blank lines, but lines too long to have been wrapped.
 
-    A sentence too long for a piece is cut at commas where those end words (Chinese, Japanese), else
-    between words, and a word too long between grapheme clusters: never between a letter and its
+    A sentence that is too long is cut at commas if those end words (Chinese, Japanese), or between
+    words. A word that is too long is cut between grapheme clusters: never between a letter and its
     accent, or an emoji and its colour. What has neither letter nor digit (a rule, a row of dashes)
-    goes with what stands beside it, for providers refuse to speak it alone. Beyond what it is
+    goes with what is beside it, because providers refuse to speak it alone. Beyond what it is
     given, this holds little more than one piece in memory.
 
     Args:

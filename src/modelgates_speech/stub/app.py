@@ -76,7 +76,7 @@ def create_app(
         A Starlette application. Faults that end a connection need a real one: `StubServer`.
 
     Raises:
-        ValueError: The OpenAPI document is not an OpenAPI document.
+        ValueError: `document` is not an OpenAPI document.
         OSError: The OpenAPI document cannot be read, or `audio` is not a folder.
 
     Examples:

@@ -35,7 +35,7 @@ WINDOW = 60.0
 
 @attrs.frozen
 class Profile:
-    """How all valid requests are answered that meet no fault.
+    """How valid requests that meet no fault are answered.
 
     Args:
         latency: Seconds until the first byte of an answer.
@@ -121,7 +121,7 @@ class Stub:
     Args:
         api_key: The one key that is accepted; any other is answered 401.
         any_key: Accept every well-formed bearer token instead.
-        profile: How requests are answered that meet no fault.
+        profile: How requests that meet no fault are answered.
 
     Examples:
         >>> stub = Stub(any_key=True)
@@ -154,7 +154,7 @@ class Stub:
 
     @property
     def profile(self) -> Profile:
-        """How requests are answered that meet no fault; setting it begins anew."""
+        """How requests that meet no fault are answered; setting it begins anew."""
         return self.course.profile
 
     @profile.setter
@@ -248,11 +248,11 @@ class Stub:
     def assert_called(
         self, *, times: int | None = None, status: int | None = None, **body: object
     ) -> None:
-        """Check that the requests were made that should have been.
+        """Check that the expected requests were made.
 
         Args:
             times: Exactly how many; by default at least one.
-            status: Count only requests that were answered so.
+            status: Count only requests that were answered with this status.
             body: Count only requests whose JSON body has these fields, for example
                 `voice="alloy"`.
 

@@ -57,10 +57,10 @@ class StubServer(Stub):
         any_key: Accept every well-formed bearer token instead.
         document: The OpenAPI document to follow, see `create_app`.
         engine: What speaks, see `create_app`.
-        profile: How requests are answered that meet no fault, see `Profile`.
+        profile: How requests that meet no fault are answered, see `Profile`.
         audio: A folder of audio to answer with, see `create_app`.
         tape: A `Recording` or a `Replay` to answer with, see `create_app`.
-        tls: Serve https, with a certificate made on the spot; needs the extra `tls`.
+        tls: Serve https, with a certificate made at the start; needs the extra `tls`.
         ca_file: Where to write the certificate that clients are to trust; by default a temporary
             file. `stub.ca_file` is its path.
         allow_from: The addresses and networks, such as `10.0.0.0/8`, that may call, beside this
@@ -141,7 +141,7 @@ class StubServer(Stub):
             self._running = None
 
     def reset(self) -> None:
-        """Forget all requests, those sent by now and not yet read too; see `Stub.reset`."""
+        """Forget all requests, also those sent but not yet read; see `Stub.reset`."""
         if self._running is not None:
             self._running.wait()
         super().reset()
@@ -290,10 +290,10 @@ def serve(
     Args:
         host: The address to listen on.
         port: The port; 0 takes a free one.
-        say: What is called with how to use it, and with a line for each request; by default that
-            is printed, for as long as anybody reads it.
+        say: Called with a text on how to use the stub, and with a line for each request; by default
+            they are printed, as long as anybody reads them.
         quiet: Say nothing.
-        as_json: Say it as JSON, a line for each thing; the first has `base_url` and `api_key`.
+        as_json: Write one JSON object per line; the first has `base_url` and `api_key`.
         ready_file: A file that holds the base URL while connections are accepted, for harnesses
             that wait for it.
         options: As for `StubServer`, which also says what is raised.
