@@ -120,7 +120,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from modelgates_speech.arguments import explained_methods
+from modelgates_speech.arguments import explained
 from modelgates_speech.config import (
     DEFAULT,
     HEADING_PAUSE,
@@ -149,7 +149,6 @@ StreamT = TypeVar("StreamT")
 PathT = TypeVar("PathT")
 
 
-@explained_methods("client.audio.speech")
 class SpeechMethods(Generic[AudioT, StreamT, PathT]):
     """What the sync and the async client have in common: everything but waiting."""
 
@@ -319,7 +318,8 @@ def _method(
     text = text.replace("\\", "\\\\").replace('"""', r"\"\"\"")
     body = f'"""{text}\n"""\nreturn self._{name}(_given(locals()))'
     head = f"def {name}({_signature(options, before=before)}) -> {gives}:\n"
-    return head + textwrap.indent(body, "    ") + "\n"
+    decorator = f'@explained("client.audio.speech.{name}")\n'
+    return decorator + head + textwrap.indent(body, "    ") + "\n"
 
 
 def _filled(text: str, first: str = "", others: str = "") -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from modelgates_speech.arguments import explained_methods
+from modelgates_speech.arguments import explained
 from modelgates_speech.config import (
     DEFAULT,
     HEADING_PAUSE,
@@ -58,10 +58,10 @@ StreamT = TypeVar("StreamT")
 PathT = TypeVar("PathT")
 
 
-@explained_methods("client.audio.speech")
 class SpeechMethods(Generic[AudioT, StreamT, PathT]):
     """What the sync and the async client have in common: everything but waiting."""
 
+    @explained("client.audio.speech.create")
     def create(
         self,
         *,
@@ -119,6 +119,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         """
         return self._create(_given(locals()))
 
+    @explained("client.audio.speech.stream")
     def stream(
         self,
         *,
@@ -176,6 +177,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         """
         return self._stream(_given(locals()))
 
+    @explained("client.audio.speech.save")
     def save(
         self,
         path: str | os.PathLike[str],
@@ -277,6 +279,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         self, *, dry_run: bool, **arguments: Unpack[Narration]
     ) -> StreamT | NarrationPlan: ...
 
+    @explained("client.audio.speech.narrate")
     def narrate(
         self,
         *,

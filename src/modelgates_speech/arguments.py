@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import wraps
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from modelgates_speech.errors import ArgumentError
@@ -41,18 +40,6 @@ def explained(public: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:
             raise ArgumentError(problem)
 
         return call
-
-    return decorate
-
-
-def explained_methods(public: str) -> Callable[[ClassT], ClassT]:
-    """Do so for every public method of a class, which is reached as `public`."""
-
-    def decorate(cls: ClassT) -> ClassT:
-        for name, method in [*vars(cls).items()]:
-            if isinstance(method, FunctionType) and not name.startswith("_"):
-                setattr(cls, name, explained(f"{public}.{name}")(method))
-        return cls
 
     return decorate
 
