@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from modelgates_speech.audio import (
@@ -22,7 +24,7 @@ from modelgates_speech.waiting import Blocking, Yielding, at_once
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
     from modelgates_speech.waiting import Waiting
@@ -42,6 +44,7 @@ class _Stream:
         self._requested = requested
         self._entered = time.monotonic()
         self._opened: Opened | None = None
+        self._turn = threading.Lock()
         self._closed = False
         self._first_byte: float | None = None
 
@@ -122,13 +125,25 @@ class _Stream:
         if self._closed and not (self._opened and self._opened[1].finished):
             raise ConfigurationError("this stream is closed: make another call")
         if self._opened is None:
-            self._entered = time.monotonic()
-            self._opened = await self._start()
+            with self._alone():
+                self._entered = time.monotonic()
+                self._opened = self._opened or await self._start()
         # What the audio is, its first bytes show.
         reply, receiver = self._opened
         while not (receiver.settled or receiver.finished):
-            await self._receive(reply, receiver)
+            with self._alone():
+                await self._receive(reply, receiver)
         return self._opened
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Do what two at once would pay for twice, or take from each other."""
+        if not self._turn.acquire(blocking=False):
+            raise ConfigurationError("another thread or task is at this stream: use one at a time")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def _receive(self, reply: Any, receiver: Receiver) -> None:
         try:
@@ -158,7 +173,8 @@ class _Stream:
             if receiver.finished:
                 await self._end()
                 break
-            await self._receive(reply, receiver)
+            with self._alone():
+                await self._receive(reply, receiver)
         return piece
 
     async def _read(self) -> Audio:

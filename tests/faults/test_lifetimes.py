@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from modelgates_speech import (
+    APIConnectionError,
     AsyncModelGates,
     Audio,
     ConfigurationError,
@@ -28,7 +29,7 @@ from modelgates_speech.files import AtomicFile
 from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY, OLD, SPEECH
 from tests.faults.children import outcome
 from tests.faults.secrets import assert_keeps_secret
-from tests.faults.server import CLOSE, HOLD, STALL, Later, Pour
+from tests.faults.server import CLOSE, HOLD, STALL, Drip, Later, Pour
 from tests.faults.table import AUDIO, CHUNKED, HEALTHY, chunk, head, reply
 from tests.systems import needs_forks
 
@@ -384,6 +385,45 @@ def test_to_close_a_client_closes_the_connection_of_a_stream_that_is_held(caller
     close(caller)
     server.until(lambda: server.open == 0)
     let_go()
+
+
+def test_a_stream_that_two_threads_enter_is_paid_for_once(server):
+    server.acts = (STALL,)
+    client = ModelGates(api_key=KEY, base_url=server.url, timeout=HOLD)
+    stream = client.audio.speech.stream(**SPEECH)
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(stream.__enter__)
+        server.until(lambda: server.requests)
+        with pytest.raises(ConfigurationError, match="another thread or task"):
+            stream.read()
+        client.close()
+        with pytest.raises(APIConnectionError, match="this program closed its client"):
+            first.result()
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("library", ["asyncio", "trio"])
+def test_a_stream_that_two_tasks_read_goes_to_one_of_them_whole(server, library):
+    server.acts = (CHUNKED, chunk(AUDIO[:512]), Drip(chunk(AUDIO[512:522]) + b"0\r\n\r\n"))
+
+    async def main():
+        read = []
+
+        async def read_all():
+            read.append(await stream.read())
+
+        async with (
+            AsyncModelGates(api_key=KEY, base_url=server.url) as client,
+            client.audio.speech.stream(**SPEECH) as stream,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(read_all)
+            await anyio.wait_all_tasks_blocked()
+            with pytest.raises(ConfigurationError, match="another thread or task"):
+                await anext(stream)
+        return read[0].content
+
+    assert anyio.run(main, backend=library) == AUDIO[:522]
 
 
 @pytest.mark.parametrize("acts", [(head(),), (head(Content_Length="4096"),), (CHUNKED,)])
