@@ -196,3 +196,30 @@ def test_a_stub_that_cannot_do_as_told_names_the_option(run, environment, argume
     ended = run("stub", "--port", "0", *arguments, env=environment)
     assert ended.code == 2
     assert arguments[0] in one_line(ended)
+
+
+@posix
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(("speak", "Hi", "-o", "nowhere/a.wav"), 7), (("batch", "nowhere.jsonl"), 2), ((), 2)],
+)
+def test_how_it_ended_is_told_by_the_code_where_nobody_reads_why(run, with_key, words, code):
+    reader, nobody = os.pipe()
+    os.close(reader)
+    try:
+        assert run(*words, env=with_key, stderr=nobody).code == code
+    finally:
+        os.close(nobody)
+
+
+def test_a_mistyped_command_is_told_what_was_meant(run, environment):
+    ended = run("narate", "book.txt", env=environment)
+    assert ended.code == 2
+    assert "Did you mean 'narrate'?" in one_line(ended)
+
+
+def test_a_book_of_signs_is_not_said_to_be_empty(run, with_key, stub, book):
+    book.write_text("... --- ...\n")
+    ended = run("narrate", book.name, "-o", "book.wav", env=with_key)
+    assert "neither letters nor digits" in one_line(ended)
+    stub.assert_not_called()

@@ -155,6 +155,13 @@ def test_a_cache_that_cannot_be_written_costs_no_speech(api, folder, caplog):
     assert "not kept" in caplog.text
 
 
+def test_a_cache_that_cannot_be_written_is_told_of_once_and_not_of_each_piece(api, folder, caplog):
+    folder.write_text("a file where the folder should be")
+    with caplog.at_level(logging.WARNING, "modelgates_speech"):
+        assert spelled(api.narrate(TEXT, cache_dir=folder).content) == "".join(TEXT.split())
+    assert caplog.text.count("not kept") == 1
+
+
 def test_a_narration_that_failed_buys_only_what_is_missing(api, stub, folder):
     stub.fail_next("cut", after=20)
     with pytest.raises(IncompleteAudioError):

@@ -18,6 +18,7 @@ from modelgates_speech.cli.exits import (
     exit_codes_help,
     exit_for,
     in_words,
+    tell,
 )
 from modelgates_speech.cli.output import Command
 from modelgates_speech.errors import ModelGatesError
@@ -33,6 +34,10 @@ class _LazyGroup(Command, click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
+            from difflib import get_close_matches
+
+            if near := get_close_matches(cmd_name, COMMANDS, 1):
+                ctx.fail(f"No such command {cmd_name!r}. Did you mean {near[0]!r}?")
             return None
         command: click.Command = importlib.import_module(
             f"modelgates_speech.cli.{cmd_name}"
@@ -55,7 +60,7 @@ def app(context: click.Context) -> None:
     command lines are visible to every user of a machine.
     """
     if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
+        tell(context.get_help())
         context.exit(Exit.USAGE)
 
 

@@ -1,6 +1,7 @@
 """How a command ends: the exit codes, and the one line that says why."""
 
 import json
+import os
 import re
 import signal
 import sys
@@ -140,18 +141,33 @@ def complain(message: str, code: Exit | int, *, debug: bool = False) -> None:
     can break the line or drive the terminal.
     """
     if debug:
-        traceback.print_exc(file=sys.stderr)
+        tell(traceback.format_exc())
     printable = "".join(char if char.isprintable() else " " for char in message)
     line = " ".join(printable.split())
     if "--json" in sys.argv:
         line = json.dumps({"error": {"message": line, "exit_code": int(code)}}, ensure_ascii=False)
     else:
         line = f"modelgates-speech: error: {line}"
-    click.echo(line, err=True)
+    tell(line)
 
 
 def remark(message: str) -> None:
     """Write what helps, and is no error, to standard error: an object under ``--json``."""
     as_json = "--json" in sys.argv
-    line = json.dumps({"note": message}) if as_json else f"modelgates-speech: {message}"
-    click.echo(line, err=True)
+    tell(json.dumps({"note": message}) if as_json else f"modelgates-speech: {message}")
+
+
+def tell(text: str) -> None:
+    """Write to standard error; where nobody reads it, the exit code still says how it ended."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        # The interpreter flushes it once more on its way out, and would end with another.
+        to_nowhere(2)
+
+
+def to_nowhere(descriptor: int) -> None:
+    """Have what is written there vanish."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)

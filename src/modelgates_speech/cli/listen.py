@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from modelgates_speech.cli.exits import CommandError, exit_for, in_words
-from modelgates_speech.cli.output import to_nowhere
+from modelgates_speech.cli.exits import CommandError, exit_for, in_words, to_nowhere
 from modelgates_speech.cli.rescue import keep_near
 from modelgates_speech.errors import ConfigurationError, PlaybackError
 from modelgates_speech.keeping import Keeping, unfit

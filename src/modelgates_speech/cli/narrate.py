@@ -221,7 +221,7 @@ def _report_plan(
 ) -> None:
     seconds = expected_seconds(plan.characters, plan.pauses)
     if as_json:
-        facts = attrs.asdict(plan) | {"expected_seconds": seconds}
+        facts = attrs.asdict(plan) | {"pauses": round(plan.pauses, 3), "expected_seconds": seconds}
         write_line(json.dumps(facts | cost(plan.characters_to_buy, price)))
     else:
         write_line(

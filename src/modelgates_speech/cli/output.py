@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelgates_speech.cli.exits import CommandError, Exit, example, remark
+from modelgates_speech.cli.exits import CommandError, Exit, example, remark, to_nowhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -142,10 +141,3 @@ def _written_or_explained() -> Generator[None]:
             raise click.exceptions.Exit(Exit.CLOSED_OUTPUT) from error
         message = f"cannot write to standard output: {error.strerror}"
         raise CommandError(message, Exit.NOT_WRITTEN) from error
-
-
-def to_nowhere(descriptor: int) -> None:
-    """Have what is written there vanish."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)

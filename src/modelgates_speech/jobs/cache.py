@@ -84,6 +84,7 @@ class AudioCache:
         self.folder = checked_folder(folder, "folder")
         self.max_bytes = max_bytes
         self.origin = origin
+        self.failing = False
         self._credit = 0
         self.after_fork()
         survive_forks(self)
@@ -262,7 +263,7 @@ class _Recorded:
         self, reply: Reply, receiver: Receiver, cache: AudioCache, path: Path, waiting: Waiting
     ) -> None:
         self._reply, self._receiver, self._waiting = reply, receiver, waiting
-        self._cache, self._path = cache, path
+        self._cache = cache
         self._digest = hashlib.sha256()
         self._size = 0
         self._file: AtomicFile | None = None
@@ -310,6 +311,7 @@ class _Recorded:
                 self._file.rewrite_start(_MAGIC + self._digest.hexdigest().encode() + b"\n")
                 self._file.commit()
                 self._cache.make_room(_PREAMBLE + self._size)
+                self._cache.failing = False
                 self._file = None
 
     def _drop(self) -> None:
@@ -322,7 +324,10 @@ class _Recorded:
         try:
             yield
         except (OSError, SaveError) as error:
-            logger.warning("the speech is not kept in the cache, at %s: %s", self._path, error)
+            # Told once, and not of every piece of a book.
+            level = logging.DEBUG if self._cache.failing else logging.WARNING
+            logger.log(level, "speech is not kept in the cache %s: %s", self._cache.folder, error)
+            self._cache.failing = True
             self._drop()
 
 

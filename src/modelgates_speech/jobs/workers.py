@@ -53,8 +53,8 @@ class _Narration:
         try:
             self._start_due()
             if not await self._has_more():
-                nothing = ConfigurationError("there is nothing to say: input is empty or blank")
-                raise self._line.broken or nothing
+                what = "there is nothing to say: input has neither letters nor digits"
+                raise self._line.broken or ConfigurationError(what)
             return self, self._line.receiver(await self._first())
         except BaseException as error:
             self._fail(error)
