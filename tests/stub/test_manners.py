@@ -81,6 +81,20 @@ def test_a_page_of_this_machine_may_call(http, origin):
     assert "Access-Control-Allow-Origin" in refused.headers
 
 
+def test_a_page_may_call_with_credentials_and_see_when_to_call_again(http):
+    asked = {"Origin": ORIGINS[0], "Prefer": "code=429; retry-after=3"}
+    preflight = http.options(
+        "/audio/speech", headers=asked | {"Access-Control-Request-Method": "POST"}
+    )
+    answer = http.post("/audio/speech", json=BODY, headers=asked)
+    for each in (preflight, answer):
+        # A browser takes no `*` for an answer to a call with credentials.
+        assert each.headers["Access-Control-Allow-Origin"] == ORIGINS[0]
+        assert each.headers["Access-Control-Allow-Credentials"] == "true"
+    shown = answer.headers["Access-Control-Expose-Headers"].lower().split(", ")
+    assert {"retry-after", "x-request-id"} <= {*shown}
+
+
 def test_a_page_from_elsewhere_may_not(http):
     answer = http.post("/audio/speech", json=BODY, headers={"Origin": "https://evil.example"})
     assert "Access-Control-Allow-Origin" not in answer.headers

@@ -113,7 +113,9 @@ def create_app(
                 allow_origin_regex=_THIS_MACHINE,
                 allow_methods=["*"],
                 allow_headers=["*"],
-                expose_headers=["*"],
+                allow_credentials=True,
+                # A page that sends credentials takes no `*`.
+                expose_headers=["*", "Retry-After", "X-Request-Id", "X-Stub-Engine"],
                 allow_private_network=True,
             ),
         ],
