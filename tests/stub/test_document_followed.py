@@ -2,6 +2,8 @@
 
 import copy
 import json
+import subprocess
+import sys
 import uuid
 
 import httpx
@@ -617,6 +619,26 @@ def test_values_of_which_nothing_is_asked_are_not_looked_at(said):
         assert problem(absolute({keyword: said}), unread) is None
         for asked in (False, {"type": "string"}, {"type": "string", "nullable": True}):
             assert problem(absolute({keyword: asked}), plain)
+
+
+def test_an_error_is_the_same_bytes_in_every_run(document, environment, tmp_path):
+    path = tmp_path / "openapi.json"
+    path.write_text(json.dumps(document))
+    program = f"""if True:
+        from modelgates_speech.stub.document import load
+        document = load({str(path)!r})
+        print(document.error(document.operations[0], 429, message="Wait"))
+    """
+    runs = (
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=environment | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        )
+        for seed in "1234"
+    )
+    assert len({run.stdout for run in runs}) == 1
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/csv", "text/event-stream"])

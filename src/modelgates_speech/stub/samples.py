@@ -134,7 +134,8 @@ class Samples:
     ) -> Json:
         made: dict[str, Json] = {**begun}
         parts = self._parts(schema, "allOf")
-        required = {name for part in parts for name in part.get("required", [])}
+        # In their order, for the same answer in every run.
+        required = dict.fromkeys(name for part in parts for name in part.get("required", []))
         for part in schema.get("allOf", []):
             made |= fields(self.example(part, hints))
         described = (pair for part in parts for pair in part.get("properties", {}).items())
