@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -225,6 +226,15 @@ def test_records_cannot_be_changed(stub, speak):
     assert isinstance(stub.requests, tuple)
 
 
+def test_a_header_is_found_as_programs_write_its_name(stub, http):
+    http.post("/audio/speech", json=BODY, headers={"X-Trace": "one"})
+    kept = pickle.loads(pickle.dumps(stub.last_request)).headers
+    for name in ("X-Trace", "x-trace", "X-TRACE"):
+        assert kept[name] == kept.get(name) == "one"
+        assert name in kept
+    assert "X-Other" not in kept
+
+
 def test_a_reset_gives_the_first_key_back(stub, speak):
     first, stub.api_key, stub.any_key = stub.api_key, "another", True
     stub.reset()
@@ -257,6 +267,10 @@ def test_only_the_last_thousand_requests_are_kept():
 
     assert [each.body for each in stub.requests] == list(range(500, 1500))
     assert [each.body for each in stub.scope("another").requests] == [0]
+    with pytest.raises(AssertionError, match="no more are kept") as failed:
+        stub.assert_called(times=1500)
+    assert "1499" in str(failed.value)
+    assert len(str(failed.value)) < 2000
 
 
 def test_what_is_kept_is_bounded_over_all_scopes():

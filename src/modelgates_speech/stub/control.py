@@ -13,7 +13,7 @@ import attrs
 
 from modelgates_speech.arguments import unexpected
 from modelgates_speech.stub.faults import Fault, FaultOptions, from_model
-from modelgates_speech.stub.records import Records
+from modelgates_speech.stub.records import KEPT_REQUESTS, Records
 from modelgates_speech.stub.schemas import check, fields
 from modelgates_speech.stub.usage import TIMES, body_schema
 
@@ -26,6 +26,9 @@ DEFAULT_API_KEY = "stub-key"
 
 # A stub left running for days must not eat the machine.
 KEPT_SCOPES = 100
+
+# How many requests a failed check lists, where there are many more.
+LISTED = 20
 
 _FAULT = {"type": ["integer", "string"], "description": "a status or a name"}
 
@@ -270,7 +273,12 @@ class Stub:
         wanted = ", ".join(f"{name}={value!r}" for name, value in body.items()) or "anything"
         answered = "" if status is None else f" answered {status}"
         expected = "at least one request" if times is None else f"{times} request(s)"
-        received = "\n".join(f"  {request}" for request in self.requests) or "  (no request)"
+        if len(self.requests) == KEPT_REQUESTS:
+            expected += f" among the last {KEPT_REQUESTS}, for no more are kept,"
+        lines = [f"  {request}" for request in self.requests] or ["  (no request)"]
+        if len(lines) > 2 * LISTED:
+            lines[:-LISTED] = [f"  ({len(lines) - LISTED} before these)"]
+        received = "\n".join(lines)
         raise AssertionError(
             f"expected {expected}{answered} with {wanted}, found {len(found)}; "
             f"the stub received:\n{received}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter, deque
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import attrs
+from starlette.datastructures import Headers
 
 from modelgates_speech.stub.document import RefusedError
 from modelgates_speech.stub.requests import parse_json
@@ -32,7 +32,7 @@ class RecordedRequest:
         method: The HTTP method.
         path: The path of the URL, without the query.
         query: The query of the URL, as sent.
-        headers: By lower-case name; credentials are redacted.
+        headers: By name, in capitals or not; credentials are redacted.
         raw: The body as it was sent.
         status: The status answered; None while there is none, or where none was.
         fault: The injected fault that it met, as text, if any.
@@ -98,7 +98,7 @@ def redact(headers: Iterable[tuple[str, str]], secret: Container[str]) -> Mappin
         if name in secret or _SECRET.search(name):
             shown = f"Bearer {REDACTED}" if value.lower().startswith("bearer ") else REDACTED
         kept[name] = f"{kept[name]}, {shown}" if name in kept else shown
-    return MappingProxyType(kept)
+    return Headers(kept)
 
 
 class Records:
