@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import hmac
+import itertools
 import json
 import re
 from collections import Counter
@@ -32,6 +33,7 @@ DEEPEST_BODY = 200
 # More than anybody sends; parsing a million would hold up everybody else.
 MOST_VALUES = 100_000
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_NO_BRACKET = bytes({*range(256)} - {*b"[]{}"})
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -118,12 +120,8 @@ def _check_charset(charset: str) -> None:
 
 def parse_json(raw: bytes) -> Json:
     """Parse JSON and nothing but JSON: 400 for duplicate keys, NaN, a BOM or half a character."""
-    if len(raw) > MOST_VALUES:
-        # A value has no more than a name and a text.
-        many = raw.count(b'"') - raw.count(b'\\"') > 4 * MOST_VALUES
-        outside = raw if many else _STRING.sub(b"", raw)
-        if many or sum(map(outside.count, (b",", b"[", b"{"))) > MOST_VALUES:
-            raise RefusedError(400, f"The body holds more than {MOST_VALUES} values")
+    if len(raw) > MOST_VALUES or raw.count(b"[") + raw.count(b"{") > DEEPEST_BODY:
+        _check_size(raw)
     try:
         value = json.loads(
             raw.decode("utf-8"),
@@ -132,8 +130,6 @@ def parse_json(raw: bytes) -> Json:
             parse_int=_integer,
             parse_float=_number,
         )
-        if raw.count(b"{") + raw.count(b"[") > DEEPEST_BODY:
-            _check_depth(value)
         if _HALF_PAIR.search(raw):
             # It gets through the parser, alone too, and then cannot be written as UTF-8.
             json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -141,22 +137,22 @@ def parse_json(raw: bytes) -> Json:
         raise RefusedError(400, f"The body is not UTF-8: byte {error.start}") from error
     except UnicodeEncodeError as error:
         raise RefusedError(400, "The body has half a surrogate pair in it") from error
-    except RecursionError as error:
-        raise RefusedError(400, "The body is nested too deeply") from error
     except ValueError as error:
         raise RefusedError(400, f"The body is not JSON: {error}") from error
     return value
 
 
-def _check_depth(value: Json) -> None:
-    level: list[Json] = [[value]]
-    for _ in range(DEEPEST_BODY + 1):
-        held: Iterable[Iterable[Json]] = (
-            fields(each).values() if isinstance(each, dict) else each for each in level
-        )
-        level = [each for several in held for each in several if isinstance(each, dict | list)]
-    if level:
-        raise RecursionError
+def _check_size(raw: bytes) -> None:
+    """Look at what stands outside of texts, before anything is made of it."""
+    # A value has no more than a name and a text.
+    many = raw.count(b'"') - raw.count(b'\\"') > 4 * MOST_VALUES
+    outside = raw if many else _STRING.sub(b"", raw)
+    if many or sum(map(outside.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise RefusedError(400, f"The body holds more than {MOST_VALUES} values")
+    brackets = outside.translate(None, _NO_BRACKET)[: 2 * MOST_VALUES]
+    depths = itertools.accumulate(1 if each in b"[{" else -1 for each in brackets)
+    if max(depths, default=0) > DEEPEST_BODY:
+        raise RefusedError(400, "The body is nested too deeply")
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
