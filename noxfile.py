@@ -45,6 +45,9 @@ def activate_pyenv() -> None:
 activate_pyenv()
 # Else each worker of pytest, and each process that a test starts, compiles every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Nor does pip compile what is installed: most of it is never imported, and that took it longer
+# than all else. What is imported is compiled then, once.
+os.environ.setdefault("PIP_COMPILE", "0")
 
 
 def group(name: str) -> list[str]:
@@ -119,6 +122,8 @@ def evolution(session: nox.Session) -> None:
     session.run("python", "-m", "tests.evolution.matrix", *session.posargs)
 
 
+# Tests of a file mostly follow each other in one process, and share what is made for the file.
+AT_ONCE = ["--numprocesses=2", "--dist=worksteal"]
 # These have sessions of their own, with what they need.
 ELSEWHERE = [f"--ignore=tests/{suite}" for suite in ("contract", "evolution", "faults")]
 
@@ -127,7 +132,7 @@ ELSEWHERE = [f"--ignore=tests/{suite}" for suite in ("contract", "evolution", "f
 def tests(session: nox.Session) -> None:
     """Run the tests on each Python found: `nox -s tests-3.12 -- tests/unit -k audio` on one."""
     session.install(".[all]", *group("test"))
-    session.run("pytest", "--numprocesses=2", *ELSEWHERE, *session.posargs)
+    session.run("pytest", *AT_ONCE, *ELSEWHERE, *session.posargs)
 
 
 @nox.session(tags=["check"])
@@ -144,7 +149,7 @@ def other_systems(session: nox.Session) -> None:
     far += ["tests/faults/test_files.py", "tests/faults/test_lifetimes.py"]
 
     def run(variables: dict[str, str], tests: list[str]) -> None:
-        session.run("pytest", "--numprocesses=2", *(session.posargs or tests), env=variables)
+        session.run("pytest", *AT_ONCE, *(session.posargs or tests), env=variables)
 
     for lack in ("unnamed-files", "proc", "fcntl", "signals", "forks", "posix"):
         run({"TAKEN_AWAY": lack, "PYTHONPATH": f"{folder}"}, near)
@@ -167,16 +172,14 @@ def install_by_uv(session: nox.Session, *how: str) -> None:
 def lowest(session: nox.Session) -> None:
     """Run the tests with the lowest versions that pyproject.toml allows."""
     install_by_uv(session, "--resolution=lowest-direct")
-    session.run("pytest", "--numprocesses=2", *ELSEWHERE, *session.posargs)
+    session.run("pytest", *AT_ONCE, *ELSEWHERE, *session.posargs)
 
 
 @nox.session(tags=["check"], python=PYTHONS[-1:])
 def newest(session: nox.Session) -> None:
     """Run the tests with the newest pre-releases, and only report what fails."""
     install_by_uv(session, "--upgrade", "--prerelease=allow")
-    session.run(
-        "pytest", "--numprocesses=2", *ELSEWHERE, *session.posargs, success_codes=range(128)
-    )
+    session.run("pytest", *AT_ONCE, *ELSEWHERE, *session.posargs, success_codes=range(128))
 
 
 @nox.session(tags=["check"])
@@ -200,7 +203,7 @@ def coverage(session: nox.Session) -> None:
     session.install(".[all]", *group("test"), *group("coverage"))
     suites = ["tests/unit", "tests/jobs", "tests/faults"]
     # Last: what follows it would be what it covers.
-    session.run("pytest", "--numprocesses=2", *(session.posargs or suites), "--cov")
+    session.run("pytest", *AT_ONCE, *(session.posargs or suites), "--cov")
 
 
 @nox.session(tags=["measure"])
@@ -216,7 +219,7 @@ def faults(session: nox.Session) -> None:
     """Break network, disk and process; with `-- --prove`, also seed defects that must be caught."""
     session.install(".[all]", *group("test"))
     arguments = [argument for argument in session.posargs if argument != "--prove"]
-    session.run("pytest", "--numprocesses=2", *(arguments or ["tests/faults"]))
+    session.run("pytest", *AT_ONCE, *(arguments or ["tests/faults"]))
     if "--prove" in session.posargs:
         session.run("python", "-m", "tests.faults.prove")
 
@@ -311,7 +314,7 @@ def docs(session: nox.Session) -> None:
     """Build the documentation site into build/site, strictly, and run the guides' examples."""
     session.install(".[all]", *group("docs"))
     session.run("python", "-m", "scripts.manual")
-    session.run("pytest", "--numprocesses=2", *(session.posargs or ["tests/docs/test_guides.py"]))
+    session.run("pytest", *AT_ONCE, *(session.posargs or ["tests/docs/test_guides.py"]))
 
 
 @nox.session(tags=["check"])
