@@ -72,7 +72,7 @@ VACUITY = {"every kind of answer was seen often enough", "every documented answe
 class Outcome:
     """What a run found.
 
-    Arguments:
+    Args:
         status: pytest's exit status.
         ledger: see tests/contract/ledger.py; empty if the run did not get that far.
         output: what pytest printed.
@@ -106,7 +106,7 @@ class Outcome:
 def run(settings: Settings, *, quietly: bool = False, tests: Sequence[str] = ()) -> Outcome:
     """Run the suite in a process of its own.
 
-    Arguments:
+    Args:
         settings: what to run.
         quietly: keep pytest's output instead of printing it.
         tests: which tests; by default those that judge a server.

@@ -1,7 +1,7 @@
-"""Fail when what is generated differs from what generating would write.
+"""Fail if what is generated differs from what generating would write.
 
-Run by `nox -s drift`. A change made by hand, a file that generating would not write and one that
-it would but is not there are each named.
+Run by `nox -s drift`. It names each file that was edited by hand, that is missing, and that
+generating would not write.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fetch a document from where it is published, if it is another than the last one."""
+"""Fetch a document from where it is published, if it has changed since the last time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SECONDS = 30
 
 
 class FetchError(Exception):
-    """The document could not be had; trying again later may help."""
+    """The document could not be fetched; trying again later may help."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Write the generated package, and the wrapper's one module that names what is in it.
+"""Write the generated package, and the wrapper's two modules that are taken from the document.
 
-Run by `nox -s generate`. The same document gives the same bytes on every machine: generator and
-formatter are pinned exactly, and nothing of the place where it runs reaches them.
+Run by `nox -s generate`. The same document gives the same bytes on every machine: the generator and
+the formatter are pinned exactly, and nothing else of the machine reaches them.
 """
 
 from __future__ import annotations
@@ -61,19 +61,19 @@ README = """\
 # Generated: do not edit
 
 `modelgates_api` is written by `nox -s generate` from `openapi.yaml`; a change made by hand is lost
-with the next run, and `nox -s drift` fails until then. What the generator is told stands in
-`generator-config.yaml`, what differs from its own templates in `scripts/templates/`.
+with the next run, and `nox -s drift` fails until then. `generator-config.yaml` has the generator's
+settings, and `scripts/templates/` what differs from its own templates.
 
 What to know when using it directly, without the wrapper `modelgates_speech`:
 
-- The answer's body is read whole before a call returns; audio is a `File` whose `payload` holds it.
+- A call returns when the answer's whole body has been read; audio is a `File`, in its `payload`.
 - Give the key to `AuthenticatedClient(token=...)`; no operation has an argument for it.
 - Requests end after 60 s without a byte (5 s to connect); `timeout=` changes it.
 - An undocumented status gives `parsed=None`, as does a documented error whose body is not what the
   document says; `status_code` and `content` hold what came. With `raise_on_unexpected_status=True`
   both raise.
-- `openapi.json` beside the modules is the document that they were generated from: what
-  `generator-scope.yaml` leaves out is not in it.
+- `openapi.json` beside the modules is the document that they were generated from, without what
+  `generator-scope.yaml` leaves out.
 """
 
 
@@ -99,8 +99,8 @@ def generate(document: Path, output: Path, binding: Path, scope: Path = SCOPE) -
 
     Raises:
         GenerationError: The tools are not the pinned ones, a template override does not fit, the
-            document is none, or the generator cannot express our operation in full. Nothing was
-            written.
+            document is not valid, or the generator cannot express our operation in full. Nothing
+            was written.
     """
     ruff = _pinned_ruff()
     with TemporaryDirectory(prefix="modelgates-generate-") as folder:

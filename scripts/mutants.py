@@ -1,8 +1,8 @@
-"""Change the core in one small way after the other, and see whether a test notices.
+"""Change the core in one small way after another, and see whether a test notices.
 
-Run by `nox -s mutation`, with mutmut; `-- "modelgates_speech.retry*"` tries a part, and again what
-was tried. What was tried is remembered in mutants/. Each change that no test notices is kept in
-reports/mutants.diff, and shown if docs/maintaining/mutants.md has no reason why it does no harm.
+Run by `nox -s mutation`, with mutmut; `-- "modelgates_speech.retry*"` tries only a part, also what
+was tried before. The folder mutants/ remembers that. Each change that no test notices is kept in
+reports/mutants.diff, and shown unless docs/maintaining/mutants.md says why it does no harm.
 
 exit codes:
   0  enough of the changes are noticed

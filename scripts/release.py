@@ -4,7 +4,7 @@ Run by `nox -s release`. The distributions are left in dist/, the bill in report
 
 exit codes:
   0  it can be released
-  1  it cannot; every reason is told
+  1  it cannot; every reason is printed
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SHIPPED = {
 IN_SDIST = ("src/", "generated/", "openapi.yaml", "README.md", "CHANGELOG.md", "LICENSE")
 # What the builder adds to an sdist.
 ADDED = {".gitignore", "PKG-INFO", "pyproject.toml"}
-# What a licence may say that binds nobody who uses the client.
+# Licences that ask nothing of those who use the client.
 FREE = re.compile(r"\b(apache|0?bsd|isc|mit|mpl|psf|unlicense)\b", re.IGNORECASE)
 _COPYLEFT = re.compile(r"\b[AL]?GPL")
 # Brought by these extras alone, and run in the stub's process alone: see decision 0007.
@@ -71,7 +71,7 @@ def against_history(version: str, tag: str | None) -> list[str]:
     if name in git("tag", "--list", name) and git("rev-list", "-n1", name) != git(
         "rev-parse", "HEAD"
     ):
-        wrong.append(f"{name} is another commit: a version is released once, so raise it")
+        wrong.append(f"{name} is on another commit: a version is released only once, so raise it")
     if changed := git("status", "--porcelain"):
         wrong.append(f"not committed: {', '.join(line[3:] for line in changed)}")
     return wrong
@@ -160,9 +160,9 @@ def licences(bill: dict[str, Any]) -> dict[str, str]:
 
 
 def against_licences(found: dict[str, str]) -> list[str]:
-    """Say which licences would bind who uses the client."""
+    """Say which licences would ask something of those who use the client."""
     return [
-        f"{name} is licensed as {licence or 'nobody says what'}: look at it, then name it in "
+        f"{name} has the licence {licence or '(none is stated)'}: look at it, then name it in "
         "scripts/release.py or do without it"
         for name, licence in sorted(found.items())
         if canonicalize_name(name) not in COPYLEFT
@@ -208,13 +208,13 @@ def check(tag: str | None) -> list[str]:
         again = build(Path(folder))
         for one, other in zip(built, again, strict=True):
             if one.read_bytes() != other.read_bytes():
-                wrong.append(f"{one.name} comes out otherwise when it is built again")
+                wrong.append(f"{one.name} is different when it is built again")
     [sdist], [wheel] = DIST.glob("*.tar.gz"), DIST.glob("*.whl")
     wrong += against_tree(sdist, wheel, git("ls-files"))
     wrong += against_metadata(version, metadata_of(wheel))
     twine = [sys.executable, "-m", "twine", "check", "--strict", *map(str, built)]
     if subprocess.run(twine, check=False).returncode:
-        wrong.append("twine finds fault with the metadata: see above")
+        wrong.append("twine finds mistakes in the metadata: see above")
     bill = bill_of_materials(wheel, REPORTS / f"{wheel.name.split('-py3')[0]}.cdx.json")
     wrong += against_licences(licences(bill))
     for name, licence in sorted(licences(bill).items()):

@@ -1,8 +1,8 @@
 """Raise the version by what changed: `nox -s raise_version -- minor`.
 
 The part to raise is what `nox -s update_spec` rates the change as: `major`, `minor` or `patch`.
-`none` leaves the version as it is, for the first release. What stands under Unreleased in the
-changelog becomes the section of that version.
+`none` leaves the version as it is, for the first release. What is under Unreleased in the changelog
+becomes the section of that version.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def release_date(root: Path, version: str) -> dt.date:
     changelog = (root / CHANGELOG).read_text("utf-8")
     if unreleased(changelog):
         raise ChangelogError(
-            f"{CHANGELOG} has changes that are unreleased: nox -s raise_version -- PART"
+            f"{CHANGELOG} has unreleased changes: run nox -s raise_version -- PART"
         )
     sections = re.findall(r"^## \[([\d.]+)\](?: - (\S+))?$", changelog, re.MULTILINE)
     if not sections or sections[0][0] != version:

@@ -1,14 +1,14 @@
-"""Look whether upstream has published another document; if so, take it and write a change request.
+"""If the published document has changed, adopt it and write the text of a pull request.
 
-For a scheduled job: `nox -s watch_spec -- URL --state FILE --request FILE`. The tree is left with
-the change applied, breaking or not, for a person to judge; a document that cannot be taken leaves
-the tree as it was, and a request that says why.
+For a scheduled job: `nox -s watch_spec -- URL --state FILE --request FILE`. The change is left in
+the tree, breaking or not, for a person to judge. If the document cannot be adopted, the tree stays
+as it was, and the text says why.
 
-Prints `outcome=...`, `rating=...` and `title=...`, one a line. `outcome` is `unchanged` when there
-is nothing to request.
+Prints `outcome=...`, `rating=...` and `title=...`, one a line. `outcome` is `unchanged` if there is
+nothing to do.
 
 exit codes:
-  0  looked; the outcome says what was found
+  0  done; the outcome says what was found
   4  the document could not be fetched
 """
 
@@ -35,19 +35,19 @@ NOT_FETCHED = 4
 
 
 def watch(url: str, state: Path, request: Path) -> Report | None:
-    """Take the published document if it is another than the last one.
+    """Adopt the published document if it has changed since the last time.
 
     Args:
-        url: Where upstream publishes it.
+        url: Where it is published.
         state: Remembers what was seen last; need not exist.
-        request: Written with the text of a change request when there is one to make.
+        request: Where to write the text of a pull request, if there is one to make.
 
     Returns:
         What updating came to, or None if nothing changed.
 
     Raises:
         DocumentError: What is published is larger than a document can be.
-        FetchError: It cannot be had.
+        FetchError: It cannot be fetched.
     """
     seen: dict[str, Any] = json.loads(state.read_text("utf-8")) if state.exists() else {}
     # Another address may have the same tags for other things.
@@ -70,7 +70,7 @@ def watch(url: str, state: Path, request: Path) -> Report | None:
 
 
 def title(report: Report) -> str:
-    """Give the change request's title."""
+    """Give the pull request's title."""
     if report.outcome is Outcome.APPLIED:
         return f"Update to the published document: {report.rating}"
     return f"The published document cannot be taken: {report.outcome}"
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("url", help="where the document is published")
     parser.add_argument("--state", type=Path, required=True, help="remembers what was seen last")
-    parser.add_argument("--request", type=Path, required=True, help="the request's text goes there")
+    parser.add_argument("--request", type=Path, required=True, help="file for the text")
     options = parser.parse_args(arguments)
     try:
         report = watch(options.url, options.state, options.request)
