@@ -68,7 +68,9 @@ def test_a_program_breaks_a_call_and_sees_what_arrived(name, tmp_path):
     ],
     ids=["pytest", "unittest"],
 )
-def test_the_tests_in_python_pass(module, passed, tmp_path):
+def test_the_tests_in_python_pass(module, passed, tmp_path, monkeypatch):
+    # Other plugins of pytest need all that is installed.
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     for file in EXAMPLES.glob("test_*.py"):
         shutil.copy(file, tmp_path)
     command = [sys.executable, "-Werror", "-m", *module]
