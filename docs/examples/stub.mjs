@@ -1,4 +1,4 @@
-// A program that knows the stub by HTTP alone: break a call, make it, look at what arrived.
+// It uses the stub over HTTP alone: break a call, make it, look at what arrived.
 // node stub.mjs http://127.0.0.1:8080/api/v1
 
 const api = process.argv[2];

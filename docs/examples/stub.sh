@@ -1,5 +1,5 @@
 #!/bin/sh
-# A program that knows the stub by HTTP alone: break a call, make it, look at what arrived.
+# It uses the stub over HTTP alone: break a call, make it, look at what arrived.
 # sh stub.sh http://127.0.0.1:8080/api/v1
 set -eu
 
@@ -29,6 +29,6 @@ echo "refused: $(status) come back in $(header retry-after) s"
 speak "Hello again"
 echo "spoken: $(status) $(wc -c < "$answer/body" | tr -d ' ') bytes"
 
-# jq would be the tool for this; sed is everywhere.
+# jq would be the right tool, but sed is everywhere.
 curl --silent --show-error --noproxy '*' "$control/requests" | sed 's/{"method"/\
 &/g' | sed -n 's/.*"method":"\([A-Z]*\)","path":"\([^"]*\)".*"input":"\([^"]*\)".*"status":\([0-9]*\).*/\1 \2 \4 \3/p'

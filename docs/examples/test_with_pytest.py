@@ -1,4 +1,4 @@
-"""A program, and its tests: nothing to configure, for the package brings the fixture."""
+"""A program and its tests. There is nothing to configure: the package brings the fixture."""
 
 from datetime import date
 
@@ -30,7 +30,7 @@ def test_it_gives_up_when_the_limit_stays_reached(modelgates_stub):
 
 @pytest.fixture(scope="session")
 def spoken(modelgates_stub_server):
-    """What is expensive is made once: that is what the session's server is for."""
+    """Something expensive, made once for the whole session."""
     stub = modelgates_stub_server
     with ModelGates(base_url=stub.base_url, api_key=stub.api_key) as client:
         return client.audio.speech.create(model="any/model", voice="alloy", input="Once")

@@ -1,4 +1,4 @@
-"""The same without pytest: a server for the class, made fresh for each test."""
+"""The same without pytest: a server for the class, reset for each test."""
 
 import unittest
 
