@@ -14,12 +14,13 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from openapi_python_client import Project
 from openapi_python_client.config import Config, ConfigFile, MetaType
@@ -34,7 +35,7 @@ from scripts.scope import Scope, ScopeError
 from scripts.terms import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from openapi_python_client.parser.errors import GeneratorError
 
@@ -102,7 +103,7 @@ def generate(document: Path, output: Path, binding: Path, scope: Path = SCOPE) -
             document is not valid, or the generator cannot express our operation in full. Nothing
             was written.
     """
-    ruff = _pinned_ruff()
+    _check_tools()
     with TemporaryDirectory(prefix="modelgates-generate-") as folder:
         package = Path(folder, PACKAGE)
         templates = Path(folder, "templates")
@@ -121,13 +122,15 @@ def generate(document: Path, output: Path, binding: Path, scope: Path = SCOPE) -
         except _REASONS as error:
             raise GenerationError(str(error)) from error
         project = Project(openapi=api, config=config, custom_template_path=templates)
-        with _first_on_path(ruff.parent), redirect_stdout(StringIO()):
+        # The generator's hooks look the formatter up on PATH: it is to be the one beside Python.
+        path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+        with patch.dict(os.environ, PATH=path), redirect_stdout(StringIO()):
             project.build()
         # What could not be parsed is in `missing`; this is what could not be written.
         if project.errors:
             raise GenerationError(_report(project.errors))
         _finish(package, contents)
-        names, methods = _formatted(names, ruff), _formatted(methods, ruff)
+        names, methods = _formatted(names), _formatted(methods)
         _replace_folder(package, output / PACKAGE)
     (output / "README.md").write_text(README, encoding="utf-8")
     binding.write_text(names, encoding="utf-8")
@@ -146,36 +149,16 @@ def _configuration(document: Path, package: Path) -> Config:
     )
 
 
-def _pinned_ruff() -> Path:
-    """Find the formatter beside the running interpreter; check it and the generator."""
+def _check_tools() -> None:
+    """Check that the generator and the formatter are the pinned ones."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
     pins = dict(pin.split("==") for pin in groups["generate"])
-    ruff = Path(sysconfig.get_path("scripts"), "ruff")
-    if not ruff.exists():
-        raise GenerationError(f"no ruff beside {sys.executable}; run `nox -s generate`")
-    said = subprocess.run([ruff, "--version"], check=True, capture_output=True, text=True).stdout
-    found = {
-        "ruff": said.split()[1],
-        "openapi-python-client": version("openapi-python-client"),
-    }
-    for tool, installed in found.items():
-        if installed != pins[tool]:
+    for tool in ("ruff", "openapi-python-client"):
+        if (installed := version(tool)) != pins[tool]:
             raise GenerationError(
                 f"{tool} is {installed} where pyproject.toml pins {pins[tool]}, and another "
                 "release writes other bytes; run `nox -s generate`, which installs the pinned one"
             )
-    return ruff
-
-
-@contextmanager
-def _first_on_path(folder: Path) -> Generator[None]:
-    """Let the generator's hooks, which it looks up on PATH, find the tools in `folder`."""
-    before = os.environ.get("PATH", os.defpath)
-    os.environ["PATH"] = f"{folder}{os.pathsep}{before}"
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = before
 
 
 def _report(errors: Sequence[GeneratorError]) -> str:
@@ -193,8 +176,9 @@ def _finish(package: Path, contents: dict[str, Any]) -> None:
     )
 
 
-def _formatted(source: str, ruff: Path) -> str:
-    command = [str(ruff), "format", "--isolated", "--no-cache", "--line-length=100", "-"]
+def _formatted(source: str) -> str:
+    ruff = [sys.executable, "-m", "ruff", "format", "--isolated", "--no-cache"]
+    command = [*ruff, "--line-length=100", "-"]
     done = subprocess.run(command, check=True, capture_output=True, input=source.encode())
     return done.stdout.decode()
 
