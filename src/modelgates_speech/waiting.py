@@ -109,11 +109,12 @@ class Yielding:
 
 @contextmanager
 def _ending_after(seconds: float) -> Generator[None]:
+    outer = getattr(_step, "ends", None)
     _step.ends = time.monotonic() + seconds
     try:
         yield
     finally:
-        del _step.ends
+        _step.ends = outer
 
 
 def time_left(timeout: float | None) -> float | None:

@@ -180,7 +180,7 @@ def run(environment, *options):
         (["--record", "tape"], "--upstream"),
         (["--upstream", "https://example.com"], "--record"),
         (["--record", "tape", "--upstream", "http://example.com"], "https"),
-        (["--record", "a", "--upstream", "https://example.com", "--replay", "."], "exclude"),
+        (["--record", "a", "--upstream", "https://example.com", "--replay", "."], "--replay"),
         (["--replay", "nowhere"], "nowhere"),
         (["--allow-from", "nonsense"], "nonsense"),
         (["--audio", "nowhere"], "nowhere"),

@@ -27,7 +27,7 @@ def test_white_space_and_slashes_around_it_do_not_matter(url):
         ("https://me:secret@gw.example", "api_key"),
         ("gw.example", "http or https"),
         ("https://gw.example:port", "not a URL"),
-        ("https://gw.example?key=1", "path"),
+        ("https://gw.example?key=1", "query"),
         ("http://gw.example", "allow_plain_http"),
     ],
 )

@@ -643,6 +643,15 @@ def test_a_transport_is_told_how_long_each_phase_may_take(stub, timeout, phases)
     assert told == dict(zip(("connect", "read", "write", "pool"), phases, strict=True))
 
 
+def test_a_transport_may_make_calls_of_its_own_within_a_deadline(stub):
+    def answer(request):
+        with ModelGates(deadline=60) as inner:
+            return httpx.Response(OK, content=inner.audio.speech.create(**HELLO).content)
+
+    with ModelGates(transport=httpx.MockTransport(answer), deadline=60) as client:
+        assert client.audio.speech.create(**HELLO).content
+
+
 def test_whatever_a_transport_raises_belongs_to_the_tree(stub):
     def fail(request):
         raise ZeroDivisionError("a bug in a transport")
