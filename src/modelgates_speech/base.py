@@ -203,6 +203,7 @@ class Base(Generic[GivenT]):
         from modelgates_speech.jobs.cache import start_cached
 
         self._check_open()
+        self._settings.changed(call.options)  # before a file of the cache is open
         return await start_cached(
             self._fetch,
             call,

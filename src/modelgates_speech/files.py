@@ -64,7 +64,13 @@ class AtomicFile:
         self.discard()
 
     async def __aenter__(self) -> Self:
-        return await in_thread(self.__enter__) if self.in_place else self
+        if self.in_place:
+            try:
+                await in_thread(self._open_in_place)
+            except BaseException:
+                self.discard()  # which a cancelled call may have opened
+                raise
+        return self
 
     async def __aexit__(self, *error: object) -> None:
         self.discard()
