@@ -122,10 +122,11 @@ def time_left(timeout: float | None) -> float | None:
 
     Each asks anew, so that not even a server that drips bytes outlives the deadline.
     """
-    ends = getattr(_step, "ends", None)
-    left = [timeout] if ends is None else [timeout, ends - time.monotonic()]
+    if (ends := getattr(_step, "ends", None)) is not None:
+        left = ends - time.monotonic()
+        timeout = left if timeout is None else min(timeout, left)
     # To a socket a timeout of 0 means "do not block", not "give up".
-    return min((max(0.001, each) for each in left if each is not None), default=None)
+    return None if timeout is None else max(0.001, timeout)
 
 
 Waiting: TypeAlias = Blocking | Yielding
