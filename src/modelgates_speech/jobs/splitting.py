@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from modelgates_speech.jobs.layout import LINE_END, Kind, borders, strongest
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    Segment = Callable[[str, str], list[str]]
+    Segment = Callable[[str], list[str]]
 
 # Limits of the first pieces: the first sound waits for no more than a sentence or two, and each
 # later piece is ready before those ahead of it have been played.
@@ -67,14 +68,6 @@ class Piece:
         return not _speakable(self.text)
 
 
-@attrs.frozen
-class _Tools:
-    """What knows sentences, and what a reader takes for one character."""
-
-    segment: Segment
-    graphemes: re.Pattern[str]
-
-
 @explained("split")
 def split(
     text: str | Iterable[str],
@@ -115,11 +108,17 @@ def split(
     if isinstance(text, bytes) or not isinstance(text, Iterable):
         raise ConfigurationError(f"input must be text or an iterable of texts, not {type(text)!r}")
     parts = iter((text,) if isinstance(text, str) else text)
-    return _pieces(parts, max_chars, language, at, _load())
+    sentencex, regex = (installed(name, "a long text", "jobs") for name in ("sentencex", "regex"))
+    segment = partial(sentencex.segment, language)
+    return _pieces(parts, max_chars, at, segment, regex.compile(r"\X"))
 
 
 def _pieces(
-    parts: Iterator[object], max_chars: int, language: str, at: Collection[Kind], tools: _Tools
+    parts: Iterator[object],
+    max_chars: int,
+    at: Collection[Kind],
+    segment: Segment,
+    graphemes: re.Pattern[str],
 ) -> Iterator[Piece]:
     buffer, start, used = "", 0, 0
     follows: Kind = "sentence"
@@ -146,7 +145,7 @@ def _pieces(
                 ending = border.kind
                 window = window[: border.cut if border.cut <= max_chars else border.stop]
             break
-        size = _length(window, min(preferred, max_chars), max_chars, language, tools)
+        size = _length(window, min(preferred, max_chars), max_chars, segment, graphemes)
         piece = Piece(window[:size], start, follows)
         yield piece
         start += size
@@ -156,11 +155,13 @@ def _pieces(
         follows = strongest(ending, follows if piece.silent else "sentence")
 
 
-def _length(window: str, preferred: int, max_chars: int, language: str, tools: _Tools) -> int:
+def _length(
+    window: str, preferred: int, max_chars: int, segment: Segment, graphemes: re.Pattern[str]
+) -> int:
     """How many characters of `window` make the next piece; its end alone may be the text's."""
     if len(window) <= preferred:
         return len(window)
-    whole = {match.end() for match in tools.graphemes.finditer(window)}
+    whole = {match.end() for match in graphemes.finditer(window)}
     # Where the window is not full, the text ends with it.
     ends_here = len(window) < max_chars + LOOKAHEAD
 
@@ -169,7 +170,7 @@ def _length(window: str, preferred: int, max_chars: int, language: str, tools: _
         told = not rest or not ends_here or _speakable(rest)
         return end in whole and end <= max_chars and told and _speakable(left)
 
-    *borders, _ = _sentence_ends(window, language, tools.segment)
+    *borders, _ = _sentence_ends(window, segment)
     if len(window) <= max_chars:
         borders.append(len(window))
     borders = [end for end in borders if fits(end)]
@@ -188,16 +189,11 @@ def _speakable(text: str) -> bool:
     return any(map(str.isalnum, text))
 
 
-def _sentence_ends(window: str, language: str, segment: Segment) -> list[int]:
+def _sentence_ends(window: str, segment: Segment) -> list[int]:
     # sentencex 1.0 panics on an initial after white space of several bytes ("Mr.\u00a0B."), and
     # refuses lone surrogates; one character for another leaves the borders where they are.
     plain = _LONE_SURROGATE.sub("?", _WIDE_SPACE.sub(" ", window))
     ends: list[int] = []
-    for sentence in segment(language, plain):
+    for sentence in segment(plain):
         ends.append((ends[-1] if ends else 0) + len(sentence))
     return ends
-
-
-def _load() -> _Tools:
-    sentencex, regex = (installed(name, "a long text", "jobs") for name in ("sentencex", "regex"))
-    return _Tools(sentencex.segment, regex.compile(r"\X"))
