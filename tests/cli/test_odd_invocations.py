@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from modelgates_speech.cli.output import hint
 from tests.cli.test_exit_codes import one_line
 
 posix = pytest.mark.skipif(os.name == "nt", reason="devices are named differently there")
@@ -223,3 +224,11 @@ def test_a_book_of_signs_is_not_said_to_be_empty(run, with_key, stub, book):
     ended = run("narrate", book.name, "-o", "book.wav", env=with_key)
     assert "neither letters nor digits" in one_line(ended)
     stub.assert_not_called()
+
+
+def test_who_stops_before_anything_is_there_is_not_told_that_it_is(tmp_path, capsys):
+    for content, told in ((b"", 0), (b"{}", 1)):
+        (tmp_path / "results.jsonl").write_bytes(content)
+        with pytest.raises(KeyboardInterrupt), hint("kept in", tmp_path, KeyboardInterrupt):
+            raise KeyboardInterrupt
+        assert capsys.readouterr().err.count("kept in") == told

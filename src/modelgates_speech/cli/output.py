@@ -67,7 +67,7 @@ def hint(kept: str, folder: Path, *ends: type[BaseException]) -> Generator[None]
         yield
     except ends:
         with suppress(OSError):  # no folder, or one that may not be looked into
-            if any(folder.iterdir()):
+            if any(found.stat().st_size for found in folder.iterdir()):
                 where = click.format_filename(folder)
                 remark(f"{kept} {where}: the same command sends only what is missing")
         raise
