@@ -30,6 +30,7 @@ TWO = '{"id":"a","input":"One."}\n{"id":"b","input":"Two."}\n'
         ("rows.csv", "id,input,input\na,One.,Two.\n", "two columns are named 'input'"),
         ("rows.csv", "id,text\na,One.\n", "it needs the columns id and input, and has id, text"),
         ("rows.csv", "id,input\na,One.\n".encode("utf-16"), "is UTF-16: save it as UTF-8"),
+        ("rows.csv", "id,input\na,One.\nb,Café\n".encode("latin1"), "line 3: byte 0xe9 is not"),
         ("rows.jsonl", TWO.encode("utf-16"), "is UTF-16: save it as UTF-8"),
         ("rows.jsonl", f"[{TWO.strip()}]".replace("\n", ",\n"), "is one JSON array"),
         ("rows.jsonl", f"\ufeff [\n{TWO}]", "is one JSON array"),
@@ -56,6 +57,7 @@ def test_a_manifest_that_is_not_what_it_seems_is_refused(
     [
         ("rows.JSONL", TWO),
         ("rows.jsonl", "\ufeff" + TWO.replace("\n", "\r\n\r\n")),
+        ("rows.csv", "id,input\ra,One.\rb,Two.\r"),
         ("rows.CSV", "id,input\na,One.\nb,Two.\n"),
         ("rows.csv", "\ufeff\n\n id , input \na,One.\n\nb,Two.\n\n"),
         ("rows.csv", 'id,input\r"a","One."\rb,Two.\r'),

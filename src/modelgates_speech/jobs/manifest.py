@@ -166,9 +166,9 @@ _AS_UTF_8 = "save it as UTF-8, for example with iconv -f utf-16 -t utf-8"
 
 
 def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
-    with TextIOWrapper(opened, encoding="utf-8-sig", newline="") as file:
+    with TextIOWrapper(opened, "utf-8-sig", errors="surrogateescape", newline="") as file:
         # Strict: else a quote that is never closed makes one row of all that follow it.
-        reader = csv.DictReader(dropwhile(_is_blank, file), strict=True)
+        reader = csv.DictReader(dropwhile(_is_blank, _utf_8(path, file)), strict=True)
         try:
             reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             _check_header(path, reader.fieldnames)
@@ -196,14 +196,21 @@ def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
                 f"{path}, line {reader.reader.line_num}: not CSV: {error}; check its quotes, or "
                 "use JSONL, which has no such limits"
             ) from error
-        except UnicodeDecodeError as error:
-            if error.object.startswith(_UTF_16):
+
+
+def _utf_8(path: Path, file: TextIOWrapper) -> Iterator[str]:
+    """The lines of a file, in which bytes that are not UTF-8 show as lone surrogates."""
+    for number, line in enumerate(file, start=1):
+        try:
+            line.encode()
+        except UnicodeEncodeError as error:
+            if line.encode("utf-8", "surrogateescape").startswith(_UTF_16):
                 raise ConfigurationError(f"{path} is UTF-16: {_AS_UTF_8}") from error
-            byte = error.object[error.start]
             raise ConfigurationError(
-                f"{path} is not UTF-8 text: byte 0x{byte:02x} after line {reader.line_num}; "
-                "convert it first, for example with iconv -f latin1 -t utf-8"
+                f"{path}, line {number}: byte 0x{ord(line[error.start]) & 0xFF:02x} is not UTF-8; "
+                "convert the file first, for example with iconv -f latin1 -t utf-8"
             ) from error
+        yield line
 
 
 def _is_blank(line: str) -> bool:
