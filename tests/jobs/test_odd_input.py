@@ -57,7 +57,6 @@ def test_a_manifest_that_is_not_what_it_seems_is_refused(
     [
         ("rows.JSONL", TWO),
         ("rows.jsonl", "\ufeff" + TWO.replace("\n", "\r\n\r\n")),
-        ("rows.csv", "id,input\ra,One.\rb,Two.\r"),
         ("rows.CSV", "id,input\na,One.\nb,Two.\n"),
         ("rows.csv", "\ufeff\n\n id , input \na,One.\n\nb,Two.\n\n"),
         ("rows.csv", 'id,input\r"a","One."\rb,Two.\r'),

@@ -168,7 +168,7 @@ _AS_UTF_8 = "save it as UTF-8, for example with iconv -f utf-16 -t utf-8"
 def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
     with TextIOWrapper(opened, "utf-8-sig", errors="surrogateescape", newline="") as file:
         # Strict: else a quote that is never closed makes one row of all that follow it.
-        reader = csv.DictReader(dropwhile(_is_blank, _utf_8(path, file)), strict=True)
+        reader = csv.DictReader(dropwhile(str.isspace, _utf_8(path, file)), strict=True)
         try:
             reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             _check_header(path, reader.fieldnames)
@@ -211,10 +211,6 @@ def _utf_8(path: Path, file: TextIOWrapper) -> Iterator[str]:
                 "convert the file first, for example with iconv -f latin1 -t utf-8"
             ) from error
         yield line
-
-
-def _is_blank(line: str) -> bool:
-    return not line.strip()
 
 
 def _check_header(path: Path, names: Sequence[str]) -> None:
