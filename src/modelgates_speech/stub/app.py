@@ -235,7 +235,7 @@ class _Answering:
         self._path = path
         self._request = request
         self._stub = addressed(request)
-        self._id = path.stub.next_request_id()
+        self._id = next(path.stub.ids)
         # What another one says of errors has to do where there is none.
         others = [*path.operations.values(), *path.document.operations, Operation()]
         self._operation = path.operations.get(request.method, others[0])
@@ -346,12 +346,10 @@ class _Answering:
         content = operation.reply(operation.success).content
         wanted = str(asked.get("response_format"))
         kind = media_type(content, wanted)
-        if kind and "json" in kind:
+        if kind and ("json" in kind or is_text(kind, content.get(kind))):
             example = path.document.example(content[kind], {})
-            chunks, pace = iter([json.dumps(example).encode()]), 0.0
-        elif kind and is_text(kind, content.get(kind)):
-            example = path.document.example(content[kind], {})
-            text = example if isinstance(example, str) else json.dumps(example)
+            plain = isinstance(example, str) and "json" not in kind
+            text = example if plain else json.dumps(example)
             if kind == "text/event-stream" and not re.match("(data|event|id)?:", text):
                 text = f"data: {text}\n\n"
             chunks, pace = iter([text.encode()]), 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import time
@@ -146,7 +147,8 @@ class Stub:
         self._faults: deque[Fault] = deque()
         self.records = Records()
         self._met: dict[str, int] = {}
-        self._answered = 0
+        # The names of requests: counted, so that runs can be compared.
+        self.ids = map("stub-{}".format, itertools.count(1))
         # Those least used come first, and are forgotten.
         self._scopes: dict[str, Stub] = {}
         self._first_keys = (api_key, any_key)
@@ -242,8 +244,8 @@ class Stub:
         self.api_key, self.any_key = self._first_keys
         for each in (self, *self._all_scopes()):
             self.records.forget(each)
+        self.ids = map("stub-{}".format, itertools.count(1))
         with self._lock:
-            self._answered = 0
             self._scopes.clear()
             self._faults.clear()
             self._met.clear()
@@ -305,9 +307,3 @@ class Stub:
                 self._met[str(model)] = 0
                 return None
             return fault
-
-    def next_request_id(self) -> str:
-        """Name a request: counted, so that runs can be compared."""
-        with self._lock:
-            self._answered += 1
-            return f"stub-{self._answered}"

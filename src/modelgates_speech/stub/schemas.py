@@ -146,14 +146,12 @@ for _name, _pattern in _WRITTEN.items():
     FORMATS.checks(_name)(_is_written(_pattern))
 
 
-@FORMATS.checks("int32")
-def _fits_in_32_bits(value: object) -> bool:
-    return not isinstance(value, int | float) or -(2**31) <= value < 2**31
+def _fits(most: int) -> Callable[[object], bool]:
+    return lambda value: not isinstance(value, int | float) or -most <= value < most
 
 
-@FORMATS.checks("int64")
-def _fits_in_64_bits(value: object) -> bool:
-    return not isinstance(value, int | float) or -(2**63) <= value < 2**63
+FORMATS.checks("int32")(_fits(2**31))
+FORMATS.checks("int64")(_fits(2**63))
 
 
 @FORMATS.checks("date-time", raises=ValueError)

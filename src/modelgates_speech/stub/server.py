@@ -124,12 +124,7 @@ class StubServer(Stub):
     def start(self) -> Self:
         """Start serving; return once connections are accepted. An OSError means a taken port."""
         if self._running is None:
-            with contextlib.ExitStack() as stack:
-                listener = stack.enter_context(_listen(*self._address))
-                if self._authority:  # Not before: whoever has the port may have the file too.
-                    self._authority.tell()
-                self._running = _Running(self.app, listener, self._authority)
-                stack.pop_all()
+            self._running = _Running(self.app, _listen(*self._address), self._authority)
             # Started again, it is where its clients know it to be.
             self._address = (self._address[0], self._running.address[1])
         return self
@@ -160,13 +155,14 @@ class _Running:
         started: _Started = Future()
 
         def serve() -> None:
-            context = authority.context if authority else None
             try:
                 with listener, asyncio.Runner(loop_factory=_Loop) as runner:
+                    if authority:  # Not before: whoever has the port may have the file too.
+                        authority.tell()
+                    context = authority.context if authority else None
                     runner.run(_serve(app, listener, context, started))
-            except BaseException as error:
+            except Exception as error:  # noqa: BLE001 - whoever starts it is told
                 started.set_exception(error)
-                raise
 
         # A child that is forked has no such thread, and so none to wait for.
         self._thread = threading.Thread(target=serve, name="modelgates-stub", daemon=True)
