@@ -2,12 +2,13 @@
 
 import json
 
+import anyio
 import httpx
 import hypothesis
 import pytest
 import schemathesis
 
-from modelgates_speech.stub import Profile, StubServer
+from modelgates_speech.stub import Profile, StubServer, create_app
 from modelgates_speech.stub.control import Course
 from modelgates_speech.stub.engine import Tones
 
@@ -295,3 +296,20 @@ def test_the_control_is_as_its_own_document_says(stub):
         judge(result.ok(), stub.url, seen)
     assert ("POST /_stub/faults", 201) in seen
     stub.reset()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_in_process_it_is_controlled_from_any_event_loop(backend):
+    async def run():
+        transport = httpx.ASGITransport(create_app(document=REFERENCE, engine=Tones()))
+        key = {"Authorization": "Bearer stub-key"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://stub") as http:
+            await http.post("/_stub/faults", json={"fault": 429})
+            said = [await http.post("/api/v1/audio/speech", json=BODY, headers=key) for _ in "ab"]
+            kept = await http.get("/_stub/requests")
+            reset = await http.post("/_stub/reset")
+        assert [each.status_code for each in said] == [429, 200]
+        assert len(kept.json()["requests"]) == 2
+        assert reset.status_code == 204
+
+    anyio.run(run, backend=backend)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import anyio.lowlevel
 import attrs
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -93,7 +93,7 @@ async def everything_read() -> None:
     """Wait until all requests are recorded that arrived by now, of clients that are gone too."""
     # A connection is accepted, read, parsed and handed on in a turn each, and some are to spare.
     for _ in range(50):
-        await asyncio.sleep(0)
+        await anyio.lowlevel.checkpoint()
 
 
 async def _reset(request: Request) -> Response:
