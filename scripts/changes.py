@@ -90,38 +90,25 @@ def grouped(changes: list[Change]) -> list[Change]:
 
 
 def _grouped(changes: list[Change], pattern: re.Pattern[str]) -> list[Change]:
-    alike: dict[tuple[Rating, str, str, str], list[Change]] = {}
+    alike: dict[tuple[str, str], list[tuple[Change, str]]] = {}
     for change in changes:
-        alike.setdefault(_kind(change, pattern), []).append(change)
+        match = pattern.search(change.what)
+        *above, last = re.split(r"[/.](?=[^/.]*$)", match[0].strip("`") if match else "")
+        whole = "/".join([*above, "…"])
+        sentence = change.what.replace(match[0], f"`{whole}`", 1) if match else change.what
+        alike.setdefault((f"{change.rating:d} {change.side}", sentence), []).append((change, last))
     found: list[Change] = []
-    for (rating, _, sentence, parent), several in alike.items():
+    for (_, sentence), several in alike.items():
+        first, names = several[0][0], [last for _, last in several]
         # What is the same of all of them is another name, as of the property that has the values.
         names_another = sentence.count("`") > 2 or pattern is _STATUS
-        of_methods = names_another and several[0].side == "python"
+        of_methods = names_another and first.side == "python"
         few = _ANSWERS if pattern is _STATUS else _METHODS if of_methods else _MANY
-        if len(several) < few or not (parent or names_another):
-            found += several
+        if len(several) < few or not (names_another or "/…`" in sentence):
+            found += [change for change, _ in several]
             continue
-        names = [_last_name(change.what, pattern) for change in several]
         more = f" and {len(names) - 3} more" if len(names) > 4 else ""
         shown = ", ".join(f"`{name}`" for name in (names[:3] if more else names)) + more
-        whole = f"{parent}/…" if parent else "…"
-        text = f"{sentence.replace('`…`', f'`{whole}`', 1)}: {shown}"
-        details = tuple(each for change in several for each in change.details or (change.what,))
-        found.append(Change(rating, several[0].side, text, details))
+        details = tuple(each for change, _ in several for each in change.details or (change.what,))
+        found.append(Change(first.rating, first.side, f"{sentence}: {shown}", details))
     return found
-
-
-def _kind(change: Change, pattern: re.Pattern[str]) -> tuple[Rating, str, str, str]:
-    match = pattern.search(change.what)
-    if not match:
-        return change.rating, change.side, change.what, ""
-    name = match[0].strip("`")
-    parent = re.split(r"[/.](?=[^/.]*$)", name)[0] if re.search(r"[/.]", name) else ""
-    sentence = f"{change.what[: match.start()]}`…`{change.what[match.end() :]}"
-    return change.rating, change.side, sentence, parent
-
-
-def _last_name(what: str, pattern: re.Pattern[str]) -> str:
-    match = pattern.search(what)
-    return re.split(r"[/.]", match[0].strip("`"))[-1] if match else what

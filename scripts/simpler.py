@@ -27,12 +27,12 @@ _OF_AN_OBJECT = {"properties", "required", "additionalProperties"}
 # What is said of one of several values.
 _VALUE = {"const", "title", "description", "type", "deprecated"}
 # What JSON calls the types of values.
-_KINDS: dict[type, str] = {
-    str: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    type(None): "null",
+_KINDS = {
+    "str": "string",
+    "bool": "boolean",
+    "int": "integer",
+    "float": "number",
+    "NoneType": "null",
 }
 _PLAIN = {"string", "number", "integer", "boolean", "null"}
 _ONCE = {"parameters", "requestBodies", "responses", "headers"}
@@ -92,8 +92,8 @@ def write_plainly(document: dict[str, Any]) -> None:
         if "array" in (types if is_list(types) else [types]) and "prefixItems" not in node:
             # The generator has no list of which nothing is said.
             node.setdefault("items", {})
-        values: list[object] = [node["const"]] if "const" in node else node.get("enum", [])
-        kinds = {_KINDS.get(type(value), "any") for value in values}
+        values: list[Any] = [node["const"]] if "const" in node else node.get("enum", [])
+        kinds = {_KINDS.get(type(value).__name__, "any") for value in values}
         if kinds & {"any", "boolean", "number"} or kinds == {"null"} or len(kinds - {"null"}) > 1:
             # Python has no type of such values, or the generator has none.
             node.pop("const", node.pop("enum", None))
