@@ -146,6 +146,9 @@ def test_the_first_bytes_decide(body, content_type, requested, format_, step):
         ("audio/pcm;encoding=float", "unknown", None, None),
         ("audio/pcm;codec=mulaw", "unknown", None, None),
         ("audio/L16;rate=16000", "l16", None, None),
+        ("audio/L16;rate=16000;endianness=big-endian", "l16", None, None),
+        ("audio/L16;rate=16000;endianness=little-endian", "pcm", 16_000, 1),
+        ("audio/L16;codec=pcm;rate=16000", "pcm", 16_000, 1),
         ("audio/basic", "basic", None, None),
         # What cannot be read is not guessed.
         ("audio/pcm rate=16000", "unknown", None, None),

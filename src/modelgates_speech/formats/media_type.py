@@ -29,6 +29,8 @@ _OTHER_PCM = re.compile(
     r"(bits?|bitdepth|bitspersample|width|samplewidth|samplesize)=(?!16$)|(endian|byteorder)\w*=(?!l)"
     r"|(codecs?|encoding|format)=.*(float|law|f32|f64|[su]8|[su]24|[su]32|16be)"
 )
+# L16 is big-endian, unless it says otherwise, as speech services do.
+_LITTLE = re.compile(r"(endian|byteorder)\w*=l|codecs?=pcm$")
 
 
 @lru_cache(maxsize=64)
@@ -53,7 +55,9 @@ def named(content_type: str) -> tuple[str | None, Mapping[str, str]]:
             parameters[key] = value if known == value else ""
     said = names - {"", None} or names - {""}
     found = "unknown" if len(said) > 1 else next(iter(said), "")
-    others = (f"{key}={value.lower()}" for key, value in parameters.items())
+    others = [f"{key}={value.lower()}" for key, value in parameters.items()]
+    if found == "l16" and any(map(_LITTLE.match, others)):
+        found = "pcm"
     if found == "pcm" and any(map(_OTHER_PCM.match, others)):
         found = "unknown"
     return found, parameters
