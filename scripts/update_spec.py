@@ -89,7 +89,7 @@ CHECKS = {
     "contract of the client": ([*CONTRACT, "client"], "the client cannot express this document"),
     "use": ([*PYTEST, SCENARIO], "the client cannot express this document"),
 }
-_FAILURE = (re.compile(r"^(?:FAILED|ERROR):? .+", re.M), re.compile(r"^E  .+", re.M))
+_FAILURE = [re.compile(p, re.M) for p in (r"^(?:FAILED|ERROR):? .+", r"^E  .+", r"^Timeout .+")]
 # Where our tests read the document.
 _ASSUMED = re.compile(
     r"^tests/edition\.py:\d+: \w*Error|^ImportError while loading conftest", re.MULTILINE

@@ -9,6 +9,7 @@ all their changes at once, so that trying it tries them.
 
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Evolution:
         known = {evolution.name: evolution for evolution in evolutions()} if self.of else {}
         for name in self.of:
             document = known[name].apply(document)
-        for operation in self.patch:
+        for operation in deepcopy(self.patch):
             written = operation | {
                 key: _written_out(operation[key]) for key in ("path", "from") if key in operation
             }
@@ -49,6 +50,7 @@ class Evolution:
         return document
 
 
+@cache
 def evolutions() -> list[Evolution]:
     """Read all of them, by name."""
     yaml = YAML(typ="safe")

@@ -115,6 +115,8 @@ def test_each_check_that_fails_is_told_in_a_line_with_whose_fault_it_is():
         f"{ours}: tests: FAILED tests/unit/test_a.py::test_b - boom",
         f"{ours}: use: FAILED tests/x.py::test_y - no sample",
     ]
+    late = update_spec.explained({"tests": "....Timeout\nTimeout (0:03:00)!\nThread 0x1\n"})
+    assert late.startswith(f"{ours}: tests: Timeout (0:03:00)!")
 
 
 def test_a_document_that_the_generator_cannot_express_is_not_taken(tree, document, write):
