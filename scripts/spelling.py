@@ -117,13 +117,13 @@ def _point_by_place(document: dict[str, Any], renamed: dict[tuple[str, str], str
     """Have each `$ref` name a place in the document, plainly, and no name that a schema has."""
     known: dict[str, Place] = {}
     for place, node in list(parts(document)):
-        for key, sign in (("$anchor", "#"), ("$id", "")):
+        for key, sign in (("$anchor", "#"), ("$dynamicAnchor", "#"), ("$id", "")):
             if place and isinstance(node.get(key), str):
                 known[sign + node.pop(key)] = place
-        # As JSON Schema of 2019 had a schema hold itself.
+        # As a schema holds itself, or what is to be put into it, if nothing is.
         node.pop("$recursiveAnchor", None)
-        if "$recursiveRef" in node:
-            node["$ref"] = node.pop("$recursiveRef")
+        for key in {"$recursiveRef", "$dynamicRef"} & node.keys():
+            node["$ref"] = node.pop(key)
     for place, reference in list(references(document)):
         base, _, fragment = reference.partition("#")
         start = known.get(reference, known.get(base))

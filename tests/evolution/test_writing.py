@@ -248,6 +248,15 @@ def test_a_schema_may_be_pointed_at_as_in_json_schema(document, schemas, propert
     assert mended == {"$ref": f"{SCHEMAS}/Timing{end}"}
 
 
+def test_a_schema_may_hold_itself_by_a_dynamic_anchor(document, schemas, properties):
+    step = {"type": "array", "items": {"$dynamicRef": "#step"}}
+    schemas["Timing"] = {"$dynamicAnchor": "step", "properties": {"next": step}}
+    properties["timing"] = {"$ref": f"{SCHEMAS}/Timing"}
+    mended = take(document).document["components"]["schemas"]["Timing"]
+    itself = {"$ref": f"{SCHEMAS}/Timing"}
+    assert mended == {"properties": {"next": {"type": "array", "items": itself}}}
+
+
 def test_an_anchor_that_is_not_there_is_told_of(document, properties):
     properties["next"] = {"$ref": "#nowhere"}
     with pytest.raises(DocumentError, match=r"line .*'#nowhere', which is not there"):
