@@ -1,8 +1,8 @@
 """The command `modelgates-speech`. Nothing is imported here that `--version` does not need."""
 
+import atexit
+import gc
 import sys
-
-__all__ = ["main"]
 
 
 def main() -> int:
@@ -15,6 +15,7 @@ def main() -> int:
             return 0
         except OSError:
             pass  # told below, where it is told of everything that is printed
+    atexit.register(gc.freeze)  # all that is left ends with the process: nothing looks through it
     try:
         from modelgates_speech.cli.app import run
 
