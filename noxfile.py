@@ -123,7 +123,8 @@ def evolution(session: nox.Session) -> None:
 
 
 # Tests of a file mostly follow each other in one process, and share what is made for the file.
-AT_ONCE = ["--numprocesses=2", "--dist=worksteal"]
+# The plugin of Schemathesis is for the suite of the contract; each process would load it.
+AT_ONCE = ["--numprocesses=2", "--dist=worksteal", "-p", "no:schemathesis"]
 # These have sessions of their own, with what they need.
 ELSEWHERE = [f"--ignore=tests/{suite}" for suite in ("contract", "evolution", "faults")]
 

@@ -6,7 +6,6 @@ import anyio
 import httpx
 import hypothesis
 import pytest
-import schemathesis
 
 from modelgates_speech.stub import Profile, StubServer, create_app
 from modelgates_speech.stub.control import Course
@@ -289,6 +288,8 @@ def judge(operation, url, seen):
 
 
 def test_the_control_is_as_its_own_document_says(stub):
+    import schemathesis  # which takes longer than most of these tests, and in each worker
+
     document = httpx.get(f"{stub.url}/_stub/openapi.json").json()
     schema = schemathesis.openapi.from_dict(document)
     seen = set()
