@@ -1,5 +1,6 @@
 """What all tests need of the process that runs them."""
 
+import gc
 import signal
 import threading
 
@@ -19,6 +20,12 @@ def pytest_configure():
         if number is not None and signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
     GUARD.install()
+
+
+def pytest_collection_finish():
+    """Keep the garbage collector from what was imported and collected: it stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
