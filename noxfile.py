@@ -122,9 +122,10 @@ def evolution(session: nox.Session) -> None:
     session.run("python", "-m", "tests.evolution.matrix", *session.posargs)
 
 
-# Tests of a file mostly follow each other in one process, and share what is made for the file.
+# Three keep two processors busy: tests wait for children, disks and deadlines, too. Those of a file
+# mostly follow each other in one process, and share what is made for the file.
 # The plugin of Schemathesis is for the suite of the contract; each process would load it.
-AT_ONCE = ["--numprocesses=2", "--dist=worksteal", "-p", "no:schemathesis"]
+AT_ONCE = ["--numprocesses=3", "--dist=worksteal", "-p", "no:schemathesis"]
 # These have sessions of their own, with what they need.
 ELSEWHERE = [f"--ignore=tests/{suite}" for suite in ("contract", "evolution", "faults")]
 
@@ -220,7 +221,8 @@ def faults(session: nox.Session) -> None:
     """Break network, disk and process; with `-- --prove`, also seed defects that must be caught."""
     session.install(".[all]", *group("test"))
     arguments = [argument for argument in session.posargs if argument != "--prove"]
-    session.run("pytest", *AT_ONCE, *(arguments or ["tests/faults"]))
+    # Most of these wait until a server has been silent for long enough.
+    session.run("pytest", *AT_ONCE, "--numprocesses=4", *(arguments or ["tests/faults"]))
     if "--prove" in session.posargs:
         session.run("python", "-m", "tests.faults.prove")
 
