@@ -6,6 +6,7 @@ written there, with its type and its description.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import Any, NamedTuple
 
@@ -21,83 +22,66 @@ class Option(NamedTuple):
     text: str
 
 
-CALL = (
-    Option(
-        *("extra_body", "Mapping[str, Any] | None", "None"),
-        "Properties to add to the request's JSON; they override the arguments above.",
-    ),
-    Option(
-        *("extra_headers", "Mapping[str, str] | None", "None"),
-        "Headers to add to the request; they override the client's.",
-    ),
-    Option(
-        *("extra_query", "Mapping[str, str] | None", "None"),
-        "Parameters to add to the request's URL.",
-    ),
-    Option(
-        *("timeout", "float | Timeout | Default", "DEFAULT"),
-        "Seconds for each phase of a try, or a `Timeout`; by default the client's.",
-    ),
-    Option(
-        *("deadline", "float | Default | None", "DEFAULT"),
-        "Seconds for the whole call, or None for no limit; by default the client's.",
-    ),
-    Option(
-        *("retry", "RetryPolicy | Default | None", "DEFAULT"),
-        "A `RetryPolicy`, or None for no second try; by default the client's.",
-    ),
-    Option(
-        *("cache_dir", "str | os.PathLike[str] | None", "None"),
-        "A folder or an `AudioCache` of speech: what is in it is not requested again.",
-    ),
-    Option(
-        *("sample_rate", "int | None", "None"),
-        "Rate in Hz to assume if PCM comes without one; by default the client's.",
-    ),
-    Option(
-        *("channels", "int | None", "None"),
-        "Channels to assume if PCM comes without a number; by default the client's.",
-    ),
-)
-PATH = Option(
-    *("path", "str | os.PathLike[str]", None),
-    "The file. Its suffix decides the format to ask for: ``.wav`` (PCM with a header), ``.pcm`` "
-    "or ``.raw``, ``.mp3``.",
-)
-BYTES = Option(
-    *("on_progress", "Callable[[int], None] | None", "None"),
-    "Called with the bytes of audio received so far.",
-)
-TEXT = Option(
-    *("input", "str | Iterable[str]", None),
-    "The text, of any length: a string, or strings that make it up, such as an open file.",
-)
-NARRATION = (
-    Option("concurrency", "int", "NARRATE_CONCURRENCY", "How many requests at once, 1 or more."),
-    Option("max_chars", "int", "MAX_CHARS", "The most characters of one request, 1 or more."),
-    Option(
-        *("language", "str", '"en"'),
-        "ISO 639-1 code of the text's language, which decides where sentences end.",
-    ),
-    Option(
-        *("paragraph_pause", "float", "PARAGRAPH_PAUSE"),
-        "Seconds of silence to add after a paragraph, 0 to 60. With 0, one request may span "
-        "several.",
-    ),
-    Option(
-        *("heading_pause", "float", "HEADING_PAUSE"),
-        "Seconds to add before and after a heading; with 0 it is a paragraph like any other.",
-    ),
-    Option(
-        *("on_progress", "Callable[[NarrationProgress], None] | None", "None"),
-        "Called after each piece that was handed out, with its place in the audio.",
-    ),
-)
-DRY_RUN = "Say what would be sent, and send nothing."
+def options(text: str) -> tuple[Option, ...]:
+    """Read options that are written as in a signature, each above what it means."""
+    found: list[Option] = []
+    for lines in re.split(r"\n(?! )", text.strip()):
+        head, _, meaning = lines.partition("\n")
+        name, _, given = head.partition(": ")
+        kind, _, default = given.partition(" = ")
+        found.append(Option(name, kind, default or None, " ".join(meaning.split())))
+    return tuple(found)
+
+
+CALL = options("""
+extra_body: Mapping[str, Any] | None = None
+    Properties to add to the request's JSON; they override the arguments above.
+extra_headers: Mapping[str, str] | None = None
+    Headers to add to the request; they override the client's.
+extra_query: Mapping[str, str] | None = None
+    Parameters to add to the request's URL.
+timeout: float | Timeout | Default = DEFAULT
+    Seconds for each phase of a try, or a `Timeout`; by default the client's.
+deadline: float | Default | None = DEFAULT
+    Seconds for the whole call, or None for no limit; by default the client's.
+retry: RetryPolicy | Default | None = DEFAULT
+    A `RetryPolicy`, or None for no second try; by default the client's.
+cache_dir: str | os.PathLike[str] | None = None
+    A folder or an `AudioCache` of speech: what is in it is not requested again.
+sample_rate: int | None = None
+    Rate in Hz to assume if PCM comes without one; by default the client's.
+channels: int | None = None
+    Channels to assume if PCM comes without a number; by default the client's.
+""")
+[PATH, BYTES, TEXT, DRY_RUN] = options("""
+path: str | os.PathLike[str]
+    The file. Its suffix decides the format to ask for: ``.wav`` (PCM with a header), ``.pcm`` or
+    ``.raw``, ``.mp3``.
+on_progress: Callable[[int], None] | None = None
+    Called with the bytes of audio received so far.
+input: str | Iterable[str]
+    The text, of any length: a string, or strings that make it up, such as an open file.
+dry_run: bool = False
+    Say what would be sent, and send nothing.
+""")
+NARRATION = options("""
+concurrency: int = NARRATE_CONCURRENCY
+    How many requests at once, 1 or more.
+max_chars: int = MAX_CHARS
+    The most characters of one request, 1 or more.
+language: str = "en"
+    ISO 639-1 code of the text's language, which decides where sentences end.
+paragraph_pause: float = PARAGRAPH_PAUSE
+    Seconds of silence to add after a paragraph, 0 to 60. With 0, one request may span several.
+heading_pause: float = HEADING_PAUSE
+    Seconds to add before and after a heading; with 0 it is a paragraph like any other.
+on_progress: Callable[[NarrationProgress], None] | None = None
+    Called after each piece that was handed out, with its place in the audio.
+""")
 
 # What an argument of the document cannot be called.
-RESERVED = {"self", "arguments", "dry_run"} | {
-    option.name for option in (*CALL, PATH, BYTES, *NARRATION)
+RESERVED = {"self", "arguments"} | {
+    option.name for option in (*CALL, PATH, BYTES, DRY_RUN, *NARRATION)
 }
 
 _TYPES = {
@@ -252,9 +236,8 @@ def render_methods(arguments: dict[str, dict[str, Any]], operation: str) -> str:
         (rest.format("bool"), "StreamT | NarrationPlan"),
     ):
         methods.append(f"@overload\ndef narrate({signature}) -> {gives}: ...\n")
-    dry_run = Option("dry_run", "bool", "False", DRY_RUN)
     methods.append(
-        _method("narrate", "StreamT | NarrationPlan", [dry_run, *whole], NARRATE, operation)
+        _method("narrate", "StreamT | NarrationPlan", [DRY_RUN, *whole], NARRATE, operation)
     )
     fields = "\n".join(
         f"{one.name}: {one.type if one.default else f'Required[{one.type}]'}" for one in whole
