@@ -131,7 +131,7 @@ def render_binding(
     tag, endpoint = find_endpoint(api)
     _check_audio(document)
     model = _json_model(endpoint)
-    schema = _response_format(document)
+    schema = request_properties(document)[0].get("response_format", {})
     formats = tuple(value for value in schema.get("enum", ()) if isinstance(value, str))
     return TEMPLATE.format(
         package=package,
@@ -190,12 +190,6 @@ def _json_model(endpoint: Endpoint) -> ModelProperty:
         if body.body_type == BodyType.JSON and isinstance(body.prop, ModelProperty):
             return body.prop
     raise BindingError(f"the body of {METHOD.upper()} {PATH} is not a JSON object")
-
-
-def _response_format(document: dict[str, Any]) -> dict[str, Any]:
-    """Find the schema of the request's `response_format`; empty where it says nothing."""
-    properties, _ = request_properties(document)
-    return properties.get("response_format", {})
 
 
 def json_media(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
