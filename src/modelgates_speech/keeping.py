@@ -128,11 +128,11 @@ def keep(audio: HeldAudio, folder: Path, stem: str, pcm: str = ".wav") -> Path |
 
     Its suffix is that of its format, for PCM as given.
     """
-    suffix = pcm if audio.format == "pcm" else f".{quote(audio.format, safe='')}"
-    if suffix == ".wav" and not audio.sample_rate:
-        suffix = ".pcm"
+    suffix = f".{quote(audio.format, safe='')}"
+    if audio.format == "pcm" and (audio.sample_rate or pcm != ".wav"):
+        suffix = pcm
     try:
         folder.mkdir(exist_ok=True)
         return audio.save(free_name(folder, stem, suffix))
-    except (OSError, SaveError):
+    except (OSError, ModelGatesError):
         return None

@@ -315,7 +315,13 @@ def test_somebody_elses_file_in_a_shared_folder_is_refused_at_once(tmp_path, kin
 
 @pytest.mark.parametrize(
     ("kind", "rate", "suffix"),
-    [("pcm", 24000, ".wav"), ("pcm", None, ".pcm"), ("mp3", None, ".mp3"), ("a/b", None, ".a%2Fb")],
+    [
+        ("pcm", 24000, ".wav"),
+        ("pcm", None, ".pcm"),
+        ("mp3", None, ".mp3"),
+        ("wav", None, ".wav"),
+        ("a/b", None, ".a%2Fb"),
+    ],
 )
 def test_what_a_failure_left_is_kept_whatever_is_known_of_it(tmp_path, kind, rate, suffix):
     audio = Audio(format=kind, sample_rate=rate, channels=rate and 1, content=b"ab" * 100)
