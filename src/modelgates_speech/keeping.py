@@ -13,6 +13,7 @@ from modelgates_speech.config import MAX_RESCUED
 from modelgates_speech.errors import (
     ConfigurationError,
     IncompleteAudioError,
+    ModelGatesError,
     PlaybackError,
     SaveError,
 )

@@ -226,6 +226,8 @@ class FaultServer:
                     writer.transport.abort()
                     return False
                 case Act("HANG_UP"):
+                    # Not before the last byte is out, which an abort alone might drop.
+                    writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
                     writer.transport.abort()
                     return False
                 case Act("CLOSE"):
