@@ -182,11 +182,8 @@ def test_abbreviations_do_not_end_a_sentence(text, language, wanted):
 )
 def test_a_voice_speaks_the_language_that_its_name_begins_with(monkeypatch, voice, same_as):
     engine = Espeak()
-    # The one that will be asked is the first to have been put back.
-    every = [engine._libraries.get() for _ in range(engine._libraries.qsize())]
-    first = every[0]
-    for each in every:
-        engine._libraries.put(each)
+    first = engine._libraries.get()
+    engine._libraries.put(first)
     library = first._c
     set_voice, asked = library.espeak_SetVoiceByName, []
 

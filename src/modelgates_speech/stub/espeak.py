@@ -138,7 +138,7 @@ class _Library:
 
 
 @functools.cache
-def _libraries() -> queue.SimpleQueue[_Library]:
+def _libraries() -> queue.LifoQueue[_Library]:
     """Load the library once for each processor, as each copy of its file has a state of its own."""
     try:
         loader = importlib.import_module("espeakng_loader")
@@ -147,7 +147,7 @@ def _libraries() -> queue.SimpleQueue[_Library]:
     path, data = Path(loader.get_library_path()), Path(loader.get_data_path())
     if len(os.fsencode(data)) > _LONGEST_DATA_PATH:
         data = _nearer(data)
-    loaded: queue.SimpleQueue[_Library] = queue.SimpleQueue()
+    loaded: queue.LifoQueue[_Library] = queue.LifoQueue()
     loaded.put(_Library(str(path), data))
     # Where a copy cannot be made or loaded, one has to do; Windows cannot remove what is loaded.
     copies = 0 if sys.platform == "win32" else min(os.cpu_count() or 1, _MOST) - 1
