@@ -109,11 +109,15 @@ class Edition:
         """Give a validator for a schema of the document; another one than the stub's."""
         if not isinstance(schema, Mapping):
             schema = {} if schema else {"not": {}}
-        places = {key: self.document.get(key, {}) for key in ("components", "paths")}
         return jsonschema_rs.Draft202012Validator(
-            {"$defs": {"here": _modern(schema)}, "$ref": "#/$defs/here"} | _modern(places),
+            {"$defs": {"here": _modern(schema)}, "$ref": "#/$defs/here"} | self._places,
             validate_formats=True,
         )
+
+    @functools.cached_property
+    def _places(self):
+        """What a schema may refer to; written once, as a document may be large."""
+        return _modern({key: self.document.get(key, {}) for key in ("components", "paths")})
 
     def allows(self, schema, value):
         """Tell whether a value is one that a schema allows."""

@@ -67,8 +67,8 @@ def _payload(parsed: object, body: bytes) -> dict[str, Any]:
 
 def _message(parsed: object, detail: dict[str, Any]) -> str | None:
     found = [detail.get(name) for name in ("message", "detail", "title", "error")]
-    found += [parsed.strip()] if isinstance(parsed, str) else []
-    text = next((text for text in found if isinstance(text, str) and text.strip()), None)
+    found += [parsed.strip() or None] if isinstance(parsed, str) else []
+    text = next((text for text in found if isinstance(text, str)), None)
     # Half a character, as JSON may have it, could not be printed.
     return text and text.encode("utf-8", "replace").decode("utf-8")
 

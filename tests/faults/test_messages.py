@@ -97,16 +97,6 @@ def test_a_message_with_half_a_character_can_be_printed(server):
     assert str(refused.value).encode()
 
 
-def test_a_refusal_without_a_word_shows_what_came(server):
-    server.acts = (reply(400, b'{"error": {"code": 400, "message": " "}}'),)
-    with (
-        ModelGates(api_key="key", base_url=server.url) as client,
-        pytest.raises(APIStatusError, match="body") as refused,
-    ):
-        client.audio.speech.create(**SPEECH)
-    assert '"code": 400' in refused.value.message
-
-
 def test_all_addresses_of_a_server_share_the_time_to_connect(monkeypatch):
     given = []
 
