@@ -172,6 +172,13 @@ class Edition:
             yield first + rest
         yield first
         yield {}
+        # Where one of several properties must be there, whichever it is.
+        properties, _ = self.merged(schema)
+        if properties and self._depth < _DEEP:
+            self._depth += 1
+            made = {name: self.sample(part) for name, part in properties.items()}
+            self._depth -= 1
+            yield made
 
     def _several(self, schema, count):
         """Give samples of a schema, no two alike where it has as many."""
