@@ -203,7 +203,12 @@ class _YieldingNarration(_Narration):
         return await super().open()
 
     def _start_due(self) -> None:
-        self._news.set()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Wake whoever waits for something to have changed."""
+        news, self._news = self._news, anyio.Event()
+        news.set()
 
     async def _has_more(self) -> bool:
         await self._until(lambda: self._line.pending or self._text_ended)
@@ -213,13 +218,12 @@ class _YieldingNarration(_Narration):
         return await self._line.pending[0].items.get()
 
     async def _until(self, ready: Callable[[], object]) -> None:
-        """Wait for it. Never do two at once: pieces are either lacking, or more than enough."""
         while not ready():
-            self._news = anyio.Event()
             await self._news.wait()
 
     async def aclose(self) -> None:
         self._halted = True
+        self._tell()
         # Shielded: a cancelled narration must still give its connections back.
         with anyio.CancelScope(shield=True):
             with anyio.move_on_after(self._patience):
@@ -255,8 +259,8 @@ class _YieldingNarration(_Narration):
             with contextlib.closing(Reader(self._settings.pieces)) as text:
                 while not self._halted and (piece := await text.next()):
                     self._start(self._line.add(piece))
-                    self._news.set()
-                    await self._until(lambda: self._line.has_room)
+                    self._tell()
+                    await self._until(lambda: self._line.has_room or self._halted)
             self._end_text(None)
         except Exception as error:  # noqa: BLE001 - raised once what was asked for is handed out
             self._end_text(error)
@@ -264,7 +268,7 @@ class _YieldingNarration(_Narration):
     def _end_text(self, reason: Exception | None) -> None:
         if not self._text_ended:
             self._line.broken, self._text_ended = reason, True
-            self._news.set()
+            self._tell()
 
     async def _work_off(self) -> None:
         while True:
