@@ -120,7 +120,8 @@ def test_each_check_that_fails_is_told_in_a_line_with_whose_fault_it_is():
 
 
 def test_a_document_that_the_generator_cannot_express_is_not_taken(tree, document, write):
-    document["components"]["schemas"]["BadRequestResponse"] = {"type": "array"}
+    lists = {"type": "array", "items": {"$ref": "#/components/schemas/BadRequestResponse"}}
+    document["components"]["schemas"]["BadRequestResponse"] = lists
     before = tree.contents()
     code, report = tree.update("--accept-breaking", write(document))
     assert (code, report["checks"]) == (3, {"generates": False})
