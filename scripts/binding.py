@@ -40,22 +40,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING{typing_names}
 
-if TYPE_CHECKING:
-    from typing import TypedDict
+from modelgates_speech.arguments import Argument, argument
 
+if TYPE_CHECKING:
     from {package}.api.{tag} import {operation} as speech_operation
     from {package}.models.{module} import {model} as SpeechRequest
-
-    class Argument(TypedDict):
-        """An argument of a request: a property of its schema."""
-
-        name: str
-        type: str
-        values: tuple[str, ...]
-        required: bool
-        deprecated: bool
-        description: str
-
 
 __all__ = [
     "ARGUMENTS",
@@ -70,19 +59,6 @@ BASE_URL = {base_url!r}
 
 ResponseFormat = {response_format}
 DEFAULT_RESPONSE_FORMAT = {default!r}
-
-
-def _argument(
-    name: str, kind: str, text: str, *values: str, required: bool = False, deprecated: bool = False
-) -> Argument:
-    return {{
-        "name": name,
-        "type": kind,
-        "values": values,
-        "required": required,
-        "deprecated": deprecated,
-        "description": text,
-    }}
 
 
 # By the names that they have in Python; `name` is what is sent.
@@ -151,7 +127,7 @@ def _call(name: str, argument: dict[str, Any]) -> str:
     """Write an argument down as an item of `ARGUMENTS`."""
     said = [argument["name"], argument["type"], argument["description"], *argument["values"]]
     flags = [f"{flag}=True" for flag in ("required", "deprecated") if argument[flag]]
-    return f"    {name!r}: _argument({', '.join([*map(repr, said), *flags])}),"
+    return f"    {name!r}: argument({', '.join([*map(repr, said), *flags])}),"
 
 
 def find_endpoint(api: GeneratorData) -> tuple[str, Endpoint]:

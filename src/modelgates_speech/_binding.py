@@ -7,22 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING:
-    from typing import TypedDict
+from modelgates_speech.arguments import Argument, argument
 
+if TYPE_CHECKING:
     from modelgates_api.api.subpackage_tts import create_audio_speech as speech_operation
     from modelgates_api.models.speech_request import SpeechRequest as SpeechRequest
-
-    class Argument(TypedDict):
-        """An argument of a request: a property of its schema."""
-
-        name: str
-        type: str
-        values: tuple[str, ...]
-        required: bool
-        deprecated: bool
-        description: str
-
 
 __all__ = [
     "ARGUMENTS",
@@ -39,31 +28,18 @@ ResponseFormat = Literal["mp3", "pcm"]
 DEFAULT_RESPONSE_FORMAT = "pcm"
 
 
-def _argument(
-    name: str, kind: str, text: str, *values: str, required: bool = False, deprecated: bool = False
-) -> Argument:
-    return {
-        "name": name,
-        "type": kind,
-        "values": values,
-        "required": required,
-        "deprecated": deprecated,
-        "description": text,
-    }
-
-
 # By the names that they have in Python; `name` is what is sent.
 ARGUMENTS: dict[str, Argument] = {
-    "input": _argument("input", "string", "Text to synthesize", required=True),
-    "model": _argument("model", "string", "TTS model identifier", required=True),
-    "provider": _argument("provider", "object", "Provider-specific passthrough configuration"),
-    "response_format": _argument("response_format", "string", "Audio output format", "mp3", "pcm"),
-    "speed": _argument(
+    "input": argument("input", "string", "Text to synthesize", required=True),
+    "model": argument("model", "string", "TTS model identifier", required=True),
+    "provider": argument("provider", "object", "Provider-specific passthrough configuration"),
+    "response_format": argument("response_format", "string", "Audio output format", "mp3", "pcm"),
+    "speed": argument(
         "speed",
         "number",
         "Playback speed multiplier. Only used by models that support it (e.g. OpenAI TTS). Ignored by other providers.",
     ),
-    "voice": _argument("voice", "string", "Voice identifier (provider-specific).", required=True),
+    "voice": argument("voice", "string", "Voice identifier (provider-specific).", required=True),
 }
 
 # Loaded when first asked for: the constants above must not cost an HTTP library.

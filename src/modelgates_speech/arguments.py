@@ -1,9 +1,9 @@
-"""Arguments that do not exist, or are missing, told in the name of the function that was called."""
+"""Arguments: what is known of them, and what is wrong with those that a function was given."""
 
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar
 
 from modelgates_speech.errors import ArgumentError
 
@@ -13,6 +13,31 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 ClassT = TypeVar("ClassT")
+
+
+class Argument(TypedDict):
+    """An argument of a request, as the OpenAPI document describes it: a property of its schema."""
+
+    name: str
+    type: str
+    values: tuple[str, ...]
+    required: bool
+    deprecated: bool
+    description: str
+
+
+def argument(
+    name: str, kind: str, text: str, *values: str, required: bool = False, deprecated: bool = False
+) -> Argument:
+    """One that is sent as `name`, takes `values` of a `kind`, and is described by `text`."""
+    return {
+        "name": name,
+        "type": kind,
+        "values": values,
+        "required": required,
+        "deprecated": deprecated,
+        "description": text,
+    }
 
 
 def explained(public: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:

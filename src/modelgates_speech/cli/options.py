@@ -18,7 +18,7 @@ from modelgates_speech.config import MAX_CHANNELS, MAX_RATE, installed
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-    from modelgates_speech._binding import Argument
+    from modelgates_speech.arguments import Argument
 
 
 CommandT = TypeVar("CommandT", bound="Callable[..., Any]")
