@@ -222,9 +222,8 @@ class Base(Generic[GivenT]):
             raise
 
     async def _call(self, operation: ModuleType, arguments: dict[str, Any]) -> Any:
-        reply = await self._run(
-            Call(operation=operation, kwargs=operation_kwargs(operation, arguments))
-        )
+        call = Call(operation=operation, kwargs=operation_kwargs(operation, arguments))
+        reply = await self._run(call)
         async with aclosing(reply):
             pieces: list[bytes] = []
             while data := await reply.read():

@@ -13,6 +13,7 @@ import socket
 import ssl
 import sys
 import time
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -66,7 +67,7 @@ class Border:
         if error is None or isinstance(error, ModelGatesError):
             return
         links = [*self._chain(error)]
-        own = next(filter(_is_of_a_signal, links), None)
+        own = _of_a_signal(links)
         for link in links:
             # The frames below hold the headers, key included, where a traceback with locals shows
             # them, those of a cancellation or a Ctrl-C too; and a message may quote what a server
@@ -136,14 +137,13 @@ class Border:
         )
 
 
-def _is_of_a_signal(error: BaseException) -> bool:
-    """Whether a signal's handler raised it, as alarms do: it is the program's, not the engine's."""
-    handlers = map(signal.getsignal, signal.valid_signals())
-    codes = {getattr(handler, "__code__", error) for handler in handlers}
-    link = error.__traceback__
-    while link and link.tb_frame.f_code not in codes:
-        link = link.tb_next
-    return link is not None
+def _of_a_signal(errors: list[BaseException]) -> BaseException | None:
+    """The one that a signal's handler raised, as alarms do: the program's, not the engine's."""
+    codes = {getattr(signal.getsignal(n), "__code__", None) for n in signal.valid_signals()}
+    for error in errors:
+        if any(frame.f_code in codes for frame, _ in walk_tb(error.__traceback__)):
+            return error
+    return None
 
 
 _LAST_CHUNK = b"0\r\n\r\n"
