@@ -91,11 +91,11 @@ def proxy(target):
 def speak(request, tmp_path):
     """Makes a call with a new client; gives how it ended."""
 
-    def speak(base_url=f"https://{HOST}", **options):
+    def speak(base_url=f"https://{HOST}", calls=2, **options):
         kind = CALLERS[request.param]
         settings = {"api_key": KEY, "base_url": base_url, "retry": None} | options
         with closing(kind(**settings)) as caller:
-            outcomes = [caller.make("create", tmp_path) for _ in range(2)]
+            outcomes = [caller.make("create", tmp_path) for _ in range(calls)]
         return outcomes[-1]
 
     return speak
@@ -186,7 +186,8 @@ def test_a_proxy_that_says_nothing_has_seen_no_request(speak, proxy, target, mon
 )
 def test_tls_tells_an_end_from_a_connection_that_is_cut(speak, target, acts, whole):
     target.acts = acts
-    outcome = speak(target.url)
+    # A second call could be sent on the first one's connection before its end is heard.
+    outcome = speak(target.url, calls=1)
     if whole:
         assert outcome.heard == AUDIO
     else:
