@@ -38,7 +38,7 @@ from modelgates_speech.errors import (
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs.aimd import LONGEST_PAUSE, Aimd
 from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, origin_of, read_rows
-from modelgates_speech.jobs.reading import Reader
+from modelgates_speech.jobs.reading import News, Reader
 from modelgates_speech.jobs.results import KEPT, Results, read_back
 from modelgates_speech.keeping import keep
 from modelgates_speech.loops import is_running
@@ -226,7 +226,7 @@ class _Batch:
     _failing: tuple[object, ...] = ()
     _alike: int = 0
     _broken: Exception | None = None
-    _changed: anyio.Event = attrs.field(factory=anyio.Event)
+    _changed: News = attrs.field(factory=News)
 
     async def run(self, rows: Iterator[Row | BadRow]) -> BatchReport:
         due = Reader(self._results.due(rows))
@@ -259,8 +259,6 @@ class _Batch:
                 seconds = self._limiter.wait(time.monotonic())
             if seconds == 0:
                 return True
-            if self._changed.is_set():
-                self._changed = anyio.Event()
             with anyio.move_on_after(seconds):
                 await self._changed.wait()
 
@@ -378,7 +376,7 @@ class _Batch:
     def _note(self) -> None:
         self._report.concurrency = self._limiter.limit
         self._report.skipped = self._results.skipped
-        self._changed.set()
+        self._changed.tell()
         if self._on_progress is None or self._broken is not None:
             return
         try:

@@ -1,4 +1,4 @@
-"""What users give piece by piece, asked for in a thread of its own while an event loop goes on."""
+"""How tasks wait for each other, and for what users give piece by piece, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,31 @@ from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.loops import current_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
+
+
+class News:
+    """Wakes the tasks of one event loop that wait for something to have changed."""
+
+    def __init__(self) -> None:
+        self._told = anyio.Event()
+
+    def tell(self) -> None:
+        """Wake all who wait."""
+        self._told.set()
+
+    async def wait(self) -> None:
+        """Wait until it is told of again."""
+        if self._told.is_set():
+            self._told = anyio.Event()
+        await self._told.wait()
+
+    async def until(self, ready: Callable[[], object]) -> None:
+        """Wait until that is so."""
+        while not ready():
+            await self.wait()
 
 
 class Channel:
@@ -25,7 +47,7 @@ class Channel:
 
     def __init__(self) -> None:
         self._items: deque[Any] = deque()
-        self._news = anyio.Event()
+        self._news = News()
 
     def empty(self) -> bool:
         """Whether nothing waits in it."""
@@ -34,14 +56,11 @@ class Channel:
     def put(self, item: Any) -> None:
         """Add an item."""
         self._items.append(item)
-        self._news.set()
+        self._news.tell()
 
     async def get(self) -> Any:
         """Take the next item, once it is there."""
-        while not self._items:
-            if self._news.is_set():
-                self._news = anyio.Event()
-            await self._news.wait()
+        await self._news.until(lambda: self._items)
         return self._items.popleft()
 
 

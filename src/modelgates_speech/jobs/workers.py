@@ -14,7 +14,7 @@ from modelgates_speech.config import GRACE_SECONDS
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.forks import survive_forks
 from modelgates_speech.jobs.narration import Job, Line, Settings, settings_of
-from modelgates_speech.jobs.reading import Channel, Reader
+from modelgates_speech.jobs.reading import Channel, News, Reader
 from modelgates_speech.loops import later
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
 
@@ -192,7 +192,7 @@ class _YieldingNarration(_Narration):
     def __init__(self, stream: Any, settings: Settings) -> None:
         super().__init__(stream, settings, Channel, anyio.Lock)
         self._text_ended = False
-        self._news = anyio.Event()
+        self._news = News()
         self._scope = anyio.CancelScope()
         # Set while the workers are at work: one that was cancelled before it began never is.
         self._over: anyio.Event | None = None
@@ -203,27 +203,18 @@ class _YieldingNarration(_Narration):
         return await super().open()
 
     def _start_due(self) -> None:
-        self._tell()
-
-    def _tell(self) -> None:
-        """Wake whoever waits for something to have changed."""
-        news, self._news = self._news, anyio.Event()
-        news.set()
+        self._news.tell()
 
     async def _has_more(self) -> bool:
-        await self._until(lambda: self._line.pending or self._text_ended)
+        await self._news.until(lambda: self._line.pending or self._text_ended)
         return await super()._has_more()
 
     async def _first(self) -> object:
         return await self._line.pending[0].items.get()
 
-    async def _until(self, ready: Callable[[], object]) -> None:
-        while not ready():
-            await self._news.wait()
-
     async def aclose(self) -> None:
         self._halted = True
-        self._tell()
+        self._news.tell()
         # Shielded: a cancelled narration must still give its connections back.
         with anyio.CancelScope(shield=True):
             with anyio.move_on_after(self._patience):
@@ -259,8 +250,8 @@ class _YieldingNarration(_Narration):
             with contextlib.closing(Reader(self._settings.pieces)) as text:
                 while not self._halted and (piece := await text.next()):
                     self._start(self._line.add(piece))
-                    self._tell()
-                    await self._until(lambda: self._line.has_room or self._halted)
+                    self._news.tell()
+                    await self._news.until(lambda: self._line.has_room or self._halted)
             self._end_text(None)
         except Exception as error:  # noqa: BLE001 - raised once what was asked for is handed out
             self._end_text(error)
@@ -268,7 +259,7 @@ class _YieldingNarration(_Narration):
     def _end_text(self, reason: Exception | None) -> None:
         if not self._text_ended:
             self._line.broken, self._text_ended = reason, True
-            self._tell()
+            self._news.tell()
 
     async def _work_off(self) -> None:
         while True:
