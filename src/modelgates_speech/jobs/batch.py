@@ -48,18 +48,9 @@ from modelgates_speech.waiting import in_thread
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
-    from typing import Protocol, Self
 
+    from modelgates_speech import AsyncModelGates
     from modelgates_speech.jobs.manifest import Source
-
-    class AsyncClient(Protocol):
-        """An `AsyncModelGates`, as far as a batch knows it."""
-
-        @property
-        def audio(self) -> Any: ...  # noqa: D102 - ``client.audio``
-        async def __aenter__(self) -> Self: ...
-        async def __aexit__(self, *error: object) -> None: ...
-
 
 logger = logging.getLogger("modelgates_speech")
 
@@ -103,7 +94,7 @@ def run_batch(
     source: Source,
     out_dir: str | os.PathLike[str],
     *,
-    client: Callable[[], AsyncClient] | None = None,
+    client: Callable[[], AsyncModelGates] | None = None,
     **options: Any,
 ) -> BatchReport:
     """Speak every row of a manifest into a folder; blocking.
@@ -124,7 +115,7 @@ def run_batch(
     if is_running():
         advice = "inside one, such as a notebook's, use `await run_batch_async(...)`"
         raise ConfigurationError(f"run_batch() needs an event loop of its own: {advice}")
-    make: Callable[[], AsyncClient] = client or modelgates_speech.AsyncModelGates
+    make: Callable[[], AsyncModelGates] = client or modelgates_speech.AsyncModelGates
     if not callable(make):
         raise ArgumentError(f"client must be a function that returns a client, not {make!r}")
 
@@ -140,7 +131,7 @@ async def run_batch_async(
     source: Source,
     out_dir: str | os.PathLike[str],
     *,
-    client: AsyncClient,
+    client: AsyncModelGates,
     defaults: Mapping[str, Any] | None = None,
     concurrency: int = CONCURRENCY,
     max_errors: int | None = None,
@@ -203,7 +194,7 @@ async def run_batch_async(
         return await batch.run(rows)
 
 
-def _checked(client: AsyncClient) -> AsyncClient:
+def _checked(client: AsyncModelGates) -> AsyncModelGates:
     if hasattr(client.__class__, "__aenter__") and hasattr(client, "audio"):
         return client
     raise ArgumentError(f"client must be an AsyncModelGates, not {client!r}")
