@@ -181,10 +181,6 @@ class Base(Generic[GivenT]):
         copy._closed = False
         return copy
 
-    def _check_open(self) -> None:
-        if self._closed or (self._owner and self._owner._closed):  # noqa: SLF001
-            raise ConfigurationError("this client is closed: make another one")
-
     def _begin(self) -> None:
         """Find out now what would fail in every call."""
 
@@ -193,49 +189,45 @@ class Base(Generic[GivenT]):
         _inherited.extend(self._transports.values())
         self._transports.clear()
 
-    def _receiver(self, call: Call, headers: Mapping[str, str]) -> Receiver:
-        settings = self._settings.changed(call.options)
-        return Receiver(headers, call.response_format, settings.sample_rate, settings.channels)
+    def _settings_for(self, call: Call) -> Settings:
+        if self._closed or (self._owner and self._owner._closed):  # noqa: SLF001
+            raise ConfigurationError("this client is closed: make another one")
+        return self._settings.changed(call.options)
 
     async def _start(self, call: Call) -> tuple[Any, Receiver]:
+        settings = self._settings_for(call)
+
+        def receive(headers: Mapping[str, str]) -> Receiver:
+            return Receiver(headers, call.response_format, settings.sample_rate, settings.channels)
+
+        async def fetch() -> tuple[Reply, Receiver]:
+            reply = await self._run(call, settings)
+            try:
+                return reply, receive(reply.headers)
+            except InvalidResponseError as error:
+                error.body = await reply.drain()
+                raise
+
         if call.cache_dir is None:
-            return await self._fetch(call)
+            return await fetch()
         from modelgates_speech.jobs.cache import start_cached
 
-        self._check_open()
-        self._settings.changed(call.options)  # before a file of the cache is open
-        return await start_cached(
-            self._fetch,
-            call,
-            self._receiver,
-            self.base_url,
-            self._settings.headers,
-            waiting=self._waiting,
-        )
-
-    async def _fetch(self, call: Call) -> tuple[Reply, Receiver]:
-        reply = await self._run(call)
-        try:
-            return reply, self._receiver(call, reply.headers)
-        except InvalidResponseError as error:
-            error.body = await reply.drain()
-            raise
+        asked_with = settings.base_url, settings.headers
+        return await start_cached(fetch, call, receive, *asked_with, waiting=self._waiting)
 
     async def _call(self, operation: ModuleType, arguments: dict[str, Any]) -> Any:
         call = Call(operation=operation, kwargs=operation_kwargs(operation, arguments))
-        reply = await self._run(call)
+        reply = await self._run(call, self._settings_for(call))
         async with aclosing(reply):
             pieces: list[bytes] = []
             while data := await reply.read():
                 pieces.append(data)
         return parse(operation, reply, reply.text(b"".join(pieces)))
 
-    async def _run(self, call: Call) -> Reply:
+    async def _run(self, call: Call, settings: Settings) -> Reply:
         """Make a call, in as many tries as the policy allows, and give the reply: a success."""
         from modelgates_speech.replies import Border
 
-        self._check_open()
-        settings = self._settings.changed(call.options)
         deadline = Deadline(settings.deadline)
         request = call.request(settings.base_url, settings.headers)
         transport = await self._transport()

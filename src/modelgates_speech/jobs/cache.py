@@ -332,9 +332,9 @@ class _Recorded:
 
 
 async def start_cached(
-    start: Callable[[Call], Awaitable[tuple[Reply, Receiver]]],
+    start: Callable[[], Awaitable[tuple[Reply, Receiver]]],
     call: Call,
-    receive: Callable[[Call, Mapping[str, str]], Receiver],
+    receive: Callable[[Mapping[str, str]], Receiver],
     base_url: str,
     client_headers: Mapping[str, str],
     waiting: Waiting,
@@ -348,8 +348,8 @@ async def start_cached(
         found = await waiting.call(cache.find, key)
     if found:
         entry = Entry(*found, waiting)
-        return entry, receive(call, entry.headers)
-    reply, receiver = await start(call)
+        return entry, receive(entry.headers)
+    reply, receiver = await start()
     # Not in a thread: cancelled meanwhile, nobody would close the reply.
     return _Recorded(reply, receiver, cache, cache.path_of(key), waiting), receiver
 
