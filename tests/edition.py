@@ -429,7 +429,7 @@ SPEECH = EDITION.speech
 # A request that the document allows, as it is sent.
 BODY = EDITION.body
 
-_NAMES = {argument["name"]: name for name, argument in ARGUMENTS.items()}
+_NAMES = {argument.name: name for name, argument in ARGUMENTS.items()}
 # The argument that is spoken.
 TEXT = _NAMES.get(EDITION.text, "input")
 # The same as the arguments of `create`, with what they cannot say.
@@ -461,7 +461,7 @@ needs_mp3 = pytest.mark.skipif(
     reason="the OpenAPI document does not have both MP3 and PCM",
 )
 needs_format = pytest.mark.skipif(
-    ARGUMENTS.get("response_format", {}).get("type") != "string",
+    not ("response_format" in ARGUMENTS and ARGUMENTS["response_format"].type == "string"),
     reason="the OpenAPI document has no format that a name stands for",
 )
 needs_provider = pytest.mark.skipif(

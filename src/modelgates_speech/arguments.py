@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from modelgates_speech.errors import ArgumentError
 
@@ -15,29 +15,15 @@ T = TypeVar("T")
 ClassT = TypeVar("ClassT")
 
 
-class Argument(TypedDict):
+class Argument(NamedTuple):
     """An argument of a request, as the OpenAPI document describes it: a property of its schema."""
 
     name: str
     type: str
-    values: tuple[str, ...]
-    required: bool
-    deprecated: bool
     description: str
-
-
-def argument(
-    name: str, kind: str, text: str, *values: str, required: bool = False, deprecated: bool = False
-) -> Argument:
-    """One that is sent as `name`, takes `values` of a `kind`, and is described by `text`."""
-    return {
-        "name": name,
-        "type": kind,
-        "values": values,
-        "required": required,
-        "deprecated": deprecated,
-        "description": text,
-    }
+    values: tuple[str, ...] = ()
+    required: bool = False
+    deprecated: bool = False
 
 
 def explained(public: str = "") -> Callable[[Callable[P, T]], Callable[P, T]]:

@@ -225,7 +225,7 @@ def prepare(
         if name not in known:
             raise ConfigurationError(unexpected(name, known))
         if value is not None:
-            body[known[name]["name"]] = as_json(value)
+            body[known[name].name] = as_json(value)
     if extra_body is not None:
         body.update(checked_mapping(extra_body, "extra_body"))
     kwargs = operation_kwargs(_binding.speech_operation, {"body": _request(body)})
@@ -262,7 +262,7 @@ def as_json(value: Any) -> Any:
 def _request(body: dict[str, Any]) -> Any:
     """The generated model of a request, which is sent as given."""
     for name, argument in _binding.ARGUMENTS.items():
-        if argument["required"] and argument["name"] not in body:
+        if argument.required and argument.name not in body:
             raise ConfigurationError(f"missing argument {name!r}")
     request = object.__new__(_sent_as_given(_binding.SpeechRequest))
     request.body = body

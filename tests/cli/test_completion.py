@@ -11,7 +11,7 @@ import pytest
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.cli.app import COMMANDS
 
-FORMATS = ARGUMENTS.get("response_format", {}).get("values", ())
+FORMATS = ARGUMENTS["response_format"].values if "response_format" in ARGUMENTS else ()
 
 
 @pytest.fixture

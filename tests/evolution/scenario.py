@@ -152,7 +152,7 @@ def test_the_key_is_sent_as_a_bearer_whatever_the_document_calls_it(client, stub
 
 @pytest.mark.parametrize("name", EDITION.required)
 def test_what_the_document_requires_and_nobody_gave_is_named(client, name):
-    python = next(own for own, each in _binding.ARGUMENTS.items() if each["name"] == name)
+    python = next(own for own, each in _binding.ARGUMENTS.items() if each.name == name)
     rest = {key: value for key, value in HELLO.items() if key != python}
     with pytest.raises(TypeError, match=f"create.*{python}"):
         client.audio.speech.create(**rest)

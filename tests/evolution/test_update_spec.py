@@ -89,7 +89,7 @@ def test_a_breaking_change_stops_before_the_tree(tree, changed):
 def test_a_client_that_fails_its_tests_is_not_taken(tree, changed):
     (tree.root / update_spec.SCENARIO).write_text(
         "from modelgates_speech._binding import ARGUMENTS\n\n\n"
-        "def test_planted():\n    assert 'wav' not in ARGUMENTS['response_format']['values']\n"
+        "def test_planted():\n    assert 'wav' not in ARGUMENTS['response_format'].values\n"
     )
     before = tree.contents()
     code, report = tree.update(changed("format-added"))

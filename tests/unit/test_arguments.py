@@ -21,7 +21,7 @@ from tests.edition import SAVED, needs_pcm, needs_text
 
 CLIENTS = pytest.mark.parametrize("kind", [ModelGates, AsyncModelGates])
 HELLO = SAVED
-REQUIRED = [name for name, argument in ARGUMENTS.items() if argument["required"]]
+REQUIRED = [name for name, argument in ARGUMENTS.items() if argument.required]
 
 
 @CLIENTS

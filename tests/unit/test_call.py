@@ -227,7 +227,7 @@ def test_the_generated_parser_is_given_the_answer_as_it_came(server):
 
 
 def test_a_value_that_the_generated_model_refuses_is_for_the_server_to_judge():
-    newer = {argument["name"]: {"newer": True} for argument in ARGUMENTS.values()}
+    newer = {argument.name: {"newer": True} for argument in ARGUMENTS.values()}
     sent = prepare(**HELLO | {"extra_body": newer}).kwargs["json"]
     assert sent == newer
 
@@ -235,7 +235,7 @@ def test_a_value_that_the_generated_model_refuses_is_for_the_server_to_judge():
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_so_is_an_argument_of_another_kind(name):
     sent = prepare(**HELLO | {name: [7]}).kwargs["json"]
-    assert sent[ARGUMENTS[name]["name"]] == [7]
+    assert sent[ARGUMENTS[name].name] == [7]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_the_format_that_is_asked_for_is_known_wherever_it_stands():
     )
 
 
-@pytest.mark.parametrize("name", [name for name in ARGUMENTS if ARGUMENTS[name]["required"]])
+@pytest.mark.parametrize("name", [name for name in ARGUMENTS if ARGUMENTS[name].required])
 def test_each_argument_that_a_request_needs_is_missed_by_its_name(name):
     with pytest.raises(ConfigurationError, match=f"missing argument '{name}'"):
         prepare(**{each: value for each, value in HELLO.items() if each != name})

@@ -160,7 +160,7 @@ print(json.dumps({
     "module": operation.__name__,
     "model": binding.SpeechRequest.__name__,
     "base url": binding.BASE_URL,
-    "formats": binding.ARGUMENTS["response_format"]["values"],
+    "formats": binding.ARGUMENTS["response_format"].values,
     "default": binding.DEFAULT_RESPONSE_FORMAT,
     "status": answer.status_code,
     "message": answer.parsed.error.message,

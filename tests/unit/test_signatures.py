@@ -25,7 +25,7 @@ def test_a_signature_names_each_argument_with_its_type(speech, method):
         assert parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
         assert parameters[name].annotation is not inspect.Parameter.empty
         required = parameters[name].default is inspect.Parameter.empty
-        assert required == argument["required"], name
+        assert required == argument.required, name
 
 
 def words(text):
@@ -39,7 +39,7 @@ def test_help_describes_each_argument(speech, method):
     for name, argument in ARGUMENTS.items():
         if method == "narrate" and name == "input":
             continue  # of any length there, so its description is our own
-        first, _, _ = argument["description"].partition("\n\n")
+        first, _, _ = argument.description.partition("\n\n")
         beginning = [name, *words(first)[:4]]
         # What is deprecated says so first.
         beginnings = (beginning, [name, "Deprecated", *beginning[1:]])

@@ -50,7 +50,7 @@ class _Folder(click.Path):
 
 FOLDER = _Folder(file_okay=False, path_type=Path)
 
-FORMATS = ARGUMENTS["response_format"]["values"] if "response_format" in ARGUMENTS else ()
+FORMATS = ARGUMENTS["response_format"].values if "response_format" in ARGUMENTS else ()
 
 # What is asked for when nobody says; the OpenAPI document knows no model and no voice.
 _DEFAULTS = {"model": "elevenlabs/eleven-turbo-v2", "voice": "alloy"}
@@ -81,19 +81,19 @@ def _option_for(name: str, argument: Argument) -> Callable[[Any], Any]:
     spelled = name.strip("_")
     flag = f"{_PREFIX}{spelled}" if spelled in _TAKEN else spelled
     flag = flag.replace("_", "-").lower()
-    text = argument["description"].strip().split("\n")[0]
-    if argument["deprecated"]:
+    text = argument.description.strip().split("\n")[0]
+    if argument.deprecated:
         text = f"Deprecated. {text}"
     settings: dict[str, Any] = {"help": text, "default": _DEFAULTS.get(name)}
-    if argument["type"] == "boolean":
+    if argument.type == "boolean":
         return click.option(f"--{flag}/--no-{flag}", _PREFIX + name, **settings)
     if name == "speed":
         settings["type"] = POSITIVE
     else:
-        settings["type"] = _TYPES[argument["type"]]
-    if argument["values"]:
+        settings["type"] = _TYPES[argument.type]
+    if argument.values:
         # Suggestions, not a choice: a value that the API learns tomorrow goes through today.
-        settings["metavar"] = "|".join(argument["values"])
+        settings["metavar"] = "|".join(argument.values)
     return click.option(f"--{flag}", _PREFIX + name, show_default=True, **settings)
 
 
@@ -141,12 +141,12 @@ _REQUEST = [
     *(
         _option_for(name, argument)
         for name, argument in ARGUMENTS.items()
-        if name not in _APART and argument["type"] in _TYPES
+        if name not in _APART and argument.type in _TYPES
     ),
     *(
         _PROVIDER
         for name, argument in ARGUMENTS.items()
-        if (name, argument["type"]) == ("provider", "object")
+        if (name, argument.type) == ("provider", "object")
     ),
     click.option(
         "--sample-rate",

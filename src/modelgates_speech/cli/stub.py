@@ -32,10 +32,10 @@ class _StubCommand(Command):
         from modelgates_speech.stub.usage import describe, usage
 
         fields = {
-            name: {"type": each["type"], "enum": each["values"], "description": each["description"]}
+            name: {"type": each.type, "enum": each.values, "description": each.description}
             for name, each in ARGUMENTS.items()
         }
-        required = [name for name, each in ARGUMENTS.items() if each["required"]]
+        required = [name for name, each in ARGUMENTS.items() if each.required]
         url = f"http://127.0.0.1:8080{urlsplit(BASE_URL).path}/audio/speech"
         formatter.write_paragraph()
         formatter.write(f"{usage(url, fields, required)}\n\n")

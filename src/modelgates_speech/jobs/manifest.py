@@ -237,7 +237,7 @@ _NUMBER = re.compile(
 
 def _read_cell(name: str, value: str) -> Any:
     """The value that a cell of CSV holds, by the type of its column."""
-    kind = ARGUMENTS[name]["type"] if name in ARGUMENTS else _OURS.get(name, "string")
+    kind = ARGUMENTS[name].type if name in ARGUMENTS else _OURS.get(name, "string")
     try:
         match kind:
             case "number" | "integer" if not _NUMBER.fullmatch(value):

@@ -15,7 +15,7 @@ from tests.contract.run import SPEECH, edition
 from tests.edition import EXTRAS
 
 SERVER = urlsplit(_binding.BASE_URL)
-NAMES = {argument["name"]: name for name, argument in _binding.ARGUMENTS.items()}
+NAMES = {argument.name: name for name, argument in _binding.ARGUMENTS.items()}
 BODIES = values(edition().schema, breadth=20).filter(lambda body: not _halves(body))
 
 
