@@ -24,9 +24,9 @@ from modelgates_speech.config import (
     Timeout,
     as_timeout,
     checked_base_url,
-    checked_deadline,
     checked_headers,
     checked_layout,
+    checked_seconds,
     from_environment,
 )
 from modelgates_speech.deadline import Deadline
@@ -76,15 +76,16 @@ class Settings:
     api_key: Secret
     base_url: str
     timeout: Timeout = attrs.field(converter=as_timeout)
-    deadline: float | None = attrs.field(converter=checked_deadline)
+    deadline: float | None
     retry: RetryPolicy | None = attrs.field(converter=checked_policy)
     headers: Mapping[str, str] = attrs.field(converter=checked_headers)
-
     sample_rate: int
     channels: int
 
     def __attrs_post_init__(self) -> None:
         self.api_key.check()
+        if self.deadline is not None:
+            checked_seconds(self.deadline, "deadline")
         checked_layout(self.sample_rate, self.channels)
 
     def changed(self, options: Mapping[str, Any]) -> Settings:

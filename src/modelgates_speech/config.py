@@ -31,11 +31,6 @@ CallbackT = TypeVar("CallbackT", bound="Callable[..., Any] | None")
 KEY_VARIABLE = "MODELGATES_API_KEY"
 URL_VARIABLE = "MODELGATES_BASE_URL"
 
-# Seconds that each phase of a try may take by default.
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 60.0
-WRITE_SECONDS = 60.0
-POOL_SECONDS = 60.0
 MAX_SECONDS = 4_000_000_000  # a century: more is a mistake, and beyond some systems
 
 # Connections of a client at most, and the seconds that an unused one is kept: fewer than those that
@@ -130,10 +125,10 @@ class Timeout:
         'pcm'
     """
 
-    connect: float = CONNECT_SECONDS
-    read: float = READ_SECONDS
-    write: float = WRITE_SECONDS
-    pool: float = POOL_SECONDS
+    connect: float = 5.0
+    read: float = 60.0
+    write: float = 60.0
+    pool: float = 60.0
 
     def __attrs_post_init__(self) -> None:
         for name, seconds in self.phases().items():
@@ -153,11 +148,6 @@ def as_timeout(value: float | Timeout) -> Timeout:
             "a number of seconds, or a Timeout such as Timeout(read=30)", value, "timeout"
         )
     return Timeout(value, value, value, value)
-
-
-def checked_deadline(value: float | None) -> float | None:
-    """`value` if it is None or a number of seconds above 0."""
-    return None if value is None else checked_seconds(value, "deadline")
 
 
 def checked_seconds(value: float, name: str) -> float:
