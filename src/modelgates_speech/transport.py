@@ -75,10 +75,6 @@ class Transport:
             )
             new = partial(pool.create_connection, _parsed(base_url).origin)
             return cls(new, via=f" through the proxy {proxy.url}" if proxy else "")
-        except OSError as error:
-            file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
-            named = f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}"
-            raise ConfigurationError(f"the certificates of {named} do not work: {error}") from error
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"the proxy settings do not work: {error}") from error
 
@@ -169,9 +165,13 @@ class AsyncTransport(Transport):
 def trusted() -> ssl.SSLContext:
     """What is trusted: ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, else what the system trusts."""
     file, folder = from_environment("SSL_CERT_FILE"), from_environment("SSL_CERT_DIR")
-    if file or folder:
-        return ssl.create_default_context(cafile=file, capath=folder)
-    return httpcore2.default_ssl_context()
+    try:
+        if file or folder:
+            return ssl.create_default_context(cafile=file, capath=folder)
+        return httpcore2.default_ssl_context()
+    except OSError as error:
+        named = f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}"
+        raise ConfigurationError(f"the certificates of {named} do not work: {error}") from error
 
 
 # Every call of a client has the same, and to parse it costs as much as all else here.

@@ -10,6 +10,7 @@ import pytest
 
 import modelgates_speech.jobs
 import modelgates_speech.stub
+from modelgates_speech import ConfigurationError
 from modelgates_speech.cli.app import COMMANDS, app
 from modelgates_speech.proxies import proxy_for
 from modelgates_speech.transport import trusted
@@ -110,7 +111,7 @@ def test_certificates_of_the_table_are_read(name, monkeypatch, tmp_path):
         monkeypatch.delenv(known, raising=False)
     monkeypatch.setenv(name, f"{tmp_path / 'nothing'}")
     if name == "SSL_CERT_FILE":
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(ConfigurationError, match=name):
             trusted()
     else:
         assert trusted().cert_store_stats()["x509"] == 0
