@@ -66,24 +66,20 @@ class Blocking:
 class Yielding:
     """Lets the event loop go on; each as `Blocking` has it."""
 
+    # ruff: disable[D102]
     async def sleep(self, seconds: float) -> None:
-        """Wait so long."""
         await anyio.sleep(seconds)
 
     async def call(self, function: Callable[..., T], *arguments: object) -> T:
-        """Call it in a thread."""
         return await in_thread(function, *arguments)
 
     async def ask(self, engine: Any, request: Any) -> Any:
-        """Have an engine send a request, and wait for the head of the reply."""
         return await engine.handle_async_request(request)
 
     def pieces(self, stream: Any) -> Any:
-        """The body of a reply, piece by piece."""
         return aiter(stream)
 
     async def next(self, pieces: Any) -> bytes:
-        """Its next piece, ``b""`` at its end."""
         # A loop that ends closes its generators: what they gave was not all.
         if getattr(pieces, "ag_frame", self) is None:
             raise RuntimeError("its event loop has ended")
@@ -94,17 +90,16 @@ class Yielding:
         return b""
 
     async def close(self, thing: Any) -> None:
-        """Close an engine or what comes of it, if it can be closed."""
         if close := getattr(thing, "aclose", None):
             await close()
 
     def within(self, seconds: float) -> AbstractContextManager[object]:
-        """A step that is cancelled after so long."""
         return _NOTHING if seconds == math.inf else anyio.fail_after(seconds)
 
     def shielded(self) -> AbstractContextManager[object]:
-        """A step that is not cancelled with its call."""
         return anyio.CancelScope(shield=True)
+
+    # ruff: enable[D102]
 
 
 @contextmanager
