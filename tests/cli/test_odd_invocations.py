@@ -65,6 +65,20 @@ def test_a_device_is_reported_with_the_bytes_that_it_took(speak):
     assert report["bytes"] > 0
 
 
+def test_who_asks_for_json_quietly_gets_it_from_every_command(run, with_key, folder, book):
+    (folder / "rows.jsonl").write_text('{"id": "a", "input": "Hello."}\n')
+    for command in (
+        ("speak", "Hello.", "-o", "a.wav"),
+        ("narrate", book.name, "-o", "b.wav"),
+        ("narrate", book.name, "--dry-run"),
+        ("batch", "rows.jsonl", "--out-dir", "c"),
+        ("batch", "rows.jsonl", "--out-dir", "c", "--dry-run"),
+    ):
+        ended = run(*command, "--json", "--quiet", env=with_key)
+        assert (ended.code, ended.err) == (0, "")
+        assert json.loads(ended.out)
+
+
 def test_a_price_without_a_dry_run_buys_nothing(run, with_key, stub, book):
     for price_first in (True, False):
         words = ("--price-per-million", "15"), (book.name, "-o", "book.wav")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from contextlib import ExitStack, contextmanager
@@ -23,7 +22,7 @@ from modelgates_speech.cli.options import (
     request_of,
     request_options,
 )
-from modelgates_speech.cli.output import clock, command_like, counted, hint, write_line
+from modelgates_speech.cli.output import clock, command_like, counted, hint, report
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.config import RESULTS, URL_VARIABLE, from_environment
 from modelgates_speech.errors import ConfigurationError
@@ -112,11 +111,11 @@ def command(
             stack.enter_context(_cancelled_by_signals())
             return AsyncModelGates(**settings)
 
-        def show(report: BatchReport) -> None:
-            done = report.ok + report.failed + report.skipped
-            bar.show(done, f"{report.failed:,} failed, {report.concurrency} at once")
+        def show(so_far: BatchReport) -> None:
+            rows = so_far.ok + so_far.failed + so_far.skipped
+            bar.show(rows, f"{so_far.failed:,} failed, {so_far.concurrency} at once")
 
-        report = run_batch(
+        done = run_batch(
             manifest,
             out_dir,
             client=client,
@@ -126,19 +125,17 @@ def command(
             max_characters=max_characters,
             on_progress=show,
         )
-    if as_json:
-        write_line(json.dumps(attrs.asdict(report)))
-    elif not quiet:
-        write_line(
-            f"{click.format_filename(out_dir)}: {report.ok:,} spoken ({clock(report.seconds)}), "
-            f"{report.skipped:,} skipped, {report.failed:,} failed"
-        )
-    if report.stopped is not None:
-        reason = stopped_in_words(report.stopped)
+    sentence = (
+        f"{click.format_filename(out_dir)}: {done.ok:,} spoken ({clock(done.seconds)}), "
+        f"{done.skipped:,} skipped, {done.failed:,} failed"
+    )
+    report(attrs.asdict(done), sentence, as_json=as_json, quiet=quiet)
+    if done.stopped is not None:
+        reason = stopped_in_words(done.stopped)
         raise CommandError(f"stopped before the end: {reason}", Exit.STOPPED)
-    if report.failed:
+    if done.failed:
         where = click.format_filename(out_dir / RESULTS)
-        message = f"{counted(report.failed, 'row')} failed: {where} says why"
+        message = f"{counted(done.failed, 'row')} failed: {where} says why"
         raise CommandError(message, Exit.SOME_FAILED)
 
 
@@ -196,17 +193,16 @@ def _report_plan(
     read += results.skipped
     results.close()
     seconds = expected_seconds(characters)
-    if as_json:
-        facts: dict[str, float] = {
-            "rows": read,
-            "rows_to_send": sent,
-            "rows_that_cannot_be_spoken": bad,
-        }
-        facts |= {"characters_to_send": characters, "expected_seconds": seconds}
-        write_line(json.dumps(facts | cost(characters, price)))
-    else:
-        write_line(
-            f"{counted(read, 'row')}; to send: {counted(sent, 'request')}, "
-            f"{counted(characters, 'character')}, about {clock(seconds)}"
-            f"{cost_in_words(characters, price)}; {bad:,} cannot be spoken"
-        )
+    facts = {
+        "rows": read,
+        "rows_to_send": sent,
+        "rows_that_cannot_be_spoken": bad,
+        "characters_to_send": characters,
+        "expected_seconds": seconds,
+    }
+    sentence = (
+        f"{counted(read, 'row')}; to send: {counted(sent, 'request')}, "
+        f"{counted(characters, 'character')}, about {clock(seconds)}"
+        f"{cost_in_words(characters, price)}; {bad:,} cannot be spoken"
+    )
+    report(facts | cost(characters, price), sentence, as_json=as_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,7 +33,7 @@ from modelgates_speech.cli.output import (
     deliver,
     hint,
     is_standard_output,
-    write_line,
+    report,
 )
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
@@ -184,8 +183,8 @@ def command(
             deliver(stream, file, None, play=play, raw=response_format is not None)
     if cache_dir is None:
         cache.clear()
-    if not (quiet or to_standard_output):
-        _report(bar, output)
+    if not to_standard_output:
+        _report(bar, output, as_json=as_json, quiet=quiet)
 
 
 class _Bar(Bar):
@@ -220,29 +219,29 @@ def _report_plan(
     as_json: bool,  # noqa: FBT001 - private
 ) -> None:
     seconds = expected_seconds(plan.characters, plan.pauses)
-    if as_json:
-        facts = attrs.asdict(plan) | {"pauses": round(plan.pauses, 3), "expected_seconds": seconds}
-        write_line(json.dumps(facts | cost(plan.characters_to_buy, price)))
-    else:
-        write_line(
-            f"{counted(plan.pieces, 'piece')}, {counted(plan.characters, 'character')}, "
-            f"about {clock(seconds)}; to send: {counted(plan.pieces_to_buy, 'request')}, "
-            f"{counted(plan.characters_to_buy, 'character')}"
-            f"{cost_in_words(plan.characters_to_buy, price)}"
-        )
+    facts = attrs.asdict(plan) | {"pauses": round(plan.pauses, 3), "expected_seconds": seconds}
+    sentence = (
+        f"{counted(plan.pieces, 'piece')}, {counted(plan.characters, 'character')}, "
+        f"about {clock(seconds)}; to send: {counted(plan.pieces_to_buy, 'request')}, "
+        f"{counted(plan.characters_to_buy, 'character')}"
+        f"{cost_in_words(plan.characters_to_buy, price)}"
+    )
+    report(facts | cost(plan.characters_to_buy, price), sentence, as_json=as_json)
 
 
-def _report(bar: _Bar, output: Path | None) -> None:
+def _report(bar: _Bar, output: Path | None, *, as_json: bool, quiet: bool) -> None:
     progress = bar.last
     assert progress is not None, "a narration without a piece is refused"
     size = output.stat().st_size if output is not None and output.is_file() else None
-    if bar.timeline is not None:
-        facts: dict[str, Any] = {"path": output and str(output), "bytes": size}
-        facts |= {"seconds": progress.seconds, "pieces": progress.pieces}
-        write_line(json.dumps(facts | {"timeline": bar.timeline}))
-    else:
-        facts_in_words = [clock(progress.seconds), counted(progress.pieces, "piece")]
-        if size is not None:
-            facts_in_words.insert(1, f"{size:,} bytes")
-        what = "played" if output is None else click.format_filename(output)
-        write_line(f"{what}: {', '.join(facts_in_words)}")
+    facts = {
+        "path": output and str(output),
+        "bytes": size,
+        "seconds": progress.seconds,
+        "pieces": progress.pieces,
+        "timeline": bar.timeline,
+    }
+    words = [clock(progress.seconds), counted(progress.pieces, "piece")]
+    if size is not None:
+        words.insert(1, f"{size:,} bytes")
+    what = click.format_filename(output) if output else "played"
+    report(facts, f"{what}: {', '.join(words)}", as_json=as_json, quiet=quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import click
 from modelgates_speech.cli.exits import CommandError, Exit, example, remark, to_nowhere
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from modelgates_speech import AudioStream
@@ -58,6 +59,14 @@ def write_line(line: str) -> None:
         reconfigure(errors="backslashreplace")
     with _written_or_explained():
         click.echo(line)
+
+
+def report(facts: Mapping[str, Any], sentence: str, *, as_json: bool, quiet: bool = False) -> None:
+    """Write how it went to standard output: the facts as JSON, or a sentence unless `quiet`."""
+    if as_json:
+        write_line(json.dumps(facts))
+    elif not quiet:
+        write_line(sentence)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ from modelgates_speech.cli.output import (
     command_like,
     deliver,
     is_standard_output,
-    write_line,
+    report,
 )
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
@@ -108,12 +107,9 @@ def command(
 
         raw = response_format is not None
         deliver(stream, file, usual, play=play, raw=raw, on_progress=show)
-    if to_standard_output:
-        return
-    if as_json:
-        write_line(json.dumps(_result(stream, output)))
-    elif not quiet:
-        write_line(_sentence(stream, output))
+    if not to_standard_output:
+        facts, sentence = _result(stream, output), _sentence(stream, output)
+        report(facts, sentence, as_json=as_json, quiet=quiet)
 
 
 def _result(stream: AudioStream, output: Path | None) -> dict[str, Any]:
