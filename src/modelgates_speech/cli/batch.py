@@ -25,7 +25,6 @@ from modelgates_speech.cli.options import (
 from modelgates_speech.cli.output import clock, command_like, counted, hint, report
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.config import RESULTS, URL_VARIABLE, from_environment
-from modelgates_speech.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
@@ -96,10 +95,7 @@ def command(
         _report_plan(rows, out_dir, max_characters, price_per_million, as_json)
         return
     shown = bar_is_welcome() and not (quiet or as_json)
-    try:
-        total = count_rows(manifest) if shown else None
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {manifest}: {error.strerror}") from error
+    total = count_rows(manifest) if shown else None
     with (
         hint("what was spoken is in", out_dir, KeyboardInterrupt, SystemExit, click.Abort),
         connection(**api) as settings,

@@ -125,16 +125,14 @@ class AudioCache:
             logger.warning("the cache entry %s cannot be read: %s", path, error.strerror)
             return None
         try:
-            entry = _checked(file)
+            headers = _headers(file)
         except (OSError, ValueError):
-            entry = None
-        if entry is None:
             file.close()
             logger.warning("the cache entry %s is damaged and will be replaced", path)
             return None
         with contextlib.suppress(OSError):  # evicted meanwhile, or not ours: its age is no matter
             os.utime(path)
-        return entry
+        return headers, file
 
     def clear(self) -> None:
         """Remove every entry, and the folder if nothing else is in it."""
@@ -354,10 +352,12 @@ async def start_cached(
     return _Recorded(reply, receiver, cache, cache.path_of(key), waiting), receiver
 
 
-def _checked(file: BufferedReader) -> tuple[dict[str, str], BufferedReader] | None:
+def _headers(file: BufferedReader) -> dict[str, str]:
+    """The headers of an entry that is proven whole; its body is what is left to be read."""
     preamble = file.read(_PREAMBLE)
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     if preamble != _MAGIC + digest.encode() + b"\n":
-        return None
+        raise ValueError("it is not whole")
     file.seek(_PREAMBLE)
-    return json.loads(file.readline(_MAX_HEAD)), file
+    headers: dict[str, str] = json.loads(file.readline(_MAX_HEAD))
+    return headers

@@ -93,7 +93,7 @@ def count_rows(source: Source) -> int | None:
         return int(_parquet(path).metadata.num_rows)
     if not path.is_file():
         return None  # a pipe can be read once only
-    with path.open("rb") as file:
+    with _opened(path) as file:
         return sum(1 for line in file if line.strip()) - (path.suffix.lower() == ".csv")
 
 
