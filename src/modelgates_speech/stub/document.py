@@ -232,19 +232,13 @@ def load(
     bundled = importlib.resources.files("modelgates_api") / "openapi.json"
     source = bundled if document is None else Path(document)
     text = source.read_text("utf-8-sig")
-    kind, read = (
-        ("YAML", _read_yaml) if source.name.endswith((".yaml", ".yml")) else ("JSON", json.loads)
-    )
+    is_yaml = source.name.endswith((".yaml", ".yml"))
     try:
-        parsed = read(text)
+        return Document(_read_yaml(text) if is_yaml else json.loads(text))
     except Exception as error:
-        raise ValueError(f"{source} is not {kind}: {error}") from error
-    try:
-        return Document(parsed)
-    except ValueError:
-        raise
-    except Exception as error:
-        raise ValueError(f"{source} cannot be followed: {error!r}") from error
+        kind = "YAML" if is_yaml else "JSON"
+        what = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{source} is not {kind} that can be followed: {what}") from error
 
 
 # What a plain scalar is in YAML 1.2, which OpenAPI is written in: no date, and `no` is a text.
