@@ -13,6 +13,8 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 from playwright.sync_api import expect  # noqa: E402
+from starlette.applications import Starlette  # noqa: E402
+from starlette.routing import Mount  # noqa: E402
 
 from modelgates_speech.stub import StubServer  # noqa: E402
 from modelgates_speech.stub.usage import KINDS  # noqa: E402
@@ -297,3 +299,15 @@ def test_nobody_is_kept_out(visit, stub, theme, width):
     found = axe.Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_below_a_path_of_another_application_the_page_speaks_and_breaks(visit):
+    stub = StubServer(document=REFERENCE)
+    stub.app = Starlette(routes=[Mount("/tts", stub.app)])
+    with stub:
+        page = visit(stub, "tts/")
+        speak(page, "Hello.")
+        assert stub.last_request.path.startswith("/tts/")
+        page.get_by_role("button", name="Break the next call").click()
+        expect(page.locator("#waiting")).to_be_visible()
+        assert stub.pending_faults

@@ -146,7 +146,7 @@ async def _root(request: Request) -> Response:
     varies = {"Vary": "Accept"}
     if "text/html" in request.headers.get("accept", "").lower():
         return FileResponse(Path(__file__).with_name("page.html"), headers=varies)
-    url = str(request.base_url).rstrip("/")
+    url = str(request.url.replace(query="")).rstrip("/")
     document: Document = request.app.state.document
     known = [(each, document.fields_of(each)) for each in document.operations]
     parts = [
@@ -235,6 +235,8 @@ class _Answering:
         self._path = path
         self._request = request
         self._stub = addressed(request)
+        # What another application mounts is below a path of its own.
+        self._root: str = request.scope.get("root_path", "")
         self._id = next(path.stub.ids)
         # What another one says of errors has to do where there is none.
         others = [*path.operations.values(), *path.document.operations, Operation()]
@@ -297,7 +299,8 @@ class _Answering:
         if allow := ", ".join(self._path.operations):
             message = f"{method} is not allowed here, only {allow}"
             return RefusedError(405, message, headers={"Allow": allow})
-        known = ", ".join(dict.fromkeys(each.path for each in self._path.document.operations))
+        paths = (f"{self._root}{each.path}" for each in self._path.document.operations)
+        known = ", ".join(dict.fromkeys(paths))
         message = f"There is no {method} {self._request.url.path}; the paths are {known}"
         return RefusedError(404, message)
 
@@ -318,7 +321,7 @@ class _Answering:
                 self._body = parse_json(raw)
         self._fault = self._take_fault()
         if path.tape and not self._fault:
-            below = request.url.path.removeprefix(path.document.prefix)
+            below = request.url.path.removeprefix(self._root + path.document.prefix)
             call = Call(request, below, raw, self._body, operation.credentials)
             response: ASGIApp = await path.tape.answer(call)
         else:
