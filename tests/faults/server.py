@@ -33,6 +33,7 @@ RESET = Act("RESET")
 HANG_UP = Act("HANG_UP")  # as CLOSE, but under TLS without its last word
 STALL = Act("STALL")
 IGNORE = Act("IGNORE")
+PAUSE = Act("PAUSE")  # until the server is told to `let_go`
 AWAIT_A_BYTE = Act("AWAIT_A_BYTE")
 
 
@@ -103,6 +104,7 @@ class FaultServer:
         self._tasks: set[asyncio.Task] = set()
         self._ended = False
         self._server: asyncio.Server | None = None
+        self._place: socket.socket | None = None
 
     def __enter__(self):
         self.listen()
@@ -110,6 +112,7 @@ class FaultServer:
 
     def __exit__(self, *error):
         self.refuse()
+        self._place.close()
         _thread.run(self._end())
 
     @property
@@ -129,7 +132,8 @@ class FaultServer:
         self._tls = context
 
     def let_go(self):
-        """End what is being ignored: a client's going away shows to those who read alone."""
+        """End what is being ignored, for a client's going away shows to those who read alone; end
+        a pause."""
         _thread.loop.call_soon_threadsafe(self._let_go.set)
 
     def until(self, seen: Callable[[], bool]):
@@ -141,18 +145,31 @@ class FaultServer:
 
     async def _listen(self):
         self._ended = False
-        listening = socket.create_server(("127.0.0.1", self.port), backlog=128)
+        listening, self._place = self._place or self._bound(), None
         # A small window, so that a request nobody reads does not vanish in buffers.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
         self.port = listening.getsockname()[1]
-        self._server = await asyncio.start_server(self._serve, sock=listening, ssl=self._tls)
+        self._server = await asyncio.start_server(
+            self._serve, sock=listening, ssl=self._tls, backlog=128
+        )
+
+    def _bound(self):
+        """A socket that has the port, which refuses until it listens."""
+        place = socket.socket()
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.bind(("127.0.0.1", self.port))
+        return place
 
     async def _refuse(self):
+        if self._place:
+            return
         for listening in self._server.sockets:
             _thread.loop.remove_reader(listening)
         # One that asyncio is accepting while its server closes is lost: neither served nor closed.
         await asyncio.sleep(0)
         self._server.close()
+        # Else another process may be given the port, and be sent what is to be refused.
+        self._place = self._bound()
 
     async def _end(self):
         self._ended = True
@@ -216,6 +233,8 @@ class FaultServer:
                 case Act("IGNORE"):
                     await asyncio.wait_for(self._let_go.wait(), HOLD)
                     return False
+                case Act("PAUSE"):
+                    await asyncio.wait_for(self._let_go.wait(), HOLD)
                 case Act("STALL"):
                     await self._gone(reader)
                     return False

@@ -29,7 +29,7 @@ from modelgates_speech.files import AtomicFile
 from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY, OLD, SPEECH
 from tests.faults.children import outcome
 from tests.faults.secrets import assert_keeps_secret
-from tests.faults.server import CLOSE, HOLD, STALL, Drip, Later, Pour
+from tests.faults.server import CLOSE, HOLD, PAUSE, STALL, Later, Pour
 from tests.faults.table import AUDIO, CHUNKED, HEALTHY, chunk, head, reply
 from tests.systems import needs_forks
 
@@ -404,7 +404,7 @@ def test_a_stream_that_two_threads_enter_is_paid_for_once(server):
 
 @pytest.mark.parametrize("library", ["asyncio", "trio"])
 def test_a_stream_that_two_tasks_read_goes_to_one_of_them_whole(server, library):
-    server.acts = (CHUNKED, chunk(AUDIO[:512]), Drip(chunk(AUDIO[512:522]) + b"0\r\n\r\n"))
+    server.acts = (CHUNKED, chunk(AUDIO[:512]), PAUSE, chunk(AUDIO[512:522]) + b"0\r\n\r\n")
 
     async def main():
         read = []
@@ -421,6 +421,7 @@ def test_a_stream_that_two_tasks_read_goes_to_one_of_them_whole(server, library)
             await anyio.wait_all_tasks_blocked()
             with pytest.raises(ConfigurationError, match="another thread or task"):
                 await anext(stream)
+            server.let_go()
         return read[0].content
 
     assert anyio.run(main, backend=library) == AUDIO[:522]

@@ -43,19 +43,19 @@ def test_a_message_names_the_server_and_the_seconds(server):
 
 
 def test_a_server_that_is_not_there_is_named_with_its_port():
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        where = f"127.0.0.1:{nobody.getsockname()[1]}"
-    error = failure(f"http://{where}")
-    assert where in error.message
-    assert "base_url" in error.message
-
     async def call():
         async with AsyncModelGates(api_key="key", base_url=f"http://{where}", retry=None) as client:
             await client.audio.speech.create(**SPEECH)
 
-    with pytest.raises(APIConnectionError) as failed:
-        asyncio.run(call())
+    # A port that is held, or somebody else may be given it meanwhile; but nobody listens.
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{nobody.getsockname()[1]}"
+        error = failure(f"http://{where}")
+        with pytest.raises(APIConnectionError) as failed:
+            asyncio.run(call())
+    assert where in error.message
+    assert "base_url" in error.message
     assert failed.value.message == error.message
 
 

@@ -196,10 +196,11 @@ def test_tls_tells_an_end_from_a_connection_that_is_cut(speak, target, acts, who
 
 
 def test_a_proxy_that_is_not_there_has_seen_no_request(speak, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-    error = speak().error
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        error = speak().error
     assert isinstance(error, APIConnectionError)
     assert not error.request_sent
     assert f"through the proxy http://127.0.0.1:{port}" in error.message
