@@ -184,8 +184,11 @@ def test_a_deadline_that_is_over_names_its_option_once(speak):
     assert "allow a longer --deadline" in one_line(ended)
 
 
-def test_a_program_that_reads_json_finds_nothing_else_after_ctrl_c(start, with_key, folder):
+def test_a_program_that_reads_json_finds_nothing_else_after_ctrl_c(start, with_key, stub, folder):
     (folder / "book.txt").write_text("It was dark. " * 200)
+    # Or all of it could be there before the signal is.
+    stub.fail_next("slow", delay=0)
+    stub.fail_next("slow", times=3, delay=1)
     process = start(
         *("narrate", "book.txt", "-o", "book.wav", "--concurrency", "1", "--json"),
         env=with_key,
