@@ -95,7 +95,7 @@ def test_the_example_that_serves_does_until_it_is_interrupted(tmp_path):
         assert b"until Ctrl-C" in server.stdout.readline()
         if os.name == "posix":
             server.send_signal(signal.SIGINT)
-            assert server.wait(20) == 0
+            assert server.wait(60) == 0
     finally:
         server.kill()
         server.communicate()

@@ -58,7 +58,7 @@ def site(modelgates_stub, tmp_path):
         yield at[1]
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(60)
     said = log.read_text()
     assert "Application shutdown complete" in said
     assert "ResourceWarning" not in said
