@@ -106,9 +106,12 @@ def test_a_child_that_is_forked_leaves_the_certificate(environment):
 
 def test_a_handshake_under_way_is_no_failure_at_the_end(environment):
     program = """if True:
-        import socket
+        import logging, socket
         from urllib.parse import urlsplit
         from modelgates_speech.stub import StubServer
+        # That the machine is slow is told as well, and is no failure either.
+        told = logging.getLogger("asyncio")
+        told.addFilter(lambda record: not record.msg.startswith("Executing "))
         with StubServer(tls=True) as stub:
             client = socket.create_connection(("127.0.0.1", urlsplit(stub.url).port))
             stub.reset()  # It has accepted the connection by then.
