@@ -227,3 +227,14 @@ def test_the_api_is_let_go_of_when_the_client_leaves_during_the_latency(tmp_path
             client.close()
             assert json.loads(asked.read().partition(b"\r\n\r\n")[2]) == BODY
     assert list((tmp_path / "tape").iterdir()) == []
+
+
+def test_a_recording_that_ends_lets_go_of_an_api_that_is_silent(tmp_path, api):
+    with recording(tmp_path, f"{url_of(api)}/v1") as stub:
+        client = asking(stub)
+        passed_on, _ = api.accept()
+        # Not before something was passed on, however slow the machine is.
+        passed_on.recv(1, socket.MSG_PEEK)
+    with client, passed_on, passed_on.makefile("rb") as asked:
+        passed_on.settimeout(60)
+        assert asked.read().startswith(b"POST /v1/audio/speech")
