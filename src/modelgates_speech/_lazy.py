@@ -1,4 +1,4 @@
-"""Packages whose public names stand in their `__init__.pyi`, once, and load when first used."""
+"""Packages whose public names are loaded when they are first used."""
 
 import sys
 
@@ -8,30 +8,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def attach(package: str, file: str) -> "tuple[Callable[[str], object], Callable[[], list[str]]]":
+def attach(package: str, **names: str) -> "tuple[Callable[[str], object], Callable[[], list[str]]]":
     """The `__getattr__` and `__dir__` of a package (PEP 562).
 
     Args:
         package: Its name.
-        file: Its `__init__.py`. Beside it, `__init__.pyi` has a line for each name, of the form
-            ``from .module import Name as Name``.
+        **names: Its public names, separated by spaces, under the module that has them. They stand
+            in code, for a program that is packed into one file has no files to read.
     """
-
-    def homes() -> dict[str, str]:
-        with open(f"{file.removesuffix('.py')}.pyi", encoding="utf-8") as stub:  # noqa: PTH123
-            lines = [line.split() for line in stub if line.startswith("from .")]
-        return {words[3]: words[1] for words in lines}
+    homes = {name: module for module, group in names.items() for name in group.split()}
 
     def getattr_(name: str) -> object:
         if name == "__all__":
-            value: object = sorted(homes())
-        elif (name.startswith("_") and name != "__version__") or name not in (known := homes()):
+            value: object = sorted(homes)
+        elif name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         else:
             from importlib import import_module
 
-            value = getattr(import_module(known[name], package), name)
+            value = getattr(import_module(f"{package}.{homes[name]}"), name)
         setattr(sys.modules[package], name, value)
         return value
 
-    return getattr_, lambda: sorted({*vars(sys.modules[package]), *homes()})
+    return getattr_, lambda: sorted({*vars(sys.modules[package]), *homes})

@@ -1,12 +1,19 @@
 """Importing is cheap, and public names are there when they are asked for."""
 
+import ast
+import compileall
+import importlib
+import shutil
 import subprocess
 import sys
+from modulefinder import ModuleFinder
+from pathlib import Path
 
 import pytest
 
+import modelgates_api
 import modelgates_speech
-from modelgates_speech import jobs
+from modelgates_speech import jobs, stub
 from tests.edition import HELLO
 
 MAKE_A_CLIENT = "from modelgates_speech import ModelGates\nModelGates(api_key='key').close()"
@@ -74,3 +81,75 @@ def test_a_star_import_gives_the_public_names():
     names = {}
     exec("from modelgates_speech import *", names)
     assert set(modelgates_speech.__all__) <= names.keys()
+
+
+@pytest.mark.parametrize("package", [modelgates_speech, jobs, stub])
+def test_what_type_checkers_read_is_what_is_loaded(package):
+    tree = ast.parse(Path(package.__file__).read_text("utf-8"))
+    read = {
+        alias.asname: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+    }
+    assert read.keys() == set(package.__all__)
+    for name, module in read.items():
+        found = vars(importlib.import_module(f"{package.__name__}.{module}"))[name]
+        assert getattr(package, name) is found
+
+
+def run_packed(folder: Path, program: str) -> str:
+    """Give what `program` prints where `folder`, or an archive, is all that there is of ours."""
+    code = f"import sys\nsys.path.insert(0, {str(folder)!r})\n{program}"
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, cwd=folder.parent
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+PROGRAM = (
+    "import modelgates_speech, modelgates_speech.jobs\n"
+    "print(modelgates_speech.__file__)\n"
+    "modelgates_speech.ModelGates(api_key='key').close()\n"
+    "modelgates_speech.jobs.AudioCache('kept')\n"
+    "print(len(modelgates_speech.__all__) <= len(dir(modelgates_speech)))"
+)
+
+
+@pytest.fixture
+def packages(tmp_path):
+    """Copy our packages, as they are installed."""
+    for package in (modelgates_speech, modelgates_api):
+        home = Path(package.__file__).parent
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(home, tmp_path / "copy" / home.name, ignore=ignored)
+    return tmp_path / "copy"
+
+
+def test_a_program_that_is_one_archive_finds_every_name(packages, tmp_path):
+    archive = Path(shutil.make_archive(str(tmp_path / "program"), "zip", packages))
+    shown = run_packed(archive, PROGRAM).split()
+    assert shown[0].startswith(str(archive))
+    assert shown[1] == "True"
+
+
+def test_a_program_without_its_sources_finds_every_name(packages):
+    compileall.compile_dir(packages, quiet=1, legacy=True)
+    for source in packages.rglob("*.py*"):
+        if source.suffix != ".pyc":
+            source.unlink()
+    shown = run_packed(packages, PROGRAM).split()
+    assert shown[0].endswith("__init__.pyc")
+    assert shown[1] == "True"
+
+
+@pytest.mark.parametrize("package", [modelgates_speech, jobs, stub])
+def test_what_packs_a_program_sees_the_module_of_every_name(package, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(f"from {package.__name__} import {package.__all__[0]}", encoding="utf-8")
+    # Our own alone: what is in their imports, it finds as well.
+    finder = ModuleFinder([str(Path(modelgates_speech.__file__).parent.parent)])
+    finder.run_script(str(program))
+    names = {name: getattr(package, name) for name in package.__all__ if name != "__version__"}
+    assert {found.__module__ for found in names.values()} <= finder.modules.keys()

@@ -1,9 +1,0 @@
-from .app import create_app as create_app
-from .control import Profile as Profile
-from .control import Stub as Stub
-from .faults import Fault as Fault
-from .records import RecordedRequest as RecordedRequest
-from .server import StubServer as StubServer
-from .server import serve as serve
-from .tape import Recording as Recording
-from .tape import Replay as Replay
