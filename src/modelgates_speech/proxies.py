@@ -56,12 +56,17 @@ def proxy_for(base_url: str) -> Proxy | None:
     by_variables = os.name == "posix" and sys.platform != "darwin"
     if is_loopback(host) or (by_variables and not any("_proxy" in k.lower() for k in os.environ)):
         return None
-    from urllib.request import getproxies, proxy_bypass
+    from urllib.request import getproxies, proxy_bypass, proxy_bypass_environment
 
     proxies = getproxies()
+    no_proxy = proxies.get("no", "")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     named = f"[{host}]" if ":" in host else host.rstrip(".")
-    if proxy_bypass(f"{named}:{port}") or _is_within(host, proxies.get("no", "").split(",")):
+    # With a star, as many write it, a domain is what it is without.
+    starless = {"no": no_proxy.replace("*.", ".")}
+    if proxy_bypass(f"{named}:{port}") or proxy_bypass_environment(f"{named}:{port}", starless):
+        return None
+    if _is_within(host, no_proxy.split(",")):
         return None
     name = next((name for name in (parts.scheme, "all") if proxies.get(name)), None)
     if name is None:
