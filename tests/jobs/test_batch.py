@@ -524,14 +524,20 @@ class GaveUpError(Exception):
     """What a program of the user's raises."""
 
 
-def test_what_a_progress_function_raises_comes_out_once_what_is_under_way_is_recorded(
-    batch, out, stub
+@pytest.mark.parametrize("raised", [GaveUpError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("by", ["on_progress", "rows"])
+def test_what_a_function_of_the_user_raises_comes_out_once_what_is_under_way_is_recorded(
+    batch, out, stub, raised, by
 ):
     def give_up(_):
-        raise GaveUpError
+        raise raised
 
-    with pytest.raises(GaveUpError):
-        batch(rows(20), on_progress=give_up)
+    def given():
+        yield from rows(20 if by == "on_progress" else 3)
+        raise raised
+
+    with pytest.raises(raised):
+        batch(given(), on_progress=give_up if by == "on_progress" else None)
     sent = len(stub.requests)
     assert {result["id"] for result in results(out)} == {
         f"row-{request.body['input'].split()[1].rstrip('.')}" for request in stub.requests

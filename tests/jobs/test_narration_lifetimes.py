@@ -54,6 +54,22 @@ def test_a_timeout_around_a_read_cancels_the_read_and_nobody_else(loop):
 
 
 @LOOPS
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit])
+def test_a_text_that_ends_the_program_does_so_where_it_is_read(loop, raised):
+    def parts():
+        yield TEXT
+        raise raised
+
+    async def main():
+        request = HELLO | {"input": parts()}
+        async with AsyncModelGates() as client, client.audio.speech.narrate(**request) as stream:
+            await stream.read()
+
+    with pytest.raises(raised):
+        run(loop, main)
+
+
+@LOOPS
 def test_another_task_may_read_it(loop):
     heard = []
 

@@ -216,7 +216,7 @@ class _Batch:
     # How the last rows failed, all of them, and how many these are.
     _failing: tuple[object, ...] = ()
     _alike: int = 0
-    _broken: Exception | None = None
+    _broken: BaseException | None = None
     _changed: News = attrs.field(factory=News)
 
     async def run(self, rows: Iterator[Row | BadRow]) -> BatchReport:
@@ -256,11 +256,10 @@ class _Batch:
     async def _next(self, due: Reader[Row | BadRow]) -> tuple[Row | None, int]:
         if self._put_back:
             return self._put_back.popleft()
-        try:
-            row = await due.next()
-        except Exception as broken:  # noqa: BLE001 - raised by `run`, once what is under way is done
-            self._broken = broken
-            self._stop(f"the rest of the manifest cannot be read: {broken}")
+        row = await due.next()
+        if isinstance(row, BaseException):
+            self._broken = row
+            self._stop(f"the rest of the manifest cannot be read: {row}")
             return None, 0
         if isinstance(row, BadRow):
             await self._fail(row, "InvalidRow", row.reason)
@@ -372,6 +371,6 @@ class _Batch:
             return
         try:
             self._on_progress(self._report)
-        except Exception as error:  # noqa: BLE001 - raised by `run`, once what is under way is done
+        except BaseException as error:  # noqa: BLE001 - raised by `run`, once all under way is done
             self._broken = error
             self._stop(f"on_progress failed with {type(error).__name__}")

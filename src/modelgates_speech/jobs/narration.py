@@ -195,7 +195,7 @@ class Line:
         self._settings = settings
         self._channel, self._turn = channel, turn
         # What the text ended with, to be raised once what was asked for is handed out.
-        self.broken: Exception | None = None
+        self.broken: BaseException | None = None
         # Of the first piece, which is paid for and cannot be joined: raised once it is here whole.
         self.unfit: InvalidResponseError | None = None
         self._joiner = Joiner()

@@ -81,15 +81,13 @@ class Reader(Generic[T]):
         try:
             thread.start()
         except RuntimeError as error:
-            raise ConfigurationError(f"nothing can be read: {error}") from error
+            self._given.put(ConfigurationError(f"nothing can be read: {error}"))
 
-    async def next(self) -> T | None:
-        """The next item, None at the end; or what the iterable raises."""
+    async def next(self) -> T | BaseException | None:
+        """The next item, None at the end; or what the iterable raised, for the caller to raise."""
         self._asked.put("next")
-        given = await self._given.get()
-        if isinstance(given, BaseException):
-            raise given
-        return given  # type: ignore[no-any-return]
+        given: T | BaseException | None = await self._given.get()
+        return given
 
     def close(self) -> None:
         """Ask for no more."""
@@ -102,7 +100,7 @@ class Reader(Generic[T]):
             try:
                 iterator = iterator or iter(items)
                 given = next(iterator, None)
-            except BaseException as error:  # noqa: BLE001 - raised where it was asked for
+            except BaseException as error:  # noqa: BLE001 - given where it was asked for
                 given = error
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._tell(self._given.put, given)

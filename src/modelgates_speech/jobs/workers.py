@@ -246,17 +246,18 @@ class _YieldingNarration(_Narration):
 
     async def _take_text(self) -> None:
         """Start pieces as the text arrives, while those that are there are spoken and heard."""
-        try:
-            with contextlib.closing(Reader(self._settings.pieces)) as text:
-                while not self._halted and (piece := await text.next()):
-                    self._start(self._line.add(piece))
-                    self._news.tell()
-                    await self._news.until(lambda: self._line.has_room or self._halted)
-            self._end_text(None)
-        except Exception as error:  # noqa: BLE001 - raised once what was asked for is handed out
-            self._end_text(error)
+        reason = None
+        with contextlib.closing(Reader(self._settings.pieces)) as text:
+            while not self._halted and (piece := await text.next()):
+                if isinstance(piece, BaseException):
+                    reason = piece
+                    break
+                self._start(self._line.add(piece))
+                self._news.tell()
+                await self._news.until(lambda: self._line.has_room or self._halted)
+        self._end_text(reason)
 
-    def _end_text(self, reason: Exception | None) -> None:
+    def _end_text(self, reason: BaseException | None) -> None:
         if not self._text_ended:
             self._line.broken, self._text_ended = reason, True
             self._news.tell()
