@@ -19,9 +19,9 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 # has it, formats and patterns were checked, and its records were kept free of keys of every kind
 # and within bounds over all scopes.
 LARGEST_FILE = 400
-TOP = 4_934
-WITHOUT_STUB = 10_257
-STUB = 3_621
+TOP = 4_939
+WITHOUT_STUB = 10_260
+STUB = 3_644
 
 
 def count(file: Path) -> int:

@@ -21,6 +21,17 @@ ORIGINS = [
 ]
 
 
+def request(stub):
+    """A request as it goes over the wire."""
+    body = json.dumps(BODY).encode()
+    head = (
+        f"POST {stub.base_url.removeprefix(stub.url)}/audio/speech HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {stub.api_key}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
 @pytest.mark.parametrize(
     ("fault", "settings"),
     [
@@ -37,20 +48,40 @@ def test_a_fault_is_over_when_its_client_is_gone_and_stopping_waits_for_nothing(
 ):
     stub = StubServer(document=REFERENCE).start()
     stub.fail_next(fault, **settings)
-    body = json.dumps(BODY).encode()
-    head = (
-        f"POST {stub.base_url.removeprefix(stub.url)}/audio/speech HTTP/1.1\r\nHost: x\r\n"
-        f"Authorization: Bearer {stub.api_key}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
     with socket.create_connection(stub._running.address) as client:
-        client.sendall(head.encode() + body)
+        client.sendall(request(stub))
         while not stub.requests:
             client.settimeout(60)
             time.sleep(0.01)
         if not stays:
             client.close()
         stub.stop()
+
+
+@pytest.mark.parametrize(
+    ("fault", "starts"),
+    [
+        (None, b"HTTP/1.1 200"),
+        ("503", b"HTTP/1.1 503"),
+        ("stall-midway", b"HTTP/1.1 200"),
+        ("stall", b""),
+        ("slow", b""),
+    ],
+)
+def test_who_ends_their_half_of_the_connection_gets_what_can_be_had_and_its_end(
+    stub, speak, fault, starts
+):
+    whole = speak().content
+    settings = {"delay": 3600} if fault == "slow" else {}
+    if fault:
+        stub.fail_next(fault, **settings)
+    with socket.create_connection(stub._running.address, timeout=60) as client:
+        client.sendall(request(stub))
+        client.shutdown(socket.SHUT_WR)
+        received = b"".join(iter(lambda: client.recv(65536), b""))
+    assert received.startswith(starts)
+    assert bool(received) == bool(starts)
+    assert (len(received) > len(whole)) == (fault is None)
 
 
 def test_a_stub_that_was_used_under_a_frozen_clock_stops(monkeypatch, no_thread_left):

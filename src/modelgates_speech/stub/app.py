@@ -44,7 +44,7 @@ from modelgates_speech.stub.usage import describe, usage
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -203,16 +203,23 @@ class _Path:
             sent["size"] += len(message.get("body", b""))
             await send(message)
 
+        async def left() -> Message:
+            # Who has no more to send has most likely left; an answer may never come.
+            while (message := await receive())["type"] != "http.disconnect":
+                answering.hang_up(reset=False)
+            return message
+
         try:
             response = await answering.answer()
             if answering.delay:
                 with anyio.move_on_after(answering.delay):
-                    await silence(scope, receive, send)
+                    await silence(scope, left, send)
                     return
                 answering.begin()
             # At this version Starlette listens itself for the end of the connection.
             asgi = {**scope.get("asgi", {}), "spec_version": "2.3"}
-            await response({**scope, "asgi": asgi}, receive, counted)
+            listen = left if answering.may_be_endless else receive
+            await response({**scope, "asgi": asgi}, listen, counted)
         except ClientDisconnect:
             pass
         finally:
@@ -244,8 +251,14 @@ class _Answering:
         self._raw = b""
         self._body: Json = None
         self._fault: Fault | None = None
+        self.hang_up: Callable[..., None] = getattr(request.state, "hang_up", no_connection)
         self.speaks_pcm = False
         self.delay = 0.0
+
+    @property
+    def may_be_endless(self) -> bool:
+        """Whether it is not the stub itself that speaks, and notices as it writes who has left."""
+        return bool(self._fault or self._path.tape)
 
     @property
     def characters(self) -> int:
@@ -366,7 +379,7 @@ class _Answering:
             content=in_thread(chunks, pace, wanted),
             error=functools.partial(path.document.error, operation),
             told=self._headers,
-            hang_up=getattr(self._request.state, "hang_up", no_connection),
+            hang_up=self.hang_up,
         )
 
     def _headers(self, status: int) -> dict[str, str]:

@@ -250,6 +250,16 @@ class _Protocol(H11Protocol):
         # What the application finds in the scope of each request.
         self.app_state = {**self.app_state, "hang_up": self.hang_up}
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer also who ends their half of the connection after a whole request, as `nc` does."""
+        cycle = self.cycle
+        # Connections of TLS have no halves.
+        if not cycle or cycle.more_body or cycle.response_complete or self.scheme == "https":
+            return False
+        cycle.keep_alive = False
+        cycle.message_event.set()  # for those who wait until the client has left
+        return True
+
     def hang_up(self, *, reset: bool) -> None:
         """End the connection: by RST at once, or after what was sent."""
         if not reset:
