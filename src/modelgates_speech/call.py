@@ -138,7 +138,7 @@ def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dic
     Headers, cookies and parts of the query that it requires may be absent: those of the client and
     of the call are added later, the key among them.
     """
-    name = getattr(operation, "__name__", repr(operation))
+    name = getattr(operation, "__name__", None) or repr(operation)
     if not hasattr(operation, "_get_kwargs"):
         raise ConfigurationError(
             f"{name} is not an operation: pass a module of modelgates_api.api, such as "
@@ -216,8 +216,7 @@ def prepare(
 
     None stands for one that is not given.
     """
-    given = {name: arguments.pop(name) for name in _OPTIONS if name in arguments}
-    options = {name: each for name, each in given.items() if each is not _OPTIONS[name]}
+    options = {n: v for n, each in _OPTIONS.items() if (v := arguments.pop(n, each)) is not each}
     checked_layout(options.get("sample_rate"), options.get("channels"))
     known = _binding.ARGUMENTS
     body: dict[str, Any] = {}

@@ -136,7 +136,7 @@ class Timeout:
 
     def phases(self) -> dict[str, float]:
         """The seconds by the name of the phase."""
-        return {name: getattr(self, name) for name in ("connect", "read", "write", "pool")}
+        return {"connect": self.connect, "read": self.read, "write": self.write, "pool": self.pool}
 
 
 def as_timeout(value: float | Timeout) -> Timeout:
@@ -240,7 +240,7 @@ class Secret:
     def secret(self) -> Secret:
         """The key as it is now."""
         try:
-            return (Secret(self._key()) if callable(self._key) else self)._checked()  # noqa: SLF001
+            return Secret(self._key())._checked() if callable(self._key) else self  # noqa: SLF001
         except ConfigurationError:
             raise
         except Exception as error:

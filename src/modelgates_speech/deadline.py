@@ -17,7 +17,8 @@ class Deadline:
         """Seconds until then: 0 when it has passed, infinity when there is none."""
         return max(0.0, self.expires - time.monotonic())
 
-    def check(self) -> None:
-        """Raise when it has passed."""
-        if time.monotonic() >= self.expires:
-            raise TimeoutError
+    def still(self) -> float:
+        """What is left, for the next step of the call; raise when nothing is."""
+        if left := self.left():
+            return left
+        raise TimeoutError

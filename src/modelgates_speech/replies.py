@@ -195,9 +195,7 @@ class Reply:
 
     async def read(self) -> bytes:
         """The next piece of the body, ``b""`` at its end."""
-        deadline = self._border.deadline
-        with self._border, self._waiting.within(deadline.left()):
-            deadline.check()
+        with self._border, self._waiting.within(self._border.deadline.still()):
             data = await self._waiting.next(self._pieces)
             if not data and getattr(self._socket, "heard", None) == b"":
                 self._socket.check_end()

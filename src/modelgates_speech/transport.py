@@ -81,8 +81,7 @@ class Transport:
     async def send(self, request: Request, border: Border) -> Reply:
         """Send `request` and wait for the head of the reply."""
         self.used = True
-        with border, self.waiting.within(border.deadline.left()):
-            border.deadline.check()
+        with border, self.waiting.within(border.deadline.still()):
             await self._wait(border.phases["pool"])
             engine = self._engines.take()
             try:
