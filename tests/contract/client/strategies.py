@@ -28,13 +28,19 @@ settings = hypothesis.settings(
 
 def values(part, breadth=None) -> st.SearchStrategy:
     """Valid values of a schema, with at most `breadth` properties of each object."""
-    drawn = _operation(json.dumps(part), breadth).as_strategy().map(lambda case: case.body)
-    return drawn.filter(edition().validator(part).is_valid)
+    return _values(json.dumps(part), breadth)
 
 
 @functools.cache
-def _operation(part: str, breadth: int | None):
-    body = {"required": True, "content": {"application/json": {"schema": json.loads(part)}}}
+def _values(written: str, breadth: int | None) -> st.SearchStrategy:
+    """The same; made once, as several tests draw from it, and making it takes as long."""
+    part = json.loads(written)
+    drawn = _operation(part, breadth).as_strategy().map(lambda case: case.body)
+    return drawn.filter(edition().validator(part).is_valid)
+
+
+def _operation(part, breadth: int | None):
+    body = {"required": True, "content": {"application/json": {"schema": part}}}
     operation = {"requestBody": body, "responses": {"200": {"description": "Never sent."}}}
     contents = {
         "openapi": document()["openapi"],

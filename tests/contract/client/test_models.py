@@ -25,6 +25,7 @@ def test_valid_data_survives_the_generated_model(name):
     if holds_files(name):
         pytest.skip("it holds files, which are not JSON")
     schema = {"$ref": f"#/components/schemas/{name}"}
+    allowed = edition().validator(schema)
     exact = not FORMATS.search(json.dumps(SCHEMAS))
     seen = []
 
@@ -34,7 +35,7 @@ def test_valid_data_survives_the_generated_model(name):
         there = made.from_dict(value)
         back = there.to_dict()
         assert back == value or not exact
-        assert edition().allows(schema, back)
+        assert allowed.is_valid(back)
         # And once more: what was made of it is equal to what it was made of.
         assert made.from_dict(back) == there
         seen.append(value)
