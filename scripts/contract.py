@@ -117,7 +117,8 @@ def run(settings: Settings, *, quietly: bool = False, tests: Sequence[str] = ())
         settings = dataclasses.replace(settings, report_dir=str(directory))
         book = directory / "ledger.json"
         book.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "-q", "--tb=no"]
+        command += ["-pno:anyio", "-pno:cacheprovider", "-pno:xdist"]
         # The report says it better, and without the key.
         command += ["-rE", *(tests or ["tests/contract/server"])]
         secret = os.environ.get(KEY_VARIABLE) or STUB_KEY

@@ -66,15 +66,17 @@ REPLACED = [
         *(BINDING, BINDING.with_name(METHODS), CHANGELOG),
     )
 ]
+# What is compiled is of use to the copy, too, but for what pytest compiled: that names its files as
+# they are here.
 _NOT_COPIED = shutil.ignore_patterns(
-    ".*", "__pycache__", "build", "dist", "reports", "node_modules", "*.egg-info"
+    ".*", "*-pytest-*.pyc", "build", "dist", "reports", "node_modules", "*.egg-info"
 )
 
 SCENARIO = "tests/evolution/scenario.py"
 # About the generator, which has just run.
 GENERATOR_TESTS = ("tests/unit/test_drift.py", "tests/unit/test_generation.py")
 # Loading them takes longer than some of the tests.
-UNUSED_PLUGINS = ("asyncio", "cacheprovider", "hypothesispytest", "schemathesis", "xdist")
+UNUSED_PLUGINS = ("anyio", "asyncio", "cacheprovider", "hypothesispytest", "schemathesis", "xdist")
 PYTEST = ["-m", "pytest", "-q", *(f"-pno:{name}" for name in UNUSED_PLUGINS)]
 CONTRACT = ["-m", "scripts.contract", "--only"]
 IMPORTS = "import modelgates_api; from modelgates_speech import _binding; _binding.speech_operation"
@@ -268,10 +270,13 @@ def _run(tree: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def _environment(tree: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if "MODELGATES" not in name}
+    # Or each process would compile all that it loads, and pytest the whole of Schemathesis.
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
     return kept | {
         "PYTHONPATH": os.pathsep.join(f"{tree / folder}" for folder in ("src", "generated", ".")),
         "MYPY_CACHE_DIR": f"{ROOT / '.mypy_cache'}",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        # Which characters there are, by their kinds.
+        "HYPOTHESIS_STORAGE_DIRECTORY": f"{ROOT / '.hypothesis'}",
         # Not where other runs of pytest clean up at this very moment.
         "PYTEST_DEBUG_TEMPROOT": f"{tree.parent}",
     }
@@ -286,7 +291,8 @@ def replace(tree: Path) -> None:
             (fresh / path).parent.mkdir(parents=True, exist_ok=True)
             (old / path).parent.mkdir(parents=True, exist_ok=True)
             if (tree / path).is_dir():
-                shutil.copytree(tree / path, fresh / path)
+                compiled = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(tree / path, fresh / path, ignore=compiled)
             else:
                 shutil.copy2(tree / path, fresh / path)
         for path in REPLACED:

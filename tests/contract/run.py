@@ -387,6 +387,8 @@ class InProcess:
         app.state.stub.api_key = KEY
         self.app = DEFECTS[SETTINGS.defect].wrap(app) if SETTINGS.defect else app
         self.session = RecordedInProcess(self.app)
+        # A .netrc and proxies, looked up for each request, have no part in one that stays here.
+        self.session.trust_env = False
         self.options: dict[str, Any] = {"session": self.session}
 
 

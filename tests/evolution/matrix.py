@@ -19,15 +19,18 @@ from scripts.document import parse, read
 from scripts.generate import DOCUMENT, ROOT
 from tests.evolution.derive import evolutions
 
-IGNORED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "reports")
+IGNORED = shutil.ignore_patterns(".*", "*-pytest-*.pyc", "build", "dist", "reports")
+# Not of one document, so that each of them finds them filled.
+CACHES = (".mypy_cache", ".hypothesis")
 
 
 def judge(evolution, document, folder):
     """Update a copy of the tree to the changed document; give a row of the table."""
     tree = Path(folder, evolution.name)
     shutil.copytree(ROOT, tree, ignore=IGNORED)
-    if (ROOT / ".mypy_cache").is_dir():
-        shutil.copytree(ROOT / ".mypy_cache", tree / ".mypy_cache")
+    for cache in CACHES:
+        if (ROOT / cache).is_dir():
+            shutil.copytree(ROOT / cache, tree / cache)
     changed = Path(folder, f"{evolution.name}.json")
     changed.write_text(json.dumps(evolution.apply(document), indent=1), encoding="utf-8")
     command = [sys.executable, "-m", "scripts.update_spec", "--json"]
