@@ -53,7 +53,7 @@ class Tree:
         return {
             path.relative_to(self.root): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in self.root.rglob("*")
-            if path.is_file() and not {".mypy_cache", "__pycache__"} & set(path.parts)
+            if path.is_file() and not {".hypothesis", ".mypy_cache", "__pycache__"} & set(path.parts)
         }
 
 
