@@ -56,17 +56,17 @@ def proxy_for(base_url: str) -> Proxy | None:
     by_variables = os.name == "posix" and sys.platform != "darwin"
     if is_loopback(host) or (by_variables and not any("_proxy" in k.lower() for k in os.environ)):
         return None
-    from urllib.request import getproxies, proxy_bypass, proxy_bypass_environment
+    from fnmatch import fnmatchcase
+    from urllib.request import getproxies, proxy_bypass
 
     proxies = getproxies()
-    no_proxy = proxies.get("no", "")
+    direct = [name.strip().lower() for name in proxies.get("no", "").split(",")]
     port = parts.port or (443 if parts.scheme == "https" else 80)
     named = f"[{host}]" if ":" in host else host.rstrip(".")
-    # With a star, as many write it, a domain is what it is without.
-    starless = {"no": no_proxy.replace("*.", ".")}
-    if proxy_bypass(f"{named}:{port}") or proxy_bypass_environment(f"{named}:{port}", starless):
+    if proxy_bypass(f"{named}:{port}") or _is_within(host, direct):
         return None
-    if _is_within(host, no_proxy.split(",")):
+    # The standard library knows no stars within a name.
+    if any(fnmatchcase(each, name) for name in direct for each in (named, f"{named}:{port}")):
         return None
     name = next((name for name in (parts.scheme, "all") if proxies.get(name)), None)
     if name is None:
@@ -85,6 +85,6 @@ def _is_within(host: str, networks: list[str]) -> bool:
         address = ipaddress.ip_address(host)
         for name in networks:
             with contextlib.suppress(ValueError):
-                if address in ipaddress.ip_network(name.strip().strip("[]"), strict=False):
+                if address in ipaddress.ip_network(name.strip("[]"), strict=False):
                     return True
     return False

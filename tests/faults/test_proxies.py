@@ -247,6 +247,8 @@ def test_a_file_of_certificates_that_is_not_there_is_a_matter_of_configuration(s
         ("other.example, *.Example:8443", "https://gw.example:8443", True),
         ("*.example:8443", "https://gw.example", False),
         ("*.example", "https://gw.example.net", False),
+        ("10.1.*", "https://10.1.2.3", True),
+        ("10.1.*", "https://10.2.2.3", False),
         ("*", "https://gw.example", True),
         ("gw.example", "https://not-gw.example", False),
         ("10.0.0.0/8", "https://10.1.2.3", True),
