@@ -280,9 +280,11 @@ class Receiver:
         """The error for a body that broke off because of `reason`."""
         self.finished = True
         announced = f" of {self.expected:,}" if self.expected is not None else ""
+        # A connection that broke says so itself.
+        billed = "it may have been billed, so " if isinstance(reason, str) else ""
         return IncompleteAudioError(
             f"the audio broke off after {self.bytes_received:,}{announced} bytes: {reason}; "
-            "it may have been billed, so it was not requested again; what arrived is in .partial",
+            f"{billed}it was not requested again; what arrived is in .partial",
             bytes_received=self.bytes_received,
             expected=self.expected,
             partial=self.metadata.with_content(self.leftover()),

@@ -102,15 +102,16 @@ class Border:
             (phase for phase in _TIMED_OUT if f"{phase.title()}Timeout" in names), None
         )
         sent = self.sent and not names & _NOT_SENT
+        billed = "; the request was sent, so the speech may have been billed" if sent else ""
         if not self.deadline.left() and (phase or isinstance(error, TimeoutError)):
             late = (
                 f"the call to {self.where} did not end within its deadline of "
                 f"{self.deadline.seconds:g} s: allow a longer deadline, or speak less at once"
             )
-            return APITimeoutError(late, phase="deadline", request_sent=sent)
+            return APITimeoutError(late + billed, phase="deadline", request_sent=sent)
         if phase:
             late = _TIMED_OUT[phase].format(where=self.where, seconds=f"{self.phases[phase]:g} s")
-            return APITimeoutError(late, phase=phase, request_sent=sent)
+            return APITimeoutError(late + billed, phase=phase, request_sent=sent)
         causes = [*self._chain(error)]
         untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
         plain = any(getattr(cause, "reason", "") == "WRONG_VERSION_NUMBER" for cause in causes)
@@ -131,7 +132,7 @@ class Border:
             # Of the attempts at a server's addresses the last knows more than that they failed.
             reason = f"[Errno {number}] {os.strerror(number)}"
         return APIConnectionError(
-            f"{what}: {reason}{advice}",
+            f"{what}: {reason}{advice}{billed}",
             request_sent=sent,
             transient=not (untrusted or plain),
         )

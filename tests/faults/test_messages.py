@@ -13,12 +13,13 @@ from modelgates_speech import (
     APIStatusError,
     APITimeoutError,
     AsyncModelGates,
+    IncompleteAudioError,
     ModelGates,
     Timeout,
 )
 from modelgates_speech.stub import StubServer
 from tests.faults.calls import SPEECH
-from tests.faults.server import CLOSE, STALL
+from tests.faults.server import CLOSE, RESET, STALL
 from tests.faults.table import reply
 
 
@@ -155,3 +156,23 @@ def test_a_refusal_that_comes_compressed_is_read_where_it_can_be(
         client.audio.speech.create(**SPEECH)
     assert refused.value.body == (body if readable else came)
     assert ("No such voice" in str(refused.value)) == readable
+
+
+def test_a_call_that_may_have_been_billed_says_so_once(server):
+    server.acts = (STALL,)
+    silent = failure(server.url, timeout=Timeout(read=0.25))
+    late = failure(server.url, deadline=0.25)
+    server.acts = (CLOSE,)
+    broken = failure(server.url)
+    server.acts = (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabcd", RESET)
+    with (
+        ModelGates(api_key="key", base_url=server.url) as client,
+        pytest.raises(IncompleteAudioError) as cut,
+    ):
+        client.audio.speech.create(**SPEECH)
+    for error in (silent, late, broken, cut.value):
+        assert error.message.count("may have been billed") == 1
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        refused = failure(f"http://127.0.0.1:{nobody.getsockname()[1]}")
+    assert "billed" not in refused.message
