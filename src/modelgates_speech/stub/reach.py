@@ -31,7 +31,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the application, or refuse to."""
         host = scope["client"][0] if scope.get("client") else "127.0.0.1"
-        address = ipaddress.ip_address(host.partition("%")[0])
+        address = ipaddress.ip_address(host)
         # On a socket of both families an IPv4 address comes as an IPv6 one.
         address = getattr(address, "ipv4_mapped", None) or address
         app = self._app
