@@ -156,7 +156,9 @@ class _Running:
 
         def serve() -> None:
             try:
-                with listener, asyncio.Runner(loop_factory=_Loop) as runner:
+                # Whoever debugs a program's own loops does not want to hear of this one.
+                runner = asyncio.Runner(debug=False, loop_factory=_Loop)
+                with listener, runner:
                     if authority:  # Not before: whoever has the port may have the file too.
                         authority.tell()
                     context = authority.context if authority else None
@@ -218,12 +220,11 @@ async def _serve(
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[listener])
     ticking = asyncio.create_task(server.main_loop())  # it keeps the Date of answers
-    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    ended = asyncio.Event()
     connections = cast("Collection[_Protocol]", server.server_state.connections)
-    started.set_result((loop, ended, connections))
+    started.set_result((asyncio.get_running_loop(), ended, connections))
     await ended.wait()
     ticking.cancel()
-    loop.set_debug(False)  # it would report handshakes under way
     for each in server.servers:
         each.close()
     # A stalled answer would never end by itself. One that waits for somebody else ends with the
