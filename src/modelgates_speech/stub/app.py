@@ -44,7 +44,7 @@ from modelgates_speech.stub.usage import describe, usage
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -147,12 +147,12 @@ async def _root(request: Request) -> Response:
     if "text/html" in request.headers.get("accept", "").lower():
         return FileResponse(Path(__file__).with_name("page.html"), headers=varies)
     url = str(request.url.replace(query="")).rstrip("/")
-    document: Document = request.app.state.document
-    known = [(each, document.fields_of(each)) for each in document.operations]
+    operations: Sequence[Operation] = request.app.state.document.operations
+    described = [each for each in operations if each.fields][:1]
     parts = [
         "This is the ModelGates stub: a local double of the API that speaks.",
-        "\n  ".join(["Operations:", *(f"{each.method} {each.path}" for each, _ in known)]),
-        *[usage(url + each.path, *asked) for each, asked in known if asked[0]][:1],
+        "\n  ".join(["Operations:", *(f"{each.method} {each.path}" for each in operations)]),
+        *(usage(url + each.path, each.fields, each.required) for each in described),
         f"Models that misbehave:\n{describe()}",
         "Every other model speaks.\n",
     ]
@@ -263,22 +263,21 @@ class _Answering:
     @property
     def characters(self) -> int:
         """How long the text is."""
-        return len(self._text_of(fields(self._body)))
-
-    def _text_of(self, asked: Mapping[str, Json]) -> str:
-        return spoken(asked, lambda: self._path.document.fields_of(self._operation))
+        return len(spoken(fields(self._body), self._operation))
 
     async def answer(self) -> ASGIApp:
         """Answer as the OpenAPI document or a fault wants it, and record the request."""
         request, operation = self._request, self._operation
         try:
-            response = await self._answered()
+            response = await self._answer()
         except RefusedError as refusal:
-            kind, content = self._path.document.error(
-                operation, refusal.status, message=refusal.message, metadata=refusal.metadata
-            )
-            headers = {**self._headers(refusal.status), **refusal.headers}
-            response = Response(content, refusal.status, headers, media_type=kind)
+            response = self._refuse(refusal)
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001 - whoever called is told
+            _logger.error("a request could not be answered: %r", error)
+            message = f"The stub itself failed, which is a bug in it: {error!r}"
+            response = self._refuse(RefusedError(500, message))
         self._known = RecordedRequest(
             method=request.method,
             path=request.url.path,
@@ -297,15 +296,12 @@ class _Answering:
         """Record what is answered, after the delay."""
         self._stub.records.replace(self._first, self._known)
 
-    async def _answered(self) -> ASGIApp:
-        try:
-            return await self._answer()
-        except (RefusedError, ClientDisconnect):
-            raise
-        except Exception as error:
-            _logger.error("a request could not be answered: %r", error)
-            message = f"The stub itself failed, which is a bug in it: {error!r}"
-            raise RefusedError(500, message) from error
+    def _refuse(self, refusal: RefusedError) -> Response:
+        kind, content = self._path.document.error(
+            self._operation, refusal.status, message=refusal.message, metadata=refusal.metadata
+        )
+        headers = {**self._headers(refusal.status), **refusal.headers}
+        return Response(content, refusal.status, headers, media_type=kind)
 
     def _no_such(self) -> RefusedError:
         method = self._request.method
@@ -370,7 +366,7 @@ class _Answering:
                 text = f"data: {text}\n\n"
             chunks, pace = iter([text.encode()]), 0.0
         else:
-            text, pace = self._text_of(asked), self._stub.profile.pace
+            text, pace = spoken(asked, operation), self._stub.profile.pace
             chunks = speak(asked, text, path.engine, path.audio)
             self.speaks_pcm = wanted not in ENCODINGS or wanted == "pcm"
         return Exchange(

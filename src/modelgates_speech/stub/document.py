@@ -6,7 +6,7 @@ import importlib
 import importlib.resources
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -53,9 +53,10 @@ class Reply:
 class Operation:
     """One operation of the OpenAPI document, references resolved; by default, one of nothing.
 
-    `path` begins with `prefix`, the server's; bodies have the schema of each media type;
-    `credentials` are the headers that may carry the key, in lower case, with whether it is a bearer
-    token; an `anonymous` call needs none. `defaults` are those of a body's fields.
+    `path` begins with `prefix`, the server's; bodies have the schema of each media type; `fields`
+    are what the JSON of a request may hold, `required` what it must; `credentials` are the headers
+    that may carry the key, in lower case, with whether it is a bearer token; an `anonymous` call
+    needs none. `defaults` are those of a body's fields.
     """
 
     method: str = ""
@@ -63,6 +64,8 @@ class Operation:
     path: str = ""
     bodies: Mapping[str, Json] = {}
     body_required: bool = False
+    fields: Mapping[str, Mapping[str, Json]] = {}
+    required: Container[str] = ()
     defaults: Mapping[str, Json] = {}
     parameters: Sequence[Mapping[str, Json]] = ()
     replies: Mapping[str, Reply] = {}
@@ -112,6 +115,8 @@ class Document(Samples):
         prefix = _server_path(operation.get("servers") or item.get("servers") or everywhere)
         declared = [*item.get("parameters", []), *operation.get("parameters", [])]
         body = self._resolve(operation.get("requestBody", {}))
+        bodies = _schemas(body)
+        required = (part.get("required", []) for part in self._parts(_json(bodies), "allOf"))
         security: Json = operation.get("security", self._contents.get("security"))
         # Whatever else an edition of the document names: a bearer token is what the API knows.
         credentials = self._schemes(security or []) | {"authorization": True}
@@ -120,11 +125,13 @@ class Document(Samples):
             method=method.upper(),
             prefix=prefix,
             path=prefix + path,
-            bodies=_schemas(body),
+            bodies=bodies,
             body_required=body.get("required", False),
+            fields=self.properties(_json(bodies)),
+            required={name for names in required for name in names},
             defaults={
                 name: part["default"]
-                for schema in _schemas(body).values()
+                for schema in bodies.values()
                 for name, value in self.properties(schema).items()
                 for part in reversed(self._parts(value, *JOINED))
                 if "default" in part
@@ -171,12 +178,6 @@ class Document(Samples):
             elif scheme.get("in") == "header":
                 found[scheme["name"].lower()] = False
         return found
-
-    def fields_of(self, operation: Operation) -> tuple[Mapping[str, Mapping[str, Json]], set[str]]:
-        """Give the schemas of what the JSON of a request may hold, and what it must hold."""
-        schema = _json(operation.bodies)
-        required = (part.get("required", []) for part in self._parts(schema, "allOf"))
-        return self.properties(schema), {name for names in required for name in names}
 
     def headers(self, operation: Operation, status: int, ours: Mapping[str, str]) -> dict[str, str]:
         """Make the headers of a response: those it must have, and `ours` as far as they fit."""

@@ -23,13 +23,13 @@ from modelgates_speech.stub.audio import (
     SAMPLE_WIDTH,
     read_wav,
 )
-from modelgates_speech.stub.document import RefusedError
+from modelgates_speech.stub.document import Operation, RefusedError
 from modelgates_speech.stub.engine import Engine, EngineUnavailableError, Tones, languages
 from modelgates_speech.stub.espeak import Espeak
 from modelgates_speech.stub.schemas import Json, fields
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
 
@@ -139,21 +139,13 @@ def is_text(kind: str, schema: Json) -> bool:
 _NOT_SPOKEN = {"model", "voice"}
 
 
-def spoken(
-    asked: Mapping[str, Any], fields_of: Callable[[], tuple[Mapping[str, Json], set[str]]]
-) -> str:
-    """Give the text to speak: the input, or where there is none, the first text that is required.
-
-    Args:
-        asked: What the request holds.
-        fields_of: Gives the schemas of what it may hold, and the names of what it must.
-    """
+def spoken(asked: Mapping[str, Any], operation: Operation) -> str:
+    """Give the text to speak: the input, or else the first text that is required."""
     if "input" in asked:
         return str(asked["input"])
-    known, required = fields_of()
-    for name in known:
-        is_other = name in _NOT_SPOKEN or {"enum", "format"} & fields(known[name]).keys()
-        if name in required and not is_other and isinstance(asked.get(name), str):
+    for name, schema in operation.fields.items():
+        is_other = name in _NOT_SPOKEN or {"enum", "format"} & schema.keys()
+        if name in operation.required and not is_other and isinstance(asked.get(name), str):
             return str(asked[name])
     return ""
 
