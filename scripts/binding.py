@@ -308,6 +308,7 @@ def server_urls(document: dict[str, Any], path: str = PATH, method: str = METHOD
             variables: dict[str, dict[str, Any]] = server.get("variables", {})
             for name, variable in variables.items():
                 url = url.replace(f"{{{name}}}", str(variable["default"]))
-            if url.startswith(("https://", "http://")):
+            # What is still open in it, nobody can ask.
+            if url.startswith(("https://", "http://")) and "{" not in url:
                 found.append(url.rstrip("/"))
     return found

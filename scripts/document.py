@@ -5,15 +5,14 @@ What would exhaust a tool (size, aliases of aliases, nesting) is refused here, b
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import math
+import re
+import sys
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from scripts.nodes import children, compose, explain, find_line, line_of
+from scripts.nodes import children, compose, construct, explain, find_line, line_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,11 +23,14 @@ MAX_BYTES = 8 * 1024 * 1024
 # What the largest published API descriptions stay below; a bomb of 1 KB means to have billions.
 MAX_NODES = 1_000_000
 MAX_DEPTH = 200
-# What no number is beyond, as programs write that there is no such limit.
-_ENDLESS = {
-    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems"), math.inf),
-    **dict.fromkeys(("minimum", "exclusiveMinimum"), -math.inf),
+# Where a number without end says that there is no limit, by its sign.
+_LIMITS = {
+    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems"), 1),
+    **dict.fromkeys(("minimum", "exclusiveMinimum"), -1),
 }
+# Programs read no whole number of more digits, and Python none of thousands.
+_DIGITS = 308
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class DocumentError(Exception):
@@ -106,11 +108,15 @@ def _is_json(text: str) -> bool:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        return json.loads(text, object_pairs_hook=_unique, parse_int=_whole)
     except DocumentError:
         # The parser of YAML, of which JSON is a part but for tabs, knows the line.
         _yaml(text.replace("\t", " "))
         raise
+
+
+def _whole(digits: str) -> float:
+    return int(digits) if len(digits) <= _DIGITS else float(digits)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -123,8 +129,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _yaml(text: str) -> Any:
-    _refuse_bombs(compose(text))
-    return YAML(typ="safe").load(text)  # pyright: ignore[reportUnknownMemberType]
+    root = compose(text)
+    _refuse_bombs(root)
+    return construct(root)
 
 
 def _refuse_bombs(root: Node | None) -> None:
@@ -149,21 +156,20 @@ def _refuse_bombs(root: Node | None) -> None:
 
 
 def _as_json(value: Any, text: str, place: tuple[str | int, ...] = ()) -> Any:
-    """Undo what YAML makes of `200:` for a key and of `2026-11-23` for a value."""
+    """Give what JSON can hold of a value."""
     if len(place) > MAX_DEPTH:
         raise DocumentError(f"nested more than {MAX_DEPTH} deep")
     if is_mapping(value):
         return {str(key): _as_json(inner, text, (*place, str(key))) for key, inner in value.items()}
     if is_list(value):
         return [_as_json(inner, text, (*place, index)) for index, inner in enumerate(value)]
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    if place and value is not None and value == _ENDLESS.get(str(place[-1])):
+    is_endless = isinstance(value, int | float) and not abs(value) <= sys.float_info.max
+    if is_endless and place and value * _LIMITS.get(str(place[-1]), 0) > 0:
         return None
-    finite = not isinstance(value, float) or math.isfinite(value)
-    if not isinstance(value, str | int | float | None) or not finite:
+    is_text = isinstance(value, str) and not _HALF_A_CHARACTER.search(value)
+    if not is_text and (is_endless or not isinstance(value, int | float | None)):
         line = find_line(compose(text.replace("\t", " ")), place)
-        raise DocumentError(f"{value!r} is a value that JSON does not have", line)
+        raise DocumentError(f"{value!r:.80} is a value that JSON does not have", line)
     return value
 
 

@@ -60,6 +60,7 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
     for path in [path for path in paths if _CONVERTED.search(path)]:
         paths[_CONVERTED.sub(r"{\1}", path)] = paths.pop(path)
         yield Mend(("paths", path), "its parameters have kinds, which OpenAPI says elsewhere")
+    yield from _give_servers_values(document)
     yield from _move_prefix(document)
     yield from _answer_with_bytes(document)
     yield from _ask_with_json(document)
@@ -67,9 +68,18 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
     yield from _drop_what_is_wrong_and_unused(document)
     yield from _add_bearer(document)
     yield from _tell_of_servers(document)
-    for _, node in parts(document):
-        if is_list(node.get("parameters")):
-            node["parameters"] = [p for p in node["parameters"] if not _is_ignored(document, p)]
+    yield from _drop_parameters(document)
+
+
+def _give_servers_values(document: dict[str, Any]) -> Iterator[Mend]:
+    """Have what is left open in a server's URL be the first of its values, or open for good."""
+    for place, node in parts(document):
+        match place:
+            case (*_, "servers", _, "variables", name) if "default" not in node:
+                node["default"] = (node.get("enum") or [f"{{{name}}}"])[0]
+                yield Mend(place, f"it has no default, so it is {node['default']}")
+            case _:
+                pass
 
 
 def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
@@ -207,8 +217,21 @@ def is_bearer(scheme: dict[str, Any]) -> bool:
     return kind in {"oauth2", "openIdConnect"} or name == "bearer"
 
 
-def _is_ignored(document: dict[str, Any], parameter: Any) -> bool:
-    """Tell whether OpenAPI has a parameter ignored, for what it holds is said elsewhere."""
-    found = resolve(document, parameter) if is_mapping(parameter) else {}
-    is_header = found.get("in") == "header"
-    return is_header and str(found.get("name")).lower() in {"accept", "content-type"}
+def _drop_parameters(document: dict[str, Any]) -> Iterator[Mend]:
+    """Drop those that OpenAPI has ignored, and those that only its version 3.2 has."""
+    for place, node in list(parts(document)):
+        for number, given in enumerate(
+            node["parameters"] if is_list(node.get("parameters")) else ()
+        ):
+            found = resolve(document, given) if is_mapping(given) else {}
+            kind, name = found.get("in"), str(found.get("name")).lower()
+            if kind == "querystring":
+                what = "left out, for it is a whole query: give it in extra_query"
+                yield Mend((*place, "parameters", number), what)
+            elif kind != "header" or name not in {"accept", "content-type"}:
+                continue
+            node["parameters"] = [other for other in node["parameters"] if other is not given]
+    named: Any = document.get("components", {}).get("parameters")
+    for name in list(named) if is_mapping(named) else ():
+        if is_mapping(named[name]) and named[name].get("in") == "querystring":
+            del named[name]

@@ -265,6 +265,8 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
 
 def _mend_values(node: dict[str, Any], kind: str) -> Iterator[str]:
     """Drop values that are not of the type, and write numbers as the texts that they stand for."""
+    if kind == "integer":
+        node |= {key: _whole(node[key]) for key in ("default", "const", "enum") if key in node}
     if "default" in node and not _fits(node["default"], kind, node):
         yield f"the default {node.pop('default')!r} is not of type {kind}"
     values = node.get("enum")
@@ -276,6 +278,13 @@ def _mend_values(node: dict[str, Any], kind: str) -> Iterator[str]:
     if not node["enum"]:
         del node["enum"]
     yield f"`enum` has values that are not of type {kind}"
+
+
+def _whole(value: Any) -> Any:
+    """Write whole numbers without a fraction, as 1.0 and 1e2 are to JSON."""
+    if is_list(value):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _fits(value: Any, kind: str, node: dict[str, Any]) -> bool:

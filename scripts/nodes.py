@@ -6,17 +6,21 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import ConstructorError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
-from ruamel.yaml.nodes import MappingNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ruamel.yaml.nodes import Node
+
+
+_TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
 def compose(text: str) -> Node | None:
@@ -30,6 +34,54 @@ def compose(text: str) -> Node | None:
         warnings.simplefilter("ignore", ReusedAnchorWarning)
         node: Node | None = YAML(typ="safe", pure=True).compose(text)
     return node
+
+
+class _Constructor(SafeConstructor):
+    """Reads a date as its text, which may be no day of any month, and = as well."""
+
+    def text(self, node: Node) -> str:
+        return str(node.value)
+
+    def number(self, node: Node) -> float:
+        is_whole = str(node.tag).endswith("int")
+        try:
+            return self.construct_yaml_int(node) if is_whole else self.construct_yaml_float(node)
+        except ValueError as error:
+            raise ConstructorError(None, None, str(error), node.start_mark) from error
+
+
+for _tag in ("timestamp", "value"):
+    _Constructor.add_constructor(f"tag:yaml.org,2002:{_tag}", _Constructor.text)
+for _tag in ("int", "float"):
+    _Constructor.add_constructor(f"tag:yaml.org,2002:{_tag}", _Constructor.number)
+
+
+def construct(root: Node | None) -> Any:
+    """Give what nodes stand for; they are of no use for it twice.
+
+    Raises:
+        YAMLError: A value is not what its tag says.
+    """
+    if root is None:
+        return None
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _Constructor
+    _take_keys_as_text(root)
+    return yaml.constructor.construct_document(root)
+
+
+def _take_keys_as_text(root: Node) -> None:
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        waiting += children(node)
+        for key, _ in node.value if isinstance(node, MappingNode) else ():
+            if isinstance(key, ScalarNode) and key.tag != _MERGE:
+                key.tag = _TEXT
 
 
 def children(node: Node) -> Iterator[Node]:

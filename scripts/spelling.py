@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Where null is a value as good as any.
 _MAY_BE_NULL = {"const", "default", "example"}
+# Where a list with nothing in it would let nothing through.
+_NEVER_EMPTY = {"type", "enum", "allOf", "anyOf", "oneOf", "prefixItems"}
 # What has no more to say than that it is there.
 _MAY_BE_EMPTY = {"properties", "patternProperties", "$defs", "schemas", "content", "responses"}
 # What no component may have in its name.
@@ -49,7 +51,7 @@ def spell(document: dict[str, Any]) -> Iterator[Mend]:
 
 def _leave_out_null(document: dict[str, Any]) -> Iterator[Mend]:
     """Drop what is null and would be a description, as programs write what they do not know."""
-    nothing = "null says nothing here, nor does a limit without end, so left aside"
+    nothing = "null says nothing here, nor do an empty list and no end of a limit, so left aside"
     for place, node in list(parts(document)):
         kind = node.get("type", "")
         is_one_of_several = place[-2:-1] in (("anyOf",), ("oneOf",))
@@ -57,7 +59,8 @@ def _leave_out_null(document: dict[str, Any]) -> Iterator[Mend]:
             node["type"] = [each or "null" for each in kind] if is_list(kind) else "null"
             yield Mend((*place, "type"), "the type null is written 'null'")
         for key, value in list(node.items()):
-            if value is None and key not in _MAY_BE_NULL:
+            is_empty = value == [] and key in _NEVER_EMPTY
+            if is_empty or (value is None and key not in _MAY_BE_NULL):
                 if place[-2:-1] == ("security",):
                     node[key] = []
                 else:

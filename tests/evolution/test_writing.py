@@ -7,7 +7,7 @@ from copy import deepcopy
 import pytest
 from openapi_python_client.config import Config, ConfigFile, MetaType
 
-from scripts.binding import METHOD, PATH, find_endpoint, request_properties
+from scripts.binding import METHOD, PATH, find_endpoint, request_properties, server_urls
 from scripts.document import DocumentError, parse
 from scripts.generate import CONFIG
 from scripts.parsing import parse_for_generator
@@ -133,6 +133,51 @@ def test_null_is_left_aside_where_it_says_nothing(document, speech, properties):
     content = taken.document["paths"][PATH][METHOD]["responses"]["200"]["content"]
     assert content == {"audio/mpeg": {}, "audio/wav": {}}
     assert "anything" in request_properties(taken.document)[0]
+
+
+@pytest.mark.parametrize("key", ["type", "enum", "allOf", "anyOf", "oneOf", "prefixItems"])
+def test_an_empty_list_says_nothing_where_none_would_fit(document, properties, key):
+    properties["note"] = {"description": "A note.", key: []}
+    taken = take(document)
+    assert request_properties(taken.document)[0]["note"] == {"description": "A note."}
+    assert f"{key}: null says nothing here, nor do an empty list" in taken.warnings[0]
+
+
+def test_a_whole_number_may_be_written_with_a_fraction(document, properties):
+    text = '{"type": "integer", "enum": [1.0, 1e2, 3], "default": 1E2}'
+    properties["rate"] = json.loads(text)
+    taken = take(document)
+    rate = request_properties(taken.document)[0]["rate"]
+    assert [json.dumps(value) for value in [*rate["enum"], rate["default"]]] == [
+        *("1", "100", "3", "100")
+    ]
+    assert not taken.warnings
+
+
+def test_a_date_is_the_text_that_stands_there_whether_or_not_there_is_such_a_day():
+    text = b"a: [2026-02-30, 2026-01-02T03:04:05Z, =]\n2026-01-01: b\n"
+    assert parse(text) == {
+        "a": ["2026-02-30", "2026-01-02T03:04:05Z", "="],
+        "2026-01-01": "b",
+    }
+
+
+def test_a_key_is_the_text_that_stands_there():
+    text = b"a: {200: 1, 0x10: 2, 1.0: 3, true: 4, null: 5, ~: 6, 2026-01-01: 7}"
+    assert list(parse(text)["a"]) == ["200", "0x10", "1.0", "true", "null", "~", "2026-01-01"]
+    assert parse(b"a: &a {b: 1, c: 2}\nd: {<<: *a, c: 3}")["d"] == {"b": 1, "c": 3}
+
+
+def test_a_server_of_which_a_part_is_open_is_none(document):
+    variables = {"part": {"enum": ["eu", "us"]}, "version": {}}
+    document["servers"] = [
+        {"url": "https://{part}.speech.example/{version}", "variables": variables},
+        {"url": "https://{region}.speech.example"},
+        {"url": "https://{part}.speech.example", "variables": {"part": {"enum": ["eu", "us"]}}},
+    ]
+    taken = take(document)
+    assert server_urls(taken.document) == ["https://eu.speech.example"]
+    assert "it has no default, so it is eu" in "".join(taken.warnings)
 
 
 def test_null_that_is_a_value_stays(document, properties):
@@ -384,6 +429,21 @@ def test_a_number_without_end_is_refused_by_its_line():
         parse(b"a:\n  b: 1\n  c: [.inf]\n")
 
 
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_so_is_a_number_of_so_many_digits_that_programs_cannot_read_it(digits):
+    number = b"9" * digits
+    for text in (b'{"a":\n{"b": %b}}', b"a:\n  b: %b\n"):
+        with pytest.raises(DocumentError, match=r"^line 2: "):
+            parse(text % number)
+    assert parse(b'{"maximum": %b}' % number) == {"maximum": None}
+
+
+@pytest.mark.parametrize("text", ["!!int x", "!!float x", '"\\ud800"'])
+def test_so_is_a_value_that_is_not_what_it_says(text):
+    with pytest.raises(DocumentError, match=r"^line 2: "):
+        parse(f"a:\n  b: {text}\n".encode())
+
+
 def test_a_limit_without_end_is_none():
     text = json.dumps(DOCUMENT).replace(
         '"type": "string"', '"type": "string", "maxLength": Infinity'
@@ -449,6 +509,19 @@ def test_json_of_which_each_item_is_described_is_not_left_out(document, speech):
     content = taken.document["paths"][PATH][METHOD]["responses"]["200"]["content"]
     assert content["application/jsonl"] == item
     assert not taken.warnings
+
+
+def test_a_parameter_that_is_a_whole_query_is_left_to_who_calls(document, speech, tmp_path):
+    schema = {"type": "object"}
+    whole = {"name": "q", "in": "querystring", "content": {"application/json": {"schema": schema}}}
+    document["openapi"] = "3.2.0"
+    document["components"]["parameters"] = {"Whole": whole}
+    other = {"name": "page", "in": "query", "schema": {"type": "integer"}}
+    speech["parameters"] = [{"$ref": "#/components/parameters/Whole"}, other]
+    taken = take(document)
+    assert "extra_query" in taken.warnings[0]
+    assert taken.document["paths"][PATH][METHOD]["parameters"] == [other]
+    assert types(document, tmp_path) == {"input": "str"}
 
 
 def test_a_request_of_any_media_type_is_json(document, speech, tmp_path):
