@@ -13,8 +13,8 @@ from scripts.references import METHODS, follow, parts
 from scripts.simpler import simplify
 from scripts.terms import bodies, is_key, operations
 
-# What says nothing of a text but that it is one.
-_ANY_TEXT = {"type", "title", "description", "example", "examples"}
+# What says nothing of a value.
+TEXTS = {"title", "description", "example", "examples"}
 # What is put into documents that ask for the key in another way than this client sends it.
 OUR_SCHEME, BEARER = "bearerKey", {"type": "http", "scheme": "bearer"}
 
@@ -87,6 +87,10 @@ def _modernize(document: dict[str, Any]) -> None:
                 _widen(node, key, document)
             if is_list(node.get(key)):
                 _allow_null(node, key, document)
+        others = node.get("additionalProperties", False)
+        if others is True or (is_mapping(others) and set(others) <= TEXTS):
+            # As where nothing is said of them.
+            del node["additionalProperties"]
         if node.get("format") in ("float", "double"):
             # In JSON a number is a number.
             del node["format"]
@@ -132,7 +136,7 @@ def _allow_null(node: dict[str, Any], key: str, document: dict[str, Any]) -> Non
 def _widen(node: dict[str, Any], key: str, document: dict[str, Any]) -> None:
     """Write any text, or one of these texts, as any text, whatever else it may be."""
     given = [resolve(document, part) if is_mapping(part) else {} for part in node[key]]
-    if not any(part.get("type") == "string" and set(part) <= _ANY_TEXT for part in given):
+    if not any(part.get("type") == "string" and set(part) <= {"type", *TEXTS} for part in given):
         return
     others = [part for part, it in zip(node[key], given, strict=True) if not _is_text(it)]
     if others:

@@ -91,8 +91,8 @@ class Leaf:
 
     @property
     def is_aside(self) -> bool:
-        """Whether it is said for tools alone: `$schema`, `$comment`, `$defs`."""
-        return any(key.startswith("$") for key in self.keys)
+        """Whether it is said for tools alone: `$schema`, `$defs`, which of several is meant."""
+        return any(key.startswith("$") or key == "discriminatorDiff" for key in self.keys)
 
     @property
     def is_new_property(self) -> bool:
