@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -61,49 +61,13 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Give what `--json` prints."""
-        return {
-            "source": self.source,
-            "outcome": str(self.outcome),
+        changes = [asdict(change) | {"rating": str(change.rating)} for change in self.changes]
+        ended = {
             "exit_code": self.outcome.exit_code,
             "rating": str(self.rating),
             "bump": self.rating.bump,
-            "changes": [
-                {
-                    "rating": str(change.rating),
-                    "side": change.side,
-                    "what": change.what,
-                    "details": list(change.details),
-                }
-                for change in self.changes
-            ],
-            "left_out": self.left_out,
-            "warnings": self.warnings,
-            "checks": self.checks,
-            "error": self.error,
-            "line": self.line,
         }
-
-    @classmethod
-    def from_json(cls, report: dict[str, Any]) -> Report:
-        """Read what `as_json` gave."""
-        ratings = {str(rating): rating for rating in Rating}
-        changes = [
-            Change(
-                *(ratings[change["rating"]], change["side"], change["what"]),
-                details=tuple(change["details"]),
-            )
-            for change in report["changes"]
-        ]
-        return cls(
-            source=report["source"],
-            outcome=Outcome(report["outcome"]),
-            changes=changes,
-            left_out=report["left_out"],
-            warnings=report["warnings"],
-            checks=report["checks"],
-            error=report["error"],
-            line=report["line"],
-        )
+        return asdict(self) | ended | {"changes": changes}
 
     def as_text(self) -> str:
         """Give the report for a terminal."""

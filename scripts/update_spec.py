@@ -322,8 +322,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Update from the command line; the exit code says how it ended."""
+def attempt(arguments: Sequence[str] | None = None) -> tuple[argparse.Namespace, Report]:
+    """Update as the command line asks for; give it parsed, and what came of it."""
     options = _parser().parse_args(arguments)
     report = Report(options.source)
     try:
@@ -338,6 +338,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report.error = str(error)
     except Exception:  # noqa: BLE001 - an exit code of 1 would say something else
         report.error = traceback.format_exc()
+    return options, report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Update from the command line; the exit code says how it ended."""
+    options, report = attempt(arguments)
     print(json.dumps(report.as_json(), indent=1) if options.json else report.as_text())
     return report.outcome.exit_code
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.document import DocumentError
 from scripts.fetch import FetchError, fetch
-from scripts.generate import ROOT
 from scripts.report import Outcome, Report
+from scripts.update_spec import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,11 +79,7 @@ def _update(data: bytes, url: str) -> Report:
     with TemporaryDirectory(prefix="modelgates-watch-") as folder:
         document = Path(folder, "openapi.yaml")
         document.write_bytes(data)
-        command = [sys.executable, "-m", "scripts.update_spec", "--json", "--accept-breaking"]
-        done = subprocess.run(
-            [*command, document], cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8", check=False
-        )
-    report = Report.from_json(json.loads(done.stdout))
+        _, report = attempt([str(document), "--accept-breaking"])
     report.source = url
     return report
 

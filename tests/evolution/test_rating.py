@@ -1,5 +1,6 @@
 """How changes are rated, where the table of documents does not show it."""
 
+import json
 from copy import deepcopy
 
 import pytest
@@ -234,10 +235,11 @@ def test_the_changelog_gets_what_users_meet_under_unreleased(before, after):
     assert add_to_changelog(before, CHANGES) == after
 
 
-def test_a_report_reads_the_same_for_machines_and_tells_people_all():
+def test_a_report_tells_machines_and_people_all():
     report = Report("x.yaml", Outcome.BREAKING, CHANGES, ["GET /a: no"], {"tests": True})
-    assert Report.from_json(report.as_json()) == report
-    assert report.as_json()["bump"] == "major"
+    told = json.loads(json.dumps(report.as_json()))
+    assert (told["outcome"], told["exit_code"], told["bump"]) == (report.outcome, 1, "major")
+    assert {change["rating"] for change in told["changes"]} >= {"breaking", "compatible"}
     for text in (report.as_text(), report.as_markdown()):
         for said in ("removed x", "`a.b`", "`a.c`", "GET /a: no", "tests", "major"):
             assert said in text
