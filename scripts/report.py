@@ -84,6 +84,11 @@ class Report:
             )
         if self.outcome is Outcome.BREAKING:
             lines.append("to take it all the same: --accept-breaking")
+        if self.outcome is Outcome.APPLIED:
+            lines.append(
+                "next: review `git diff` with CHANGELOG.md and commit it; "
+                f"to release, nox -s raise_version -- {self.rating.bump}"
+            )
         return "\n".join([*lines, f"{self.source}: {self.outcome}"])
 
     def as_markdown(self) -> str:

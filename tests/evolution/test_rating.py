@@ -211,6 +211,12 @@ ENTRIES = """\
 """
 
 
+def test_who_updates_is_told_what_comes_next():
+    assert "raise_version -- major" in Report("x", Outcome.APPLIED, CHANGES).as_text()
+    for outcome in (Outcome.DRY_RUN, Outcome.FAILED):
+        assert "next:" not in Report("x", outcome, CHANGES).as_text()
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
