@@ -6,11 +6,12 @@ required or gone. Types are rated on the wire, where it is known which way a val
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import griffe
 
 from scripts.changes import Change, Rating, grouped
+from scripts.manual.attrs_classes import AttrsClasses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ def python_changes(old: list[Path], new: list[Path]) -> list[Change]:
 def _load(package: str, folders: list[Path]) -> griffe.Module:
     loader = griffe.GriffeLoader(
         search_paths=folders,
-        extensions=griffe.load_extensions(_AttrsModels()),
+        extensions=griffe.load_extensions(AttrsClasses()),
         allow_inspection=False,
     )
     module = loader.load(package, try_relative_path=False)
@@ -116,30 +117,3 @@ def _breakages(old: griffe.Module, new: griffe.Module) -> Iterator[griffe.Breaka
         )
         if not said_elsewhere and breakage.kind not in _FOLLOW_THE_WIRE:
             yield breakage
-
-
-class _AttrsModels(griffe.Extension):
-    """Gives the generated models the constructors that attrs will give them.
-
-    Their arguments count as keyword-only: the order is the generator's and changes when one
-    becomes optional.
-    """
-
-    def on_class(self, *, cls: griffe.Class, **kwargs: Any) -> None:
-        """Write the constructor of a class that is decorated with `attrs.define`."""
-        del kwargs
-        if not any(str(decorator.value) == "_attrs_define" for decorator in cls.decorators):
-            return
-        fields = [
-            griffe.Parameter(
-                field.name.lstrip("_"),
-                annotation=field.annotation,
-                kind=griffe.ParameterKind.keyword_only,
-                default=field.value,
-            )
-            for field in cls.attributes.values()
-            if field.annotation is not None and "init=False" not in str(field.value)
-        ]
-        self_ = griffe.Parameter("self", kind=griffe.ParameterKind.positional_only)
-        init = griffe.Function("__init__", parameters=griffe.Parameters(self_, *fields), parent=cls)
-        cls.set_member("__init__", init)
