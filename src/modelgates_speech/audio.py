@@ -81,7 +81,8 @@ class AudioMetadata:
 
     def with_content(self, content: bytes) -> Audio:
         """These metadata with the bytes they describe."""
-        return Audio(**dict(attrs.asdict(self, recurse=False), content=content))
+        known = {name: getattr(self, name) for name in AudioMetadata.__annotations__}
+        return Audio(**known, content=content)
 
 
 @attrs.frozen(kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from modelgates_speech.audio import (
@@ -24,7 +23,7 @@ from modelgates_speech.waiting import Blocking, Yielding, at_once
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
     from modelgates_speech.waiting import Waiting
@@ -32,6 +31,20 @@ if TYPE_CHECKING:
     Progress = Callable[[int], None]
     # A reply, or what reads like one, and what takes its bytes.
     Opened = tuple[Any, Receiver]
+
+
+class _Turn:
+    """Taken for what two at once would pay for twice, or take from each other."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            raise ConfigurationError("another thread or task is at this stream: use one at a time")
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
 
 
 class _Stream:
@@ -42,9 +55,9 @@ class _Stream:
     def __init__(self, start: Callable[[], Awaitable[Opened]], requested: str) -> None:
         self._start = start
         self._requested = requested
-        self._entered = time.monotonic()
+        self._entered = 0.0
         self._opened: Opened | None = None
-        self._turn = threading.Lock()
+        self._alone = _Turn()
         self._closed = False
         self._first_byte: float | None = None
 
@@ -125,25 +138,15 @@ class _Stream:
         if self._closed and not (self._opened and self._opened[1].finished):
             raise ConfigurationError("this stream is closed: make another call")
         if self._opened is None:
-            with self._alone():
+            with self._alone:
                 self._entered = time.monotonic()
                 self._opened = self._opened or await self._start()
         # What the audio is, its first bytes show.
         reply, receiver = self._opened
         while not (receiver.settled or receiver.finished):
-            with self._alone():
+            with self._alone:
                 await self._receive(reply, receiver)
         return self._opened
-
-    @contextmanager
-    def _alone(self) -> Generator[None]:
-        """Do what two at once would pay for twice, or take from each other."""
-        if not self._turn.acquire(blocking=False):
-            raise ConfigurationError("another thread or task is at this stream: use one at a time")
-        try:
-            yield
-        finally:
-            self._turn.release()
 
     async def _receive(self, reply: Any, receiver: Receiver) -> None:
         try:
@@ -173,7 +176,7 @@ class _Stream:
             if receiver.finished:
                 await self._end()
                 break
-            with self._alone():
+            with self._alone:
                 await self._receive(reply, receiver)
         return piece
 
