@@ -1,9 +1,11 @@
-"""Programs that know nothing of this package get the same speech from the stub."""
+"""Programs that know nothing of this package get the same speech from the stub.
 
-import openai
+Where they are used they are imported: each process that collects these tests would take longer for
+that than for all others.
+"""
+
 import pytest
 import requests
-from modelgates import ModelGates as OfficialModelGates
 
 from modelgates_speech import ModelGates
 
@@ -21,6 +23,8 @@ def expected(modelgates_stub):
 
 @pytest.fixture
 def openai_client(modelgates_stub):
+    import openai
+
     with openai.OpenAI(
         base_url=modelgates_stub.base_url, api_key=modelgates_stub.api_key, max_retries=0
     ) as client:
@@ -61,6 +65,8 @@ def test_the_openai_package_gets_the_same_bytes_as_a_stream(openai_client, expec
 
 
 def test_the_official_package_gets_the_same_bytes(modelgates_stub, expected):
+    from modelgates import ModelGates as OfficialModelGates
+
     with OfficialModelGates(
         api_key=modelgates_stub.api_key, base_url=modelgates_stub.base_url, max_retries=0
     ) as client:

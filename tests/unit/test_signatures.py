@@ -4,7 +4,6 @@ import inspect
 import pydoc
 import re
 
-import jedi
 import pytest
 
 from modelgates_speech._binding import ARGUMENTS
@@ -46,17 +45,25 @@ def test_help_describes_each_argument(speech, method):
         assert any(" ".join(each) in shown for each in beginnings), name
 
 
+@pytest.fixture(scope="module")
+def jedi(tmp_path_factory):
+    import jedi  # which takes long, in each process that collects these tests
+
+    # Tests at the same time would read each other's half-written cache.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(jedi.settings, "cache_directory", tmp_path_factory.mktemp("jedi"))
+        yield jedi
+
+
 @pytest.mark.parametrize("client", ["ModelGates", "AsyncModelGates"])
 @EVERY
-def test_jedi_completes_each_argument(client, method, monkeypatch, tmp_path):
-    # Tests at the same time would read each other's half-written cache.
-    monkeypatch.setattr(jedi.settings, "cache_directory", tmp_path)
+def test_jedi_completes_each_argument(jedi, client, method):
     code = f"import modelgates_speech\nmodelgates_speech.{client}().audio.speech.{method}("
     [signature, *_] = jedi.Script(code).get_signatures()
     assert ARGUMENTS.keys() <= {parameter.name for parameter in signature.params}
 
 
-def test_jedi_completes_the_public_names():
+def test_jedi_completes_the_public_names(jedi):
     names = {
         found.name
         for found in jedi.Script("import modelgates_speech\nmodelgates_speech.").complete()
