@@ -28,6 +28,8 @@ from tests.jobs.conftest import spelled
 from tests.systems import HAS_UNNAMED_FILES
 
 QUICK = RetryPolicy(initial_delay=0)
+# Some more rows than are tried before a batch in which nothing works stops.
+ENOUGH = MOST_ALIKE + 2 * CONCURRENCY
 
 
 def rows(count, start=0):
@@ -198,14 +200,14 @@ def test_what_would_fail_every_row_stops_the_batch(batch, out, stub, status):
 # A key refused, a model mistyped, a server that fails, and a page of a network that wants a login.
 @pytest.mark.parametrize("answer", [403, 404, 500, "html"])
 def test_a_batch_whose_rows_all_fail_alike_stops_and_resumes_later(batch, out, stub, answer):
-    stub.fail_next(answer, times=400)
-    report = batch(rows(400))
+    stub.fail_next(answer, times=ENOUGH)
+    report = batch(rows(ENOUGH))
     assert report.ok == 0
     assert MOST_ALIKE <= report.failed == len(stub.requests) < MOST_ALIKE + CONCURRENCY
     assert f"{MOST_ALIKE} rows in a row failed alike" in report.stopped
     stub.reset()
-    again = batch(rows(400))
-    assert (again.ok, again.failed, again.stopped) == (400, 0, None)
+    again = batch(rows(ENOUGH))
+    assert (again.ok, again.failed, again.stopped) == (ENOUGH, 0, None)
 
 
 def test_texts_that_are_refused_among_others_stop_no_batch(batch, stub):
@@ -288,14 +290,14 @@ def test_a_dead_server_stops_the_batch_which_resumes_later(batch, out, stub, con
     def dead():
         return AsyncModelGates(base_url=f"http://{DEAD}")
 
-    report = batch(rows(400), client=dead, concurrency=concurrency)
+    report = batch(rows(ENOUGH), client=dead, concurrency=concurrency)
     assert concurrency <= report.failed < 2 * concurrency + START
     assert "in a row reached no server" in report.stopped
     assert DEAD in report.stopped
     assert report.ok == 0
-    again = batch(rows(400))
-    assert (again.ok, again.failed, again.stopped) == (400, 0, None)
-    assert len(stub.requests) == 400
+    again = batch(rows(ENOUGH))
+    assert (again.ok, again.failed, again.stopped) == (ENOUGH, 0, None)
+    assert len(stub.requests) == ENOUGH
 
 
 def test_a_connection_that_breaks_now_and_then_stops_nothing(batch, stub):
