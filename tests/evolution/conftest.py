@@ -16,6 +16,8 @@ from scripts.generate import DOCUMENT, ROOT
 from scripts.update_spec import SCENARIO
 from scripts.wire import wire_changes
 
+# What tools keep for their next run.
+KEPT = {".hypothesis", ".mypy_cache", "__pycache__"}
 IGNORED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "reports")
 
 
@@ -53,7 +55,7 @@ class Tree:
         return {
             path.relative_to(self.root): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in self.root.rglob("*")
-            if path.is_file() and not {".hypothesis", ".mypy_cache", "__pycache__"} & set(path.parts)
+            if path.is_file() and not KEPT & set(path.parts)
         }
 
 
