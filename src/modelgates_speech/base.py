@@ -132,12 +132,11 @@ class Base(Generic[GivenT]):
             sample_rate=sample_rate,
             channels=channels,
         )
-        self._given = transport
         self._transports: dict[Any, Any] = {}
         self._owner: Self | None = None
         self._closed = False
         survive_forks(self)
-        self._begin()
+        self._begin(transport)
 
     def __repr__(self) -> str:
         # A traceback with locals shows a client that was refused before it was made.
@@ -182,8 +181,9 @@ class Base(Generic[GivenT]):
         copy._closed = False
         return copy
 
-    def _begin(self) -> None:
-        """Find out now what would fail in every call."""
+    def _begin(self, given: GivenT | None) -> None:
+        """Find out now what would fail in every call, and load what is slow to load."""
+        raise NotImplementedError
 
     def after_fork(self) -> None:
         """Leave the connections to the parent, neither used nor closed: their locks may be held."""

@@ -9,6 +9,7 @@ from modelgates_speech.speech import AsyncSpeech, Namespace, Speech
 from modelgates_speech.waiting import Blocking, Yielding, at_once
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     import httpx  # noqa: F401 - named in a string below
@@ -48,9 +49,13 @@ class ModelGates(Base["httpx.BaseTransport"]):
 
     _waiting = Blocking()
     _transports: dict[None, Transport]
+    _new: Callable[[], Transport]
 
-    def _begin(self) -> None:
-        at_once(self._transport())
+    def _begin(self, given: object) -> None:
+        from modelgates_speech.transport import Transport
+
+        self._new = Transport.maker(self.base_url, given)
+        self._transports[None] = self._new()
 
     @property
     def audio(self) -> Namespace[Speech]:
@@ -89,18 +94,15 @@ class ModelGates(Base["httpx.BaseTransport"]):
         self.close()
 
     async def _transport(self) -> Transport:
-        if found := self._transports.get(None):
-            return found
-        from modelgates_speech.transport import Transport
-
-        # One, whichever thread was quicker.
-        return self._transports.setdefault(None, Transport.new(self.base_url, self._given))
+        # After a fork there is none. One, whichever thread was quicker.
+        return self._transports.get(None) or self._transports.setdefault(None, self._new())
 
 
 class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     """The ModelGates API for event loops: asyncio or trio, one after another if need be.
 
-    Its arguments are those of `ModelGates`; ``transport`` is an async one.
+    Its arguments are those of `ModelGates`; ``transport`` is an async one. To make one reads the
+    certificates of the system, which takes a moment: do so before the loop runs, or in a thread.
 
     Examples:
         >>> async def speak(text):
@@ -112,6 +114,12 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
 
     _waiting = Yielding()
     _transports: dict[Any, AsyncTransport]
+    _new: Callable[[], AsyncTransport]
+
+    def _begin(self, given: object) -> None:
+        from modelgates_speech.transport import AsyncTransport
+
+        self._new = AsyncTransport.maker(self.base_url, given)
 
     @property
     def audio(self) -> Namespace[AsyncSpeech]:
@@ -142,7 +150,6 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
 
     async def _transport(self) -> Transport:
         from modelgates_speech.loops import current_loop, later, live
-        from modelgates_speech.transport import AsyncTransport
 
         # One per event loop: a connection cannot be used outside the loop that opened it.
         loop = current_loop()
@@ -150,8 +157,7 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
             for other in [*self._transports]:
                 if getattr(other, "is_closed", bool)():
                     self._transports.pop(other, None)  # another thread may have seen it too
-            transport = AsyncTransport.new(self.base_url, self._given)
-            self._transports[loop] = transport
+            transport = self._transports[loop] = self._new()
             transport.later = later()
             transport.lifetime = live(self._transports, loop, transport.aclose)
             await anext(transport.lifetime)

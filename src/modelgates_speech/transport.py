@@ -58,11 +58,14 @@ class Transport:
         self.used = False
 
     @classmethod
-    def new(cls, base_url: str, given: object = None) -> Self:
-        """Connections with proxies and certificates as usual, or the transport `given`."""
+    def maker(cls, base_url: str, given: object = None) -> Callable[[], Self]:
+        """What makes them, with proxies and certificates as usual or of the transport `given`.
+
+        It has loaded what is slow to load, which an event loop should not wait for.
+        """
         if given is not None:
             shared = _FromHttpx(given, cls._brought)
-            return cls(lambda: shared, shared=True)
+            return partial(cls, lambda: shared, shared=True)
         try:
             proxy = proxy_for(base_url)
             if proxy and proxy.url.startswith("socks") and find_spec("socksio") is None:
@@ -74,7 +77,7 @@ class Transport:
                 network_backend=cls._backend(),
             )
             new = partial(pool.create_connection, _parsed(base_url).origin)
-            return cls(new, via=f" through the proxy {proxy.url}" if proxy else "")
+            return partial(cls, new, via=f" through the proxy {proxy.url}" if proxy else "")
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"the proxy settings do not work: {error}") from error
 

@@ -150,7 +150,7 @@ DEFECTS = [
                 if target := dict(response.headers).get(b"Location"):
                     response.close()
                     request = request._replace(url=target.decode())
-                    other = Transport.new(request.url)._engines.take()
+                    other = Transport.maker(request.url)()._engines.take()
                     response = other.handle_request(_outgoing(request, border))
 """,
         _cell("307-to-another-host"),

@@ -26,6 +26,7 @@ from modelgates_speech import (
     transport,
 )
 from modelgates_speech.files import AtomicFile
+from modelgates_speech.transport import trusted
 from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY, OLD, SPEECH
 from tests.faults.children import outcome
 from tests.faults.secrets import assert_keeps_secret
@@ -659,3 +660,24 @@ def test_neither_client_nor_stream_can_be_pickled_into_somebody_elses_hands(call
     for thing in (caller.client, caller.client._settings, caller.client.audio.speech):
         with pytest.raises((TypeError, AttributeError), match="pickle"):
             pickle.dumps(thing)
+
+
+def test_event_loops_do_not_wait_for_certificates(monkeypatch):
+    read = []
+    monkeypatch.setattr(transport, "trusted", lambda: read.append("once") or trusted())
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"https://127.0.0.1:{nobody.getsockname()[1]}"
+        client = AsyncModelGates(api_key="key", base_url=url, retry=None)
+        assert read == ["once"]
+        for _ in range(2):
+            with pytest.raises(APIConnectionError):
+                asyncio.run(client.audio.speech.create(**SPEECH))
+    assert read == ["once"]
+
+
+@pytest.mark.parametrize("kind", [ModelGates, AsyncModelGates])
+def test_what_would_fail_in_every_call_is_told_when_the_client_is_made(kind, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "gopher://proxy.example")
+    with pytest.raises(ConfigurationError, match="HTTPS_PROXY"):
+        kind(api_key="key", base_url="https://speech.example")
