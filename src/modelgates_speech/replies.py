@@ -235,6 +235,11 @@ class Reply:
             finally:
                 await self._owner.done(self._engine, failed=self._leaves_bytes())
 
+    def hang_up(self) -> None:
+        """Let the server stop speaking, which may be billed: what nobody holds nobody reads."""
+        if hang_up := getattr(self._socket, "hang_up", None):
+            hang_up()
+
     def abandon(self) -> None:
         """Have the connection given back, when nobody holds this any more."""
         if not self._closed:

@@ -106,6 +106,10 @@ class _Stream(_Socket):
                 self.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         self._stream.close()
 
+    def hang_up(self) -> None:
+        """Close the socket alone, which takes no lock; `close` is still to come."""
+        self.get_extra_info("socket").close()
+
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Keep `buffer` until something is read."""
         self._unsent += buffer

@@ -101,10 +101,11 @@ class Transport:
         await self._close_unused()
 
     def abandon(self, reply: Reply) -> None:
-        """Note that nobody holds `reply` any more; a later call closes it.
+        """Hang up, since nobody holds `reply` any more; a later call closes it.
 
         Not here: a finalizer may run while this very thread holds a lock of the library.
         """
+        reply.hang_up()
         self._abandoned.put(reply)
 
     async def aclose(self) -> None:

@@ -53,6 +53,28 @@ def test_streams_that_are_dropped_give_their_connections_back(
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_server_need_not_go_on_speaking_for_a_stream_that_is_dropped(kind, server, settings):
+    server.acts = ENDLESS
+
+    async def drop():
+        async with AsyncModelGates(**settings) as client:
+            async for _ in client.audio.speech.stream(**SPEECH):
+                break
+            gc.collect()
+            await anyio.to_thread.run_sync(server.until, lambda: server.open == 0)
+
+    if kind == "async":
+        asyncio.run(drop())
+        return
+    with ModelGates(**settings) as client:
+        for _ in client.audio.speech.stream(**SPEECH):
+            break
+        gc.collect()
+        server.until(lambda: server.open == 0)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("library", ["asyncio", "trio"])
 def test_a_loop_that_ends_just_then_is_not_disturbed(library, server, settings):
     server.acts = ENDLESS
