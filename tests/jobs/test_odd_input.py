@@ -8,6 +8,8 @@ import pickle
 import sqlite3
 import threading
 from contextlib import closing
+from decimal import Decimal
+from numbers import Integral
 
 import anyio
 import pytest
@@ -34,6 +36,7 @@ TWO = '{"id":"a","input":"One."}\n{"id":"b","input":"Two."}\n'
         ("rows.jsonl", TWO.encode("utf-16"), "is UTF-16: save it as UTF-8"),
         ("rows.jsonl", f"[{TWO.strip()}]".replace("\n", ",\n"), "is one JSON array"),
         ("rows.jsonl", f"\ufeff [\n{TWO}]", "is one JSON array"),
+        ("rows.jsonl", json.dumps({"id": "a", "input": "One."}, indent=1), "of several lines"),
     ],
 )
 def test_a_manifest_that_is_not_what_it_seems_is_refused(
@@ -268,6 +271,65 @@ def test_what_is_no_row_at_all_stops_no_other(batch, out):  # noqa: F811
 def test_what_is_no_manifest_at_all_is_refused(batch, source):  # noqa: F811
     with pytest.raises(ConfigurationError, match="a path or an iterable of mappings"):
         batch(source)
+
+
+class DataFrame(list):
+    """As pandas and polars have it: compared with a text it is no truth value."""
+
+    def __eq__(self, other):
+        raise ValueError
+
+    __hash__ = None
+
+
+def test_a_table_is_refused_with_how_to_get_its_rows(batch, stub):  # noqa: F811
+    with pytest.raises(ConfigurationError, match="not DataFrame: pass its rows, such as"):
+        batch(DataFrame(["id", "input"]))
+    stub.assert_not_called()
+
+
+def test_a_row_of_a_database_is_a_row(batch):  # noqa: F811
+    def found():
+        connection = sqlite3.connect(":memory:")
+        connection.row_factory = sqlite3.Row
+        yield from connection.execute("SELECT 'a' AS id, 'Hello.' AS input, NULL AS speed")
+
+    assert batch(found()).ok == 1
+
+
+class Whole:
+    """A whole number as numpy has it, which is none of Python's."""
+
+    def __int__(self):
+        return 16000
+
+    def __float__(self):
+        return 16000.0
+
+
+class NAType:
+    """As pandas has it: what it is compared with, the answer is neither."""
+
+    def __ne__(self, other):
+        return self
+
+    __hash__ = None
+
+    def __bool__(self):
+        raise TypeError
+
+
+Integral.register(Whole)
+
+
+def test_numbers_of_libraries_are_numbers_and_their_nothing_is_nothing(batch, out):  # noqa: F811
+    given = [
+        {"id": Whole(), "input": "A number.", "sample_rate": Whole()},
+        {"id": Decimal(7), "input": "A decimal.", "sample_rate": Decimal(16000)},
+        {"id": "c", "input": "Nothing.", "sample_rate": float("nan"), "channels": NAType()},
+    ]
+    assert batch(given).ok == 3, results(out)
+    assert {"16000.wav", "7.wav", "c.wav"} < {path.name for path in out.iterdir()}
 
 
 def test_no_row_takes_the_place_of_the_results(batch, out):  # noqa: F811

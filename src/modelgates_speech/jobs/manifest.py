@@ -8,9 +8,11 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from fractions import Fraction
 from io import BytesIO, TextIOWrapper
 from itertools import chain, dropwhile
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote, urlsplit
@@ -98,8 +100,13 @@ def count_rows(source: Source) -> int | None:
 
 
 def _records(source: Source) -> Iterator[Mapping[str, Any] | BadRow]:
-    if isinstance(source, Mapping | bytes) or not isinstance(source, str | os.PathLike | Iterable):
-        raise ConfigurationError("a batch is a path or an iterable of mappings")
+    kind, known = type(source).__name__, isinstance(source, str | os.PathLike | Iterable)
+    if kind == "DataFrame" or isinstance(source, Mapping | bytes) or not known:
+        # Of a table the columns are what is iterated.
+        advice = ": pass its rows, such as df.to_dict('records')" if kind == "DataFrame" else ""
+        raise ConfigurationError(
+            f"a batch is a path or an iterable of mappings, not {kind}{advice}"
+        )
     if source == STANDARD_INPUT:
         if sys.stdin is None:
             raise ConfigurationError("standard input is closed: give a file, or pipe JSONL in")
@@ -155,9 +162,14 @@ def _check_start(name: str, line: bytes) -> None:
     """Refuse what is no JSONL from its first line on, rather than row by row."""
     if line.startswith(_UTF_16):
         raise ConfigurationError(f"{name} is UTF-16: {_AS_UTF_8}")
-    if line.lstrip(b"\xef\xbb\xbf \t").startswith(b"["):
+    start = line.lstrip(b"\xef\xbb\xbf \t")
+    if start.startswith(b"["):
         raise ConfigurationError(
             f"{name} is one JSON array: write one object per line, for example with jq -c '.[]'"
+        )
+    if start.strip() == b"{":
+        raise ConfigurationError(
+            f"{name} has objects of several lines: write each in one, for example with jq -c ."
         )
 
 
@@ -310,9 +322,11 @@ def as_row(
     number: int, found: Mapping[str, Any], defaults: Mapping[str, Any], origin: str = ""
 ) -> Row | BadRow:
     """What the fields of a row ask for, with `defaults` for those it does not have."""
-    if not isinstance(found, Mapping):
+    if not hasattr(found, "keys"):
         return BadRow(number, None, f"not a mapping but {type(found).__name__}")
-    identity = found.get("id")
+    # Rows of databases and of tables are like mappings in that.
+    found = dict(found)
+    identity = _plain(found.get("id"))
     shown = identity if isinstance(identity, str) else None
     if isinstance(identity, int) and not isinstance(identity, bool):
         # Python writes no number of any length.
@@ -327,10 +341,10 @@ def as_row(
     if unknown := sorted(map(str, found.keys() - {"id", "input", *FIELDS})):
         known = ", ".join(("id", "input", *FIELDS))
         return BadRow(number, shown, f"unknown fields: {', '.join(unknown)}; known are {known}")
-    given = {name: found[name] for name in FIELDS if found.get(name) is not None}
-    request: dict[str, Any] = {**defaults, **given}
-    request["input"] = text
     try:
+        cells = {name: _plain(found[name]) for name in FIELDS if name in found}
+        given = {name: value for name, value in cells.items() if value is not None}
+        request: dict[str, Any] = {**defaults, **given, "input": text}
         call = prepare(**request)
         key = request_key(call, origin)
     except (ConfigurationError, TypeError, ValueError, RecursionError) as error:
@@ -342,6 +356,19 @@ def as_row(
     if (size := len(name + suffix)) > _LONGEST_NAME:
         return BadRow(number, shown, f"id is too long for a file name: {size} bytes")
     return Row(number, shown, name, suffix, request, key)
+
+
+def _plain(value: Any) -> Any:
+    """What a cell of a table holds, None for nothing.
+
+    Libraries have numbers of their own, which JSON does not know, and NaN or NA for nothing.
+    """
+    if type(value).__name__ == "NAType" or (isinstance(value, Real | Decimal) and value != value):
+        return None
+    if not isinstance(value, Real | Decimal) or isinstance(value, int | float):
+        return value
+    number = float(value)
+    return int(cast("Any", value)) if number.is_integer() else number
 
 
 def file_name(text: str) -> str:
