@@ -79,6 +79,20 @@ def test_who_asks_for_json_quietly_gets_it_from_every_command(run, with_key, fol
         assert json.loads(ended.out)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("narrate", "missing.txt", "-o", "a.wav"),
+        ("batch", "missing.txt", "--out-dir", "a"),
+        ("speak", "--file", "missing.txt"),
+    ],
+)
+def test_a_text_that_is_not_there_is_told_before_a_key_that_is_not(run, environment, command):
+    ended = run(*command, env=environment)
+    assert ended.code == 2
+    assert "'missing.txt' does not exist" in one_line(ended)
+
+
 def test_a_price_without_a_dry_run_buys_nothing(run, with_key, stub, book):
     for price_first in (True, False):
         words = ("--price-per-million", "15"), (book.name, "-o", "book.wav")

@@ -50,7 +50,9 @@ _LONGEST_STEM = 255 - len(".pieces")
 
 
 @command_like("modelgates-speech narrate book.txt -o book.mp3 --local")
-@click.argument("book", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument(
+    "book", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+)
 @click.option(
     "-o",
     "--output",
