@@ -152,6 +152,17 @@ def test_a_rate_limit_fails_no_row(speak, stub):
     assert len(stub.requests) == 13
 
 
+@pytest.mark.parametrize("status", [401, 402])
+def test_what_would_fail_every_row_is_met_once_by_each_worker(speak, stub, status):
+    stub.fail_next(status, times=400)
+    results = speak(rows(100), workers=2, concurrency=4)
+    assert {result["status"] for result in results} == {"failed"}
+    assert {str(status) in result["error"] for result in results} == {True}
+    assert len(stub.requests) <= 2 * 4
+    stub.reset()
+    assert {result["status"] for result in speak(rows(100))} == {"ok"}
+
+
 def test_the_guide_runs_as_it_is_written(cluster, stub, tmp_path):
     guide = Path(__file__).parents[2] / "docs/guides/clusters.md"
     example = re.search(r"^```python\n(.*?)^```", guide.read_text("utf-8"), re.M | re.S)[1]

@@ -56,6 +56,8 @@ logger = logging.getLogger("modelgates_speech")
 
 CONCURRENCY = 16
 MAX_REFUSALS = 10  # of a row by rate limits, before it counts as failed
+# With these every other row would fail too.
+HOPELESS = (AuthenticationError, PaymentRequiredError)
 # Rows in a row, before the rest is taken to fail so too: texts that a provider refuses are fewer.
 MOST_ALIKE = 50
 # What a disk says of one name and no other.
@@ -324,7 +326,7 @@ class _Batch:
         most = MOST_ALIKE if self._max_errors is None else math.inf
         what = f"{self._alike:,} rows in a row failed alike: {error}; run the batch again once "
         what += "that is fixed, or set max_errors to try more rows"
-        if isinstance(error, AuthenticationError | PaymentRequiredError | SaveError):
+        if isinstance(error, (*HOPELESS, SaveError)):
             most = math.inf if getattr(error, "errno", None) in _ONE_FILE else 1
             what = f"every other row would fail too: {error}"
         elif isinstance(error, APIConnectionError) and failing[-1] not in ("pool", "deadline"):

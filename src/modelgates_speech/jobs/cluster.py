@@ -21,7 +21,7 @@ import attrs
 import modelgates_speech
 from modelgates_speech.config import checked_count, checked_seconds
 from modelgates_speech.errors import ModelGatesError, RateLimitError
-from modelgates_speech.jobs.batch import MAX_REFUSALS
+from modelgates_speech.jobs.batch import HOPELESS, MAX_REFUSALS
 from modelgates_speech.jobs.manifest import (
     BadRow,
     Row,
@@ -181,6 +181,7 @@ class _Worker:
         self._retry = retry
         self._client = modelgates_speech.ModelGates(**client)
         self._threads = ThreadPoolExecutor(concurrency)
+        self._hopeless = ""  # the error that all other rows would meet, too
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 
     def __call__(self, batch: Any) -> Any:
@@ -206,11 +207,16 @@ class _Worker:
 
     def _bought(self, record: str, row: Row) -> dict[str, Any]:
         identity = {"id": row.id, "request": row.key, "worker": self._name}
+        if self._hopeless:
+            return {**identity, "status": "failed", "error": self._hopeless}
         try:
             audio = self._spoken(row)
             content = audio.to_wav() if audio.format == "pcm" else audio.content
         except ModelGatesError as error:
-            return {**identity, "status": "failed", "error": f"{type(error).__name__}: {error}"}
+            told = f"{type(error).__name__}: {error}"
+            if isinstance(error, HOPELESS):
+                self._hopeless = told
+            return {**identity, "status": "failed", "error": told}
         # Named by what came, which may not be what was asked for.
         path = row.name + (".wav" if audio.format == "pcm" else f".{file_name(audio.format)}")
         self._files.pipe_file(f"{self._out}/{path}", content)
