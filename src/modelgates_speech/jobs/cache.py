@@ -185,9 +185,8 @@ class AudioCache:
                         yield found.st_mtime, found.st_size, Path(entry)
 
 
-@lru_cache(maxsize=64)
-def _cache_at(folder: Path) -> AudioCache:
-    return AudioCache(folder)
+# One for each folder, for it counts what it wrote.
+_cache_at = lru_cache(maxsize=64)(AudioCache)
 
 
 def as_cache(cache: str | os.PathLike[str] | AudioCache) -> AudioCache:
@@ -197,7 +196,6 @@ def as_cache(cache: str | os.PathLike[str] | AudioCache) -> AudioCache:
     folder = checked_folder(cache, "cache_dir")
     with contextlib.suppress(FileNotFoundError):  # the current folder is gone, and so is this one
         folder = folder.absolute()
-    # One per folder, for it counts what it wrote.
     return _cache_at(folder)
 
 
