@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+# In the order of the pauses that they ask for.
 Kind = Literal["sentence", "paragraph", "heading"]
 
 # In characters: a heading is no longer, and no line that was wrapped is.
@@ -74,8 +75,7 @@ class _Paragraph:
 
 def strongest(*kinds: Kind) -> Kind:
     """The one of `kinds` that asks for the longest pause."""
-    order: tuple[Kind, ...] = ("sentence", "paragraph", "heading")
-    return max(kinds, key=order.index)
+    return max(kinds, key=get_args(Kind).index)
 
 
 def borders(text: str, at: Collection[Kind], *, whole: bool) -> Iterator[Border]:
