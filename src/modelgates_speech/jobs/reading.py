@@ -49,10 +49,6 @@ class Channel:
         self._items: deque[Any] = deque()
         self._news = News()
 
-    def empty(self) -> bool:
-        """Whether nothing waits in it."""
-        return not self._items
-
     def put(self, item: Any) -> None:
         """Add an item."""
         self._items.append(item)

@@ -83,14 +83,8 @@ class _Narration:
             self._patience = None
 
     def _start_due(self) -> None:
-        for job in self._line.due():
-            self._start(job)
-            # Text may arrive slowly: what can be handed out does not wait for more than a piece.
-            if not self._line.pending[0].items.empty():
-                return
-
-    def _start(self, job: Job) -> None:
-        self._work.put(job)
+        """Have pieces asked for, or whoever does so look whether there is room for more."""
+        raise NotImplementedError
 
     async def _has_more(self) -> bool:
         """Whether there is a piece that is not at its end."""
@@ -147,8 +141,15 @@ class _BlockingNarration(_Narration):
         for _ in range(self._threads):
             self._work.put(None)
 
+    def _start_due(self) -> None:
+        for job in self._line.due():
+            self._start(job)
+            # Text may arrive slowly: what can be handed out does not wait for more than a piece.
+            if not self._line.pending[0].items.empty():
+                return
+
     def _start(self, job: Job) -> None:
-        super()._start(job)
+        self._work.put(job)
         if self._threads < self._settings.concurrency:
             # A daemon: a request that nobody waits for any more must not delay the exit.
             try:
@@ -252,7 +253,7 @@ class _YieldingNarration(_Narration):
                 if isinstance(piece, BaseException):
                     reason = piece
                     break
-                self._start(self._line.add(piece))
+                self._work.put(self._line.add(piece))
                 self._news.tell()
                 await self._news.until(lambda: self._line.has_room or self._halted)
         self._end_text(reason)
