@@ -4,7 +4,7 @@ import json
 import sys
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from io import BytesIO, IncrementalNewlineDecoder
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
@@ -36,17 +36,15 @@ def read_text(text: str | None, file: Path | None) -> str:
 
 def text_of(source: Path) -> Iterator[str]:
     """Return the text of a file, or of standard input, part by part as it arrives."""
-    if source != STANDARD:
-        try:
-            opened = source.open("rb")
-        except OSError as error:
-            raise _unreadable(source, error) from error
-        with opened:
-            yield from _decoded(opened, str(source))
-    elif sys.stdin is None:  # a process started without one (`<&-`)
+    standard = source == STANDARD
+    if standard and sys.stdin is None:  # a process started without one (`<&-`)
         raise click.UsageError("standard input is closed: give a file, or pipe a text in")
-    else:
-        yield from _decoded(sys.stdin.buffer, "standard input")
+    name = "standard input" if standard else str(source)
+    try:
+        with nullcontext(sys.stdin.buffer) if standard else source.open("rb") as opened:
+            yield from _decoded(opened, name)
+    except OSError as error:
+        raise click.UsageError(f"cannot read {name}: {error.strerror}") from error
 
 
 def _decoded(file: Any, source: str) -> Iterator[str]:
@@ -57,8 +55,6 @@ def _decoded(file: Any, source: str) -> Iterator[str]:
             data = file.read1(_CHUNK)
             size += len(data)
             part = decoder.decode(data, final=not data)
-        except OSError as error:
-            raise _unreadable(source, error) from error
         except UnicodeDecodeError as error:
             # It knows of what it had kept from before, and of no more.
             at = size - len(error.object) + error.start
@@ -67,10 +63,6 @@ def _decoded(file: Any, source: str) -> Iterator[str]:
         yield part
     if blank:
         raise click.UsageError(f"nothing to say: {source} is empty")
-
-
-def _unreadable(source: object, error: OSError) -> click.UsageError:
-    return click.UsageError(f"cannot read {source}: {error.strerror}")
 
 
 def keep_the_text(file: Path | None, output: Path | None) -> None:
