@@ -4,7 +4,7 @@ import importlib
 import logging
 import os
 import signal
-from types import FrameType
+import sys
 
 import click
 
@@ -101,8 +101,4 @@ def _end_tidily_on_signals() -> None:
     # By default these end the process where it stands, and a half-written temporary file stays.
     for number in POLITE:
         if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _leave)
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+            signal.signal(number, lambda number, _frame: sys.exit(128 + number))

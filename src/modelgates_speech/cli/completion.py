@@ -1,5 +1,7 @@
 """`modelgates-speech completion`: the script that teaches a shell this command's words."""
 
+import os
+
 import click
 from click.shell_completion import (
     BashComplete,
@@ -7,6 +9,7 @@ from click.shell_completion import (
     FishComplete,
     ShellComplete,
     ZshComplete,
+    add_completion_class,
     split_arg_string,
 )
 
@@ -48,8 +51,6 @@ Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
 """
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        import os
-
         words = split_arg_string(os.environ["COMP_WORDS"])[1:]
         typed = os.environ["COMP_CWORD"]
         return words[:-1] if typed and words[-1:] == [typed] else words, typed
@@ -68,8 +69,6 @@ _SHELLS: dict[str, type[ShellComplete]] = {
 
 def register() -> None:
     """Make the shells known to `click`, which answers what their scripts ask."""
-    from click.shell_completion import add_completion_class
-
     for name, kind in _SHELLS.items():
         add_completion_class(kind, name)
 

@@ -76,11 +76,6 @@ def exit_codes_help() -> str:
     return "\n".join(["\b", "Exit codes:", *lines])
 
 
-def example(line: str) -> str:
-    """Return the end of a command's help: an example, and where the exit codes are told."""
-    return f"\b\nExample:\n  {line}\n\nExit codes: modelgates-speech --help"
-
-
 # What Python calls it, and what the command line does; the first that fits.
 _WORDS = (
     (r" or pass api_key\b|, or the one passed as api_key", ""),

@@ -98,7 +98,6 @@ def _option_for(name: str, argument: Argument) -> Callable[[Any], Any]:
 
 
 def _complete_format(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
-    # Suggestions, not a choice: a format that the API learns tomorrow goes through today.
     return [name for name in FORMATS if name.startswith(typed)]
 
 
@@ -207,7 +206,8 @@ def api_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def gathered(*, debug: bool, **options: Any) -> Any:
         if debug:
-            _log_to_standard_error()
+            logging.basicConfig(format="%(name)s: %(levelname)s: %(message)s")
+            logging.getLogger("modelgates_speech").setLevel(logging.DEBUG)
         return command(api={name: options.pop(name) for name in _CONNECTION}, **options)
 
     for option in reversed(_API):
@@ -243,9 +243,3 @@ def connection(
 
     with StubServer() as stub:
         yield settings | {"base_url": stub.base_url, "api_key": stub.api_key}
-
-
-def _log_to_standard_error() -> None:
-    """Show what the client logs."""
-    logging.basicConfig(format="%(name)s: %(levelname)s: %(message)s")
-    logging.getLogger("modelgates_speech").setLevel(logging.DEBUG)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelgates_speech.cli.exits import CommandError, Exit, example, remark, to_nowhere
+from modelgates_speech.cli.exits import CommandError, Exit, remark, to_nowhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -136,7 +136,8 @@ class Command(click.Command):
 
 def command_like(line: str) -> Callable[[Callable[..., Any]], Command]:
     """Return the decorator of a command whose help ends with an example."""
-    return click.command(cls=Command, epilog=example(line))
+    epilog = f"\b\nExample:\n  {line}\n\nExit codes: modelgates-speech --help"
+    return click.command(cls=Command, epilog=epilog)
 
 
 @contextmanager
