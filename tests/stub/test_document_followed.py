@@ -246,6 +246,8 @@ def test_wav_can_be_had_and_a_format_the_stub_has_not_comes_as_pcm(changed):
         (["audio/*"], "audio/pcm;rate=24000;channels=1", "audio/mpeg"),
         (["application/octet-stream", "audio/mpeg"], "application/octet-stream", "audio/mpeg"),
         (["audio/ogg"], "audio/ogg", "audio/ogg"),
+        (["audio/L16 ; rate=24000", "audio/mpeg"], "audio/l16 ; rate=24000", "audio/mpeg"),
+        (["Audio/PCM;rate=24000", "audio/*"], "audio/pcm;rate=24000", "audio/mpeg"),
     ],
 )
 def test_the_content_type_is_the_documents_that_fits_best(changed, operation, declared, pcm, mp3):
@@ -653,10 +655,11 @@ def test_an_answer_of_text_is_a_text(changed, kind):
 
 
 def test_a_body_is_of_the_types_that_a_range_has(changed):
-    body = {"required": True, "content": {"audio/*": {"schema": {}}}}
+    kinds = {"audio/*": {"schema": {}}, "text/plain; charset=utf-8": {"schema": {}}}
+    body = {"required": True, "content": kinds}
     done = {"200": {"description": "Done"}}
     changed["paths"]["/kinds"] = {"post": {"requestBody": body, "responses": done}}
-    for kind, status in (("audio/wav", 200), ("image/png", 400)):
+    for kind, status in (("audio/wav", 200), ("text/plain", 200), ("image/png", 400)):
         headers = {"Content-Type": kind}
         sent = call(changed, path="/kinds", json=None, content=b"RIFF", headers=headers)
         assert sent.status_code == status

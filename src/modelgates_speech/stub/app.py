@@ -362,7 +362,7 @@ class _Answering:
             example = path.document.example(content[kind], {})
             plain = isinstance(example, str) and "json" not in kind
             text = example if plain else json.dumps(example)
-            if kind == "text/event-stream" and not re.match("(data|event|id)?:", text):
+            if kind.startswith("text/event-stream") and not re.match("(data|event|id)?:", text):
                 text = f"data: {text}\n\n"
             chunks, pace = iter([text.encode()]), 0.0
         else:

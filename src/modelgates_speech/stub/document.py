@@ -275,7 +275,7 @@ def _schemas(part: Mapping[str, Json]) -> dict[str, Json]:
         schema: Json = content.get("schema", True)
         if "example" in content and isinstance(schema, Mapping):
             schema = {**fields(schema), "example": content["example"]}
-        found[media_type.partition(";")[0].strip().lower()] = schema
+        found[media_type.strip().lower()] = schema
     return found
 
 

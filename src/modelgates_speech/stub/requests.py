@@ -91,7 +91,8 @@ def _parse_body(
         return None
     given_type = (content_type or "").partition(";")[0].strip().lower()
     # The narrowest range that it is in.
-    fitting = [kind for kind in operation.bodies if fnmatchcase(given_type, kind)]
+    types = {kind: kind.partition(";")[0].rstrip() for kind in operation.bodies}
+    fitting = [kind for kind in types if fnmatchcase(given_type, types[kind])]
     media_type = min(fitting, key=lambda kind: kind.count("*"), default="")
     if not media_type:
         accepted = ", ".join(operation.bodies)

@@ -117,15 +117,12 @@ def pieces(text: str, *, language: str = "en") -> Iterator[str]:
 
 
 def media_type(content: Mapping[str, Any], response_format: object) -> str | None:
-    """Choose the documented media type that fits the format best, or the first."""
+    """Choose the documented media type, as written, that fits the format best, or the first."""
     ours = MEDIA_TYPES.get(str(response_format), MEDIA_TYPES["pcm"])
-    for known in ours:
-        if known in content:
-            return known
-    if {"audio/*", "*/*"} & content.keys():
-        return ours[0]
-    if "application/octet-stream" in content:
-        return "application/octet-stream"
+    written = {kind.partition(";")[0].rstrip(): kind for kind in content}
+    for known in (*ours, "audio/*", "*/*", "application/octet-stream"):
+        if known in written:
+            return ours[0] if "*" in known else written[known]
     audible = (kind for kind in content if "json" not in kind and not kind.startswith("text/"))
     return next(audible, next(iter(content), None))
 
