@@ -18,6 +18,7 @@ import requests
 import schemathesis
 from schemathesis.checks import load_all_checks
 from schemathesis.python.asgi import ASGIClient
+from schemathesis.transport.requests import REQUESTS_TRANSPORT
 
 from modelgates_speech.stub import StubServer, create_app
 from modelgates_speech.stub.document import load
@@ -125,6 +126,7 @@ def judged() -> dict[str, Any]:
     made["paths"] = {path: item for path, item in paths if not path.startswith("x-")}
     tell_by_values(made)
     keep_at_hand(made)
+    send_as_bytes(made)
     for item in made["paths"].values():
         for method in METHODS & item.keys():
             answers = item[method]["responses"].items()
@@ -195,6 +197,16 @@ def keep_at_hand(made: dict[str, Any]) -> None:
     for part in mappings(made):
         if isinstance(part.get("externalValue"), str):
             del part["externalValue"]
+
+
+def send_as_bytes(made: dict[str, Any]) -> None:
+    """Have what the judge cannot write, as audio, be sent as the bytes that it draws."""
+    for part in mappings(made):
+        content = part.get("content")
+        for kind in content if isinstance(content, dict) else ():
+            if "/" in kind and REQUESTS_TRANSPORT.get_first_matching_media_type(kind) is None:
+                concrete = kind.partition(";")[0].replace("*", "any")
+                schemathesis.serializer.alias(concrete, "application/octet-stream")
 
 
 def _of_texts(schema: Any) -> Any:
