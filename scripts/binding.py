@@ -7,6 +7,7 @@ operation by method and path, here, and takes every name from the module written
 from __future__ import annotations
 
 import keyword
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from openapi_python_client.parser.bodies import BodyType
@@ -251,6 +252,7 @@ def arguments_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def python_name(name: str, taken: Collection[str]) -> str:
     """Give the argument's name: the property's own where Python and our options allow."""
+    name = unicodedata.normalize("NFKC", name)
     own = name if name.isidentifier() else PythonIdentifier(name, "field_").rstrip("_")
     if keyword.iskeyword(own) or own in RESERVED or own.startswith("__"):
         own = f"{own.lstrip('_') or 'field'}_"

@@ -7,6 +7,7 @@ occur. What is sent and received stays what the document says.
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from openapi_python_client.parser.openapi import generate_operation_id
@@ -66,6 +67,7 @@ class Terms:
         write_plainly(self.document)
         self._config = config
         self._wire_names: dict[str, str] = {}
+        self._write_names_as_python_reads_them()
         self._names: dict[int, str] = {}
         self._properties = {
             name for _, node in parts(self.document) for name in node.get("properties", {})
@@ -84,6 +86,16 @@ class Terms:
         self._tell_operations_apart()
         self._tell_alternatives_apart()
         self._tell_classes_apart()
+
+    def _write_names_as_python_reads_them(self) -> None:
+        """Write ligatures and wide letters as the plain ones that Python takes them for."""
+        for _, node in parts(self.document):
+            if isinstance(title := node.get("title"), str):
+                node["title"] = _plain(title)
+        for _, _, operation in operations(self.document):
+            operation["tags"] = [_plain(tag) for tag in operation.get("tags", [])]
+            if "operationId" in operation:
+                operation["operationId"] = _plain(operation["operationId"])
 
     def restore_wire_names(self, api: GeneratorData) -> None:
         """Have the properties that were renamed sent and read by the names of the document."""
@@ -171,7 +183,7 @@ class Terms:
         names = {str(module), *_TAKEN_PROPERTIES}
         properties: dict[str, Any] = {}
         for name, value in schema.get("properties", {}).items():
-            own = next(n for n in _variants(name) if self._is_free(n, name, names))
+            own = next(n for n in _variants(_plain(name)) if self._is_free(n, name, names))
             names.add(PythonIdentifier(own, self._config.field_prefix))
             properties[own] = value
             if own != name:
@@ -206,6 +218,10 @@ class Terms:
                     schema["title"] = variant
                 return found.name
         raise AssertionError("there is always another number")
+
+
+def _plain(name: Any) -> str:
+    return unicodedata.normalize("NFKC", str(name))
 
 
 def _leave_out_text(body: dict[str, Any]) -> None:

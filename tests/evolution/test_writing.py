@@ -7,7 +7,14 @@ from copy import deepcopy
 import pytest
 from openapi_python_client.config import Config, ConfigFile, MetaType
 
-from scripts.binding import METHOD, PATH, find_endpoint, request_properties, server_urls
+from scripts.binding import (
+    METHOD,
+    PATH,
+    arguments_of,
+    find_endpoint,
+    request_properties,
+    server_urls,
+)
 from scripts.document import DocumentError, parse
 from scripts.generate import CONFIG
 from scripts.parsing import parse_for_generator
@@ -92,9 +99,8 @@ def take(document):
     return validate(document, json.dumps(document, indent=1).encode())
 
 
-def types(document, tmp_path):
-    """Give the Python type of each property of the request."""
-    config = Config.from_sources(
+def configuration(tmp_path):
+    return Config.from_sources(
         ConfigFile.load_from_path(CONFIG),
         MetaType.NONE,
         document_source=tmp_path / "openapi.yaml",
@@ -102,6 +108,11 @@ def types(document, tmp_path):
         overwrite=False,
         output_path=tmp_path,
     )
+
+
+def types(document, tmp_path):
+    """Give the Python type of each property of the request."""
+    config = configuration(tmp_path)
     terms = Terms(take(document).document, config)
     api, _ = parse_for_generator(terms.document, config)
     model = find_endpoint(api)[1].bodies[0].prop
@@ -522,6 +533,18 @@ def test_a_parameter_that_is_a_whole_query_is_left_to_who_calls(document, speech
     assert "extra_query" in taken.warnings[0]
     assert taken.document["paths"][PATH][METHOD]["parameters"] == [other]
     assert types(document, tmp_path) == {"input": "str"}
+
+
+def test_ligatures_and_wide_letters_are_the_plain_ones_as_which_python_reads_them(
+    document, speech, properties, tmp_path
+):
+    speech |= {"operationId": "\uff33\uff30\uff25\uff21\uff2b", "tags": ["\uff34\uff34\uff33"]}
+    properties |= {"\ufb01ne": {"type": "string"}, "fine": {"type": "integer"}}
+    assert types(document, tmp_path) == {"input": "str", "fine_2": "str", "fine": "int"}
+    assert list(arguments_of(document)) == ["input", "fine", "fine_2"]
+    terms = Terms(take(document).document, configuration(tmp_path))
+    operation = terms.document["paths"][PATH][METHOD]
+    assert (operation["operationId"], operation["tags"]) == ("SPEAK", ["TTS"])
 
 
 def test_a_request_of_any_media_type_is_json(document, speech, tmp_path):
