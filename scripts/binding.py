@@ -199,6 +199,9 @@ def _told(document: dict[str, Any], schema: Any) -> dict[str, Any]:
         parts = [_told(document, part) for part in told.get(key, [])]
         parts = [part for part in parts if part.get("type") != "null"]
         kinds = {_type_of(part) for part in parts}
+        if key == "allOf" and len(plain := kinds - {"any"}) == 1 and not plain & {"object"}:
+            # All of it is said of one value.
+            parts = [{name: part[name] for part in parts for name in part}]
         if len(parts) == 1 or (kinds == {"string"} and key != "allOf"):
             values = [value for part in parts for value in part.get("enum", [])]
             rest = {name: told[name] for name in told if name != key}

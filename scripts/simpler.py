@@ -41,6 +41,7 @@ _ONCE = {"parameters", "requestBodies", "responses", "headers"}
 def simplify(document: dict[str, Any]) -> None:
     """Change a document so that it means the same in fewer words of OpenAPI."""
     for _, node in parts(document):
+        _make_one_value(document, node)
         _make_one_part_two(node)
     _write_where_it_is_used(document)
     name_what_is_pointed_at(document)
@@ -53,6 +54,14 @@ def simplify(document: dict[str, Any]) -> None:
                 if all(isinstance(value, str) for value in values):
                     node["type"] = "string"
     _make_one_object(document)
+
+
+def _make_one_value(document: dict[str, Any], node: dict[str, Any]) -> None:
+    """Write `allOf` of what is no object as one: the generator would make an object of it."""
+    given = node.get("allOf")
+    if is_list(given) and len(given) > 1 and any(_is_plain(document, part) for part in given):
+        for part in node.pop("allOf"):
+            node |= deepcopy({**resolve(document, part), **node})
 
 
 def _make_one_part_two(node: dict[str, Any]) -> None:

@@ -535,6 +535,15 @@ def test_a_parameter_that_is_a_whole_query_is_left_to_who_calls(document, speech
     assert types(document, tmp_path) == {"input": "str"}
 
 
+def test_a_number_may_be_described_in_several_parts(document, properties, schemas, tmp_path):
+    schemas["Rate"] = {"type": "number", "minimum": 0.5}
+    parts = [{"$ref": f"{SCHEMAS}/Rate"}, {"maximum": 2}]
+    properties["speed"] = {"allOf": parts, "default": 1}
+    assert types(document, tmp_path)["speed"] == "float"
+    known = request_properties(take(document).document)[0]["speed"]
+    assert known == {"type": "number", "minimum": 0.5, "maximum": 2, "default": 1}
+
+
 def test_ligatures_and_wide_letters_are_the_plain_ones_as_which_python_reads_them(
     document, speech, properties, tmp_path
 ):
