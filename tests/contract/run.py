@@ -29,7 +29,7 @@ from tests.contract.settings import KEY_VARIABLE, ROOT, STUB_KEY, Settings
 from tests.edition import Edition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from schemathesis.specs.openapi.schemas import OpenApiSchema
 
@@ -214,6 +214,18 @@ def _of_texts(schema: Any) -> Any:
     properties, required = edition().merged(schema)
     texts = {name: {"type": "string"} for name in {*properties, *required}}
     return {"type": "object", "properties": texts, "required": required}
+
+
+def error_of(documented: str, answers: Iterable[str]) -> int | None:
+    """The error that an answer is for, or one of those; None where others are for all errors."""
+    if documented.isdigit():
+        return int(documented) if int(documented) >= 400 else None
+    known = {each.upper() for each in answers}
+    is_rest = documented == "default"
+    left = [f"{kind}XX" for kind in "45" if (f"{kind}XX" in known) != is_rest]
+    starts = [int(kind[0]) * 100 for kind in left if is_rest or kind == documented.upper()]
+    numbers = (n for start in starts for n in range(start + 18, start + 99))
+    return next((n for n in numbers if str(n) not in known), None)
 
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}

@@ -11,6 +11,7 @@ from tests.contract.run import (
     LEDGER,
     SPEECH,
     edition,
+    error_of,
     operations,
     published,
     spoken_case,
@@ -29,15 +30,8 @@ def without_faults_left(server):
 def errors():
     """Each documented error, and for a class or a default one that nothing else documents."""
     for label, answers in LEDGER.documented.items():
-        for documented in answers:
-            if documented.isdigit() and int(documented) >= 400:
-                yield label, int(documented)
-            elif documented == "default" or documented[0] in "45":
-                start = 400 if documented == "default" else int(documented[0]) * 100
-                yield (
-                    label,
-                    next(n for n in range(start + 18, start + 99) if str(n) not in answers),
-                )
+        statuses = (error_of(documented, answers) for documented in answers)
+        yield from ((label, status) for status in statuses if status)
 
 
 def valid_case(operation):
