@@ -9,7 +9,7 @@ from scripts.binding import METHOD, PATH, resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import is_bearer
 from scripts.mending import add_null
-from scripts.references import METHODS, follow, parts
+from scripts.references import follow, parts
 from scripts.simpler import simplify
 from scripts.terms import bodies, is_key, operations
 
@@ -27,11 +27,14 @@ def comparable(document: dict[str, Any]) -> dict[str, Any]:
     """
     document = deepcopy(document) | {"openapi": "3.1.0"}
     simplify(document)
-    document.pop("servers", None)
-    _leave_out_the_key(document)
-    for item in document["paths"].values():
-        for level in (item, *(item[method] for method in METHODS if method in item)):
-            level.pop("servers", None)
+    # Whatever asks for the key, a bearer token will do: see `_add_bearer` in layout.py.
+    document.get("components", {}).pop("securitySchemes", None)
+    items = document["paths"].values()
+    for level in (document, *items, *(operation for _, _, operation in operations(document))):
+        level.pop("servers", None)
+        level.pop("security", None)
+        if is_list(level.get("parameters")):
+            level["parameters"] = [p for p in level["parameters"] if not is_key(document, p)]
     _modernize(document)
     for body in bodies(document):
         body["content"] = {
@@ -41,25 +44,6 @@ def comparable(document: dict[str, Any]) -> dict[str, Any]:
             if "json" not in media_type and not media_type.startswith(("text/", "multipart/")):
                 media.pop("schema", None)
     return document
-
-
-def _leave_out_the_key(document: dict[str, Any]) -> None:
-    schemes = document.get("components", {}).get("securitySchemes", {})
-    whole = document.pop("security", None)
-    for _, _, operation in operations(document):
-        security: list[dict[str, Any]] | None = operation.pop("security", whole)
-        names = [name for requirement in security or [] for name in requirement]
-        is_demanded = names and {} not in (security or [])
-        if is_demanded and not any(is_bearer(schemes.get(name, {})) for name in names):
-            operation["security"] = security
-    if schemes.get(OUR_SCHEME) == BEARER:
-        del schemes[OUR_SCHEME]
-    if not any("security" in operation for _, _, operation in operations(document)):
-        document.get("components", {}).pop("securitySchemes", None)
-    for item in document["paths"].values():
-        for level in (item, *(item[method] for method in METHODS if method in item)):
-            if is_list(level.get("parameters")):
-                level["parameters"] = [p for p in level["parameters"] if not is_key(document, p)]
 
 
 def other_keys(document: dict[str, Any]) -> list[str]:

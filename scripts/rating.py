@@ -23,15 +23,12 @@ _RATINGS = {
     # Whoever leaves the property out gets something else.
     "request-property-default-value-changed": Rating.BREAKING,
     "request-parameter-default-value-changed": Rating.BREAKING,
-    # What other schemes ask for, the client does not send by itself.
-    "api-security-added": Rating.BREAKING,
     # It must be given, default or not.
     "new-required-request-property-with-default": Rating.BREAKING,
     "request-property-became-required-with-default": Rating.BREAKING,
 }
 # Which part of an operation a rule is about, by what its id contains; the first that fits.
 _ASPECTS = {
-    "security": "securityRequirements",
     "operation-id": "operationID",
     "tag": "tags",
     "parameter": "parameters",

@@ -60,9 +60,6 @@ def wire_changes(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
         by_operation = differences_of(tree)
         said = frozenset(changes)
         changes |= {*rated(entries, by_operation, was), *unrated(entries, by_operation, said)}
-        if "security" in tree and not any("security" in entry["id"] for entry in entries):
-            what = "what all operations ask for as security changed"
-            changes.add(Change(Rating.BREAKING, "wire", what))
         changes |= set(_servers(old, new))
         if not changes:
             texts = sorted(set(_texts(differences(before, after, texts=True))))
