@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import functools
 import json
 import os
 import random
@@ -275,21 +274,6 @@ def in_parts(settings: Settings) -> int:
     return VIOLATED if VIOLATED in codes else max(codes)
 
 
-def many_seeds(settings: Settings, count: int) -> int:
-    """Run with seeds 1 to `count`, two at a time."""
-    chosen = [dataclasses.replace(settings, seed=seed) for seed in range(1, count + 1)]
-    code = KEPT
-    with ThreadPoolExecutor(2) as pool:
-        outcomes = pool.map(functools.partial(run, quietly=True), chosen)
-        for each, outcome in zip(chosen, outcomes, strict=True):
-            failed = ", ".join(outcome.failures) or "nothing"
-            sent = outcome.ledger.get("requests", 0)
-            print(f"seed {each.seed:>3}: {sent} requests, failed: {failed}", flush=True)
-            if outcome.exit_code:
-                code = code or show(outcome, each)
-    return code
-
-
 def prove(settings: Settings, names: Sequence[str]) -> int:
     """Run the suite against every seeded defect; each must fail the check that is meant to."""
     began = time.monotonic()
@@ -349,7 +333,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     other.add_argument("--deep", action="store_true", help="use fresh seeds for some minutes")
     other.add_argument("--minutes", type=float, default=10, help="for --deep (%(default)s)")
-    other.add_argument("--seeds", type=int, metavar="N", help="run with seeds 1 to N")
     other.add_argument(
         "--prove",
         nargs="*",
@@ -386,8 +369,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     if given.prove is not None:
         return prove(settings, given.prove)
-    if given.seeds:
-        return many_seeds(settings, given.seeds)
     if given.deep:
         return explore(settings, given.minutes)
     if given.only or settings.report_dir:
