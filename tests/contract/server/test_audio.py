@@ -32,10 +32,14 @@ def needs(**fields):
     return pytest.mark.skipif(not allowed, reason="the OpenAPI document does not take this")
 
 
-def pcm(server, **fields) -> bytes:
-    response = server.speak(**{edition().text: TEXT, **PCM, **fields})
+def speak(server, text=TEXT, **fields):
+    response = server.speak(**{edition().text: text, **fields})
     server.judge(response, status=OK)
-    return response.content
+    return response
+
+
+def pcm(server, text=TEXT, **fields) -> bytes:
+    return speak(server, text, **PCM, **fields).content
 
 
 def samples(data: bytes) -> array.array:
@@ -66,8 +70,7 @@ def test_pcm_is_16_bit_little_endian(server):
 
 @pytest.mark.skipif(edition().default_format != "pcm", reason="another format is the default")
 def test_pcm_comes_unless_asked_otherwise(server):
-    response = server.speak(input=TEXT)
-    server.judge(response, status=OK)
+    response = speak(server)
     assert not response.content.startswith(
         (b"RIFF", b"ID3", b"OggS", b"fLaC", b"\xff\xfb", b"\xff\xf3")
     )
@@ -79,7 +82,7 @@ def test_audio_is_as_long_as_its_text_takes(server):
     shortest, longest = (bound * len(TEXT) for bound in SECONDS_PER_CHARACTER)
     once = seconds(pcm(server))
     assert shortest < once < longest, f"{once:.2f} s at 24 kHz for {len(TEXT)} characters"
-    twice = seconds(pcm(server, input=f"{TEXT} {TEXT}"))
+    twice = seconds(pcm(server, f"{TEXT} {TEXT}"))
     assert twice == pytest.approx(2 * once, rel=0.1)
 
 
@@ -94,8 +97,7 @@ def test_speed_divides_the_length(server, speed):
 
 @needs(response_format="mp3")
 def test_mp3_decodes_and_is_as_long_as_pcm(server):
-    response = server.speak(input=TEXT, response_format="mp3")
-    server.judge(response, status=OK)
+    response = speak(server, response_format="mp3")
     try:
         info = miniaudio.mp3_get_info(response.content)
         decoded = miniaudio.mp3_read_s16(response.content)
@@ -109,7 +111,7 @@ def test_mp3_decodes_and_is_as_long_as_pcm(server):
 @needs(response_format="mp3")
 @pytest.mark.stub_only
 def test_mp3_is_24_khz_mono(server):
-    info = miniaudio.mp3_get_info(server.speak(input=TEXT, response_format="mp3").content)
+    info = miniaudio.mp3_get_info(speak(server, response_format="mp3").content)
     assert (info.sample_rate, info.nchannels) == (RATE, 1)
 
 
