@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
 import socket
 import ssl
 import sys
@@ -140,6 +139,8 @@ class Border:
 
 def _of_a_signal(errors: list[BaseException]) -> BaseException | None:
     """The one that a signal's handler raised, as alarms do: the program's, not the engine's."""
+    import signal
+
     codes = {getattr(signal.getsignal(n), "__code__", None) for n in signal.valid_signals()}
     for error in errors:
         if any(frame.f_code in codes for frame, _ in walk_tb(error.__traceback__)):

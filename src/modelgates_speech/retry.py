@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-# As servers send it: with a fraction, or twice.
-_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?(\s*,\s*[0-9]+(\.[0-9]+)?)*")
-_HTTP_DATE = re.compile(r"[A-Z][a-z]{2,8},? .*\d{2}:\d{2}:\d{2}")
-
 
 def _statuses(value: Any) -> Any:
     # What is none is told once all is there: a traceback with locals shows a policy, as it is.
@@ -138,10 +134,11 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     if value is None:
         return None
     value = value.strip()
-    if _SECONDS.fullmatch(value):
+    # As servers send it: with a fraction, or twice.
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?(\s*,\s*[0-9]+(\.[0-9]+)?)*", value):
         # Past a dozen digits a number says no more than "far beyond any limit".
         return max(float(each.strip()[:12]) for each in value.split(","))
-    if not _HTTP_DATE.match(value):
+    if not re.match(r"[A-Z][a-z]{2,8},? .*\d{2}:\d{2}:\d{2}", value):
         return None
     from datetime import UTC, datetime, timedelta, timezone
 

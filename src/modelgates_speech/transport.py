@@ -11,9 +11,9 @@ import ssl
 import sys
 import threading
 import time
+from collections import deque
 from functools import lru_cache, partial
 from importlib.util import find_spec
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -54,7 +54,7 @@ class Transport:
         self.via = via
         self._engines = Engines(new, shared=shared)
         self._turns: Any = self._semaphore(sys.maxsize if shared else MAX_CONNECTIONS)
-        self._abandoned: SimpleQueue[Reply] = SimpleQueue()
+        self._abandoned: deque[Reply] = deque()
         self.used = False
 
     @classmethod
@@ -106,7 +106,7 @@ class Transport:
         Not here: a finalizer may run while this very thread holds a lock of the library.
         """
         reply.hang_up()
-        self._abandoned.put(reply)
+        self._abandoned.append(reply)
 
     async def aclose(self) -> None:
         """Close all connections. May be called again."""
@@ -121,7 +121,7 @@ class Transport:
 
     async def _wait(self, seconds: float) -> None:
         until = time.monotonic() + (time_left(seconds) or 0)
-        if not self._abandoned.empty():
+        if self._abandoned:
             await self._reclaim()
         left = 0.0
         while not self._turns.acquire(timeout=left):
@@ -132,9 +132,9 @@ class Transport:
 
     async def _reclaim(self) -> None:
         """Close the replies that nobody holds any more."""
-        with contextlib.suppress(Empty):
+        with contextlib.suppress(IndexError):
             while True:
-                await self._abandoned.get_nowait().aclose()
+                await self._abandoned.popleft().aclose()
 
 
 class AsyncTransport(Transport):

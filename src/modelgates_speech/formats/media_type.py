@@ -25,12 +25,12 @@ _PARAMETER = re.compile(r';\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*
 _PART = re.compile(r"bytes +\d+-\d+/(\d+)")
 _SYNONYMS = {"samplerate": "rate", "channel": "channels", "numchannels": "channels"}
 # What says that PCM is not of signed 16-bit little-endian samples.
-_OTHER_PCM = re.compile(
+_OTHER_PCM = (
     r"(bits?|bitdepth|bitspersample|width|samplewidth|samplesize)=(?!16$)|(endian|byteorder)\w*=(?!l)"
     r"|(codecs?|encoding|format)=.*(float|law|f32|f64|[su]8|[su]24|[su]32|16be)"
 )
 # L16 is big-endian, unless it says otherwise, as speech services do.
-_LITTLE = re.compile(r"(endian|byteorder)\w*=l|codecs?=pcm$")
+_LITTLE = r"(endian|byteorder)\w*=l|codecs?=pcm$"
 
 
 @lru_cache(maxsize=64)
@@ -56,9 +56,9 @@ def named(content_type: str) -> tuple[str | None, Mapping[str, str]]:
     said = names - {"", None} or names - {""}
     found = "unknown" if len(said) > 1 else next(iter(said), "")
     others = [f"{key}={value.lower()}" for key, value in parameters.items()]
-    if found == "l16" and any(map(_LITTLE.match, others)):
+    if found == "l16" and any(re.match(_LITTLE, other) for other in others):
         found = "pcm"
-    if found == "pcm" and any(map(_OTHER_PCM.match, others)):
+    if found == "pcm" and any(re.match(_OTHER_PCM, other) for other in others):
         found = "unknown"
     return found, parameters
 

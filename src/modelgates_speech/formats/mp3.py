@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-
-import attrs
+from typing import NamedTuple
 
 HEADER = 4
 _ID3_HEADER = 10
@@ -21,8 +20,7 @@ _LAYER_3 = 1
 _MONO = 3
 
 
-@attrs.frozen
-class FrameHeader:
+class FrameHeader(NamedTuple):
     """The first four bytes of a frame of MPEG audio, layer III.
 
     Attributes:
