@@ -41,7 +41,7 @@ from modelgates_speech.refusals import refusal
 from modelgates_speech.retry import RetryPolicy, checked_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from types import ModuleType
 
     from modelgates_speech.replies import Reply
@@ -99,6 +99,9 @@ class Base(Generic[GivenT]):
     _waiting: Waiting
     _settings: Settings
     _closed: bool
+    # Finds out now what would fail in every call, and loads what is slow to load.
+    _begin: Callable[[GivenT | None], None]
+    _transport: Callable[[], Awaitable[Transport]]
 
     @explained()
     def __init__(
@@ -181,10 +184,6 @@ class Base(Generic[GivenT]):
         copy._closed = False
         return copy
 
-    def _begin(self, given: GivenT | None) -> None:
-        """Find out now what would fail in every call, and load what is slow to load."""
-        raise NotImplementedError
-
     def after_fork(self) -> None:
         """Leave the connections to the parent, neither used nor closed: their locks may be held."""
         _inherited.extend(self._transports.values())
@@ -263,9 +262,6 @@ class Base(Generic[GivenT]):
             if wait is None:
                 raise failure
             await self._waiting.sleep(wait)
-
-    async def _transport(self) -> Transport:
-        raise NotImplementedError
 
     def __del__(self) -> None:
         # Where it was refused before it was made, it has nothing to close.
