@@ -56,8 +56,7 @@ logger = logging.getLogger("modelgates_speech")
 
 CONCURRENCY = 16
 MAX_REFUSALS = 10  # of a row by rate limits, before it counts as failed
-# With these every other row would fail too.
-HOPELESS = (AuthenticationError, PaymentRequiredError)
+HOPELESS = (AuthenticationError, PaymentRequiredError)  # every other row would fail too
 # Rows in a row, before the rest is taken to fail so too: texts that a provider refuses are fewer.
 MOST_ALIKE = 50
 # What a disk says of one name and no other.

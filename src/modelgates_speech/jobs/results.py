@@ -36,8 +36,7 @@ logger = logging.getLogger("modelgates_speech")
 
 KEPT = "kept"  # the folder, beside the results, for audio of rows that failed
 SYNC_SECONDS = 1.0
-# How each of its lines begins.
-_OURS = b'{"id": '
+_OURS = b'{"id": '  # how each of its lines begins
 
 
 class Known:
