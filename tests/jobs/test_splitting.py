@@ -132,6 +132,14 @@ def test_an_empty_text_has_no_pieces(text):
     assert pieces(text) == []
 
 
+TWO = "One. Two."
+
+
+@pytest.mark.parametrize("parts", [[None, TWO], [TWO, None], ["One. ", None, None, "Two."]])
+def test_a_part_without_text_ends_no_text(parts):
+    assert [piece.text for piece in split(parts)] == [TWO]
+
+
 def test_bytes_are_refused_with_what_was_received():
     with pytest.raises(ConfigurationError, match="bytes"):
         list(split([b"not text"]))

@@ -89,7 +89,7 @@ def split(
     given, this holds little more than one piece in memory.
 
     Args:
-        text: The text, whole or in parts of any size.
+        text: The text, whole or in parts of any size; None is a part without text.
         max_chars: The most characters of a piece, 1 or more.
         language: ISO 639-1 code, for abbreviations and punctuation.
         at: What always ends a piece.
@@ -120,6 +120,7 @@ def _pieces(
     segment: Segment,
     graphemes: re.Pattern[str],
 ) -> Iterator[Piece]:
+    parts = (part for part in parts if part is not None)  # as streams have it now and then
     buffer, start, used = "", 0, 0
     follows: Kind = "sentence"
     for preferred in chain(RAMP, repeat(max_chars)):
