@@ -328,7 +328,7 @@ def test_numbers_of_libraries_are_numbers_and_their_nothing_is_nothing(batch, ou
         {"id": Decimal(7), "input": "A decimal.", "sample_rate": Decimal(16000)},
         {"id": "c", "input": "Nothing.", "sample_rate": float("nan"), "channels": NAType()},
     ]
-    assert batch(given).ok == 3, results(out)
+    assert batch(given, defaults=SPEAKER | {"channels": float("nan")}).ok == 3, results(out)
     assert {"16000.wav", "7.wav", "c.wav"} < {path.name for path in out.iterdir()}
 
 

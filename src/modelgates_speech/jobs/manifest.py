@@ -104,9 +104,8 @@ def _records(source: Source) -> Iterator[Mapping[str, Any] | BadRow]:
     if kind == "DataFrame" or isinstance(source, Mapping | bytes) or not known:
         # Of a table the columns are what is iterated.
         advice = ": pass its rows, such as df.to_dict('records')" if kind == "DataFrame" else ""
-        raise ConfigurationError(
-            f"a batch is a path or an iterable of mappings, not {kind}{advice}"
-        )
+        what = "a batch is a path or an iterable of mappings"
+        raise ConfigurationError(f"{what}, not {kind}{advice}")
     if source == STANDARD_INPUT:
         if sys.stdin is None:
             raise ConfigurationError("standard input is closed: give a file, or pipe JSONL in")
@@ -337,9 +336,7 @@ def as_row(
         known = ", ".join(("id", "input", *FIELDS))
         return BadRow(number, shown, f"unknown fields: {', '.join(unknown)}; known are {known}")
     try:
-        cells = {name: _plain(found[name]) for name in FIELDS if name in found}
-        given = {name: value for name, value in cells.items() if value is not None}
-        request: dict[str, Any] = {**defaults, **given, "input": text}
+        request: dict[str, Any] = {**_said(defaults), **_said(found), "input": text}
         call = prepare(**request)
         key = request_key(call, origin)
     except (ConfigurationError, TypeError, ValueError, RecursionError) as error:
@@ -351,6 +348,12 @@ def as_row(
     if (size := len(name + suffix)) > _LONGEST_NAME:
         return BadRow(number, shown, f"id is too long for a file name: {size} bytes")
     return Row(number, shown, name, suffix, request, key)
+
+
+def _said(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row says beside its id and its text."""
+    found = {name: _plain(fields.get(name)) for name in FIELDS}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _plain(value: Any) -> Any:
