@@ -173,23 +173,15 @@ def add_to_changelog(changelog: str, changes: list[Change]) -> str:
     """
     told = [c for c in changes if c.side == "wire" or c.rating is Rating.BREAKING]
     entries = "".join(f"{_entry(change)}\n" for change in told)
-    heading = re.search(r"^## \[?Unreleased\]?.*\n", changelog, re.MULTILINE)
-    if heading is None:
-        first = re.search(r"^## ", changelog, re.MULTILINE)
-        place = first.start() if first else len(changelog)
-        before = changelog[:place].rstrip()
-        return (
-            f"{before}\n\n## [Unreleased]\n\n### Changed\n\n{entries}\n{changelog[place:]}".rstrip()
-            + "\n"
-        )
-    end = re.compile(r"^## ", re.MULTILINE).search(changelog, heading.end())
-    section = changelog[heading.end() : end.start() if end else len(changelog)]
-    if "### Changed\n" in section:
-        new = re.sub(r"### Changed\n\n?", lambda _: f"### Changed\n\n{entries}", section, count=1)
-    else:
-        new = f"\n{section.strip()}\n\n### Changed\n\n{entries}".replace("\n\n\n", "\n\n")
-        new += "\n" if end else ""
-    return changelog[: heading.end()] + new + (changelog[end.start() :] if end else "")
+    if not (heading := re.search(r"^## \[?Unreleased\]?.*$", changelog, re.MULTILINE)):
+        before, mark, released = changelog.partition("\n## ")
+        changelog = f"{before.rstrip()}\n\n## [Unreleased]\n{mark}{released}"
+        return add_to_changelog(changelog, changes)
+    section, mark, released = changelog[heading.end() :].partition("\n## ")
+    if "### Changed\n" not in section:
+        section = f"{section.rstrip()}\n\n### Changed\n"
+    section = re.sub(r"### Changed\n\n?", lambda _: f"### Changed\n\n{entries}", section, count=1)
+    return f"{changelog[: heading.end()]}{section}{mark}{released}"
 
 
 def _entry(change: Change) -> str:
