@@ -16,7 +16,7 @@ from openapi_python_client.strings import PythonIdentifier
 
 from scripts.document import is_list, is_mapping
 from scripts.methods import RESERVED
-from scripts.references import follow
+from scripts.references import follow, free_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -259,8 +259,7 @@ def python_name(name: str, taken: Collection[str]) -> str:
     own = name if name.isidentifier() else PythonIdentifier(name, "field_").rstrip("_")
     if keyword.iskeyword(own) or own in RESERVED or own.startswith("__"):
         own = f"{own.lstrip('_') or 'field'}_"
-    candidates = (own, *(f"{own}_{number}" for number in range(2, len(taken) + 3)))
-    return next(candidate for candidate in candidates if candidate not in taken)
+    return free_name(own, taken)
 
 
 def _type_of(schema: dict[str, Any]) -> str:

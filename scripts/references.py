@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from scripts.document import is_list, is_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 Place = tuple[str | int, ...]
 
+LONGEST_NAME = 80
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 # What stands below these is a sample of data, not a part of the description.
@@ -106,3 +108,14 @@ def put(document: Any, place: Place, value: Any) -> None:
     for step in place[:-1]:
         document = document[step]
     document[place[-1]] = value
+
+
+def variants(name: str) -> Iterator[str]:
+    """Give a name, and what to call it with a number should that be taken."""
+    yield name
+    yield from (f"{name[: LONGEST_NAME // 2]}_{number}" for number in count(2))
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """Give a name that is not taken: with a number, should it be."""
+    return next(each for each in variants(name) if each not in taken)

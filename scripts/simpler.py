@@ -11,7 +11,7 @@ from typing import Any
 
 from scripts.binding import merged, request_schema, resolve
 from scripts.document import is_list, is_mapping
-from scripts.references import follow, keys_of, parts, put, references
+from scripts.references import follow, free_name, keys_of, parts, put, references
 
 _ONE_SCHEMA = {"schema", "items", "not", "contains", "propertyNames", "if", "then", "else"}
 _NAMED_SCHEMAS = {"properties", "patternProperties", "dependentSchemas", "schemas", "$defs"}
@@ -178,7 +178,7 @@ def name_what_is_pointed_at(document: dict[str, Any], *, beside_components: bool
                 case _ if not {"schema", "itemSchema", "schemas"} & {*place}:
                     continue
                 case [*_, name] if follow(document, last) is not None:
-                    names.setdefault(last, free(name, schemas))
+                    names.setdefault(last, free_name(name, schemas))
                 case _:
                     continue
             if names[last] not in schemas:
@@ -204,16 +204,6 @@ def _last(document: dict[str, Any], reference: str) -> str:
             return reference
         reference = target["$ref"]
         seen.add(reference)
-
-
-def free(name: str, taken: dict[str, Any]) -> str:
-    """Give a name that is not taken: with a number, should it be."""
-    number = 1
-    free = name
-    while free in taken:
-        number += 1
-        free = f"{name}_{number}"
-    return free
 
 
 def _is_plain(document: dict[str, Any], schema: dict[str, Any]) -> bool:

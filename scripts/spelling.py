@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from scripts.binding import resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import Mend
-from scripts.references import NAMED, follow, keys_of, parts, pointer, put, references
-from scripts.simpler import free, name_what_is_pointed_at, spell_out
+from scripts.references import NAMED, follow, free_name, keys_of, parts, pointer, put, references
+from scripts.simpler import name_what_is_pointed_at, spell_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,9 @@ def _name_components(
             continue
         taken = dict(named)
         for name in filter(_NOT_IN_NAMES.search, named):
-            own = renamed[kind, name] = free(_NOT_IN_NAMES.sub("_", name).strip("_") or kind, taken)
+            own = renamed[kind, name] = free_name(
+                _NOT_IN_NAMES.sub("_", name).strip("_") or kind, taken
+            )
             taken[own] = None
             what = "a component's name is of A-Z, a-z, 0-9, . _ and -: others are written as _"
             yield Mend(("components", kind, name), what)

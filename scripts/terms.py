@@ -18,7 +18,7 @@ from openapi_python_client.strings import PythonIdentifier, get_content_type, pa
 from scripts.binding import METHOD, PATH, resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import BINARY
-from scripts.references import METHODS, follow, parts
+from scripts.references import LONGEST_NAME, METHODS, follow, parts, variants
 from scripts.simpler import bare, simplify, write_plainly
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ _TAKEN_PROPERTIES = {
     *("date", "datetime", "field_dict", "files", "from_dict", "isoparse", "json", "kwargs"),
     *("prop", "prop_dict", "prop_name", "src_dict", "t", "to_dict", "to_multipart", "types"),
 }
-_LONGEST_NAME = 80
 
 
 class Terms:
@@ -149,9 +148,7 @@ class Terms:
             name = operation.get("operationId") or generate_operation_id(
                 path=UntrustedString(path), method=method, prefix=prefix
             )
-            own = next(
-                n for n in _variants(name) if (tag, PythonIdentifier(n, prefix)) not in taken
-            )
+            own = next(n for n in variants(name) if (tag, PythonIdentifier(n, prefix)) not in taken)
             taken.add((tag, PythonIdentifier(own, prefix)))
             if own != name:
                 operation["operationId"] = own
@@ -173,7 +170,7 @@ class Terms:
             for place, node in parts(whole):
                 title = node.get("title")
                 if place and place[-2:-1] != ("properties",) and _becomes_class(node) and title:
-                    node["title"] = next(n for n in _variants(title) if n not in titles)
+                    node["title"] = next(n for n in variants(title) if n not in titles)
                     titles.add(node["title"])
 
     def _tell_properties_apart(self, schema: dict[str, Any], parent: str) -> None:
@@ -183,7 +180,7 @@ class Terms:
         names = {str(module), *_TAKEN_PROPERTIES}
         properties: dict[str, Any] = {}
         for name, value in schema.get("properties", {}).items():
-            own = next(n for n in _variants(_plain(name)) if self._is_free(n, name, names))
+            own = next(n for n in variants(_plain(name)) if self._is_free(n, name, names))
             names.add(PythonIdentifier(own, self._config.field_prefix))
             properties[own] = value
             if own != name:
@@ -199,17 +196,17 @@ class Terms:
         # A new name must stand for nothing else anywhere, so that it can be traced back.
         new = candidate == name or candidate not in self._properties | self._wire_names.keys()
         python = PythonIdentifier(candidate, self._config.field_prefix)
-        return new and python not in taken and len(python) <= _LONGEST_NAME
+        return new and python not in taken and len(python) <= LONGEST_NAME
 
     def _claim(self, schema: dict[str, Any], prefix: str, title: str) -> str:
         """Reserve a class for a schema, under another title where its own is taken."""
         plain = Class.from_string(string=prefix + title, config=self._config)
         # Where a script has no capitals, the module would hide the class in it.
         hidden = str(plain.name) == str(plain.module_name)
-        for variant in _variants(f"Model_{title}" if hidden else title):
+        for variant in variants(f"Model_{title}" if hidden else title):
             name = prefix + pascal_case(variant) if prefix else variant
             found = Class.from_string(string=name, config=self._config)
-            if len(found.name) <= _LONGEST_NAME and not self._classes & {
+            if len(found.name) <= LONGEST_NAME and not self._classes & {
                 found.name,
                 found.module_name,
             }:
@@ -250,15 +247,6 @@ def is_key(document: dict[str, Any], parameter: dict[str, Any]) -> bool:
         parameter = follow(document, parameter["$ref"])
     place, name = parameter.get("in"), str(parameter.get("name"))
     return place == "header" and name.lower() in _IGNORED
-
-
-def _variants(name: str) -> Iterator[str]:
-    yield name
-    short = name[: _LONGEST_NAME // 2]
-    number = 2
-    while True:
-        yield f"{short}_{number}"
-        number += 1
 
 
 def _becomes_class(schema: Any) -> bool:
