@@ -42,7 +42,6 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
         info["version"] = str(info["version"])
         yield Mend(("info", "version"), f"this means '{info['version']}'")
     paths = document["paths"]
-    _drop_extensions(document)
     for path, item in list(paths.items()):
         if not is_mapping(item):
             del paths[path]
@@ -101,16 +100,6 @@ def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
             for server in node["servers"]:
                 server["url"] = f"{server['url'].rstrip('/')}{prefix}"
     document.setdefault("servers", [{"url": prefix}])
-
-
-def _drop_extensions(document: dict[str, Any]) -> None:
-    """Drop what a publisher says for itself (``x-...``) among the paths and among the responses."""
-    paths = document["paths"]
-    items = filter(is_mapping, paths.values())
-    operations = (item[m] for item in items for m in METHODS if is_mapping(item.get(m)))
-    for named in [paths, *(operation.get("responses") for operation in operations)]:
-        for key in [key for key in named if str(key).startswith("x-")] if is_mapping(named) else ():
-            del named[key]
 
 
 def _answer_with_bytes(document: dict[str, Any]) -> Iterator[Mend]:

@@ -34,10 +34,12 @@ _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9._-]+")
 
 def spell(document: dict[str, Any]) -> Iterator[Mend]:
     """Change a document so that what means the same is written alike."""
-    for _, node in parts(document):
+    for place, node in parts(document):
         # What a publisher says for itself may be anything, and point at anything.
-        for key in [key for key in node if key.startswith("x-")]:
-            del node[key]
+        named = (node.get("paths"), node.get("responses")) if place != ("components",) else ()
+        for said in filter(is_mapping, (node, *named)):
+            for key in [key for key in said if str(key).startswith("x-")]:
+                del said[key]
     yield from _leave_out_null(document)
     spell_out(document)
     renamed: dict[tuple[str, str], str] = {}
