@@ -5,11 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from openapi_spec_validator import (
-    OpenAPIV30SpecValidator,
-    OpenAPIV31SpecValidator,
-    OpenAPIV32SpecValidator,
-)
+from openapi_spec_validator import OpenAPIV31SpecValidator, OpenAPIV32SpecValidator
 from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 from referencing.exceptions import Unresolvable
 from ruamel.yaml.error import YAMLError
@@ -31,7 +27,7 @@ if TYPE_CHECKING:
 
 
 _VALIDATORS: dict[str, type[Any]] = {
-    "3.0": OpenAPIV30SpecValidator,
+    "3.0": OpenAPIV31SpecValidator,
     "3.1": OpenAPIV31SpecValidator,
     "3.2": OpenAPIV32SpecValidator,
 }
@@ -164,9 +160,9 @@ def _fault(document: dict[str, Any]) -> Mend | None:
             return Mend(place, f"$ref to {reference!r}, which is not there")
     version = str(document["openapi"])
     document = _without_patterns(document)
-    if version.startswith("3.0") and _is_valid(_as_newer(document)):
+    if version.startswith("3.0"):
         # Words of 3.1 in a document that says 3.0 are as common as they are clear.
-        return None
+        document = _as_newer(document)
     try:
         errors = _VALIDATORS[version[:3]](document).iter_errors()
         # A word that OpenAPI does not know says nothing; what else is wrong is an error of its own.
@@ -204,16 +200,6 @@ def _endless(document: dict[str, Any]) -> Place:
         if pointer(("components", "schemas", name)) in found:
             return ("components", "schemas", name)
     return ()
-
-
-def _is_valid(document: dict[str, Any]) -> bool:
-    try:
-        return not any(
-            not error.message.startswith("Unevaluated")
-            for error in OpenAPIV31SpecValidator(document).iter_errors()
-        )
-    except (OpenAPIValidationError, RecursionError):
-        return False
 
 
 def _as_newer(document: dict[str, Any]) -> dict[str, Any]:
