@@ -157,8 +157,8 @@ async def run_batch_async(
             asks for the same, are not bought again.
         client: Makes the calls.
         defaults: Fields for rows that do not have them.
-        concurrency: The most requests at once, 1 to 100. It is approached from 4, and halved when
-            the server answers 429.
+        concurrency: The most requests at once, for which a client has 100 connections. It is
+            approached from 4, and halved when the server answers 429.
         max_errors: Stop once this many rows have failed, alike or not.
         max_characters: Stop before more characters than this are sent.
         retry: What is tried again for a row; 429 is for the batch to decide.
