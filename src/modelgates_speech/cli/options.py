@@ -87,10 +87,7 @@ def _option_for(name: str, argument: Argument) -> Callable[[Any], Any]:
     settings: dict[str, Any] = {"help": text, "default": _DEFAULTS.get(name)}
     if argument.type == "boolean":
         return click.option(f"--{flag}/--no-{flag}", _PREFIX + name, **settings)
-    if name == "speed":
-        settings["type"] = POSITIVE
-    else:
-        settings["type"] = _TYPES[argument.type]
+    settings["type"] = POSITIVE if name == "speed" else _TYPES[argument.type]
     if argument.values:
         # Suggestions, not a choice: a value that the API learns tomorrow goes through today.
         settings["metavar"] = "|".join(argument.values)
