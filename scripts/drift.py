@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from scripts.generate import METHODS, GenerationError, argument_parser, generate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 def drift(document: Path, output: Path, binding: Path) -> list[str]:
@@ -34,30 +34,21 @@ def drift(document: Path, output: Path, binding: Path) -> list[str]:
     with TemporaryDirectory(prefix="modelgates-drift-") as folder:
         fresh_output, fresh_binding = Path(folder, "generated"), Path(folder, binding.name)
         generate(document, fresh_output, fresh_binding)
-        expected = _read(fresh_output, output)
-        actual = _read(output, output)
+        fresh = {output / file.relative_to(fresh_output): file for file in _files(fresh_output)}
         for name in (binding.name, METHODS):
-            expected[binding.with_name(name)] = fresh_binding.with_name(name).read_bytes()
-            if binding.with_name(name).exists():
-                actual[binding.with_name(name)] = binding.with_name(name).read_bytes()
-    findings: list[str] = []
-    for file in sorted(expected.keys() | actual.keys()):
-        if file not in expected:
-            findings.append(f"stray: {file}")
-        elif file not in actual:
-            findings.append(f"missing: {file}")
-        elif expected[file] != actual[file]:
-            findings.append(f"edited: {file}")
-    return findings
+            fresh[binding.with_name(name)] = fresh_binding.with_name(name)
+        findings = dict.fromkeys({*_files(output)} - fresh.keys(), "stray")
+        for file, expected in fresh.items():
+            if not file.exists():
+                findings[file] = "missing"
+            elif file.read_bytes() != expected.read_bytes():
+                findings[file] = "edited"
+    return [f"{finding}: {file}" for file, finding in sorted(findings.items())]
 
 
-def _read(folder: Path, shown_as: Path) -> dict[Path, bytes]:
-    """Read each file under `folder`, named as if it were under `shown_as`."""
-    return {
-        shown_as / file.relative_to(folder): file.read_bytes()
-        for file in folder.rglob("*")
-        if file.is_file() and "__pycache__" not in file.parts
-    }
+def _files(folder: Path) -> Iterator[Path]:
+    found = (file for file in folder.rglob("*") if "__pycache__" not in file.parts)
+    return (file for file in found if file.is_file())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
