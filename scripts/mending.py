@@ -8,7 +8,6 @@ from copy import deepcopy
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from scripts.binding import merged, resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import Mend, lay_out
 from scripts.references import follow, keys_of, parts, pointer, reachable, references
@@ -79,7 +78,8 @@ def mended(document: dict[str, Any]) -> tuple[dict[str, Any], list[Mend]]:
     copy = deepcopy(document)
     mends = [*spell(copy), *lay_out(copy), *_leave_children_to_parents(copy), *_mend(copy)]
     _require_of_each_side_what_is_its_own(copy)
-    return copy, [*mends, *_take_bytes_in_json_as_text(copy), *_let_answers_fit_several(copy)]
+    _let_answers_fit_several(copy)
+    return copy, [*mends, *_take_bytes_in_json_as_text(copy)]
 
 
 def _leave_children_to_parents(document: dict[str, Any]) -> Iterator[Mend]:
@@ -128,43 +128,13 @@ def _side(document: dict[str, Any], side: str) -> dict[Place, Any]:
     return found | {("components", *where): part for where, part in needed.items()}
 
 
-def _let_answers_fit_several(document: dict[str, Any]) -> Iterator[Mend]:
-    """Take `oneOf` as `anyOf` where an answer may fit several: which it is, makes no difference."""
+def _let_answers_fit_several(document: dict[str, Any]) -> None:
+    """Take `oneOf` of answers as `anyOf`: whether one fits several, makes no difference."""
     asked = _side(document, "requestBody")
     for start, answer in _side(document, "responses").items():
-        for place, node in parts(answer, start) if asked.get(start) is not answer else ():
-            given = _listed(node, "oneOf")
-            pairs = [(a, b) for index, a in enumerate(given) for b in given[:index]]
-            if "discriminator" in node or all(_are_apart(document, a, b) for a, b in pairs):
-                continue
-            node["anyOf" if "anyOf" not in node else "oneOf"] = node.pop("oneOf")
-            yield Mend(place, "an answer may fit several of `oneOf`, which is taken as `anyOf`")
-
-
-def _are_apart(document: dict[str, Any], a: Any, b: Any, depth: int = 0) -> bool:
-    """Whether it is plain that no value fits both of two schemas."""
-    if not (is_mapping(a) and is_mapping(b)) or depth > _DEEP:
-        return False
-    a, b = resolve(document, a), resolve(document, b)
-    for one, other in ((a, b), (b, a)):
-        values, kinds = _values(one), _kinds(one)
-        if values is not None and all(v not in (_values(other) or [v]) for v in values):
-            return True
-        if kinds and _kinds(other) and not kinds & _kinds(other):
-            return True
-    (ours, required), (theirs, demanded) = merged(document, a), merged(document, b)
-    shared = ours.keys() & theirs.keys() & required & demanded
-    return any(_are_apart(document, ours[name], theirs[name], depth + 1) for name in shared)
-
-
-def _values(schema: dict[str, Any]) -> list[Any] | None:
-    return [schema["const"]] if "const" in schema else schema.get("enum")
-
-
-def _kinds(schema: dict[str, Any]) -> set[str]:
-    given = schema.get("type", "object" if "properties" in schema else [])
-    kinds = {*given} if is_list(given) else {given}
-    return {"number" if kind == "integer" else kind for kind in kinds}
+        for _, node in parts(answer) if asked.get(start) is not answer else ():
+            if _listed(node, "oneOf") and not {"anyOf", "discriminator"} & node.keys():
+                node["anyOf"] = node.pop("oneOf")
 
 
 def _require_of_each_side_what_is_its_own(document: dict[str, Any]) -> None:
