@@ -11,7 +11,7 @@ from scripts.layout import is_bearer
 from scripts.mending import add_null
 from scripts.references import follow, parts
 from scripts.simpler import simplify
-from scripts.terms import bodies, is_key, operations
+from scripts.terms import bodies, leave_out_the_key, operations
 
 # What says nothing of a value.
 TEXTS = {"title", "description", "example", "examples"}
@@ -27,14 +27,13 @@ def comparable(document: dict[str, Any]) -> dict[str, Any]:
     """
     document = deepcopy(document) | {"openapi": "3.1.0"}
     simplify(document)
+    leave_out_the_key(document)
     # Whatever asks for the key, a bearer token will do: see `_add_bearer` in layout.py.
     document.get("components", {}).pop("securitySchemes", None)
     items = document["paths"].values()
     for level in (document, *items, *(operation for _, _, operation in operations(document))):
         level.pop("servers", None)
         level.pop("security", None)
-        if is_list(level.get("parameters")):
-            level["parameters"] = [p for p in level["parameters"] if not is_key(document, p)]
     _modernize(document)
     for body in bodies(document):
         body["content"] = {

@@ -72,14 +72,12 @@ class Terms:
             name for _, node in parts(self.document) for name in node.get("properties", {})
         }
         self._classes = set(_TAKEN_CLASSES)
+        leave_out_the_key(self.document)
         for _, _, operation in operations(self.document):
-            self._leave_the_key_to_the_client(operation)
             _leave_out_text(resolve(self.document, operation.get("requestBody", {})))
             if len(operation.get("requestBody", {}).get("content", {})) > 1:
                 # The generator forgets to import what it writes for several that are required.
                 operation["requestBody"]["required"] = False
-        for item in self.document["paths"].values():
-            self._leave_the_key_to_the_client(item)
         for body in bodies(self.document):
             self._name_content(body["content"])
         self._tell_operations_apart()
@@ -103,19 +101,6 @@ class Terms:
                 wire_name = self._wire_names.get(known.name.get_untrusted_value())
                 if wire_name is not None:
                     known.name = UntrustedString(wire_name)
-
-    def _leave_the_key_to_the_client(self, item: dict[str, Any]) -> None:
-        """Drop the parameter that holds the key: its argument would overrule the client's.
-
-        So it makes no difference in Python whether the document asks for the key by a parameter
-        or by `security`.
-        """
-        if is_list(item.get("parameters")):
-            item["parameters"] = [
-                parameter
-                for parameter in item["parameters"]
-                if not is_key(self.document, parameter)
-            ]
 
     def _name_content(self, content: dict[str, Any]) -> None:
         """Call everything bytes or text that is neither JSON nor a form.
@@ -241,7 +226,18 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 _IGNORED = {"accept", "authorization", "content-type"}
 
 
-def is_key(document: dict[str, Any], parameter: dict[str, Any]) -> bool:
+def leave_out_the_key(document: dict[str, Any]) -> None:
+    """Drop the parameter that holds the key: its argument would overrule the client's.
+
+    So it makes no difference whether a document asks for the key by a parameter or by `security`.
+    """
+    known = [operation for _, _, operation in operations(document)]
+    for level in (*document["paths"].values(), *known):
+        if is_list(level.get("parameters")):
+            level["parameters"] = [p for p in level["parameters"] if not _is_key(document, p)]
+
+
+def _is_key(document: dict[str, Any], parameter: dict[str, Any]) -> bool:
     """Tell whether a parameter is a header that is the client's to send, as that with the key."""
     if "$ref" in parameter:
         parameter = follow(document, parameter["$ref"])
