@@ -236,11 +236,15 @@ class Edition:
 
     def demanded(self, place):
         """Give the required parameters at a place, `header` or `query`, but for the key."""
-        return {
-            name: _as_text(parameter, self.sample(_described(parameter)))
-            for (where, name), parameter in self.parameters.items()
-            if where == place and parameter.get("required") and name.lower() not in _IGNORED
-        }
+        found = {}
+        for (where, name), parameter in self.parameters.items():
+            if where == place and parameter.get("required") and name.lower() not in _IGNORED:
+                value = self.sample(_described(parameter))
+                if parameter.get("style") == "deepObject":
+                    found |= {f"{name}[{key}]": _as_text({}, one) for key, one in value.items()}
+                else:
+                    found[name] = _as_text(parameter, value)
+        return found
 
     @functools.cached_property
     def headers(self):
@@ -485,4 +489,13 @@ def arguments_of(operation):
     needed = [each for each in parameters if each.default is each.empty and each.name != "body"]
     demanded = EDITION.demanded("header") | EDITION.demanded("query") | EDITION.demanded("cookie")
     known = {re.sub(r"\W|_", "", name).lower(): value for name, value in demanded.items()}
-    return {each.name: known.get(each.name.replace("_", ""), "sample") for each in needed}
+    return {each.name: known.get(each.name.replace("_", ""), Sample("sample")) for each in needed}
+
+
+class Sample(str):
+    """A text that may be taken for an object as well."""
+
+    __slots__ = ()
+
+    def to_dict(self):
+        return {self: self}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
 from urllib.parse import urlsplit
@@ -153,7 +153,7 @@ def operation_kwargs(operation: ModuleType, arguments: Mapping[str, Any]) -> dic
         reason = misuse(operation._get_kwargs, 0, arguments) or repr(error)  # noqa: SLF001
         raise ConfigurationError(f"{name} cannot be called like this: {reason}") from error
     for part in {"headers", "params", "cookies"} & kwargs.keys():
-        kwargs[part] = {key: v for key, v in kwargs[part].items() if v is not _NOT_GIVEN}
+        kwargs[part] = {key: v for key, v in kwargs[part].items() if v not in _NOTHING}
         if not kwargs[part]:
             del kwargs[part]
     if _NOT_GIVEN in kwargs["url"]:
@@ -170,8 +170,15 @@ class _NotGiven(str):
     def isoformat(self) -> str:
         return self
 
+    def to_dict(self) -> dict[str, str]:
+        return {self: self}
+
+    def __iter__(self) -> Iterator[str]:
+        yield self
+
 
 _NOT_GIVEN = _NotGiven("modelgates-argument-not-given")
+_NOTHING = (_NOT_GIVEN, [_NOT_GIVEN])
 
 
 @cache

@@ -15,7 +15,7 @@ from modelgates_speech import (
 )
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech._version import __version__
-from modelgates_speech.call import prepare
+from modelgates_speech.call import operation_kwargs, prepare
 from tests.edition import BODY, HELLO
 from tests.faults.server import FaultServer
 from tests.faults.table import reply
@@ -259,6 +259,17 @@ def test_a_query_of_the_operation_stands_beside_that_of_the_call(monkeypatch):
     made = prepare(**HELLO | {"extra_query": {"b": "2"}})
     assert made.kwargs["params"] == {"a": 1, "b": "2"}
     assert made.operation is of
+
+
+def test_what_an_operation_requires_of_the_query_is_left_to_the_call_whatever_it_is():
+    def written(*, wanted, several, at):
+        listed = {"several": list(several), "at": at.isoformat()}
+        return {"url": "/speak", "params": {**wanted.to_dict(), **listed}}
+
+    of = operation(written)
+    assert operation_kwargs(of, {}) == {"url": "/speak"}
+    given = operation_kwargs(of, {"several": ["a"]})
+    assert given == {"url": "/speak", "params": {"several": ["a"]}}
 
 
 def test_an_argument_that_there_is_not_is_told_with_the_nearest():
