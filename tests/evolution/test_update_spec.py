@@ -1,6 +1,7 @@
 """One command takes a new document, or leaves the tree as it was and says why."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -132,6 +133,18 @@ def test_a_document_that_the_generator_cannot_express_is_not_taken(tree, documen
 def test_parts_that_the_generator_cannot_express_are_named_and_ours_works(changed, tmp_path):
     left_out = generate(changed("forty-endpoints"), tmp_path, tmp_path / "binding.py")
     assert [line.split(" within")[0] for line in left_out] == ["GET /batches"]
+
+
+def test_what_python_compiled_in_the_copy_is_not_taken(tmp_path, monkeypatch):
+    here, there = tmp_path / "here", tmp_path / "there"
+    for root in (here, there):
+        (root / "package" / "__pycache__").mkdir(parents=True)
+        (root / "package" / "module.py").touch()
+    (there / "package" / "__pycache__" / "module.pyc").touch()
+    monkeypatch.setattr(update_spec, "ROOT", here)
+    monkeypatch.setattr(update_spec, "REPLACED", [Path("package")])
+    update_spec.replace(there)
+    assert [path.name for path in here.rglob("*")] == ["package", "module.py"]
 
 
 @pytest.mark.parametrize("step", range(4))
