@@ -409,6 +409,18 @@ def test_a_file_that_is_write_protected_stops_no_other_row(
     assert len(stub.requests) == 2
 
 
+def test_a_file_that_is_too_large_for_the_system_stops_no_other_row(batch, out):  # noqa: F811
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        report = batch([{"id": "long", "input": "Too much. " * 2000}, *rows(3)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (report.ok, report.failed, report.stopped) == (3, 1, None)
+    assert (out / "row-2.wav").exists()
+
+
 def test_the_message_names_the_file_that_is_in_the_way(batch, out):  # noqa: F811
     out.mkdir()
     (out / ".lock").mkdir()

@@ -6,11 +6,11 @@ One task decides which row is next and when it may start; each row is spoken in 
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import math
 import time
 from collections import deque
+from errno import EBUSY, EFBIG, EISDIR, ELOOP, ENAMETOOLONG, ENXIO, EPERM
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -60,7 +60,7 @@ HOPELESS = (AuthenticationError, PaymentRequiredError)  # every other row would 
 # Rows in a row, before the rest is taken to fail so too: texts that a provider refuses are fewer.
 MOST_ALIKE = 50
 # What a disk says of one name and no other.
-_ONE_FILE = {errno.EBUSY, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EPERM}
+_ONE_FILE = {EBUSY, EFBIG, EISDIR, ELOOP, ENAMETOOLONG, ENXIO, EPERM}
 
 
 @attrs.define
