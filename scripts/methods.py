@@ -59,8 +59,9 @@ path: str | os.PathLike[str]
     ``.raw``, ``.mp3``.
 on_progress: Callable[[int], None] | None = None
     Called with the bytes of audio received so far.
-input: str | Iterable[str]
-    The text, of any length: a string, or strings that make it up, such as an open file.
+input: str | Iterable[str] | AsyncIterable[str]
+    The text, of any length: a string, or strings that make it up, such as an open file. Those of
+    an async iterable, such as the answer of a language model, are for `AsyncModelGates`.
 dry_run: bool = False
     Say what would be sent, and send nothing.
 """)
@@ -115,7 +116,7 @@ from modelgates_speech.config import (
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
     from typing import Required, TypedDict, Unpack
 
     from modelgates_speech.call import HasDict

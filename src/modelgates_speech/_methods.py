@@ -19,7 +19,7 @@ from modelgates_speech.config import (
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
     from typing import Required, TypedDict, Unpack
 
     from modelgates_speech.call import HasDict
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     class Narration(TypedDict, total=False):
         """The arguments of `narrate`, but for `dry_run`."""
 
-        input: Required[str | Iterable[str]]
+        input: Required[str | Iterable[str] | AsyncIterable[str]]
         model: Required[str]
         voice: Required[str]
         provider: Mapping[str, Any] | HasDict | None
@@ -246,7 +246,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         self,
         *,
         dry_run: Literal[False] = False,
-        input: str | Iterable[str],
+        input: str | Iterable[str] | AsyncIterable[str],
         model: str,
         voice: str,
         provider: Mapping[str, Any] | HasDict | None = None,
@@ -284,7 +284,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         self,
         *,
         dry_run: bool = False,
-        input: str | Iterable[str],
+        input: str | Iterable[str] | AsyncIterable[str],
         model: str,
         voice: str,
         provider: Mapping[str, Any] | HasDict | None = None,
@@ -315,7 +315,8 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         Args:
             dry_run: Say what would be sent, and send nothing.
             input: The text, of any length: a string, or strings that make it up, such as an open
-                file.
+                file. Those of an async iterable, such as the answer of a language model, are for
+                `AsyncModelGates`.
             model: TTS model identifier.
             voice: Voice identifier (provider-specific).
             provider: Provider-specific passthrough configuration.

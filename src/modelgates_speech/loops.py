@@ -26,6 +26,16 @@ def is_running() -> bool:
     return True
 
 
+def calls() -> Callable[..., Any]:
+    """A way to call a function in the loop that runs now, from any thread.
+
+    It raises a RuntimeError when the loop has ended.
+    """
+    loop = current_loop()
+    call: Callable[..., Any] = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
+    return call
+
+
 def later() -> Callable[[Callable[[], Coroutine[Any, Any, None]]], None]:
     """A way to have this loop run a coroutine function soon, from any thread or finalizer.
 

@@ -1,6 +1,7 @@
 """Long texts as one stream, sync and async alike, against the stub on a real socket."""
 
 import asyncio
+import itertools
 import pickle
 import threading
 
@@ -248,6 +249,87 @@ def test_the_first_sound_does_not_wait_for_text_that_takes_long(stub, backend):
             return first + (await stream.read()).content
 
     assert spelled(anyio.run(main, backend=backend)) == SAID
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_text_may_come_from_an_async_generator(stub, backend):
+    tasks, closed = set(), []
+
+    async def parts(heard):
+        try:
+            yield TEXT[:500]
+            # As a language model does that waits for what was said.
+            await heard.wait()
+            for start in range(500, len(TEXT), 50):
+                tasks.add(anyio.get_current_task().id)
+                yield TEXT[start : start + 50]
+        finally:
+            closed.append(True)
+
+    async def main():
+        heard = anyio.Event()
+        options = {"input": parts(heard), "max_chars": 150, **SPEAKER}
+        async with AsyncModelGates() as client, client.audio.speech.narrate(**options) as stream:
+            first = await anext(stream)
+            heard.set()
+            return first + (await stream.read()).content
+
+    assert spelled(anyio.run(main, backend=backend)) == SAID
+    assert len(tasks) == 1
+    assert closed
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_async_text_that_fails_is_spoken_as_far_as_it_came(stub, backend):
+    async def parts():
+        yield TEXT[:500]
+        raise ZeroDivisionError
+
+    async def main():
+        options = {"input": parts(), "max_chars": 150, **SPEAKER}
+        heard = b""
+        async with AsyncModelGates() as client, client.audio.speech.narrate(**options) as stream:
+            with pytest.raises(ZeroDivisionError):
+                async for data in stream:
+                    heard += data
+        return heard
+
+    said = spelled(anyio.run(main, backend=backend))
+    assert said
+    assert SAID.startswith(said)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_async_text_is_closed_when_its_narration_is_left(stub, backend):
+    async def main():
+        closed = anyio.Event()
+
+        async def parts():
+            try:
+                for start in itertools.cycle(range(0, 500, 50)):
+                    yield TEXT[start : start + 50]
+            finally:
+                closed.set()
+
+        options = {"input": parts(), "max_chars": 150, **SPEAKER}
+        async with AsyncModelGates() as client:
+            async with client.audio.speech.narrate(**options) as stream:
+                await anext(stream)
+            with anyio.fail_after(60):
+                await closed.wait()
+
+    anyio.run(main, backend=backend)
+
+
+def test_an_async_text_needs_an_event_loop(stub):
+    async def parts():
+        yield TEXT
+
+    with pytest.raises(ConfigurationError, match="event loop"):
+        AsyncModelGates().audio.speech.narrate(input=parts(), **SPEAKER)
+    with ModelGates() as client, pytest.raises(ConfigurationError, match="AsyncModelGates"):
+        client.audio.speech.narrate(input=parts(), **SPEAKER)
+    stub.assert_not_called()
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

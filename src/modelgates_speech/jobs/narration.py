@@ -30,7 +30,7 @@ from modelgates_speech.jobs.joining import Joiner, check_joinable
 from modelgates_speech.jobs.splitting import Piece, split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from modelgates_speech.jobs.layout import Kind
 
@@ -96,7 +96,7 @@ class NarrationPlan:
 class Settings:
     """What is narrated, and how."""
 
-    pieces: Iterator[Piece]  # those with something to say
+    pieces: Generator[Piece]  # those with something to say
     request: dict[str, Any]
     response_format: str
     concurrency: int

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 import anyio
 
 from modelgates_speech.errors import ConfigurationError
-from modelgates_speech.loops import current_loop
+from modelgates_speech.loops import calls, later
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterable, Callable, Generator
 
 T = TypeVar("T")
 
@@ -61,17 +61,16 @@ class Channel:
 
 
 class Reader(Generic[T]):
-    """Advances an iterable when it is asked for more, and no sooner.
+    """Advances a generator when it is asked for more, and no sooner.
 
     One thread does so from first to last, for what belongs to a thread, as a database's cursor
     does. It is a daemon: one that waits for a pipe or a program for ever is left behind.
     """
 
-    def __init__(self, items: Iterable[T]) -> None:
+    def __init__(self, items: Generator[T]) -> None:
         self._asked: SimpleQueue[Literal["next"] | None] = SimpleQueue()
         self._given = Channel()
-        loop = current_loop()
-        self._tell = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
+        self._call = calls()
         work = (self._work, items)
         thread = threading.Thread(target=copy_context().run, args=work, daemon=True)
         try:
@@ -89,14 +88,48 @@ class Reader(Generic[T]):
         """Ask for no more."""
         self._asked.put(None)
 
-    def _work(self, items: Iterable[T]) -> None:
-        iterator = None
-        while self._asked.get():
-            given: T | BaseException | None
-            try:
-                iterator = iterator or iter(items)
-                given = next(iterator, None)
-            except BaseException as error:  # noqa: BLE001 - given where it was asked for
-                given = error
+    def _work(self, items: Generator[T]) -> None:
+        with contextlib.closing(items):
+            while self._asked.get():
+                given: T | BaseException | None
+                try:
+                    given = next(items, None)
+                except BaseException as error:  # noqa: BLE001 - given where it was asked for
+                    given = error
+                with contextlib.suppress(RuntimeError):  # the loop has ended
+                    self._call(self._given.put, given)
+
+
+def in_thread(items: AsyncIterable[T]) -> Generator[T]:
+    """What an async iterable gives, for another thread than the loop's that runs now.
+
+    One task advances it from first to last, for what belongs to a task, and when it is asked.
+    """
+    call, begin, asked = calls(), later(), Channel()
+    given: SimpleQueue[tuple[T] | BaseException | None] = SimpleQueue()
+
+    async def give() -> None:
+        try:
+            async for item in items:
+                given.put((item,))
+                if await asked.get() == "enough":
+                    break
+            given.put(None)
+        except BaseException as error:  # noqa: BLE001 - raised where it was asked for
+            given.put(error)
+        with contextlib.suppress(Exception):  # it is a generator, most often
+            await items.aclose()  # type: ignore[attr-defined]
+
+    def take() -> Generator[T]:
+        begin(give)
+        try:
+            while found := given.get():
+                if isinstance(found, BaseException):
+                    raise found
+                yield found[0]
+                call(asked.put, "more")
+        finally:
             with contextlib.suppress(RuntimeError):  # the loop has ended
-                self._tell(self._given.put, given)
+                call(asked.put, "enough")
+
+    return take()

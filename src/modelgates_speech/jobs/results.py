@@ -78,7 +78,7 @@ class Known:
                 self._known.execute("INSERT INTO known (name, key, at) VALUES (?, ?, ?)", facts)
         return lines
 
-    def due(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
+    def due(self, rows: Iterable[Row | BadRow]) -> Generator[Row | BadRow]:
         """Those of `rows` whose result does not stand; `skipped` counts the others.
 
         A second one with an id (these are compared without regard to case) is a bad one.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import AsyncIterable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,8 +15,8 @@ from modelgates_speech.config import GRACE_SECONDS
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.forks import survive_forks
 from modelgates_speech.jobs.narration import Job, Line, Settings, settings_of
-from modelgates_speech.jobs.reading import Channel, News, Reader
-from modelgates_speech.loops import later
+from modelgates_speech.jobs.reading import Channel, News, Reader, in_thread
+from modelgates_speech.loops import is_running, later
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ def narrate(
     kind: type[StreamT], stream: Callable[[dict[str, Any]], StreamT], arguments: dict[str, Any]
 ) -> StreamT:
     """The narration of a text, each piece of which `stream` speaks."""
+    if isinstance(arguments["input"], AsyncIterable):
+        if kind is AudioStream or not is_running():
+            raise ConfigurationError(
+                "an async input is for AsyncModelGates, in a running event loop"
+            )
+        arguments["input"] = in_thread(arguments["input"])
     settings = settings_of(**arguments)
     narration = _BlockingNarration if kind is AudioStream else _YieldingNarration
     return kind(lambda: narration(stream, settings).open(), settings.response_format)
