@@ -272,11 +272,11 @@ def _environment(tree: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if "MODELGATES" not in name}
     # Or each process would compile all that it loads, and pytest the whole of Schemathesis.
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    # Where Hypothesis keeps which characters there are.
+    kept.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{ROOT / '.hypothesis'}")
     return kept | {
         "PYTHONPATH": os.pathsep.join(f"{tree / folder}" for folder in ("src", "generated", ".")),
         "MYPY_CACHE_DIR": f"{ROOT / '.mypy_cache'}",
-        # Which characters there are, by their kinds.
-        "HYPOTHESIS_STORAGE_DIRECTORY": f"{ROOT / '.hypothesis'}",
         # Not where other runs of pytest clean up at this very moment.
         "PYTEST_DEBUG_TEMPROOT": f"{tree.parent}",
     }

@@ -2,8 +2,8 @@
 
 import sys
 
-# Type checkers take it for true; to import `typing` for it would be most of the cost.
-TYPE_CHECKING = False
+# True to type checkers, either to editors; `typing`, which has it too, would be most of the cost.
+TYPE_CHECKING = bool()  # noqa: UP018 - editors would believe a plain False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

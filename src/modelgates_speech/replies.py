@@ -101,7 +101,7 @@ class Border:
             (phase for phase in _TIMED_OUT if f"{phase.title()}Timeout" in names), None
         )
         sent = self.sent and not names & _NOT_SENT
-        billed = "; the request was sent, so the speech may have been billed" if sent else ""
+        billed = "; the request may have arrived, so speech may have been billed" if sent else ""
         if not self.deadline.left() and (phase or isinstance(error, TimeoutError)):
             late = (
                 f"the call to {self.where} did not end within its deadline of "

@@ -20,24 +20,23 @@ from scripts.generate import DOCUMENT, ROOT
 from tests.evolution.derive import evolutions
 
 IGNORED = shutil.ignore_patterns(".*", "*-pytest-*.pyc", "build", "dist", "reports")
-# Not of one document, so that each of them finds them filled.
-CACHES = (".mypy_cache", ".hypothesis")
+# The same for all, and worked out once.
+KEPT = {"HYPOTHESIS_STORAGE_DIRECTORY": f"{ROOT / '.hypothesis'}"}
 
 
 def judge(evolution, document, folder):
     """Update a copy of the tree to the changed document; give a row of the table."""
     tree = Path(folder, evolution.name)
     shutil.copytree(ROOT, tree, ignore=IGNORED)
-    for cache in CACHES:
-        if (ROOT / cache).is_dir():
-            shutil.copytree(ROOT / cache, tree / cache)
+    if (ROOT / ".mypy_cache").is_dir():
+        shutil.copytree(ROOT / ".mypy_cache", tree / ".mypy_cache")
     changed = Path(folder, f"{evolution.name}.json")
     changed.write_text(json.dumps(evolution.apply(document), indent=1), encoding="utf-8")
     command = [sys.executable, "-m", "scripts.update_spec", "--json"]
     done = subprocess.run(
         [*command, "--accept-breaking", changed],
         cwd=tree,
-        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | KEPT,
         capture_output=True,
         text=True,
         check=False,
