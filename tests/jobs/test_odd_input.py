@@ -290,9 +290,9 @@ def test_a_table_is_refused_with_how_to_get_its_rows(batch, stub):  # noqa: F811
 
 def test_a_row_of_a_database_is_a_row(batch):  # noqa: F811
     def found():
-        connection = sqlite3.connect(":memory:")
-        connection.row_factory = sqlite3.Row
-        yield from connection.execute("SELECT 'a' AS id, 'Hello.' AS input, NULL AS speed")
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.row_factory = sqlite3.Row
+            yield from database.execute("SELECT 'a' AS id, 'Hello.' AS input, NULL AS speed")
 
     assert batch(found()).ok == 1
 
