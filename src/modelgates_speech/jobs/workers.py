@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterable
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
 
@@ -36,7 +36,7 @@ def narrate(
             raise ConfigurationError(
                 "an async input is for AsyncModelGates, in a running event loop"
             )
-        arguments["input"] = in_thread(arguments["input"])
+        arguments["input"] = in_thread(cast("AsyncIterable[str]", arguments["input"]))
     settings = settings_of(**arguments)
     narration = _BlockingNarration if kind is AudioStream else _YieldingNarration
     return kind(lambda: narration(stream, settings).open(), settings.response_format)
