@@ -149,6 +149,10 @@ class Edition:
             made = {name: self.sample(properties.get(name, {})) for name in required}
             yield made
             yield self._with_more(made, properties, schema)
+            for key in ("anyOf", "oneOf"):
+                for part in schema.get(key, []):
+                    demanded = self.merged(part)[1] if isinstance(part, Mapping) else ()
+                    yield made | {name: self.sample(properties.get(name, {})) for name in demanded}
         for key in ("anyOf", "oneOf", "allOf"):
             for part in schema.get(key, []):
                 yield from self._samples(self.resolved(part), allowed)
