@@ -118,6 +118,8 @@ def run(settings: Settings, *, quietly: bool = False, tests: Sequence[str] = ())
         book.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pytest", "-q", "--tb=no"]
         command += ["-pno:anyio", "-pno:cacheprovider", "-pno:xdist"]
+        # The tests of a document are as long as that is, on a busy machine many times as long.
+        command += ["-o", "faulthandler_timeout=900"]
         # The report says it better, and without the key.
         command += ["-rE", *(tests or ["tests/contract/server"])]
         secret = os.environ.get(KEY_VARIABLE) or STUB_KEY
