@@ -250,6 +250,14 @@ class Edition:
                     found[name] = _as_text(parameter, value)
         return found
 
+    @property
+    def demands_an_object_in_parts(self):
+        """Whether a request needs an object in its query that generated code writes otherwise."""
+        return any(
+            parameter.get("required") and parameter.get("style") == "deepObject"
+            for parameter in self.parameters.values()
+        )
+
     @functools.cached_property
     def headers(self):
         """The headers that a request needs beside the key, the cookies among them."""
@@ -383,6 +391,10 @@ def _modern(node):
     """Say `nullable` and bounds that are exclusive as OpenAPI 3.1 does, for the validator."""
     if isinstance(node, Mapping):
         node = {key: _modern(value) for key, value in node.items()}
+        named = node.get("examples")
+        if isinstance(named, Mapping) and all("value" in str(each) for each in named.values()):
+            # As media types have them, where a schema has a list.
+            del node["examples"]
         for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
             if isinstance(node.get(exclusive), bool) and node.pop(exclusive) and bound in node:
                 node[exclusive] = node.pop(bound)

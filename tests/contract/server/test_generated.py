@@ -5,6 +5,7 @@ import pytest
 import schemathesis
 from schemathesis.core.errors import NoLinksFound
 from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.core.warnings import SchemathesisWarning
 from schemathesis.generation.meta import TestPhase
 
 from tests.contract.run import (
@@ -145,4 +146,7 @@ def test_sequences_of_calls():
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_schemathesis_warns_of_nothing(name):
-    assert [warning.message for warning in SCHEMAS[name].iter_schema_warnings()] == []
+    warnings = SCHEMAS[name].iter_schema_warnings()
+    # That it cannot read an answer, such as one of JSON by lines, is no fault of the document.
+    unread = SchemathesisWarning.MISSING_DESERIALIZER
+    assert [warning.message for warning in warnings if warning.kind != unread] == []
