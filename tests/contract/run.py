@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import json
 import os
 import socket
@@ -184,8 +185,9 @@ def tell_by_values(made: dict[str, Any]) -> None:
     """
     for part in mappings(made):
         teller = part.get("discriminator")
+        listed = [part[key] for key in ("oneOf", "anyOf") if isinstance(part.get(key), list)]
         if isinstance(teller, dict) and "mapping" not in teller:
-            for known in (*part.get("oneOf", []), *part.get("anyOf", [])):
+            for known in itertools.chain(*listed):
                 told = edition().merged(known)[0].get(teller.get("propertyName"), {})
                 values, name = edition().values(told), str(known.get("$ref")).rpartition("/")[2]
                 if values and name not in values:

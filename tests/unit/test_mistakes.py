@@ -178,7 +178,7 @@ def test_nor_is_what_no_folder_can_be_called(wrong):
     ("options", "told"),
     [
         ({"defaults": 5}, "defaults must be a mapping, not int"),
-        ({"defaults": {5: 1, "id": "a"}}, "unknown defaults: 5, id"),
+        ({"defaults": {5: 1, "no-such": 1}}, "unknown defaults: 5, no-such"),
         ({"on_progress": 5}, "on_progress must be a function, not 5"),
         ({"out_dir": ""}, "out_dir is empty"),
     ],

@@ -3,6 +3,7 @@
 So a schema becomes the body of one, in a document that has nothing else.
 """
 
+import contextlib
 import functools
 import importlib
 import json
@@ -99,8 +100,9 @@ def _reached(*parts) -> dict[str, object]:
     while waiting:
         for reference in re.findall(r'"\$ref": "(#[^"]*)"', json.dumps(waiting.pop())):
             if reference not in found:
-                found[reference] = edition().resolved({"$ref": reference})
-                waiting.append(found[reference])
+                with contextlib.suppress(KeyError):  # in an example it is a text like any other
+                    found[reference] = edition().resolved({"$ref": reference})
+                    waiting.append(found[reference])
     return found
 
 
