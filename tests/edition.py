@@ -293,7 +293,11 @@ class Edition:
     def is_public(self):
         """Whether a request may do without a key."""
         security = self.speech.get("security", self.document.get("security"))
-        return security is not None and (not security or {} in security)
+        if security == []:
+            # Programs write it where nobody has said anything.
+            asked = self.parameters.get(("header", "Authorization"), {})
+            return not asked.get("required")
+        return security is not None and {} in security
 
     @functools.cached_property
     def success(self):

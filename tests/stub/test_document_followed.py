@@ -314,6 +314,15 @@ def test_a_call_that_needs_no_key_is_still_refused_with_a_wrong_one(changed, ope
         assert http.post("/audio/speech", json=BODY, headers=wrong).status_code == 401
 
 
+def test_an_empty_list_of_security_does_not_undo_a_parameter_that_asks_for_the_key(
+    changed, operation
+):
+    asked = {"name": "Authorization", "in": "header", "required": True, "schema": {}}
+    operation |= {"parameters": [asked], "security": []}
+    assert call(changed, headers={"Authorization": ""}).status_code == 401
+    assert call(changed).status_code == 200
+
+
 def test_a_key_in_a_header_of_its_own_is_asked_for_and_redacted(changed, operation):
     operation["parameters"] = []
     changed["components"]["securitySchemes"]["apiKey"] = {

@@ -113,7 +113,8 @@ class Document(Samples):
         operation = item[method]
         everywhere = self._contents.get("servers")
         prefix = _server_path(operation.get("servers") or item.get("servers") or everywhere)
-        declared = [*item.get("parameters", []), *operation.get("parameters", [])]
+        given = [*item.get("parameters", []), *operation.get("parameters", [])]
+        declared = [self._resolve(parameter) for parameter in given]
         body = self._resolve(operation.get("requestBody", {}))
         bodies = _schemas(body)
         required = (part.get("required", []) for part in self._parts(_json(bodies), "allOf"))
@@ -121,6 +122,8 @@ class Document(Samples):
         # Whatever else an edition of the document names: a bearer token is what the API knows.
         credentials = self._schemes(security or []) | {"authorization": True}
         sent_anyway = {*credentials, "accept", "content-type"}
+        # Programs write an empty list for what nobody has said.
+        asks = any(p["name"].lower() == "authorization" and p.get("required") for p in declared)
         return Operation(
             method=method.upper(),
             prefix=prefix,
@@ -138,7 +141,7 @@ class Document(Samples):
             },
             parameters=[
                 parameter
-                for parameter in map(self._resolve, declared)
+                for parameter in declared
                 if parameter["in"] != "path" and parameter["name"].lower() not in sent_anyway
             ],
             replies={
@@ -147,7 +150,7 @@ class Document(Samples):
                 if not str(status).startswith("x-")
             },
             credentials=credentials,
-            anonymous=security is not None and (not security or {} in security),
+            anonymous=security is not None and ({} in security or not (security or asks)),
         )
 
     def _read_reply(self, response: Json) -> Reply:
