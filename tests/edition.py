@@ -396,7 +396,9 @@ def _modern(node):
     if isinstance(node, Mapping):
         node = {key: _modern(value) for key, value in node.items()}
         named = node.get("examples")
-        if isinstance(named, Mapping) and all("value" in str(each) for each in named.values()):
+        if isinstance(named, Mapping) and all(
+            isinstance(each, Mapping) and "value" in each for each in named.values()
+        ):
             # As media types have them, where a schema has a list.
             del node["examples"]
         for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
