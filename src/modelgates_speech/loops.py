@@ -42,7 +42,7 @@ def later() -> Callable[[Callable[[], Coroutine[Any, Any, None]]], None]:
     After the loop has ended it does nothing: what was open has ended with it. The function must
     not raise: trio takes an exception there for a fault of its own.
     """
-    loop = current_loop()
+    loop, call = current_loop(), calls()
     tasks: set[asyncio.Task[None]] = set()
 
     def on_asyncio(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -58,13 +58,11 @@ def later() -> Callable[[Callable[[], Coroutine[Any, Any, None]]], None]:
         with contextlib.suppress(RuntimeError):
             spawn_system_task(function)
 
+    run = on_asyncio if hasattr(loop, "create_task") else on_trio
+
     def soon(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        # Both raise when the loop has ended; trio's error is a RuntimeError too.
         with contextlib.suppress(RuntimeError):
-            if hasattr(loop, "create_task"):
-                loop.call_soon_threadsafe(on_asyncio, function)
-            else:
-                loop.run_sync_soon(on_trio, function)
+            call(run, function)
 
     return soon
 

@@ -100,7 +100,7 @@ class Reader(Generic[T]):
                     self._call(self._given.put, given)
 
 
-def in_thread(items: AsyncIterable[T]) -> Generator[T]:
+def from_loop(items: AsyncIterable[T]) -> Generator[T]:
     """What an async iterable gives, for another thread than the loop's that runs now.
 
     One task advances it from first to last, for what belongs to a task, and when it is asked.

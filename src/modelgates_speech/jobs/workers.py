@@ -15,7 +15,7 @@ from modelgates_speech.config import GRACE_SECONDS
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.forks import survive_forks
 from modelgates_speech.jobs.narration import Job, Line, Settings, settings_of
-from modelgates_speech.jobs.reading import Channel, News, Reader, in_thread
+from modelgates_speech.jobs.reading import Channel, News, Reader, from_loop
 from modelgates_speech.loops import is_running, later
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
 
@@ -36,7 +36,7 @@ def narrate(
             raise ConfigurationError(
                 "an async input is for AsyncModelGates, in a running event loop"
             )
-        arguments["input"] = in_thread(cast("AsyncIterable[str]", arguments["input"]))
+        arguments["input"] = from_loop(cast("AsyncIterable[str]", arguments["input"]))
     settings = settings_of(**arguments)
     narration = _BlockingNarration if kind is AudioStream else _YieldingNarration
     return kind(lambda: narration(stream, settings).open(), settings.response_format)
