@@ -145,11 +145,12 @@ def test_a_program_without_its_sources_finds_every_name(packages):
 
 
 @pytest.mark.parametrize("package", [modelgates_speech, jobs, stub])
-def test_what_packs_a_program_sees_the_module_of_every_name(package, tmp_path):
+def test_what_packs_a_program_sees_the_module_of_every_name(package, packages, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(f"from {package.__name__} import {package.__all__[0]}", encoding="utf-8")
-    # Our own alone: what is in their imports, it finds as well.
-    finder = ModuleFinder([str(Path(modelgates_speech.__file__).parent.parent)])
+    # A copy of our own alone: beside an installed package is everything else, which it would
+    # follow as deep as that goes.
+    finder = ModuleFinder([str(packages)])
     finder.run_script(str(program))
     names = {name: getattr(package, name) for name in package.__all__ if name != "__version__"}
     assert {found.__module__ for found in names.values()} <= finder.modules.keys()
