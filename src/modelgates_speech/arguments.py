@@ -14,6 +14,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 ClassT = TypeVar("ClassT")
 
+# What other SDKs call it.
+ELSEWHERE = {"max_retries": "retry", "http_client": "transport", "proxy": "transport"}
+
 
 class Argument(NamedTuple):
     """An argument of a request, as the OpenAPI document describes it: a property of its schema."""
@@ -87,5 +90,5 @@ def unexpected(name: str, known: Iterable[str], missing: Iterable[str] = ()) -> 
     """What to say of an argument that does not exist."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, known, 1) or [*missing][:1]
+    near = get_close_matches(ELSEWHERE.get(name, name), known, 1) or [*missing][:1]
     return f"unexpected argument {name!r}" + (f": did you mean {near[0]!r}?" if near else "")

@@ -33,6 +33,7 @@ REQUIRED = [name for name, argument in ARGUMENTS.items() if argument.required]
         ("stream", HELLO | {"extra_boddy": {}}, "did you mean 'extra_body'"),
         ("save", HELLO | {"path": "x.wav", "on_progres": None}, "did you mean 'on_progress'"),
         ("narrate", HELLO | {"concurency": 2}, "did you mean 'concurrency'"),
+        ("create", HELLO | {"max_retries": 2}, "did you mean 'retry'"),
         ("narrate", HELLO | {"zzz": 2}, "unexpected argument 'zzz'"),
         ("create", {}, "; ".join(f"missing argument '{name}'" for name in REQUIRED)),
         ("save", HELLO, "missing argument 'path'"),
@@ -55,6 +56,16 @@ def test_arguments_by_place_are_told_as_well(kind):
         speech.create("Hello")
     with pytest.raises(TypeError, match=r"speech\.save\(\): 'path' is given twice"):
         speech.save("a.wav", path="b.wav", **HELLO)
+
+
+@CLIENTS
+@pytest.mark.parametrize(
+    ("elsewhere", "here"),
+    [("max_retries", "retry"), ("http_client", "transport"), ("proxy", "transport")],
+)
+def test_a_client_knows_what_other_sdks_call_its_settings(kind, elsewhere, here):
+    with pytest.raises(ConfigurationError, match=f"'{elsewhere}': did you mean '{here}'"):
+        kind(api_key="key", **{elsewhere: 3})
 
 
 @CLIENTS
