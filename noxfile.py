@@ -242,7 +242,7 @@ def browser(session: nox.Session) -> None:
     session.run("pytest", "tests/browser", *session.posargs, env={"CHROMIUM": chromium})
 
 
-@nox.session
+@nox.session(tags=["measure"])
 def bench(session: nox.Session) -> None:
     """Measure this client beside its peers: `-- --quick`, `-- --check`, `-- --help`."""
     session.install(*group("bench"))
@@ -256,14 +256,14 @@ def distributed(session: nox.Session) -> None:
     session.run("pytest", "tests/distributed/on_ray.py", *session.posargs)
 
 
-@nox.session(tags=["measure"], name="jobs-benchmark")
+@nox.session(tags=["measure"])
 def jobs_benchmark(session: nox.Session) -> None:
-    """Measure long texts and batches: `nox -s jobs-benchmark -- long`, or batch, or both."""
+    """Measure long texts and batches: `nox -s jobs_benchmark -- long`, or batch, or both."""
     session.install(".[jobs]", *group("jobs-benchmark"))
     session.run("python", "-m", "benchmarks.jobs", *session.posargs)
 
 
-@nox.session(tags=["measure"], name="distributed-benchmark")
+@nox.session(tags=["measure"])
 def distributed_benchmark(session: nox.Session) -> None:
     """Measure a batch on one worker of a local Ray cluster, and on two."""
     session.install(".[ray]", *group("distributed"))

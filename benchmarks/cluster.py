@@ -1,4 +1,4 @@
-"""How a batch on Ray grows with its workers, on this machine: `nox -s distributed-benchmark`.
+"""How a batch on Ray grows with its workers, on this machine: `nox -s distributed_benchmark`.
 
 The server speaks at its stated speed (see `speaker.py`), so that a row takes waiting, not work.
 """

@@ -1,4 +1,4 @@
-"""Long texts and batches, measured: `nox -s jobs-benchmark`.
+"""Long texts and batches, measured: `nox -s jobs_benchmark`.
 
 `narrate` beside one call of the `openai` package, against a server that speaks at a stated speed
 (see `speaker.py`); then throughput and memory of a batch against the same server without a pace.
@@ -133,7 +133,7 @@ def measure_batch(rows):
         said = "at its stated speed" if pace else "without a pace"
         print(f"\n{rows:,} rows, {concurrency} at once at most, the server {said}")
         with speaker(pace) as url, tempfile.TemporaryDirectory() as folder:
-            for name in ("bought", "resumed"):
+            for name in ("spoken", "resumed"):
                 result = in_a_process("batch", url, rows, concurrency, folder)
                 print(
                     f"{name:28}{rows / result['total']:>10,.0f} rows/s{result['total']:>10.1f} s"

@@ -195,7 +195,7 @@ def _replace_folder(source: Path, target: Path) -> None:
 
 def argument_parser(name: str, description: str | None) -> argparse.ArgumentParser:
     """Parse the three places that generating and comparing have to do with."""
-    parser = argparse.ArgumentParser(prog=name, description=description)
+    parser = argparse.ArgumentParser(prog=f"nox -s {name} --", description=description)
     parser.add_argument("--document", type=Path, default=DOCUMENT, help="the OpenAPI document")
     parser.add_argument("--output", type=Path, default=OUTPUT, help=f"the folder of {PACKAGE}")
     parser.add_argument("--binding", type=Path, default=BINDING, help="the wrapper's names")

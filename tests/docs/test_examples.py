@@ -196,10 +196,8 @@ def gate():
 
 
 def sessions_of_the_noxfile():
-    found = re.findall(
-        r"^@nox\.session(.*)\ndef (\w+)", (ROOT / "noxfile.py").read_text("utf-8"), re.MULTILINE
-    )
-    return {named[1] if (named := re.search(r'name="(.*?)"', how)) else name for how, name in found}
+    sessions = (ROOT / "noxfile.py").read_text("utf-8")
+    return {*re.findall(r"^@nox\.session.*\ndef (\w+)", sessions, re.MULTILINE)}
 
 
 def sessions_of(script):
