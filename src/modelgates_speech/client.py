@@ -101,8 +101,8 @@ class ModelGates(Base["httpx.BaseTransport"]):
 class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     """The ModelGates API for event loops: asyncio or trio, one after another if need be.
 
-    Its arguments are those of `ModelGates`; ``transport`` is an async one. To make one reads the
-    certificates of the system, which takes a moment: do so before the loop runs, or in a thread.
+    Its arguments are those of `ModelGates`; ``transport`` is an async one. Making one reads the
+    system's certificates, which takes a moment: do it before the loop runs, or in a thread.
 
     Examples:
         >>> async def speak(text):
