@@ -87,8 +87,8 @@ def test_a_dry_run_buys_nothing(run, with_key, stub, folder, book):
     assert plan == {
         "pieces": 5,
         "characters": len(TEXT),
-        "pieces_to_buy": 5,
-        "characters_to_buy": len(TEXT),
+        "pieces_to_send": 5,
+        "characters_to_send": len(TEXT),
         "pauses": 0,
     }
     stub.assert_not_called()
@@ -104,7 +104,7 @@ def test_a_dry_run_says_requests_characters_time_and_money(run, with_key, stub, 
     )
     without = ("--heading-pause", "0", "--paragraph-pause", "0", "--json")
     plan = json.loads(run(*command, *without, env=with_key).out)
-    assert plan["pieces_to_buy"] == 2
+    assert plan["pieces_to_send"] == 2
     assert (plan["expected_seconds"], plan["pauses"]) == (22.5, 0)
     assert plan["expected_cost"] == pytest.approx(0.005055)
     stub.assert_not_called()
@@ -169,7 +169,7 @@ def test_what_ctrl_c_interrupted_is_resumed_and_nothing_bought_twice(
     stub.reset()
 
     plan = json.loads(run(*command, "--dry-run", "--json", env=with_key).out)
-    assert plan["pieces_to_buy"] == 5 - kept
+    assert plan["pieces_to_send"] == 5 - kept
     assert run(*command, env=with_key).code == 0
     assert len(stub.requests) == 5 - kept
     assert (whole[0], (folder / "book.wav").read_bytes()) == (0, whole[1])
@@ -180,7 +180,7 @@ def test_pieces_bought_from_the_local_stub_are_found_again(run, environment, fol
     command = ("narrate", "book.txt", "-o", "book.mp3", "--local", "--cache-dir", "kept")
     assert run(*command, env=environment).code == 0
     plan = json.loads(run(*command, "--dry-run", "--json", env=environment).out)
-    assert plan["pieces_to_buy"] == 0
+    assert plan["pieces_to_send"] == 0
     assert plan["expected_seconds"] > 0, "the audio is as long, whatever of it is there already"
 
 

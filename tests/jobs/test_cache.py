@@ -71,7 +71,7 @@ def test_a_header_of_the_client_is_one_of_the_call(stub, folder):
             asked = {"input": "Hello.", "cache_dir": folder, **SPEAKER}
             asked["extra_headers"] = extra_headers
             client.audio.speech.create(**asked)
-            return client.audio.speech.narrate(dry_run=True, **asked).pieces_to_buy
+            return client.audio.speech.narrate(dry_run=True, **asked).pieces_to_send
 
     for headers in (None, {"X-Style": "a"}, {"X-Style": "b"}):
         assert ask(headers) == 0
@@ -170,7 +170,7 @@ def test_a_narration_that_failed_buys_only_what_is_missing(api, stub, folder):
     # Which piece broke, and how many were under way, is the scheduler's to say: all of those that
     # were asked for beside it were let end, and kept.
     assert bought == len(stub.requests) - 1
-    assert api.plan(TEXT, cache_dir=folder).pieces_to_buy == 7 - bought
+    assert api.plan(TEXT, cache_dir=folder).pieces_to_send == 7 - bought
     before = len(stub.requests)
     assert spelled(api.narrate(TEXT, cache_dir=folder).content) == SAID
     assert len(stub.requests) - before == 7 - bought
@@ -192,19 +192,19 @@ def test_a_narration_bought_whole_is_not_bought_again(api, stub, folder):
     before = len(stub.requests)
     assert spelled(api.narrate(TEXT, cache_dir=folder).content) == SAID
     assert len(stub.requests) == before
-    assert api.plan(TEXT, cache_dir=folder).characters_to_buy == 0
+    assert api.plan(TEXT, cache_dir=folder).characters_to_send == 0
 
 
 def test_a_refrain_is_bought_once_and_planned_so(api, stub, folder):
     refrain = f"{story(3)}\n\n"
     plan = api.plan(refrain * 20, cache_dir=folder)
-    assert (plan.pieces, plan.pieces_to_buy) == (20, 1)
-    assert plan.characters_to_buy == len(refrain)
+    assert (plan.pieces, plan.pieces_to_send) == (20, 1)
+    assert plan.characters_to_send == len(refrain)
     audio = api.narrate(refrain * 20, cache_dir=folder, paragraph_pause=0.001)
     assert spelled(audio.content).count("number0,") == 20
     assert len(stub.requests) == 1
     # What is not kept is not found.
-    assert api.plan(refrain * 20).pieces_to_buy == 20
+    assert api.plan(refrain * 20).pieces_to_send == 20
     api.narrate(refrain * 20)
     assert len(stub.requests) == 21
 

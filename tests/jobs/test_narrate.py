@@ -377,7 +377,7 @@ def test_a_system_without_threads_to_spare_loses_no_piece(stub, monkeypatch, tmp
 def test_a_dry_run_counts_and_sends_nothing(api, stub):
     plan = api.plan(TEXT)
     assert plan == NarrationPlan(
-        pieces=7, characters=len(TEXT), pieces_to_buy=7, characters_to_buy=len(TEXT)
+        pieces=7, characters=len(TEXT), pieces_to_send=7, characters_to_send=len(TEXT)
     )
     stub.assert_not_called()
     api.narrate(TEXT)

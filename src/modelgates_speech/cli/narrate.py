@@ -224,11 +224,11 @@ def _report_plan(
     facts = attrs.asdict(plan) | {"pauses": round(plan.pauses, 3), "expected_seconds": seconds}
     sentence = (
         f"{counted(plan.pieces, 'piece')}, {counted(plan.characters, 'character')}, "
-        f"about {clock(seconds)}; to send: {counted(plan.pieces_to_buy, 'request')}, "
-        f"{counted(plan.characters_to_buy, 'character')}"
-        f"{cost_in_words(plan.characters_to_buy, price)}"
+        f"about {clock(seconds)}; to send: {counted(plan.pieces_to_send, 'request')}, "
+        f"{counted(plan.characters_to_send, 'character')}"
+        f"{cost_in_words(plan.characters_to_send, price)}"
     )
-    report(facts | cost(plan.characters_to_buy, price), sentence, as_json=as_json)
+    report(facts | cost(plan.characters_to_send, price), sentence, as_json=as_json)
 
 
 def _report(bar: _Bar, output: Path | None, *, as_json: bool, quiet: bool) -> None:

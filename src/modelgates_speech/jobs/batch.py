@@ -154,7 +154,7 @@ async def run_batch_async(
             standard input, or an iterable of mappings. It is read as rows are spoken, an iterable
             in one thread of its own: open there what belongs to a thread, as a database does.
         out_dir: The folder. Results in it whose file agrees in size and SHA-256, and whose row
-            asks for the same, are not bought again.
+            asks for the same, are not sent again.
         client: Makes the calls.
         defaults: Fields for rows that do not have them.
         concurrency: The most requests at once, for which a client has 100 connections. It is

@@ -86,7 +86,7 @@ def speak(
     """Speak every row of a Ray dataset on a cluster; run again, it sends only what is missing.
 
     Rows are those of `modelgates_speech.jobs.run_batch`. The audio of each goes to ``out``, named
-    by its id, and after it a record to ``out/records``; a row whose record stands is not bought
+    by its id, and after it a record to ``out/records``; a row whose record stands is not sent
     again.
 
     Args:

@@ -73,8 +73,8 @@ class NarrationPlan:
     Attributes:
         pieces: How many requests it takes.
         characters: How many characters they hold; blank pieces are not sent.
-        pieces_to_buy: How many of the pieces `cache_dir` does not hold yet.
-        characters_to_buy: How many characters those hold.
+        pieces_to_send: How many of the pieces `cache_dir` does not hold yet.
+        characters_to_send: How many characters those hold.
         pauses: Seconds of silence that are added between the pieces.
 
     Examples:
@@ -87,8 +87,8 @@ class NarrationPlan:
 
     pieces: int
     characters: int
-    pieces_to_buy: int
-    characters_to_buy: int
+    pieces_to_send: int
+    characters_to_send: int
     pauses: float = 0.0
 
 
