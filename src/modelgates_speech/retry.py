@@ -138,15 +138,12 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?(\s*,\s*[0-9]+(\.[0-9]+)?)*", value):
         # Past a dozen digits a number says no more than "far beyond any limit".
         return max(float(each.strip()[:12]) for each in value.split(","))
-    if not re.match(r"[A-Z][a-z]{2,8},? .*\d{2}:\d{2}:\d{2}", value):
-        return None
-    from datetime import UTC, datetime, timedelta, timezone
-
-    from dateutil.parser import parse
+    from datetime import UTC, datetime
+    from email.utils import parsedate_to_datetime
 
     try:
-        # A zone that the parser does not know, and would warn of, is taken for the one of HTTP.
-        found = parse(value, tzinfos=lambda _, east: timezone(timedelta(seconds=east or 0)))
+        # Without a zone that can be read it is taken for that of HTTP.
+        found = parsedate_to_datetime(value)
         when = found.replace(tzinfo=found.tzinfo or UTC)
         return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
     except (ValueError, OverflowError):
