@@ -60,7 +60,7 @@ class ModelGatesError(Exception):
 
     message: str
     characters: tuple[int, int] | None = attrs.field(default=None, init=False)
-    partial: HeldAudio | None = attrs.field(default=None, init=False)
+    partial: HeldAudio | None = attrs.field(default=None, kw_only=True)
 
     def __str__(self) -> str:
         return self.message
@@ -333,10 +333,8 @@ class SaveError(ModelGatesError):
 
     path: Path = attrs.field(kw_only=True)
     errno: int | None = attrs.field(default=None, kw_only=True)
-    partial: HeldAudio | None = attrs.field(default=None, kw_only=True)
 
 
-@attrs.define(auto_exc=False, eq=False, repr=False, slots=False)
 class PlaybackError(ModelGatesError):
     """The audio could not be played to its end: the device failed, or its format is unknown.
 
@@ -348,5 +346,3 @@ class PlaybackError(ModelGatesError):
         >>> with pytest.raises(PlaybackError, match="opus"):
         ...     play(Audio(format="opus", content=b"OggS"))
     """
-
-    partial: HeldAudio | None = attrs.field(default=None, kw_only=True)

@@ -16,11 +16,8 @@ from modelgates_speech.config import READ_SIZE, WRITE_SIZE
 from modelgates_speech.waiting import time_left
 
 
-class Backend(httpcore2.NetworkBackend):
+class Backend(httpcore2.SyncBackend):
     """Opens sockets that keep to the deadline of a call."""
-
-    def __init__(self) -> None:
-        self._backend = httpcore2.SyncBackend()
 
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
@@ -38,7 +35,7 @@ class Backend(httpcore2.NetworkBackend):
             share = left and left / len(addresses)
             try:
                 address = addresses.pop(0)
-                return _Stream(self._backend.connect_tcp(address, port, share, *args, **kwargs))
+                return _Stream(super().connect_tcp(address, port, share, *args, **kwargs))
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 if not addresses:
                     raise
