@@ -85,6 +85,8 @@ RESERVED = {"self", "arguments"} | {
     option.name for option in (*CALL, PATH, BYTES, DRY_RUN, *NARRATION)
 }
 
+# So many characters of a description are shown.
+_LONGEST = 300
 _TYPES = {
     "string": "str",
     "number": "float",
@@ -265,7 +267,11 @@ def _option(name: str, argument: dict[str, Any]) -> Option:
 def _short(description: str) -> str:
     """Give the first paragraph of a description, safe in a docstring."""
     text = " ".join(description.strip().split("\n\n")[0].split())
-    text = textwrap.shorten(text, 300, placeholder=" ...")
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST - 4]
+        # At a blank, but for one that is far back: Chinese has none, and a URL may be long.
+        whole = text.rpartition(" ")[0]
+        text = f"{whole if len(whole) > _LONGEST // 2 else text} ..."
     text = text if not text or text[-1] in ".!?" else f"{text}."
     return "".join(char for char in text if char.isprintable())
 

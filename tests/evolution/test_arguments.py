@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from scripts.methods import render_methods
 from tests.evolution.derive import evolutions
 
 LOOK = """
@@ -88,3 +89,12 @@ def test_names_that_python_or_our_options_have_taken_get_others_and_are_sent_as_
     assert seen["sent"].items() >= sent.items()
     assert "--request-timeout" in seen["help"]
     assert "Deprecated." in seen["doc"]
+
+
+@pytest.mark.parametrize("text", ["声" * 400, f"See https://speech.example/{'v' * 400}"])
+def test_a_long_description_without_blanks_is_shown_from_its_start(text):
+    shown = {"name": "voice", "type": "string", "values": (), "description": text}
+    argument = shown | {"deprecated": False, "required": True}
+    written = render_methods({"voice": argument}, "create-speech")
+    assert f"voice: {text[:80]}" in written
+    assert text not in written.replace("\n", "").replace(" ", "")
