@@ -126,7 +126,6 @@ def judged() -> dict[str, Any]:
     paths = made["paths"].items()
     made["paths"] = {path: item for path, item in paths if not path.startswith("x-")}
     tell_by_values(made)
-    keep_at_hand(made)
     send_as_bytes(made)
     for item in made["paths"].values():
         for method in METHODS & item.keys():
@@ -195,10 +194,23 @@ def tell_by_values(made: dict[str, Any]) -> None:
 
 
 def keep_at_hand(made: dict[str, Any]) -> None:
-    """Leave out examples that are elsewhere: they would be fetched, from hosts of anybody."""
+    """Leave out examples that are elsewhere: they would be fetched, from hosts of anybody.
+
+    So would what a `$ref` within an example names, though it is a text there like any other.
+    """
     for part in mappings(made):
         if isinstance(part.get("externalValue"), str):
             del part["externalValue"]
+        for word in ("example", "examples", "default"):
+            if any(_leads_nowhere(each) for each in mappings(part.get(word))):
+                del part[word]
+
+
+def _leads_nowhere(part: dict[str, Any]) -> bool:
+    try:
+        return isinstance(part.get("$ref"), str) and not edition().resolved(part)
+    except (LookupError, TypeError, ValueError):
+        return True
 
 
 def send_as_bytes(made: dict[str, Any]) -> None:
@@ -335,9 +347,9 @@ def schema(
     given["generation"] |= {"max-examples": SETTINGS.examples, "no-shrink": not SETTINGS.shrink}
     given["phases"]["coverage"] = {"enabled": coverage}
     load_all_checks()
-    return schemathesis.openapi.from_dict(
-        narrowed(contents, breadth), config=schemathesis.Config.from_dict(given)
-    )
+    made = narrowed(contents, breadth)
+    keep_at_hand(made)
+    return schemathesis.openapi.from_dict(made, config=schemathesis.Config.from_dict(given))
 
 
 def explored(contents: dict[str, Any]) -> dict[str, Any]:
