@@ -112,7 +112,10 @@ ESCAPED = json.dumps({"message": f"No {KEY} here"}).replace("/", "\\/").encode()
         (reply(b"", 307, location=b"https://x/?k=" + quote(KEY, safe="").encode()), {}),
         (reply(), {"body": BODY | {"named": {f"<{KEY}>": 1}}}),
         (reply(), {"path": f"/audio/speech?a=b&api_key={quote(KEY)}"}),
-        (error(quote(KEY).encode()), {"path": f"/audio/speech?key={quote(KEY)}"}),
+        (
+            error(quote(KEY).encode()),
+            {"path": f"/audio/speech?key={quote(KEY)}", "Authorization": ""},
+        ),
         (error(KEY.encode()), {"Authorization": "", "X-Api-Key": KEY}),
         (error(KEY.encode()), {"Authorization": "", "Cookie": f"theme=dark; session={KEY}; a=b"}),
     ],

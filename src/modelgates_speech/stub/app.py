@@ -282,7 +282,7 @@ class _Answering:
             method=request.method,
             path=request.url.path,
             query=redact_query(request.url.query),
-            headers=redact(request.headers.items(), {"authorization", *operation.credentials}),
+            headers=redact(request.headers.items(), operation.credentials),
             raw=self._raw,
             status=getattr(response, "status_code", None),
             fault=str(self._fault) if self._fault else None,

@@ -81,21 +81,26 @@ _SECRET = re.compile(
 )
 
 
+def is_secret(name: str, credentials: Container[str] = ()) -> bool:
+    """Tell whether what a header or a parameter holds is not to be kept."""
+    return name in credentials or bool(_SECRET.search(name))
+
+
 def redact_query(query: str) -> str:
-    """Keep a query for the record, likewise."""
+    """Keep a query for the record, without the values that are secret."""
     parts = (part.partition("=") for part in query.split("&"))
     return "&".join(
-        f"{name}={REDACTED}" if value and _SECRET.search(unquote(name)) else name + equals + value
+        f"{name}={REDACTED}" if value and is_secret(unquote(name)) else name + equals + value
         for name, equals, value in parts
     )
 
 
-def redact(headers: Iterable[tuple[str, str]], secret: Container[str]) -> Mapping[str, str]:
-    """Keep headers for the record, without the values of those that are secret."""
+def redact(headers: Iterable[tuple[str, str]], credentials: Container[str]) -> Mapping[str, str]:
+    """Keep headers for the record, likewise."""
     kept: dict[str, str] = {}
     for name, value in headers:
         shown = value
-        if name in secret or _SECRET.search(name):
+        if is_secret(name, credentials):
             shown = f"Bearer {REDACTED}" if value.lower().startswith("bearer ") else REDACTED
         kept[name] = f"{kept[name]}, {shown}" if name in kept else shown
     return Headers(kept)

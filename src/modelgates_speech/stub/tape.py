@@ -7,9 +7,8 @@ import hashlib
 import importlib
 import json
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -22,7 +21,7 @@ from modelgates_speech.files import AtomicFile
 from modelgates_speech.proxies import proxy_for
 from modelgates_speech.stub.document import HEADER_VALUE, OF_CONNECTIONS, RefusedError
 from modelgates_speech.stub.misbehave import no_connection
-from modelgates_speech.stub.records import redact, redact_query
+from modelgates_speech.stub.records import is_secret, redact_query
 from modelgates_speech.stub.schemas import check, fields
 from modelgates_speech.stub.usage import STATUS
 
@@ -62,33 +61,16 @@ class Call:
         name = hashlib.sha256(json.dumps(self.told(), sort_keys=True).encode()).hexdigest()[:24]
         return folder / f"{name}.json", folder / f"{name}.body"
 
-    def keys(self) -> Iterator[Secret]:
+    def secrets(self) -> Iterator[Secret]:
         """Give what its headers and its query hold that is not to be kept."""
-        request, held = self.request, list[str]()
-        for name, value in request.headers.items():
-            if redact([(name, value)], self.credentials)[name] != value:
-                held += value.split(";")  # as cookies are
-        for name, value in request.query_params.multi_items():
-            if redact_query(f"{name}=") != f"{name}=":
-                held.append(value)
-        for each in held:
-            # After `Bearer`, or after the name of a cookie.
+        request = self.request
+        given = (*request.headers.items(), *request.query_params.multi_items())
+        held = (value for name, value in given if is_secret(name, self.credentials))
+        # Of cookies each; after `Bearer`, or after the name of a cookie.
+        for each in (part for value in held for part in (value, *value.split(";"))):
             for key in (*each.split()[-1:], each.partition("=")[2]):
                 with contextlib.suppress(ConfigurationError):  # which is no key
                     yield Secret(key).check()
-
-
-def _redacted(value: Json, keys: list[Secret]) -> Json:
-    """Take keys out of bytes, or of the texts in JSON, names included."""
-    if isinstance(value, Mapping):
-        return {
-            _redacted(name, keys): _redacted(each, keys) for name, each in fields(value).items()
-        }
-    if isinstance(value, list | tuple):
-        return [_redacted(each, keys) for each in cast("Iterable[Json]", value)]
-    for key in keys if isinstance(value, bytes | str) else ():
-        value = key.scrub_text(value) if isinstance(value, str) else key.scrub(value)
-    return value
 
 
 def _passed_on(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -221,18 +203,19 @@ class Recording:
             logging.getLogger("modelgates_speech.stub").error("an answer was not kept: %s", error)
 
     def _keep(self, call: Call, answer: Any, body: bytes) -> None:
-        keys, headers = [*call.keys()], answer.headers
+        headers = answer.headers
         headers.encoding = "latin-1"  # as they are given again
         shown = [pair for pair in headers.items() if pair[0].lower() not in _NOT_KEPT]
         known = {"request": call.told(), "status": answer.status_code, "headers": shown}
         kind = headers.get("content-type", "").lower()
+        text = json.dumps(known, indent=1, ensure_ascii=False).encode()
         told, kept = call.files(self._folder)
-        if answer.is_error or "json" in kind or "xml" in kind or kind.startswith("text/"):
-            if headers.get("content-encoding", "identity") != "identity":
-                raise SaveError("it came compressed, and keys in it cannot be seen", path=kept)
-            body = _redacted(body, keys)
+        is_text = answer.is_error or "json" in kind or "xml" in kind or kind.startswith("text/")
+        if is_text and headers.get("content-encoding", "identity") != "identity":
+            raise SaveError("it came compressed, and keys in it cannot be seen", path=kept)
+        for key in call.secrets():
+            text, body = key.scrub(text), key.scrub(body) if is_text else body
         # What is told is there last: what is not there was not recorded.
-        text = json.dumps(_redacted(known, keys), indent=1, ensure_ascii=False).encode()
         for path, content in ((kept, body), (told, text)):
             with AtomicFile(path) as file:
                 file.write(content)
