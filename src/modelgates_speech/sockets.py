@@ -10,6 +10,7 @@ import ssl
 import time
 from typing import Any
 
+import anyio
 import httpcore2
 
 from modelgates_speech.config import READ_SIZE, WRITE_SIZE
@@ -163,4 +164,9 @@ class _AsyncStream(_Socket):
 
     async def start_tls(self, *args: Any, **kwargs: Any) -> _AsyncStream:
         """The same socket, encrypted from now on."""
-        return _AsyncStream(await self._stream.start_tls(*args, **kwargs))
+        try:
+            return _AsyncStream(await self._stream.start_tls(*args, **kwargs))
+        except BaseException:
+            # The library closes it after errors, but not for a call that is cancelled.
+            await anyio.aclose_forcefully(self._stream)
+            raise

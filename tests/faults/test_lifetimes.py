@@ -1,6 +1,7 @@
 """Threads, event loops, cancellation, copies, forks: every connection is given back."""
 
 import asyncio
+import gc
 import json
 import os
 import pickle
@@ -30,7 +31,7 @@ from modelgates_speech.transport import trusted
 from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY, OLD, SPEECH
 from tests.faults.children import outcome
 from tests.faults.secrets import assert_keeps_secret
-from tests.faults.server import CLOSE, HOLD, PAUSE, STALL, Later, Pour
+from tests.faults.server import AWAIT_A_BYTE, CLOSE, HOLD, PAUSE, STALL, Later, Pour
 from tests.faults.table import AUDIO, CHUNKED, HEALTHY, chunk, head, reply
 from tests.systems import needs_forks
 
@@ -220,6 +221,25 @@ def test_cancelled_at_any_await_point_a_call_leaves_nothing_behind(
         return step
 
     assert asyncio.run(main()) > 2
+    server.until(lambda: server.open == 0)
+
+
+@pytest.mark.parametrize("library", ["asyncio", "trio"])
+def test_cancelled_during_the_handshake_of_tls_a_call_leaves_no_socket_open(server, library):
+    greeted = threading.Event()
+    server.on_connect = (AWAIT_A_BYTE, Later(lambda request: greeted.set() or b""), STALL)
+    url = f"https://127.0.0.1:{server.port}"
+
+    async def main():
+        async with AsyncModelGates(api_key=KEY, base_url=url) as client:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(partial(client.audio.speech.create, **SPEECH))
+                assert await anyio.to_thread.run_sync(greeted.wait, 20)
+                tasks.cancel_scope.cancel()
+            # One that was left open says so when it is collected, which fails a test.
+            gc.collect()
+
+    anyio.run(main, backend=library)
     server.until(lambda: server.open == 0)
 
 
