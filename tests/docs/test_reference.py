@@ -54,6 +54,19 @@ def test_the_command_line_reference_has_every_option_of_a_command(command):
             assert all(re.search(rf"^- `.*{name}\b", section, re.M) for name in option.opts)
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_option_speaks_only_of_options_that_its_command_has(command):
+    options = [
+        each for each in app.get_command(None, command).params if isinstance(each, click.Option)
+    ]
+    known = {name for each in options for name in each.opts}
+    for option in options:
+        # What the OpenAPI document says of an argument is the publisher's.
+        if not option.name.startswith("request_"):
+            named = re.findall(r"(?<![\w-])--?[a-z][a-z-]*", option.help or "")
+            assert set(named) <= known, f"{option.opts[0]}: {option.help}"
+
+
 def variables_of_the_code():
     """Give each variable that is read, by the names of constants where those say it."""
     for folder in ("src", "scripts"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from modelgates_speech._binding import ARGUMENTS
+from modelgates_speech._binding import ARGUMENTS, DEFAULT_RESPONSE_FORMAT
 from modelgates_speech.cli.inputs import parse_provider_options
 from modelgates_speech.config import MAX_CHANNELS, MAX_RATE, installed
 
@@ -103,7 +103,7 @@ FORMAT = click.option(
     "response_format",
     metavar="|".join(FORMATS) or "FORMAT",
     shell_complete=_complete_format,
-    help="Format to ask the API for.  [default: pcm, or what the suffix of -o says]",
+    help=f"Format to ask for.  [default: {DEFAULT_RESPONSE_FORMAT}, or by the file's suffix]",
 )
 
 
@@ -121,7 +121,7 @@ DRY_RUN = click.option(
 )
 PRICE = click.option(
     "--price-per-million",
-    type=_PositiveNumber(min=0, min_open=True, max=1e12),
+    type=_PositiveNumber(min=0, min_open=True, max=10**12),
     callback=_only_with_dry_run,
     metavar="AMOUNT",
     help="With --dry-run: the price of a million characters, to say what it would cost.",
