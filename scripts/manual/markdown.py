@@ -51,9 +51,8 @@ def overview(source: Path) -> str:
 def first_sentence(text: str) -> str:
     """Give the first sentence of the first paragraph of a page, or nothing."""
     for block in text.split("\n\n"):
-        words = " ".join(block.split())
+        words = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", " ".join(block.split()))
         if re.match(r"[A-Z*`]", words) and not words.startswith("```"):
-            words = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", words)
             return re.split(r"(?<=\.)\s", words, maxsplit=1)[0]
     return ""
 
