@@ -22,16 +22,15 @@ from modelgates_speech.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
 
-def _statuses(value: Any) -> Any:
+def _statuses(value: Iterable[int]) -> frozenset[int]:
     # What is none is told once all is there: a traceback with locals shows a policy, as it is.
-    try:
-        return value if isinstance(value, str) else frozenset(value)
-    except TypeError:
-        return value
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        return cast("frozenset[int]", value)
+    return frozenset(value)
 
 
 @explained_settings
