@@ -61,7 +61,7 @@ class _Socket:
             try:
                 tls.read(1)
             except ssl.SSLError:
-                raise httpcore2.ReadError("it ended without the last word of TLS") from None
+                raise httpcore2.ReadError("it ended without TLS's closing message") from None
 
     def _check_open(self) -> None:
         if self._closed:
