@@ -21,8 +21,7 @@ def main() -> None:
     document = json.loads(files(modelgates_api).joinpath("openapi.json").read_text("utf-8"))
     assert "/audio/speech" in document["paths"]
     assert callable(speech_operation.sync)
-    names: list[str] = vars(modelgates_speech).get("__all__") or dir(modelgates_speech)
-    for name in names:
+    for name in dir(modelgates_speech):
         assert getattr(modelgates_speech, name) is not None
     print(
         f"modelgates-speech {version('modelgates-speech')} works on Python {sys.version.split()[0]}"
