@@ -446,7 +446,7 @@ def _as_text(parameter, value):
 
 
 def _is_text(media_type):
-    return "json" in media_type or media_type.startswith("text/")
+    return bool(re.search("^text/|json|xml|yaml", media_type))
 
 
 DOCUMENT = json.loads(files("modelgates_api").joinpath("openapi.json").read_text("utf-8"))

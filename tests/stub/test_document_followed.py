@@ -664,6 +664,20 @@ def test_an_answer_of_text_is_a_text(changed, kind):
     assert "a,b" in given.text
 
 
+def test_where_an_answer_is_json_or_a_feed_no_audio_comes(changed):
+    """Lists of models can be had as RSS, too; who does not ask for it reads JSON."""
+    models = {"schema": {"type": "array", "items": {}}}
+    feed = {"schema": {"type": "string"}, "example": "<rss/>"}
+    content = {"application/json": models, "application/rss+xml": feed}
+    done = {"200": {"description": "Done", "content": content}}
+    alone = {"200": {"description": "Done", "content": {"application/rss+xml": feed}}}
+    changed["paths"] |= {"/models": {"get": {"responses": done}}}
+    changed["paths"] |= {"/feed": {"get": {"responses": alone}}}
+
+    assert call(changed, "GET", "/models").json() == []
+    assert call(changed, "GET", "/feed").text == "<rss/>"
+
+
 def test_a_body_is_of_the_types_that_a_range_has(changed):
     kinds = {"audio/*": {"schema": {}}, "text/plain; charset=utf-8": {"schema": {}}}
     body = {"required": True, "content": kinds}

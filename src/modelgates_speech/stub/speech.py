@@ -49,6 +49,7 @@ _PARAGRAPH = re.compile(r"\n\s*\n")
 _MARK = re.compile(r"(?<=[;:])\s+|(?<=\uff1b)|\n+")
 _WHITE = re.compile(r"[^\S\n]")
 _HALF = re.compile("[\ud800-\udfff]")
+_WRITTEN = re.compile("^text/|json|xml|yaml")  # in media types of what nobody hears
 
 
 @functools.cache
@@ -123,13 +124,13 @@ def media_type(content: Mapping[str, Any], response_format: object) -> str | Non
     for known in (*ours, "audio/*", "*/*", "application/octet-stream"):
         if known in written:
             return ours[0] if "*" in known else written[known]
-    audible = (kind for kind in content if "json" not in kind and not kind.startswith("text/"))
+    audible = filter(lambda kind: not _WRITTEN.search(kind), content)
     return next(audible, next(iter(content), None))
 
 
 def is_text(kind: str, schema: Json) -> bool:
     """Tell whether an answer of a media type is a text, as it says itself, and no file."""
-    return kind.startswith("text/") and fields(schema).get("format") not in {"binary", "byte"}
+    return bool(_WRITTEN.search(kind)) and fields(schema).get("format") not in {"binary", "byte"}
 
 
 # What else a request says in a text.
