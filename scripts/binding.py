@@ -198,7 +198,7 @@ def _told(document: dict[str, Any], schema: Any) -> dict[str, Any]:
     for key in ("allOf", "anyOf", "oneOf"):
         parts = [_told(document, part) for part in told.get(key, [])]
         parts = [part for part in parts if part.get("type") != "null"]
-        kinds = {_type_of(part) for part in parts}
+        kinds = {_type_of(document, part) for part in parts}
         if key == "allOf" and len(plain := kinds - {"any"}) == 1 and not plain & {"object"}:
             # All of it is said of one value.
             parts = [{name: part[name] for part in parts for name in part}]
@@ -241,10 +241,10 @@ def arguments_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     for name, schema in properties.items():
         if schema.get("readOnly"):
             continue
-        values = tuple(value for value in schema.get("enum", ()) if isinstance(value, str))
+        values = tuple(value for value in _values_of(document, schema) if isinstance(value, str))
         found[python_name(name, found)] = {
             "name": name,
-            "type": _type_of(schema),
+            "type": _type_of(document, schema),
             "values": values,
             "required": name in required,
             "deprecated": bool(schema.get("deprecated")),
@@ -262,16 +262,33 @@ def python_name(name: str, taken: Collection[str]) -> str:
     return free_name(own, taken)
 
 
-def _type_of(schema: dict[str, Any]) -> str:
-    """Name the type of a schema, `any` where it is not one of JSON's alone."""
+def _type_of(document: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Name the type of a schema, several as in `string|object`; `any` where it may be of each."""
     given: Any = schema.get("type")
-    kinds = [kind for kind in (given if is_list(given) else [given]) if kind != "null"]
-    if len(kinds) == 1 and isinstance(kinds[0], str):
-        return kinds[0]
-    if kinds == [None] and "properties" in schema:
-        return "object"
+    kinds = given if is_list(given) else [given]
     values: list[Any] = schema.get("enum", [])
-    return "string" if values and all(isinstance(value, str) for value in values) else "any"
+    if given is None:
+        kinds = [_type_of(document, part) for part in _either(document, schema)]
+        if "properties" in schema:
+            kinds = ["object"]
+        elif values and all(isinstance(value, str) for value in values):
+            kinds = ["string"]
+    found = {kind for each in kinds for kind in str(each).split("|")} - {"null"}
+    return "any" if not found or "any" in found else "|".join(sorted(found))
+
+
+def _values_of(document: dict[str, Any], schema: dict[str, Any]) -> list[Any]:
+    """Give the values that a schema names, be it as one of several parts."""
+    if is_list(values := schema.get("enum")):
+        return values
+    parts = _either(document, schema)
+    return [value for part in parts for value in _values_of(document, part)]
+
+
+def _either(document: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the parts of which a value is one."""
+    parts = schema.get("anyOf", schema.get("oneOf", []))
+    return [_told(document, part) for part in parts]
 
 
 def resolve(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:

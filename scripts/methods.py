@@ -252,10 +252,14 @@ def render_methods(arguments: dict[str, dict[str, Any]], operation: str) -> str:
 
 
 def _option(name: str, argument: dict[str, Any]) -> Option:
-    kind = _TYPES.get(argument["type"], "Any")
-    if argument["values"]:
+    kinds = [_TYPES.get(each, "Any") for each in argument["type"].split("|")]
+    if argument["values"] and "Any" not in kinds:
         # Values that are newer than the OpenAPI document go through.
-        kind = f"Literal[{', '.join(map(repr, argument['values']))}] | str"
+        literal = f"Literal[{', '.join(map(repr, argument['values']))}]"
+        kinds = [literal, "str", *(each for each in kinds if each != "str")]
+    if {"int", "float"} <= {*kinds}:
+        kinds.remove("int")  # which is one
+    kind = " | ".join(kinds)
     text = _short(argument["description"]) or f"``{argument['name']}`` of the request."
     if argument["deprecated"]:
         text = f"Deprecated. {text}"

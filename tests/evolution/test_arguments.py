@@ -91,6 +91,14 @@ def test_names_that_python_or_our_options_have_taken_get_others_and_are_sent_as_
     assert "Deprecated." in seen["doc"]
 
 
+def test_a_voice_that_may_be_an_object_stays_an_option_and_a_column(tree, derived):
+    csv = 'id,input,model,voice\na,Hello,m,newer\nb,Hello,m,"{""id"": ""v1""}"\n'
+    seen = look(tree, derived("voice-a-name-or-an-object"), {}, csv)
+    assert "--voice ash|coral" in seen["help"]
+    assert "[default: ash]" in seen["help"]
+    assert [row["voice"] for row in seen["rows"]] == ["newer", {"id": "v1"}]
+
+
 @pytest.mark.parametrize("text", ["声" * 400, f"See https://speech.example/{'v' * 400}"])
 def test_a_long_description_without_blanks_is_shown_from_its_start(text):
     shown = {"name": "voice", "type": "string", "values": (), "description": text}

@@ -1,15 +1,16 @@
 """What a command is told: the text from wherever it is, and provider options."""
 
-import json
 import sys
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext, suppress
 from io import BytesIO, IncrementalNewlineDecoder
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import Any, BinaryIO, cast
 
 import click
+
+from modelgates_speech.jobs.values import value_of
 
 STANDARD = Path("-")
 """Stands for standard input, or output."""
@@ -98,11 +99,11 @@ def parse_provider_options(pairs: Iterable[str]) -> dict[str, dict[str, Any]]:
         names = key.split(".")
         if not equals or not all(names):
             raise click.UsageError(f"--provider-option {pair!r} is not of the form slug.name=value")
-        if len(names) == 1 and not isinstance(_json_or_text(text), dict):
+        if len(names) == 1 and not isinstance(value_of(text, "any"), dict):
             raise click.UsageError(
                 f"--provider-option {pair!r} names no option: slug.name=value, or slug={{...}}"
             )
-        _insert(options, names, _json_or_text(text), pair)
+        _insert(options, names, value_of(text, "any"), pair)
     return options
 
 
@@ -116,15 +117,3 @@ def _insert(options: dict[str, Any], names: list[str], value: object, pair: str)
     if last in options:
         raise click.UsageError(f"--provider-option {pair!r}: {last} is given twice")
     options[last] = value
-
-
-def _json_or_text(text: str) -> object:
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _refuse(constant: str) -> NoReturn:
-    # Python reads NaN and Infinity as numbers, JSON does not: to a provider they are words.
-    raise ValueError(constant)

@@ -14,6 +14,7 @@ import click
 from modelgates_speech._binding import ARGUMENTS, DEFAULT_RESPONSE_FORMAT
 from modelgates_speech.cli.inputs import parse_provider_options
 from modelgates_speech.config import MAX_CHANNELS, MAX_RATE, installed
+from modelgates_speech.jobs.values import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -37,6 +38,21 @@ class _PositiveNumber(click.FloatRange):
 
 
 POSITIVE = _PositiveNumber(min=0, min_open=True)
+
+
+class _Value(click.types.StringParamType):
+    """A value of one of several types, or one that is written as JSON."""
+
+    def __init__(self, kind: str) -> None:
+        names = {"any": "json|text", "array": "json", "object": "json", "string": "text"}
+        self.kind = kind
+        self.name = "|".join(dict.fromkeys(names.get(each, each) for each in kind.split("|")))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return value_of(value, self.kind) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}.", param, ctx)
 
 
 class _Folder(click.Path):
@@ -84,10 +100,15 @@ def _option_for(name: str, argument: Argument) -> Callable[[Any], Any]:
     text = argument.description.strip().split("\n")[0]
     if argument.deprecated:
         text = f"Deprecated. {text}"
-    settings: dict[str, Any] = {"help": text, "default": _DEFAULTS.get(name)}
+    settings: dict[str, Any] = {"help": text}
+    if name in _DEFAULTS and {"any", "string"} & {*argument.type.split("|")}:
+        known = argument.values or (_DEFAULTS[name],)
+        settings["default"] = _DEFAULTS[name] if _DEFAULTS[name] in known else known[0]
     if argument.type == "boolean":
         return click.option(f"--{flag}/--no-{flag}", _PREFIX + name, **settings)
-    settings["type"] = POSITIVE if name == "speed" else _TYPES[argument.type]
+    settings["type"] = _TYPES.get(argument.type) or _Value(argument.type)
+    if name == "speed" and argument.type in ("number", "integer"):
+        settings["type"] = POSITIVE
     if argument.values:
         # Suggestions, not a choice: a value that the API learns tomorrow goes through today.
         settings["metavar"] = "|".join(argument.values)
@@ -137,7 +158,7 @@ _REQUEST = [
     *(
         _option_for(name, argument)
         for name, argument in ARGUMENTS.items()
-        if name not in _APART and argument.type in _TYPES
+        if name not in _APART and (name, argument.type) != ("provider", "object")
     ),
     *(
         _PROVIDER

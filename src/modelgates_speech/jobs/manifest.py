@@ -5,11 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from fractions import Fraction
 from io import BytesIO, TextIOWrapper
 from itertools import chain, dropwhile
 from numbers import Real
@@ -24,6 +22,7 @@ from modelgates_speech.call import prepare
 from modelgates_speech.config import RESULTS, in_short, installed, is_loopback
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.jobs.cache import request_key
+from modelgates_speech.jobs.values import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -235,37 +234,13 @@ def _check_header(path: Path, names: Sequence[str]) -> None:
     raise ConfigurationError(f"{path}, line 1: it needs the columns id and input, and has {there}")
 
 
-# As spreadsheets write them; Python reads 1_000, nan and digits of other scripts as well.
-_NUMBER = re.compile(
-    r" *[+-]?(\d{1,300}(\.\d*)?|\.\d+)(e[+-]?\d{1,2})? *", re.ASCII | re.IGNORECASE
-)
-
-
 def _read_cell(name: str, value: str) -> Any:
     """The value that a cell of CSV holds, by the type of its column."""
     kind = ARGUMENTS[name].type if name in ARGUMENTS else _OURS.get(name, "string")
     try:
-        match kind:
-            case "number" | "integer" if not _NUMBER.fullmatch(value):
-                raise ValueError(value)
-            case "number":
-                return float(value)
-            case "integer":
-                # As it is written: a float has no room for every number of a seed.
-                number = Fraction(value.strip())
-                if number.denominator != 1:
-                    raise ValueError(value)
-                return int(number)
-            case "boolean":
-                return {"true": True, "false": False}[value.lower()]
-            case "object" | "array":
-                return json.loads(value)
-            case _:
-                return value
-    except (KeyError, ValueError) as error:
-        wanted = {"boolean": "true or false", "integer": "a whole number"}
-        wanted |= dict.fromkeys(("object", "array"), "JSON")
-        raise ValueError(f"{name} is {value!r}: write {wanted.get(kind, f'a {kind}')}") from error
+        return value_of(value, kind)
+    except ValueError as error:
+        raise ValueError(f"{name} is {value!r}: {error}") from error
 
 
 def _parquet(path: Path) -> Any:
