@@ -236,14 +236,13 @@ class Reply:
             finally:
                 await self._owner.done(self._engine, failed=self._leaves_bytes())
 
-    def hang_up(self) -> None:
-        """Let the server stop speaking, which may be billed: what nobody holds nobody reads."""
-        if hang_up := getattr(self._socket, "hang_up", None):
-            hang_up()
-
     def abandon(self) -> None:
-        """Have the connection given back, when nobody holds this any more."""
+        """Have the connection given back, when nobody holds this any more.
+
+        A socket that can hang up at once does: what the server goes on to speak may be billed.
+        """
         if not self._closed:
+            getattr(self._socket, "hang_up", bool)()
             self._owner.abandon(self)
 
 

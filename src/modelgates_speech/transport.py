@@ -101,11 +101,10 @@ class Transport:
         await self._close_unused()
 
     def abandon(self, reply: Reply) -> None:
-        """Hang up, since nobody holds `reply` any more; a later call closes it.
+        """Have a later call close `reply`, since nobody holds it any more.
 
         Not here: a finalizer may run while this very thread holds a lock of the library.
         """
-        reply.hang_up()
         self._abandoned.append(reply)
 
     async def aclose(self) -> None:
