@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .errors import InvalidResponseError as InvalidResponseError
     from .errors import ModelGatesError as ModelGatesError
     from .errors import NotFoundError as NotFoundError
+    from .errors import NotSentError as NotSentError
     from .errors import PaymentRequiredError as PaymentRequiredError
     from .errors import PlaybackError as PlaybackError
     from .errors import RateLimitError as RateLimitError
@@ -47,8 +48,8 @@ else:
             "APIConnectionError APIStatusError APITimeoutError ArgumentError "
             "AuthenticationError BadGatewayError BadRequestError ConfigurationError "
             "IncompleteAudioError InternalServerError InvalidResponseError ModelGatesError "
-            "NotFoundError PaymentRequiredError PlaybackError RateLimitError SaveError "
-            "ServiceUnavailableError"
+            "NotFoundError NotSentError PaymentRequiredError PlaybackError RateLimitError "
+            "SaveError ServiceUnavailableError"
         ),
         playback="aplay play",
         retry="RetryPolicy",

@@ -90,6 +90,15 @@ class ArgumentError(ConfigurationError, TypeError):
     """
 
 
+class NotSentError(ConfigurationError, AttributeError):
+    """A stream that was not entered has no metadata yet. Also an ``AttributeError``.
+
+    Examples:
+        >>> hasattr(client.audio.speech.stream(model="m/n", voice="alloy", input="Hi"), "format")
+        False
+    """
+
+
 @attrs.define(auto_exc=False, eq=False, repr=False, slots=False)
 class APIConnectionError(ModelGatesError):
     """No response came: DNS, TCP, TLS, a proxy, or a connection that broke.

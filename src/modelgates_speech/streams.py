@@ -16,7 +16,12 @@ from modelgates_speech.audio import (
     suffix_of,
 )
 from modelgates_speech.config import checked_callback
-from modelgates_speech.errors import APIConnectionError, ConfigurationError, InvalidResponseError
+from modelgates_speech.errors import (
+    APIConnectionError,
+    ConfigurationError,
+    InvalidResponseError,
+    NotSentError,
+)
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.keeping import Keeping, unfit
 from modelgates_speech.waiting import Blocking, Yielding, at_once
@@ -70,10 +75,10 @@ class _Stream:
         """What the audio is, by its first bytes and the response's headers.
 
         Raises:
-            ConfigurationError: If the stream was not entered yet.
+            NotSentError: If the stream was not entered yet.
         """
         if self._opened is None:
-            raise ConfigurationError("nothing was sent yet: enter the stream with `with` first")
+            raise NotSentError("nothing was sent yet: enter the stream with `with` first")
         return self._opened[1].metadata
 
     @property

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 import wave
+from unittest import mock
 
 import httpx
 import pytest
@@ -404,6 +405,15 @@ def test_a_stream_that_was_not_entered_says_so_and_sends_nothing(client, stub):
     with pytest.raises(ConfigurationError, match="with"):
         stream.format  # noqa: B018
     assert "not yet sent" in repr(stream)
+    assert not stub.requests
+
+
+@pytest.mark.parametrize("kind", [ModelGates, AsyncModelGates])
+def test_debuggers_and_mocks_can_look_at_a_stream_that_was_not_entered(kind, stub):
+    stream = kind(api_key=stub.api_key, base_url=stub.base_url).audio.speech.stream(**HELLO)
+    assert not hasattr(stream, "format")
+    assert dict(inspect.getmembers(stream))["bytes_received"] == 0
+    assert mock.create_autospec(stream).read is not stream.read
     assert not stub.requests
 
 

@@ -14,6 +14,7 @@ AUDIO = Audio(format="pcm", sample_rate=24_000, channels=1, content=b"\0\1")
 EVERY_ERROR = [
     errors.ConfigurationError("no key"),
     errors.ArgumentError("unexpected argument"),
+    errors.NotSentError("enter the stream first"),
     errors.APIConnectionError("refused", request_sent=False, transient=False),
     errors.APITimeoutError("late", phase="read", request_sent=True),
     errors.APIStatusError("teapot", status=418),
