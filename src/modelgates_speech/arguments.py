@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from modelgates_speech.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 P = ParamSpec("P")
 T = TypeVar("T")

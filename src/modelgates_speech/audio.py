@@ -7,8 +7,10 @@ nothing: it is signed 16-bit little-endian, at the rate that the content type na
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +33,6 @@ from modelgates_speech.formats.media_type import is_prose, length_of, named, num
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples, header
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
-
     from modelgates_speech.errors import ModelGatesError
 
 FORMAT_BY_SUFFIX = {".wav": "pcm", ".pcm": "pcm", ".raw": "pcm", ".mp3": "mp3"}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import time
 import warnings
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import urlsplit
 
@@ -41,9 +43,6 @@ from modelgates_speech.refusals import refusal
 from modelgates_speech.retry import RetryPolicy, checked_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-    from types import ModuleType
-
     from modelgates_speech.replies import Reply
     from modelgates_speech.transport import Transport
     from modelgates_speech.waiting import Waiting

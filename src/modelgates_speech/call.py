@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
 from urllib.parse import urlsplit
 
@@ -25,9 +27,6 @@ from modelgates_speech.config import (
 from modelgates_speech.errors import ConfigurationError, InvalidResponseError
 
 if TYPE_CHECKING:
-    import os
-    from types import ModuleType
-
     from modelgates_speech.replies import Reply
 
 USER_AGENT = f"modelgates-speech/{__version__}"

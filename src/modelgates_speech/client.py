@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
 from modelgates_speech.base import Base
@@ -9,9 +11,6 @@ from modelgates_speech.speech import AsyncSpeech, Namespace, Speech
 from modelgates_speech.waiting import Blocking, Yielding, at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import ModuleType
-
     import httpx  # noqa: F401 - named in a string below
 
     from modelgates_speech.transport import AsyncTransport, Transport

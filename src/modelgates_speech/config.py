@@ -11,19 +11,16 @@ import importlib
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
+from typing import Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 
 from modelgates_speech.arguments import explained_settings
 from modelgates_speech.errors import ArgumentError, ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 T = TypeVar("T")
 CallbackT = TypeVar("CallbackT", bound="Callable[..., Any] | None")

@@ -5,37 +5,35 @@ None of them holds a request, a response or an API key, and all of them can be p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self
 
 import attrs
 
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
-    from pathlib import Path
-    from typing import Protocol
 
-    class HeldAudio(Protocol):
-        """Audio that an error holds, since it was paid for: an `Audio`, as errors know it."""
+class HeldAudio(Protocol):
+    """Audio that an error holds, since it was paid for: an `Audio`, as errors know it."""
 
-        # What they mean stands at `Audio`.
-        # ruff: disable[D102]
-        @property
-        def content(self) -> bytes: ...
-        @property
-        def format(self) -> str: ...
-        @property
-        def content_type(self) -> str | None: ...
-        @property
-        def sample_rate(self) -> int | None: ...
-        @property
-        def channels(self) -> int | None: ...
-        @property
-        def duration(self) -> float | None: ...
-        def to_wav(self) -> bytes: ...
-        def save(self, path: str | os.PathLike[str]) -> Path: ...
+    # What they mean stands at `Audio`.
+    # ruff: disable[D102]
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def format(self) -> str: ...
+    @property
+    def content_type(self) -> str | None: ...
+    @property
+    def sample_rate(self) -> int | None: ...
+    @property
+    def channels(self) -> int | None: ...
+    @property
+    def duration(self) -> float | None: ...
+    def to_wav(self) -> bytes: ...
+    def save(self, path: str | os.PathLike[str]) -> Path: ...
 
-        # ruff: enable[D102]
+    # ruff: enable[D102]
 
 
 Phase = Literal["connect", "read", "write", "pool", "deadline"]

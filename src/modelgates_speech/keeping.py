@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,9 +22,6 @@ from modelgates_speech.errors import (
 from modelgates_speech.files import free_name
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
-    from pathlib import Path
-
     from modelgates_speech.audio import Audio, AudioMetadata
     from modelgates_speech.errors import HeldAudio, InvalidResponseError
     from modelgates_speech.files import AtomicFile

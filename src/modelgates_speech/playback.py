@@ -6,7 +6,9 @@ silence. So the audio is taken off the stream ahead of what is heard, and no fur
 
 from __future__ import annotations
 
+import enum
 import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 from anyio import from_thread
@@ -25,9 +27,6 @@ from modelgates_speech.streams import AsyncAudioStream, AudioStream
 from modelgates_speech.waiting import in_thread
 
 if TYPE_CHECKING:
-    import enum
-    from collections.abc import Callable, Generator, Iterable, Iterator
-
     from modelgates_speech.audio import AudioMetadata
 
 PLAYABLE = ("pcm", "wav", "mp3")

@@ -12,7 +12,9 @@ import socket
 import ssl
 import sys
 import time
+from collections.abc import Iterable, Iterator, Mapping
 from traceback import walk_tb
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -22,9 +24,6 @@ from modelgates_speech.errors import APIConnectionError, APITimeoutError, ModelG
 from modelgates_speech.formats.coding import expanded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from types import TracebackType
-
     from modelgates_speech.config import Secret
     from modelgates_speech.deadline import Deadline
     from modelgates_speech.errors import Phase

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -14,8 +14,6 @@ from modelgates_speech.files import AtomicFile
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
     from modelgates_speech.jobs.narration import NarrationPlan
     from modelgates_speech.streams import Opened
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import warnings
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
 
 from modelgates_speech.audio import (
     Audio,
@@ -24,18 +27,11 @@ from modelgates_speech.errors import (
 )
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.keeping import Keeping, unfit
-from modelgates_speech.waiting import Blocking, Yielding, at_once
+from modelgates_speech.waiting import Blocking, Waiting, Yielding, at_once
 
-if TYPE_CHECKING:
-    import os
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from modelgates_speech.waiting import Waiting
-
-    Progress = Callable[[int], None]
-    # A reply, or what reads like one, and what takes its bytes.
-    Opened = tuple[Any, Receiver]
+Progress = Callable[[int], None]
+# A reply, or what reads like one, and what takes its bytes.
+Opened = tuple[Any, Receiver]
 
 
 class _Turn:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import anyio
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
 
 T = TypeVar("T")
 

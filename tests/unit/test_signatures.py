@@ -3,9 +3,11 @@
 import inspect
 import pydoc
 import re
+from typing import get_type_hints
 
 import pytest
 
+import modelgates_speech
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.speech import AsyncSpeech, Speech
 
@@ -25,6 +27,19 @@ def test_a_signature_names_each_argument_with_its_type(speech, method):
         assert parameters[name].annotation is not inspect.Parameter.empty
         required = parameters[name].default is inspect.Parameter.empty
         assert required == argument.required, name
+
+
+@BOTH
+@pytest.mark.parametrize("method", ["create", "stream", "save"])
+def test_what_makes_a_tool_of_a_method_can_read_its_annotations(speech, method):
+    assert ARGUMENTS.keys() <= get_type_hints(getattr(speech, method)).keys()
+
+
+def test_what_reads_annotations_can_read_those_of_every_public_class():
+    public = [getattr(modelgates_speech, name) for name in modelgates_speech.__all__]
+    classes = [thing for thing in public if inspect.isclass(thing)]
+    assert all("return" in get_type_hints(thing.__init__) for thing in classes)
+    assert {"content", "headers", "sample_rate"} <= get_type_hints(modelgates_speech.Audio).keys()
 
 
 def letters(text):
