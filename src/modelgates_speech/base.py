@@ -177,7 +177,11 @@ class Base(Generic[GivenT]):
         key = {"api_key": Secret(changes.pop("api_key"))} if "api_key" in changes else {}
         settings: dict[str, Any] = changes | key
         copy = object.__new__(type(self))
-        copy.__dict__.update(self.__dict__)
+        state: Any = object.__getstate__(self)
+        # A subclass may have slots beside.
+        for part in state if isinstance(state, tuple) else (state,):
+            for name, value in part.items():
+                object.__setattr__(copy, name, value)
         copy._settings = self._settings.changed(settings)
         copy._owner = self._owner or self
         copy._closed = False

@@ -400,6 +400,17 @@ def test_closing_a_client_closes_its_copies(stub):
             closed.audio.speech.create(**HELLO)
 
 
+def test_a_copy_of_a_subclass_has_what_its_slots_hold(stub):
+    class Tagged(ModelGates):
+        __slots__ = ("tag", "unset")
+
+    with Tagged(api_key=stub.api_key, base_url=stub.base_url) as client:
+        client.tag = "mine"
+        copy = client.with_options(deadline=60)
+        assert copy.tag == "mine"
+        assert not hasattr(copy, "unset")
+
+
 def test_a_stream_that_was_not_entered_says_so_and_sends_nothing(client, stub):
     stream = client.audio.speech.stream(**HELLO)
     with pytest.raises(ConfigurationError, match="with"):
