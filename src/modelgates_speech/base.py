@@ -179,9 +179,9 @@ class Base(Generic[GivenT]):
         copy = object.__new__(type(self))
         state: Any = object.__getstate__(self)
         # A subclass may have slots beside.
-        for part in state if isinstance(state, tuple) else (state,):
-            for name, value in part.items():
-                object.__setattr__(copy, name, value)
+        known, slots = state if type(state) is tuple else (state, {})
+        for name, value in (known | slots).items():
+            object.__setattr__(copy, name, value)
         copy._settings = self._settings.changed(settings)
         copy._owner = self._owner or self
         copy._closed = False
