@@ -179,8 +179,8 @@ class Base(Generic[GivenT]):
         copy = object.__new__(type(self))
         state: Any = object.__getstate__(self)
         # A subclass may have slots beside.
-        known, slots = state if type(state) is tuple else (state, {})
-        for name, value in (known | slots).items():
+        parts: list[dict[str, Any]] = [*state] if isinstance(state, tuple) else [state]
+        for name, value in (pair for part in parts for pair in part.items()):
             object.__setattr__(copy, name, value)
         copy._settings = self._settings.changed(settings)
         copy._owner = self._owner or self
