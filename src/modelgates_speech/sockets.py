@@ -26,7 +26,7 @@ class Backend(httpcore2.SyncBackend):
         """Open one, to the first address of `host` that answers."""
         until = time.monotonic() + (math.inf if timeout is None else timeout)
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError(error) from error
         addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
@@ -128,8 +128,8 @@ class _Stream(_Socket):
         timeout: float | None = None,
     ) -> _Stream:
         """The same socket, encrypted from now on."""
-        left = time_left(timeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+        name, left = server_hostname and server_hostname.strip("[]"), time_left(timeout)
+        return _Stream(self._stream.start_tls(ssl_context, name, left))
 
 
 class AsyncBackend(httpcore2.AsyncNetworkBackend):
@@ -139,9 +139,9 @@ class AsyncBackend(httpcore2.AsyncNetworkBackend):
         # The library defines it in two ways, of which one has no types.
         self._backend: Any = httpcore2.AnyIOBackend()
 
-    async def connect_tcp(self, *args: Any, **kwargs: Any) -> Any:
+    async def connect_tcp(self, host: str, *args: Any, **kwargs: Any) -> Any:
         """Open one."""
-        return _AsyncStream(await self._backend.connect_tcp(*args, **kwargs))
+        return _AsyncStream(await self._backend.connect_tcp(host.strip("[]"), *args, **kwargs))
 
 
 class _AsyncStream(_Socket):
@@ -162,10 +162,17 @@ class _AsyncStream(_Socket):
         self._closed = True
         await self._stream.aclose()
 
-    async def start_tls(self, *args: Any, **kwargs: Any) -> _AsyncStream:
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> _AsyncStream:
         """The same socket, encrypted from now on."""
+        name = server_hostname and server_hostname.strip("[]")
         try:
-            return _AsyncStream(await self._stream.start_tls(*args, **kwargs))
+            return _AsyncStream(await self._stream.start_tls(ssl_context, name, *args, **kwargs))
         except BaseException:
             # The library closes it after errors, but not for a call that is cancelled.
             await anyio.aclose_forcefully(self._stream)

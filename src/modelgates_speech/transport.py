@@ -50,8 +50,11 @@ class Transport:
     _semaphore: Any = threading.Semaphore
     _brought = "BaseTransport"
 
-    def __init__(self, new: Callable[[], Any], *, shared: bool = False, via: str = "") -> None:
+    def __init__(
+        self, new: Callable[[], Any], *, shared: bool = False, via: str = "", brackets: bool = True
+    ) -> None:
         self.via = via
+        self._brackets = brackets
         self._engines = Engines(new, shared=shared)
         self._turns: Any = self._semaphore(sys.maxsize if shared else MAX_CONNECTIONS)
         self._abandoned: deque[Reply] = deque()
@@ -68,7 +71,8 @@ class Transport:
             return partial(cls, lambda: shared, shared=True)
         try:
             proxy = proxy_for(base_url)
-            if proxy and proxy.url.startswith("socks") and find_spec("socksio") is None:
+            socks = proxy is not None and proxy.url.startswith("socks")
+            if socks and find_spec("socksio") is None:
                 raise ValueError("a SOCKS proxy needs the package socksio: pip install socksio")
             pool = cls._pool(
                 keepalive_expiry=KEEPALIVE_SECONDS,
@@ -76,8 +80,9 @@ class Transport:
                 proxy=httpcore2.Proxy(proxy.url, auth=proxy.auth) if proxy else None,
                 network_backend=cls._backend(),
             )
-            new = partial(pool.create_connection, _parsed(base_url).origin)
-            return partial(cls, new, via=f" through the proxy {proxy.url}" if proxy else "")
+            new = partial(pool.create_connection, _parsed(base_url, brackets=not socks).origin)
+            via = f" through the proxy {proxy.url}" if proxy else ""
+            return partial(cls, new, via=via, brackets=not socks)
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"the proxy settings do not work: {error}") from error
 
@@ -88,11 +93,21 @@ class Transport:
             await self._wait(border.phases["pool"])
             engine = self._engines.take()
             try:
-                response = await self.waiting.ask(engine, _outgoing(request, border))
+                response = await self.waiting.ask(engine, self._outgoing(request, border))
                 return Reply(response, border, self, engine)
             except BaseException:
                 await self.done(engine, failed=True)
                 raise
+
+    def _outgoing(self, request: Request, border: Border) -> httpcore2.Request:
+        return httpcore2.Request(
+            request.method,
+            _parsed(request.url, brackets=self._brackets),
+            # The key is in no variable: a traceback with locals shows this frame.
+            headers=list((request.headers | {"authorization": border.secret.bearer()}).items()),
+            content=_Body(request.content, border),
+            extensions={"timeout": border.phases},
+        )
 
     async def done(self, engine: Any, *, failed: bool = False) -> None:
         """Note that the reply that came by `engine` was closed, or that none came."""
@@ -177,7 +192,17 @@ def trusted() -> ssl.SSLContext:
 
 
 # Every call of a client has the same, and to parse it costs as much as all else here.
-_parsed = lru_cache(maxsize=64)(httpcore2.URL)
+@lru_cache(maxsize=64)
+def _parsed(url: str, *, brackets: bool) -> httpcore2.URL:
+    """A URL of the library's, in which an IPv6 address keeps its `brackets`, or not.
+
+    It names a server to HTTP proxies and other transports as it is, followed by a port: they need
+    the brackets, which the sockets take off.
+    """
+    parsed = httpcore2.URL(url)
+    if brackets and b":" in parsed.host:
+        parsed.host = b"[%b]" % parsed.host
+    return parsed
 
 
 class _Body:
@@ -194,17 +219,6 @@ class _Body:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self:
             yield piece
-
-
-def _outgoing(request: Request, border: Border) -> httpcore2.Request:
-    return httpcore2.Request(
-        request.method,
-        _parsed(request.url),
-        # The key is in no variable: a traceback with locals shows this frame.
-        headers=list((request.headers | {"authorization": border.secret.bearer()}).items()),
-        content=_Body(request.content, border),
-        extensions={"timeout": border.phases},
-    )
 
 
 class _FromHttpx:

@@ -144,10 +144,11 @@ DEFECTS = [
     Defect(
         "redirects are followed",
         "transport.py",
-        """                response = await self.waiting.ask(engine, _outgoing(request, border))
-""",
-        """                response = await self.waiting.ask(engine, _outgoing(request, border))
-                if target := dict(response.headers).get(b"Location"):
+        "                response = await "
+        "self.waiting.ask(engine, self._outgoing(request, border))\n",
+        "                response = await "
+        "self.waiting.ask(engine, self._outgoing(request, border))\n"
+        """                if target := dict(response.headers).get(b"Location"):
                     response.close()
                     request = request._replace(url=target.decode())
                     other = Transport.maker(request.url)()._engines.take()
@@ -241,9 +242,9 @@ DEFECTS = [
     Defect(
         "the key is in the log",
         "transport.py",
-        """                response = await self.waiting.ask(engine, _outgoing(request, border))
-""",
-        """                sent = _outgoing(request, border)
+        "                response = await "
+        "self.waiting.ask(engine, self._outgoing(request, border))\n",
+        """                sent = self._outgoing(request, border)
                 __import__("logging").getLogger("modelgates_speech").debug("%s", sent.headers)
                 response = await self.waiting.ask(engine, sent)
 """,

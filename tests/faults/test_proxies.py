@@ -22,6 +22,7 @@ from tests.faults.server import CLOSE, HANG_UP, FaultServer
 from tests.faults.table import AUDIO, CHUNKED, HEALTHY, chunk, head, reply
 
 HOST = "speech.example"
+V6 = "2001:db8::5:1"
 
 
 class Proxy(socketserver.ThreadingTCPServer):
@@ -127,6 +128,23 @@ def test_plain_http_goes_through_its_proxy_too(speak, monkeypatch):
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         assert speak(f"http://{HOST}", allow_plain_http=True).heard == AUDIO
         assert proxy.heads[0].startswith(b"POST http://speech.example/audio/speech HTTP/1.1")
+        proxy.shutdown()
+
+
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_a_proxy_is_asked_for_an_address_of_version_6_in_brackets(
+    speak, authority, monkeypatch, scheme
+):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(V6).configure_cert(context)
+    tls = context if scheme == "https" else None
+    with FaultServer(HEALTHY, tls) as server, Proxy(server.port) as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
+        monkeypatch.setenv(f"{scheme.upper()}_PROXY", proxy.url)
+        assert speak(f"{scheme}://[{V6}]:8443", allow_plain_http=True).heard == AUDIO
+        asked = "CONNECT [{}]:8443" if tls else "POST http://[{}]:8443/audio/speech"
+        assert proxy.heads[0].startswith(f"{asked.format(V6)} HTTP/1.1\r\n".encode())
+        assert f"\r\nhost: [{V6}]:8443\r\n".encode() in proxy.heads[0].lower()
         proxy.shutdown()
 
 

@@ -649,6 +649,19 @@ def test_proxies_come_from_the_environment_but_never_for_this_machine(stub, monk
         ModelGates(base_url="https://api.example")
 
 
+def test_a_transport_of_the_users_is_told_an_address_of_version_6(stub):
+    asked = []
+
+    def answer(request):
+        asked.append(request.url)
+        return httpx.Response(200, content=b"\0\0", headers={"content-type": "audio/pcm"})
+
+    options = {"api_key": stub.api_key, "base_url": "http://[::1]:8080/v1"}
+    with ModelGates(transport=httpx.MockTransport(answer), **options) as client:
+        client.audio.speech.create(**HELLO)
+    assert (asked[0].host, asked[0].port) == ("::1", 8080)
+
+
 def test_a_transport_can_be_given(stub):
     def answer(request):
         return httpx.Response(200, content=b"\0\0", headers={"content-type": "audio/pcm"})
