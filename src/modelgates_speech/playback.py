@@ -21,6 +21,7 @@ from modelgates_speech.errors import (
     ModelGatesError,
     PlaybackError,
 )
+from modelgates_speech.formats.mp3 import Frames
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples
 from modelgates_speech.keeping import Keeping
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
@@ -41,8 +42,9 @@ STALL_SECONDS = 5.0
 # Of the device's own buffer, of which the library makes three.
 _PERIOD_MILLISECONDS = 50
 _PERIODS = 3
-# What MP3 is decoded to.
+# What MP3 is decoded to, and the bytes of it that are looked at together.
 _DECODED = (48_000, 2)
+_READ = 16 * 1024
 
 
 def play(audio: Audio | AudioStream) -> None:
@@ -239,37 +241,62 @@ def _decoded(pieces: Iterator[bytes]) -> Iterator[bytes]:
     library, source = installed("miniaudio", "to play audio", "play"), _Source(pieces)
     rate, channels = _DECODED
     try:
-        for samples in library.stream_any(
-            source, library.FileFormat.MP3, nchannels=channels, sample_rate=rate
-        ):
-            yield samples.tobytes()
+        # Damage can make the decoder run dry before the end: another one goes on.
+        while source.has_more():
+            for samples in library.stream_any(
+                source, library.FileFormat.MP3, nchannels=channels, sample_rate=rate
+            ):
+                source.decoded += len(samples) / channels / rate
+                yield samples.tobytes()
     except library.DecodeError as error:
-        if source.failure is None:
+        if not (source.decoded or source.failure):
             raise PlaybackError(f"the MP3 cannot be decoded ({error.args[0]}): save it") from error
     if source.failure is not None:
         raise source.failure
 
 
 class _Source:
-    """What the decoder reads from: a `miniaudio.StreamableSource` in all but its base."""
+    """What the decoder reads from: a `miniaudio.StreamableSource` in all but its base.
+
+    Before each frame it asks for up to 16 KiB, and goes on without them: so it need not wait for
+    them while it has sound to decode.
+    """
 
     ffi_handle: object = None
     error_in_readcallback: Exception | None = None
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self.failure: BaseException | None = None
-        self._pieces = pieces
+        self.decoded = 0.0  # seconds
+        self._pieces = (
+            piece[at : at + _READ] for piece in pieces for at in range(0, len(piece), _READ)
+        )
+        self._frames = Frames()
         self._first = self._rest = b""
 
+    def has_more(self) -> bool:
+        """Whether there is more than was read; waits for it."""
+        self._first, self.decoded = b"", self._frames.seconds
+        self._fill()
+        return bool(self._rest)
+
     def read(self, size: int) -> bytes:
-        try:
-            self._rest = self._rest or next(self._pieces, b"")
-        except BaseException as error:  # noqa: BLE001 - raised by `_decoded`, outside the library
-            self.failure = error
-            return b""
+        self._fill()
         data, self._rest = self._rest[:size], self._rest[size:]
         self._first = self._first or data
         return data
+
+    def _fill(self) -> None:
+        while self._frames.seconds < self.decoded + START_SECONDS:
+            try:
+                piece = next(self._pieces, b"")
+            except BaseException as error:  # noqa: BLE001 - raised by `_decoded`, outside the library
+                self.failure = error
+                return
+            if not piece:
+                return
+            self._frames.feed(piece)
+            self._rest += piece
 
     def seek(self, offset: int, origin: enum.Enum) -> bool:
         # It looks for a tag, skips that, or goes back to the start; there is nothing else.
