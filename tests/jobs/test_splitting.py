@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from modelgates_speech import ConfigurationError
-from modelgates_speech.jobs.splitting import MAX_CHARS, RAMP, split
+from modelgates_speech.jobs.splitting import LOOKAHEAD, MAX_CHARS, RAMP, split
 from tests.jobs.conftest import story
 
 ALPHABET = "aB. !?\n\r\t…。\u2028\u00a0\u3000😀é\"'()1-\ud800\u0301\u200d\x00"
@@ -42,6 +42,17 @@ def test_the_first_pieces_are_small_so_that_the_first_sound_comes_early():
     for size, limit in zip(sizes, RAMP, strict=False):
         assert size <= limit
     assert max(sizes) > MAX_CHARS * 0.9
+
+
+def test_a_small_piece_waits_for_no_more_text_than_shows_where_it_ends():
+    text = story(120)
+    given = []
+    found = split(given.append(letter) or letter for letter in text)
+    end = 0
+    for limit in RAMP:
+        piece = next(found)
+        assert len(given) <= end + limit + LOOKAHEAD
+        end = piece.end
 
 
 def test_a_long_first_sentence_is_not_cut_for_being_first():

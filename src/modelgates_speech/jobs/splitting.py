@@ -123,30 +123,34 @@ def _pieces(
     parts = (part for part in parts if part is not None)  # as streams have it now and then
     buffer, start, used = "", 0, 0
     follows: Kind = "sentence"
-    for preferred in chain(RAMP, repeat(max_chars)):
-        while len(buffer) - used < max_chars + LOOKAHEAD:
-            part = next(parts, None)
-            if part is None:
-                break
-            if not isinstance(part, str):
-                raise ConfigurationError(f"input must consist of strings, not {type(part)!r}")
-            buffer, used = buffer[used:] + part, 0
-        window = buffer[used : used + max_chars + LOOKAHEAD]
-        if not window:
-            return
+    for preferred in (min(size, max_chars) for size in chain(RAMP, repeat(max_chars))):
+        window, size = "", 0
         ending: Kind = "sentence"
-        for border in borders(window, at, whole=len(window) < max_chars + LOOKAHEAD):
-            if border.stop == 0:
-                follows = strongest(follows, border.kind)
-                if border.cut <= max_chars // 2:
-                    continue
-                # Blank pages: with them no whole word would fit.
-                window = window[: min(border.cut, max_chars)]
-            elif border.stop <= max_chars:
-                ending = border.kind
-                window = window[: border.cut if border.cut <= max_chars else border.stop]
-            break
-        size = _length(window, min(preferred, max_chars), max_chars, segment, graphemes)
+        # Further than a small piece only if no sentence ends in it: what follows may not be there.
+        for most in (preferred, max_chars):
+            while len(buffer) - used < most + LOOKAHEAD:
+                part = next(parts, None)
+                if part is None:
+                    break
+                if not isinstance(part, str):
+                    raise ConfigurationError(f"input must consist of strings, not {type(part)!r}")
+                buffer, used = buffer[used:] + part, 0
+            window = buffer[used : used + most + LOOKAHEAD]
+            if not window:
+                return
+            for border in borders(window, at, whole=len(window) < most + LOOKAHEAD):
+                if border.stop == 0:
+                    follows = strongest(follows, border.kind)
+                    if border.cut <= max_chars // 2:
+                        continue
+                    # Blank pages: with them no whole word would fit.
+                    window = window[: min(border.cut, most)]
+                elif border.stop <= most:
+                    ending = border.kind
+                    window = window[: border.cut if border.cut <= most else border.stop]
+                break
+            if size := _length(window, preferred, most, max_chars, segment, graphemes):
+                break
         piece = Piece(window[:size], start, follows)
         yield piece
         start += size
@@ -157,28 +161,36 @@ def _pieces(
 
 
 def _length(
-    window: str, preferred: int, max_chars: int, segment: Segment, graphemes: re.Pattern[str]
+    window: str,
+    preferred: int,
+    most: int,
+    max_chars: int,
+    segment: Segment,
+    graphemes: re.Pattern[str],
 ) -> int:
-    """How many characters of `window` make the next piece; its end alone may be the text's."""
+    """How many characters of `window`, `most` of them, make the next piece; 0 if more may tell.
+
+    Its end alone may be the text's.
+    """
     if len(window) <= preferred:
         return len(window)
     whole = {match.end() for match in graphemes.finditer(window)}
     # Where the window is not full, the text ends with it.
-    ends_here = len(window) < max_chars + LOOKAHEAD
+    ends_here = len(window) < most + LOOKAHEAD
 
     def fits(end: int) -> bool:
         left, rest = window[:end], window[end:]
         told = not rest or not ends_here or _speakable(rest)
-        return end in whole and end <= max_chars and told and _speakable(left)
+        return end in whole and end <= most and told and _speakable(left)
 
     *borders, _ = _sentence_ends(window, segment)
-    if len(window) <= max_chars:
+    if len(window) <= most:
         borders.append(len(window))
     borders = [end for end in borders if fits(end)]
     # A first piece of one long sentence is better than half a sentence sooner.
     best = max((end for end in borders if end <= preferred), default=0)
-    if best or borders:
-        return best or min(borders)
+    if best or borders or most < max_chars:
+        return best or min(borders, default=0)
     for mark, most in ((_CLAUSE_END, max_chars), (LINE_END, preferred), (_WORD_END, max_chars)):
         if ends := [m.end() for m in mark.finditer(window) if fits(m.end())]:
             return max((end for end in ends if end <= most), default=min(ends))
