@@ -13,8 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import attrs
 
-from modelgates_speech.stub.samples import Samples
-from modelgates_speech.stub.schemas import JOINED, Json, fields
+from modelgates_speech.stub.schemas import JOINED, Json, Samples, fields
 
 if TYPE_CHECKING:
     import os
