@@ -26,7 +26,7 @@ PROGRAM = """if True:
 def server(request, environment):
     """A stub in a process of its own: its base URL, and a way to ask its peak memory in MiB."""
     engine = {
-        "espeak-ng": "__import__('modelgates_speech.stub.espeak', fromlist=['x']).Espeak()",
+        "espeak-ng": "__import__('modelgates_speech.stub.engine', fromlist=['x']).Espeak()",
         "tones": "__import__('modelgates_speech.stub.engine', fromlist=['x']).Tones()",
     }[request.param]
     with subprocess.Popen(

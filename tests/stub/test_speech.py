@@ -10,8 +10,7 @@ import miniaudio
 import pytest
 
 from modelgates_speech.stub import StubServer, speech
-from modelgates_speech.stub.engine import EngineUnavailableError, Tones
-from modelgates_speech.stub.espeak import Espeak
+from modelgates_speech.stub.engine import EngineUnavailableError, Espeak, Tones, default_engine
 from modelgates_speech.stub.speech import pieces, synthesize
 
 from .conftest import BODY, REFERENCE, connect
@@ -92,7 +91,7 @@ def test_a_text_does_not_wait_for_another_to_end():
 def test_it_speaks_where_nothing_can_be_copied(environment):
     program = """if True:
         import tempfile
-        from modelgates_speech.stub.espeak import Espeak
+        from modelgates_speech.stub.engine import Espeak
         tempfile.tempdir = "/nowhere"
         print(len(Espeak().say("Hello.", voice="alloy", speed=1.0)) > 10_000)
     """
@@ -232,7 +231,7 @@ def test_text_of_every_kind_is_survived(text):
 def test_the_same_request_gives_the_same_bytes_in_every_process(stub, speak, environment):
     program = """if True:
         import hashlib, sys
-        from modelgates_speech.stub.espeak import Espeak
+        from modelgates_speech.stub.engine import Espeak
         from modelgates_speech.stub.speech import synthesize
         spoken = synthesize(sys.argv[1], voice="alloy", speed=1, engine=Espeak())
         print(hashlib.sha256(b"".join(spoken)).hexdigest())
@@ -370,13 +369,13 @@ def test_without_an_engine_the_stub_plays_tones_and_says_so(monkeypatch, caplog)
     def unavailable():
         raise EngineUnavailableError("nobody is at home")
 
-    monkeypatch.setattr(speech, "Espeak", unavailable)
-    speech.default_engine.cache_clear()
+    monkeypatch.setattr("modelgates_speech.stub.engine.Espeak", unavailable)
+    default_engine.cache_clear()
     try:
         with StubServer(document=REFERENCE) as stub, connect(stub) as http:
             answer = http.post("/audio/speech", json=BODY)
     finally:
-        speech.default_engine.cache_clear()
+        default_engine.cache_clear()
 
     assert answer.headers["X-Stub-Engine"] == "tones"
     assert seconds(answer.content) > 1
@@ -393,7 +392,7 @@ def test_data_at_a_path_too_long_for_the_engine_is_reached_by_a_shorter_one(tmp_
         far = Path(sys.argv[1], "far" * 30, "away" * 30)
         shutil.copytree(espeakng_loader.get_data_path(), far / "espeak-ng-data")
         espeakng_loader.get_data_path = lambda: str(far / "espeak-ng-data")
-        from modelgates_speech.stub.espeak import Espeak
+        from modelgates_speech.stub.engine import Espeak
         speaker = Espeak()
         # A child that is forked does not take the path away.
         if hasattr(os, "fork"):

@@ -25,6 +25,7 @@ from starlette.routing import Mount, Route
 from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS
 from modelgates_speech.stub.control import Stub
 from modelgates_speech.stub.document import Document, Operation, RefusedError, load
+from modelgates_speech.stub.engine import default_engine
 from modelgates_speech.stub.faults import Fault, from_preference
 from modelgates_speech.stub.misbehave import Exchange, no_connection, play, silence
 from modelgates_speech.stub.records import RecordedRequest, redact, redact_query
@@ -32,7 +33,6 @@ from modelgates_speech.stub.remote import addressed, control
 from modelgates_speech.stub.requests import authorize, parse_json, read, validate
 from modelgates_speech.stub.schemas import Json, fields
 from modelgates_speech.stub.speech import (
-    default_engine,
     in_thread,
     is_text,
     media_type,

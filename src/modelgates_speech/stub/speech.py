@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib
 import itertools
-import logging
 import math
 import re
 from typing import TYPE_CHECKING, Any
@@ -24,8 +22,7 @@ from modelgates_speech.stub.audio import (
     read_wav,
 )
 from modelgates_speech.stub.document import Operation, RefusedError
-from modelgates_speech.stub.engine import Engine, EngineUnavailableError, Tones, languages
-from modelgates_speech.stub.espeak import Espeak
+from modelgates_speech.stub.engine import Engine, Espeak, Tones, languages
 from modelgates_speech.stub.schemas import Json, fields
 
 if TYPE_CHECKING:
@@ -50,20 +47,6 @@ _MARK = re.compile(r"(?<=[;:])\s+|(?<=\uff1b)|\n+")
 _WHITE = re.compile(r"[^\S\n]")
 _HALF = re.compile("[\ud800-\udfff]")
 _WRITTEN = re.compile("^text/|json|xml|yaml")  # in media types of what nobody hears
-
-
-@functools.cache
-def default_engine() -> Engine:
-    """Find the speech engine, once a process: espeak-ng, or tones with a notice in the log."""
-    try:
-        return Espeak()
-    except EngineUnavailableError as error:
-        logging.getLogger("modelgates_speech.stub").warning(
-            "no speech engine, so the stub plays tones instead of speaking: %s; "
-            "pip install 'modelgates-speech[stub]' brings one",
-            error,
-        )
-        return Tones()
 
 
 def synthesize(text: str, *, voice: str, speed: float, engine: Engine) -> Iterator[bytes]:
