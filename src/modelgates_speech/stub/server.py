@@ -14,7 +14,7 @@ import sys
 import threading
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -29,16 +29,11 @@ from modelgates_speech.stub.usage import describe
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Collection, Generator, Iterable, Mapping
-    from ssl import SSLContext
 
     from starlette.types import ASGIApp
 
     from modelgates_speech.stub.engine import Engine
     from modelgates_speech.stub.tape import Recording, Replay
-
-    _Started: TypeAlias = Future[
-        tuple[asyncio.AbstractEventLoop, asyncio.Event, Collection["_Protocol"]]
-    ]
 
 
 class StubServer(Stub):
@@ -152,24 +147,21 @@ class _Running:
 
     def __init__(self, app: ASGIApp, listener: socket.socket, authority: Authority | None) -> None:
         self.address: tuple[str, int] = listener.getsockname()[:2]
-        started: _Started = Future()
+        started = Future[None]()
 
         def serve() -> None:
             try:
                 # Whoever debugs a program's own loops does not want to hear of this one.
                 runner = asyncio.Runner(debug=False, loop_factory=_Loop)
                 with listener, runner:
-                    if authority:  # Not before: whoever has the port may have the file too.
-                        authority.tell()
-                    context = authority.context if authority else None
-                    runner.run(_serve(app, listener, context, started))
+                    runner.run(self._serve(app, listener, authority, started))
             except Exception as error:  # noqa: BLE001 - whoever starts it is told
                 started.set_exception(error)
 
         # A child that is forked has no such thread, and so none to wait for.
         self._thread = threading.Thread(target=serve, name="modelgates-stub", daemon=True)
         self._thread.start()
-        self._loop, self._ended, self.connections = started.result()
+        started.result()
 
     def wait(self) -> None:
         """Wait until all requests are recorded that arrived by now."""
@@ -185,6 +177,47 @@ class _Running:
             self._loop.call_soon_threadsafe(self._ended.set)
             self._thread.join()
 
+    async def _serve(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        authority: Authority | None,
+        started: Future[None],
+    ) -> None:
+        """Serve with uvicorn, which by itself would wait for answers at the end; not so here."""
+        config = uvicorn.Config(
+            app,
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # a connection is known by its own address
+            timeout_keep_alive=60,
+        )
+        config.load()
+        if authority:
+            # Not before: whoever has the port may have the file too.
+            authority.tell()
+            config.ssl = authority.context
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
+        await server.startup(sockets=[listener])
+        ticking = asyncio.create_task(server.main_loop())  # it keeps the Date of answers
+        self.connections = cast("Collection[_Protocol]", server.server_state.connections)
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        started.set_result(None)
+        await self._ended.wait()
+        ticking.cancel()
+        for each in server.servers:
+            each.close()
+        # A stalled answer would never end by itself. One that waits for somebody else ends with the
+        # loop, as all tasks do.
+        while self.connections:
+            for connection in [*self.connections]:
+                connection.hang_up(reset=True)
+            await asyncio.sleep(0)
+
 
 def _listen(host: str, port: int) -> socket.socket:
     listener = socket.create_server(
@@ -198,41 +231,6 @@ def _listen(host: str, port: int) -> socket.socket:
     # for the client's delayed acknowledgement, 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-async def _serve(
-    app: ASGIApp, listener: socket.socket, context: SSLContext | None, started: _Started
-) -> None:
-    """Serve with uvicorn, which by itself would wait for answers at the end; not so here."""
-    config = uvicorn.Config(
-        app,
-        http=_Protocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,  # a connection is known by its own address
-        timeout_keep_alive=60,
-    )
-    config.load()
-    config.ssl = context
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    await server.startup(sockets=[listener])
-    ticking = asyncio.create_task(server.main_loop())  # it keeps the Date of answers
-    ended = asyncio.Event()
-    connections = cast("Collection[_Protocol]", server.server_state.connections)
-    started.set_result((asyncio.get_running_loop(), ended, connections))
-    await ended.wait()
-    ticking.cancel()
-    for each in server.servers:
-        each.close()
-    # A stalled answer would never end by itself. One that waits for somebody else ends with the
-    # loop, as all tasks do.
-    while connections:
-        for connection in list(connections):
-            connection.hang_up(reset=True)
-        await asyncio.sleep(0)
 
 
 class _Loop(asyncio.SelectorEventLoop):
