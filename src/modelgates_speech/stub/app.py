@@ -218,7 +218,8 @@ class _Path:
                 answering.begin()
             # At this version Starlette listens itself for the end of the connection.
             asgi = {**scope.get("asgi", {}), "spec_version": "2.3"}
-            listen = left if answering.may_be_endless else receive
+            # The stub's own speech ends in any case: it notices as it writes who has left.
+            listen = left if answering.fault or self.tape else receive
             await response({**scope, "asgi": asgi}, listen, counted)
         except ClientDisconnect:
             pass
@@ -250,15 +251,10 @@ class _Answering:
         self._operation = path.operations.get(request.method, others[0])
         self._raw = b""
         self._body: Json = None
-        self._fault: Fault | None = None
+        self.fault: Fault | None = None
         self.hang_up: Callable[..., None] = getattr(request.state, "hang_up", no_connection)
         self.speaks_pcm = False
         self.delay = 0.0
-
-    @property
-    def may_be_endless(self) -> bool:
-        """Whether it is not the stub itself that speaks, and notices as it writes who has left."""
-        return bool(self._fault or self._path.tape)
 
     @property
     def characters(self) -> int:
@@ -285,7 +281,7 @@ class _Answering:
             headers=redact(request.headers.items(), operation.credentials),
             raw=self._raw,
             status=getattr(response, "status_code", None),
-            fault=str(self._fault) if self._fault else None,
+            fault=str(self.fault) if self.fault else None,
             request_id=getattr(response, "headers", {}).get("x-request-id", self._id),
         )
         self._first = attrs.evolve(self._known, status=None) if self.delay else self._known
@@ -328,15 +324,15 @@ class _Answering:
             self._body = raw
             with contextlib.suppress(RefusedError):
                 self._body = parse_json(raw)
-        self._fault = self._take_fault()
-        if path.tape and not self._fault:
+        self.fault = self._take_fault()
+        if path.tape and not self.fault:
             below = request.url.path.removeprefix(self._root + path.document.prefix)
             call = Call(request, below, raw, self._body, operation.credentials)
             response: ASGIApp = await path.tape.answer(call)
         else:
             exchange = self._exchange()
-            response = play(self._fault, exchange) if self._fault else exchange.answer()
-        self.delay = self._stub.profile.latency + ((self._fault and self._fault["delay"]) or 0)
+            response = play(self.fault, exchange) if self.fault else exchange.answer()
+        self.delay = self._stub.profile.latency + ((self.fault and self.fault["delay"]) or 0)
         return response
 
     def _take_fault(self) -> Fault | None:
