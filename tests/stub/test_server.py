@@ -1,5 +1,7 @@
 """The server as something to hold: starts at once, stops at once, tells what it received."""
 
+import contextlib
+import gc
 import json
 import os
 import pickle
@@ -35,6 +37,16 @@ def test_stopping_waits_for_nobody():
             stub.stop()
             with pytest.raises(httpx.TransportError):
                 next(chunks)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_connection_that_is_made_just_before_the_end_is_closed(tls):
+    for _ in range(10):
+        with contextlib.ExitStack() as clients, StubServer(tls=tls) as stub:
+            for _ in range(3):
+                clients.enter_context(socket.create_connection(stub._running.address))
+    # One that was left open says so when it is collected, which fails a test.
+    gc.collect()
 
 
 def ask_and_hang_up(stub):

@@ -210,6 +210,13 @@ class _Running:
         await self._ended.wait()
         ticking.cancel()
         for each in server.servers:
+            for accepting in each.sockets:
+                self._loop.remove_reader(accepting)
+        # One that was just accepted is a connection two turns later; sooner it would be lost, and
+        # open.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for each in server.servers:
             each.close()
         # A stalled answer would never end by itself. One that waits for somebody else ends with the
         # loop, as all tasks do.
