@@ -11,7 +11,7 @@ from typing import Any
 
 from scripts.binding import merged, request_schema, resolve
 from scripts.document import is_list, is_mapping
-from scripts.references import follow, free_name, keys_of, parts, put, references
+from scripts.references import follow, free_name, keys_of, parts, pointer, put, references
 
 _ONE_SCHEMA = {"schema", "items", "not", "contains", "propertyNames", "if", "then", "else"}
 _NAMED_SCHEMAS = {"properties", "patternProperties", "dependentSchemas", "schemas", "$defs"}
@@ -34,6 +34,8 @@ _KINDS = {
     "float": "number",
     "NoneType": "null",
 }
+# What makes a class of a schema, or of a part of it.
+_COMPOUND = {"properties", "additionalProperties", "items", "allOf", "anyOf", "oneOf"}
 _PLAIN = {"string", "number", "integer", "boolean", "null"}
 _ONCE = {"parameters", "requestBodies", "responses", "headers"}
 
@@ -44,6 +46,9 @@ def simplify(document: dict[str, Any]) -> None:
         _make_one_value(document, node)
         _make_one_part_two(node)
     _write_where_it_is_used(document)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in schemas:
+        schemas[name] = _only_part(schemas[name])
     name_what_is_pointed_at(document)
     for _, node in parts(document):
         for key in {"anyOf", "oneOf"} & node.keys():
@@ -54,6 +59,7 @@ def simplify(document: dict[str, Any]) -> None:
                 if all(isinstance(value, str) for value in values):
                     node["type"] = "string"
     _make_one_object(document)
+    _name_alternatives(schemas)
 
 
 def _make_one_value(document: dict[str, Any], node: dict[str, Any]) -> None:
@@ -71,6 +77,31 @@ def _make_one_part_two(node: dict[str, Any]) -> None:
     if is_list(only) and len(only) == 1 and own:
         node.pop("$ref", None)
         node["allOf"] = [*only, {"type": "object"}]
+
+
+def _only_part(schema: dict[str, Any]) -> dict[str, Any]:
+    """Give the reference that a schema is, of which the generator would make a class again."""
+    listed = [part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key, [])]
+    return listed[0] if len(listed) == 1 and "$ref" in listed[0] else schema
+
+
+def _name_alternatives(schemas: dict[str, Any]) -> None:
+    """Make a component of what one may be, or list: the generator would make its classes twice."""
+    waiting: list[tuple[str, Any, Any]] = [(name, schemas, name) for name in schemas]
+    while waiting:
+        name, holder, key = waiting.pop()
+        node = holder[key] = _only_part(holder[key])
+        types = node.get("type")
+        if is_list(types) and {"array", "object"} & {*types}:
+            node = holder[key] = {"anyOf": [{**node, "type": kind} for kind in types]}
+        if holder is not schemas and _COMPOUND & node.keys() and "$ref" not in node:
+            own = free_name(name, schemas)
+            schemas[own], holder[key] = node, {"$ref": pointer(("components", "schemas", own))}
+        for way in ("anyOf", "oneOf"):
+            for number, part in enumerate(node.get(way, ())):
+                waiting.append((f"{name}_{part.get('title', f'type_{number}')}", node[way], number))
+        if is_mapping(node.get("items")):
+            waiting.append((f"{name}_item", node, "items"))
 
 
 def is_condition(schema: dict[str, Any], key: str) -> bool:

@@ -330,6 +330,32 @@ def test_what_stands_beside_an_only_part_is_not_lost(document, schemas, tmp_path
     assert types(document, tmp_path) == found
 
 
+INNER = {"type": "object", "properties": {"inner": {"type": "object", "properties": {"n": {}}}}}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"anyOf": [INNER, {"type": "string"}]},
+        {"oneOf": [INNER | {"title": "One"}, {"anyOf": [INNER, {"type": "null"}]}]},
+        INNER | {"type": ["object", "null"]},
+        {"type": "array", "items": {"anyOf": [INNER, {"type": "string"}]}},
+        {"anyOf": [{"type": "array", "items": INNER}, {"type": "string"}]},
+        {"allOf": [{"$ref": f"{SCHEMAS}/Other"}]},
+        {"anyOf": [{"allOf": [{"$ref": f"{SCHEMAS}/Other"}, INNER]}, {"type": "null"}]},
+    ],
+)
+def test_an_object_within_a_component_makes_its_classes_once(
+    document, schemas, speech, written, tmp_path
+):
+    schemas |= {"Other": deepcopy(INNER), "Refusal": deepcopy(written)}
+    answer = speech["responses"]["400"]["content"]["application/json"]
+    answer["schema"] = {"anyOf": [{"$ref": f"{SCHEMAS}/{each}"} for each in ("Refusal", "Other")]}
+    config = configuration(tmp_path)
+    _, missing = parse_for_generator(Terms(take(document).document, config).document, config)
+    assert missing == []
+
+
 @pytest.mark.parametrize(
     "several",
     [
