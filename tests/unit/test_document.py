@@ -22,7 +22,7 @@ def document():
 
 
 def test_the_document_is_the_published_one_white_space_aside():
-    text = "".join(DOCUMENT.read_text(encoding="utf-8").split())
+    text = "".join(DOCUMENT.read_text(encoding="utf-8-sig").split())
     assert hashlib.sha256(text.encode()).hexdigest() == PUBLISHED
 
 
