@@ -505,6 +505,13 @@ needs_text = pytest.mark.skipif(
 )
 
 
+def saying(text):
+    """The arguments of a request for `text`, for tests that choose what is said."""
+    if not EDITION.allows(EDITION.properties.get(EDITION.text, False), text):
+        pytest.skip("the OpenAPI document takes no text as it is")
+    return HELLO | {TEXT: text}
+
+
 def arguments_of(operation):
     """A value for each argument that a generated operation requires, but for client and body."""
     parameters = inspect.signature(operation._get_kwargs).parameters.values()

@@ -5,13 +5,14 @@ import hashlib
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import miniaudio
 import pytest
 
 from modelgates_speech.stub import StubServer, speech
 from modelgates_speech.stub.engine import EngineUnavailableError, Espeak, Tones, default_engine
-from modelgates_speech.stub.speech import pieces, synthesize
+from modelgates_speech.stub.speech import pieces, spoken, synthesize
 
 from .conftest import BODY, REFERENCE, connect
 
@@ -410,3 +411,11 @@ def test_data_at_a_path_too_long_for_the_engine_is_reached_by_a_shorter_one(tmp_
     )
 
     assert int(ended.stdout) == len(Espeak().say("Hello world", voice="v", speed=1))
+
+
+@pytest.mark.parametrize("name", ["input", "segments"])
+def test_of_a_dialogue_the_turns_are_spoken_and_not_who_speaks(name):
+    operation = SimpleNamespace(fields={"voice": {}, name: {}}, required={"voice", name})
+    turns = [{"speaker": "Ann", "text": "One."}, {"text": ["Two.", {"ssml": "Three."}], "rate": 2}]
+    assert spoken({"voice": "a", name: turns}, operation) == "One. Two. Three."
+    assert not spoken({"voice": "a", name: []}, operation)

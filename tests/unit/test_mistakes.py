@@ -25,7 +25,7 @@ from modelgates_speech.config import Secret
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache, run_batch
 from modelgates_speech.stub import StubServer
-from tests.edition import HELLO, SAVED, SPEAKER, TEXT, needs_pcm, needs_text
+from tests.edition import HELLO, SAVED, SPEAKER, needs_pcm, needs_text
 
 URL = "http://127.0.0.1:9"
 
@@ -110,7 +110,7 @@ def test_a_format_may_be_a_member_of_an_enum(tmp_path):
     class Format(str, enum.Enum):  # noqa: UP042 - unlike that of StrEnum, its str() is its name
         PCM = "pcm"
 
-    asked = SPEAKER | {TEXT: "Hello.", "response_format": Format.PCM}
+    asked = HELLO | {"response_format": Format.PCM}
     with StubServer() as stub, client(base_url=stub.base_url, api_key=stub.api_key) as speaker:
         assert speaker.audio.speech.create(**asked).format == "pcm"
         assert speaker.audio.speech.save(tmp_path / "a.wav", **asked).exists()

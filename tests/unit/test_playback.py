@@ -24,9 +24,8 @@ from modelgates_speech import (
 )
 from modelgates_speech.stub import StubServer
 from tests.ears import Ears
-from tests.edition import HELLO, SPEAKER, TEXT, needs_mp3, needs_pcm, needs_text
+from tests.edition import HELLO, needs_mp3, needs_pcm, needs_text, saying
 
-ONE = HELLO | {TEXT: "One."}
 SAMPLES = bytes(range(1, 251)) * 96  # half a second
 
 
@@ -95,7 +94,7 @@ class Both:
         """Play a stream; return, after a failure, the error and what can still be read."""
 
         def stream_of(client):
-            return getattr(client.audio.speech, kind)(**{TEXT: text}, **SPEAKER | options)
+            return getattr(client.audio.speech, kind)(**saying(text) | options)
 
         async def run():
             async with AsyncModelGates() as client, stream_of(client) as stream:
@@ -202,7 +201,7 @@ def test_the_beginning_is_heard_while_the_rest_is_not_there(ears, stub, kind):
     after = {"pcm": len(SAMPLES), "mp3": len(spoken_as_mp3("One. " * 2))}[kind]
     stub.fail_next("stall-midway", after=after)
     with ModelGates() as client:
-        stream = client.audio.speech.stream(**HELLO | {TEXT: "One. " * 20, "response_format": kind})
+        stream = client.audio.speech.stream(**saying("One. " * 20) | {"response_format": kind})
         with stream:
             playing = threading.Thread(target=swallow, args=(play, stream))
             playing.start()
@@ -232,7 +231,7 @@ def test_what_came_before_a_cut_is_heard_and_then_the_cut_is_told(ears, stub, ki
 @needs_pcm
 def test_a_stream_that_was_not_entered_is_sent_and_played(ears, stub):
     with ModelGates() as client:
-        play(client.audio.speech.stream(**ONE))
+        play(client.audio.speech.stream(**saying("One.")))
     assert bytes(ears.heard) == SAMPLES
 
 
@@ -240,7 +239,7 @@ def test_a_stream_that_was_not_entered_is_sent_and_played(ears, stub):
 def test_an_async_stream_is_played_on_trio_as_well(ears, stub):
     async def run():
         async with AsyncModelGates() as client:
-            await aplay(client.audio.speech.stream(**ONE))
+            await aplay(client.audio.speech.stream(**saying("One.")))
 
     anyio.run(run, backend="trio")
     assert bytes(ears.heard) == SAMPLES
@@ -333,7 +332,7 @@ def test_what_cannot_be_played_is_refused_by_its_format(both, ears, audio):
 def test_the_stream_of_the_other_client_is_refused_and_not_sent(both, ears, stub):
     other = ModelGates() if both.asynchronous else AsyncModelGates()
     with pytest.raises(ArgumentError, match=r"play\(\) takes an Audio or an \w+, not \w+"):
-        both.play(other.audio.speech.stream(**ONE))
+        both.play(other.audio.speech.stream(**saying("One.")))
     stub.assert_not_called()
 
 
@@ -359,7 +358,7 @@ def test_to_cancel_while_more_is_waited_for_ends_it_too(ears, stub):
     async def run():
         stub.fail_next("stall-midway", after=len(SAMPLES))
         async with AsyncModelGates(timeout=30) as client:
-            stream = client.audio.speech.stream(**HELLO | {TEXT: "One. Two."})
+            stream = client.audio.speech.stream(**saying("One. Two."))
             async with anyio.create_task_group() as group:
                 group.start_soon(aplay, stream)
                 await anyio.to_thread.run_sync(ears.came.wait, 20)
@@ -393,7 +392,7 @@ def test_the_event_loop_goes_on_while_it_plays(ears, stub, monkeypatch):
     async def run():
         async with AsyncModelGates() as client, anyio.create_task_group() as group:
             group.start_soon(tick)
-            await aplay(client.audio.speech.stream(**HELLO | {TEXT: "One. " * 9}))
+            await aplay(client.audio.speech.stream(**saying("One. " * 9)))
 
     asyncio.run(run())
     assert bytes(ears.heard) == SAMPLES * 9

@@ -117,18 +117,35 @@ def is_text(kind: str, schema: Json) -> bool:
 
 
 # What else a request says in a text.
-_NOT_SPOKEN = {"model", "voice"}
+_NOT_SPOKEN = {"model", "voice", "provider"}
+# What holds the text of a turn, of a segment.
+_SAYS = ("text", "ssml", "input", "content")
 
 
 def spoken(asked: Mapping[str, Any], operation: Operation) -> str:
-    """Give the text to speak: the input, or else the first text that is required."""
+    """Give the text to speak: the input, or the first text that is required, be it of turns."""
     if "input" in asked:
-        return str(asked["input"])
+        return _text(asked["input"])
     for name, schema in operation.fields.items():
         is_other = name in _NOT_SPOKEN or {"enum", "format"} & schema.keys()
-        if name in operation.required and not is_other and isinstance(asked.get(name), str):
-            return str(asked[name])
+        if name in operation.required and not is_other and (text := _text(asked.get(name))):
+            return text
     return ""
+
+
+def _text(value: Json) -> str:
+    found: list[str] = []
+    waiting = [value]
+    while waiting:
+        match waiting.pop(0):
+            case str() as text:
+                found.append(text)
+            case [*turns]:
+                waiting[:0] = turns
+            case turn:
+                turn = fields(turn)
+                waiting[:0] = [turn[name] for name in _SAYS if name in turn] or turn.values()
+    return " ".join(found)
 
 
 def speak(

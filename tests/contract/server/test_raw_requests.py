@@ -48,7 +48,7 @@ BROKEN = {
     "a lone low surrogate": (with_input(rb'"\udc00"'), JSON),
     "surrogates in the wrong order": (with_input(rb'"\udc00\ud800"'), JSON),
     "a lone surrogate in a key": (body()[:-1] + rb', "\ud800": 1}', JSON),
-    "a duplicate key": (body()[:-1] + f', {json.dumps(TEXT)}: "twice"}}'.encode(), JSON),
+    "a duplicate key": (body()[:-1] + b", " + body()[1:], JSON),
     "a duplicate key, deeper": (body()[:-1] + b', "provider": {"a": 1, "a": 2}}', JSON),
     "an array, 10,000 deep": (DEEP, JSON),
     "an array never closed": (b"[" * 10_000, JSON),
