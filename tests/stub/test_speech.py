@@ -11,7 +11,7 @@ import miniaudio
 import pytest
 
 from modelgates_speech.stub import StubServer, speech
-from modelgates_speech.stub.engine import EngineUnavailableError, Espeak, Tones, default_engine
+from modelgates_speech.stub.engine import EngineUnavailableError, Espeak, Tones
 from modelgates_speech.stub.speech import pieces, spoken, synthesize
 
 from .conftest import BODY, REFERENCE, connect
@@ -370,13 +370,9 @@ def test_without_an_engine_the_stub_plays_tones_and_says_so(monkeypatch, caplog)
     def unavailable():
         raise EngineUnavailableError("nobody is at home")
 
-    monkeypatch.setattr("modelgates_speech.stub.engine.Espeak", unavailable)
-    default_engine.cache_clear()
-    try:
-        with StubServer(document=REFERENCE) as stub, connect(stub) as http:
-            answer = http.post("/audio/speech", json=BODY)
-    finally:
-        default_engine.cache_clear()
+    monkeypatch.setattr("modelgates_speech.stub.engine._espeak", unavailable)
+    with StubServer(document=REFERENCE) as stub, connect(stub) as http:
+        answer = http.post("/audio/speech", json=BODY)
 
     assert answer.headers["X-Stub-Engine"] == "tones"
     assert seconds(answer.content) > 1
@@ -419,3 +415,30 @@ def test_of_a_dialogue_the_turns_are_spoken_and_not_who_speaks(name):
     turns = [{"speaker": "Ann", "text": "One."}, {"text": ["Two.", {"ssml": "Three."}], "rate": 2}]
     assert spoken({"voice": "a", name: turns}, operation) == "One. Two. Three."
     assert not spoken({"voice": "a", name: []}, operation)
+
+
+WITHOUT_FILES = """
+import http.client, io, os
+from modelgates_speech.stub import StubServer
+
+def gone(path, *arguments, **options):
+    raise FileNotFoundError(2, "there are no files in this test", path)
+
+for module, name in ((os, "stat"), (os, "lstat"), (os, "open"), (io, "open")):
+    setattr(module, name, gone)
+with StubServer() as stub:
+    for path in ("/", "/openapi.json"):
+        connection = http.client.HTTPConnection(stub.url.removeprefix("http://"))
+        connection.request("GET", path, headers={"Accept": "text/html"})
+        answer = connection.getresponse()
+        print(answer.status, len(answer.read()) > 1000)
+        connection.close()
+"""
+
+
+def test_a_stub_starts_though_a_test_has_put_the_file_system_away():
+    """As pyfakefs does."""
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHOUT_FILES], capture_output=True, text=True, check=False
+    )
+    assert ended.stdout.split() == ["200", "True"] * 2, ended.stderr

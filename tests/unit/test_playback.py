@@ -162,7 +162,9 @@ def test_a_stream_of_mp3_is_heard_too(both, ears, stub):
 
 def spoken_as_mp3(text):
     with ModelGates() as client:
-        return client.audio.speech.create(**HELLO | {TEXT: text, "response_format": "mp3"}).content
+        return client.audio.speech.create(
+            **HELLO | saying(text) | {"response_format": "mp3"}
+        ).content
 
 
 @needs_mp3

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 
 _logger = logging.getLogger("modelgates_speech.stub")
+_PAGE = Path(__file__).with_name("page.html").read_text("utf-8")
 
 
 def create_app(
@@ -145,7 +146,7 @@ async def _root(request: Request) -> Response:
     # Either answer depends on what the client would rather read.
     varies = {"Vary": "Accept"}
     if "text/html" in request.headers.get("accept", "").lower():
-        return FileResponse(Path(__file__).with_name("page.html"), headers=varies)
+        return HTMLResponse(_PAGE, headers=varies)
     url = str(request.url.replace(query="")).rstrip("/")
     operations: Sequence[Operation] = request.app.state.document.operations
     described = [each for each in operations if each.fields][:1]

@@ -24,6 +24,8 @@ OF_CONNECTIONS = {
     *("proxy-authorization", "server", "transfer-encoding", "upgrade"),
 }
 HEADER_VALUE = {"pattern": r"^(?![\t ])[\t -~\u0080-\u00ff]*(?<![\t ])$", "type": "string"}
+# Read at once: a test may put a file system of its own in place of this one, as pyfakefs does.
+_BUNDLED = importlib.resources.files("modelgates_api").joinpath("openapi.json").read_text("utf-8")
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
@@ -230,10 +232,11 @@ def load(
         ValueError: It is not an OpenAPI document.
         OSError: The file cannot be read.
     """
+    if document is None:
+        return Document(json.loads(_BUNDLED))
     if isinstance(document, Mapping):
         return Document(document)
-    bundled = importlib.resources.files("modelgates_api") / "openapi.json"
-    source = bundled if document is None else Path(document)
+    source = Path(document)
     text = source.read_text("utf-8-sig")
     is_yaml = source.name.endswith((".yaml", ".yml"))
     try:

@@ -99,10 +99,14 @@ class Tones:
 
 
 @functools.cache
+def _espeak() -> Espeak:
+    return Espeak()
+
+
 def default_engine() -> Engine:
-    """Find the speech engine, once a process: espeak-ng, or tones with a notice in the log."""
+    """Find the speech engine: the process's espeak-ng, or tones with a notice in the log."""
     try:
-        return Espeak()
+        return _espeak()
     except EngineUnavailableError as error:
         logging.getLogger("modelgates_speech.stub").warning(
             "no speech engine, so the stub plays tones instead of speaking: %s; "
@@ -226,9 +230,11 @@ def _libraries() -> queue.LifoQueue[_Library]:
     """Load the library once for each processor, as each copy of its file has a state of its own."""
     try:
         loader = importlib.import_module("espeakng_loader")
+        path, data = Path(loader.get_library_path()), Path(loader.get_data_path())
     except ModuleNotFoundError as error:
         raise EngineUnavailableError("the package espeakng-loader is not installed") from error
-    path, data = Path(loader.get_library_path()), Path(loader.get_data_path())
+    except RuntimeError as error:  # or there is nothing in it
+        raise EngineUnavailableError(f"espeakng-loader has no espeak-ng: {error}") from error
     if len(os.fsencode(data)) > _LONGEST_DATA_PATH:
         data = _nearer(data)
     loaded: queue.LifoQueue[_Library] = queue.LifoQueue()
