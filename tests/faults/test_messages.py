@@ -20,7 +20,7 @@ from modelgates_speech import (
 from modelgates_speech.stub import StubServer
 from tests.faults.calls import SPEECH
 from tests.faults.server import CLOSE, RESET, STALL
-from tests.faults.table import reply
+from tests.faults.table import SOON, reply
 
 
 def failure(url, **options):
@@ -34,13 +34,13 @@ def failure(url, **options):
 
 def test_a_message_names_the_server_and_the_seconds(server):
     server.acts = (STALL,)
-    silent = failure(server.url, timeout=Timeout(read=0.25))
-    late = failure(server.url, deadline=0.25)
+    silent = failure(server.url, timeout=Timeout(read=SOON))
+    late = failure(server.url, deadline=SOON)
     for error, name in ((silent, "timeout"), (late, "deadline")):
         assert isinstance(error, APITimeoutError)
         assert f"127.0.0.1:{server.port}" in error.message
-        assert "0.25 s" in error.message
-        assert name in error.message.partition("0.25 s")[2]
+        assert f"{SOON:g} s" in error.message
+        assert name in error.message.partition(f"{SOON:g} s")[2]
 
 
 def test_a_server_that_is_not_there_is_named_with_its_port():
@@ -160,8 +160,8 @@ def test_a_refusal_that_comes_compressed_is_read_where_it_can_be(
 
 def test_a_call_that_may_have_been_billed_says_so_once(server):
     server.acts = (STALL,)
-    silent = failure(server.url, timeout=Timeout(read=0.25))
-    late = failure(server.url, deadline=0.25)
+    silent = failure(server.url, timeout=Timeout(read=SOON))
+    late = failure(server.url, deadline=SOON)
     server.acts = (CLOSE,)
     broken = failure(server.url)
     server.acts = (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabcd", RESET)
