@@ -392,7 +392,10 @@ def operations(of: OpenApiSchema) -> dict[str, Any]:
     return {
         each.label: each
         for each in every
-        if not edition().is_elsewhere(each.path, each.method) and each.label not in contradictory()
+        # Methods that OpenAPI 3.2 has added, the server and the client have not.
+        if each.method.lower() in METHODS
+        and not edition().is_elsewhere(each.path, each.method)
+        and each.label not in contradictory()
     }
 
 
