@@ -108,14 +108,20 @@ def test_an_image_is_built_without_a_network(image):
     assert re.match(r"pip install ", image["RUN"])
 
 
-def test_what_an_image_starts_serves_and_is_healthy(image, tmp_path):
+@pytest.mark.parametrize("options", [[], ["--tls"]])
+def test_what_an_image_starts_serves_and_is_healthy(image, tmp_path, monkeypatch, options):
     pytest.importorskip("click")
+    if options:
+        pytest.importorskip("trustme")
+    # As Docker gives it to a container where a company has one; nobody listens there.
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
     entry = json.loads(image["ENTRYPOINT"])
     health = json.loads(image["HEALTHCHECK"].partition("CMD")[2])
     assert entry[:2] == ["modelgates-speech", "stub"]
     ready = tmp_path / "address"
     command = [sys.executable, "-m", "modelgates_speech", *entry[1:]]
-    command += ["--port", "0", "--quiet", "--ready-file", f"{ready}"]
+    command += ["--port", "0", "--quiet", "--ready-file", f"{ready}", *options]
     with subprocess.Popen(command) as process:
         try:
             while not (ready.exists() and ready.read_text()):
