@@ -104,7 +104,7 @@ def render_binding(
             server URL.
     """
     tag, endpoint = find_endpoint(api)
-    _check_audio(document)
+    check_audio(document)
     model = _json_model(endpoint)
     schema = request_properties(document)[0].get("response_format", {})
     return TEMPLATE.format(
@@ -141,7 +141,7 @@ def find_endpoint(api: GeneratorData) -> tuple[str, Endpoint]:
     raise BindingError(f"the document has no {METHOD.upper()} {PATH} that can be generated")
 
 
-def _check_audio(document: dict[str, Any]) -> None:
+def check_audio(document: dict[str, Any]) -> None:
     """Check that some success may be audio.
 
     Raises:

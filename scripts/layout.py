@@ -81,13 +81,17 @@ def _give_servers_values(document: dict[str, Any]) -> Iterator[Mend]:
                 pass
 
 
+def prefix_of(paths: dict[str, Any]) -> str:
+    """Give what paths begin with where ours is at none of its own."""
+    found = [p for p in paths if p.endswith(PATH) and is_mapping(paths[p]) and METHOD in paths[p]]
+    return "" if PATH in found or not found else min(found, key=len).removesuffix(PATH)
+
+
 def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
     """Have the server say what the paths begin with, where ours is at none of its own."""
     paths = document["paths"]
-    found = [path for path, item in paths.items() if path.endswith(PATH) and METHOD in item]
-    if PATH in found or not found:
+    if not (prefix := prefix_of(paths)):
         return
-    prefix = min(found, key=len).removesuffix(PATH)
     yield Mend(("paths",), f"the paths begin with {prefix}, which counts as the server's")
     for path in list(paths):
         item = paths.pop(path)

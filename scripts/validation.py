@@ -10,9 +10,9 @@ from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 from referencing.exceptions import Unresolvable
 from ruamel.yaml.error import YAMLError
 
-from scripts.binding import METHOD, PATH
+from scripts.binding import METHOD, PATH, BindingError, check_audio
 from scripts.document import DocumentError, is_list, is_mapping
-from scripts.layout import Mend
+from scripts.layout import Mend, prefix_of
 from scripts.mending import mend_old_words, mended
 from scripts.nodes import compose, find_line
 from scripts.references import follow, parts, pointer, references
@@ -93,10 +93,16 @@ def _take(contents: dict[str, Any], lines: Lines) -> Taken:
         there = f"; there is {near[0]}" if near else ""
         reason = f"no {OURS}, which this client is for{there}"
         raise DocumentError(reason, lines.of(("paths",)))
+    if prefix := prefix_of(contents["paths"]):
+        lines.paths = {path.removeprefix(prefix): path for path in contents["paths"]}
     warnings = list(lines.told(mends))
     used = bare(document)
     if fault := _fault(only(used, METHOD, PATH)):
         raise DocumentError(fault.what, lines.of(fault.place))
+    try:
+        check_audio(document)
+    except BindingError as error:
+        raise DocumentError(str(error), lines.of(("paths", PATH, METHOD, "responses"))) from error
     for place, node in parts(document):
         if others := _NEWER & node.keys() if place[:-1] == ("paths",) else ():
             warnings.append(lines.said(place, f"not generated: {', '.join(others)}"))
@@ -116,9 +122,14 @@ def _take(contents: dict[str, Any], lines: Lines) -> Taken:
 
 
 class Lines:
-    """The lines of a file, by the places of the document in it."""
+    """The lines of a file, by the places of the document in it.
+
+    Attributes:
+        paths: What paths are called there, where they begin with what counts as the server's.
+    """
 
     def __init__(self, data: bytes) -> None:
+        self.paths: dict[str, str] = {}
         try:
             self._root = compose(data.decode("utf-8-sig"))
         except YAMLError:
@@ -126,6 +137,8 @@ class Lines:
 
     def of(self, place: Place) -> int | None:
         """Find the line of a place; of what encloses it where it is not there itself."""
+        if place[:1] == ("paths",):
+            place = ("paths", *(self.paths.get(str(path), path) for path in place[1:2]), *place[2:])
         return find_line(self._root, place)
 
     def said(self, place: Place, what: str) -> str:

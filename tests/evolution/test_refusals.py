@@ -95,6 +95,8 @@ def test_what_is_no_document_at_all(data, line, reason, refusal):
             b"type: string\n          description: Text to synthesize",
             "'strin'",
         ),
+        (b"application/octet-stream:", b"application/json:", b"      responses:", "no audio"),
+        (b"application/octet-stream:", b"text/event-stream:", b"      responses:", "no audio"),
     ],
 )
 def test_what_is_no_document_for_this_client(old, new, near, reason, refusal):
@@ -102,6 +104,14 @@ def test_what_is_no_document_for_this_client(old, new, near, reason, refusal):
     assert reason in error
     if near is not None:
         assert line == ORIGINAL[: ORIGINAL.index(near)].count(b"\n") + 1
+
+
+def test_the_line_is_that_of_the_file_though_its_paths_begin_with_more(refusal):
+    data = changed(b"  /audio/speech:", b"  /v1/audio/speech:")
+    data = data.replace(b"application/octet-stream:", b"application/json:")
+    line, error = refusal(data)
+    assert "no audio" in error
+    assert line == data[: data.index(b"      responses:")].count(b"\n") + 1
 
 
 def test_a_missing_file(refusal, tmp_path, capsys):
