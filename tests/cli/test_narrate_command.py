@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -281,7 +282,7 @@ def test_a_text_of_another_encoding_is_told_with_its_offset(run, with_key, folde
 def test_a_name_that_leaves_no_room_for_another_suffix_is_a_name(
     run, with_key, stub, folder, book, letters, code
 ):
-    name = "\u00fc" * (letters // 2) + ".wav"
+    name = os.fsdecode("\u00fc".encode() * (letters // 2)) + ".wav"
     done = run("narrate", "book.txt", "-o", name, env=with_key)
     assert (done.code, "Traceback" in done.err) == (code, False)
     assert {path.name for path in folder.iterdir()} == {"book.txt"} | (

@@ -1,6 +1,7 @@
 """The programs in docs/examples run, in the languages there are here, and are shown as is."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -50,6 +51,8 @@ def test_a_program_breaks_a_call_and_sees_what_arrived(name, tmp_path):
             text=True,
             check=False,
             cwd=tmp_path,
+            # Asked to, Node.js colours numbers in a pipe, too.
+            env={name: value for name, value in os.environ.items() if name != "FORCE_COLOR"},
         )
     assert ran.returncode == 0, ran.stderr
     refused, spoken, *seen = ran.stdout.splitlines()

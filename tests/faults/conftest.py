@@ -26,13 +26,8 @@ def _bundle(authority, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _surroundings(monkeypatch, _bundle):
-    """No settings from outside; the authority trusted."""
-    for name in ("KEY", "URL"):
-        monkeypatch.delenv(f"MODELGATES_API_{name}", raising=False)
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+def _trusted(monkeypatch, _bundle):
+    """Trust the authority."""
     monkeypatch.setenv("SSL_CERT_FILE", str(_bundle))
 
 

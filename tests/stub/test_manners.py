@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from modelgates_speech.stub import StubServer
+from tests.systems import needs_ipv6
 
 from .conftest import BODY, REFERENCE, connect
 
@@ -177,6 +178,7 @@ def test_an_upgrade_that_is_offered_is_passed_over_in_silence(http, capfd, caplo
     assert caplog.text == ""
 
 
+@needs_ipv6
 def test_all_addresses_are_those_of_both_families():
     if not socket.has_dualstack_ipv6():
         pytest.skip("this system has one family a socket")

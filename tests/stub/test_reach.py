@@ -99,7 +99,7 @@ def test_a_child_that_is_forked_leaves_the_certificate(environment):
     ended = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, check=True, text=True
     )
-    there, path = ended.stdout.split()
+    there, path = ended.stdout.strip().split(maxsplit=1)
     assert there == "True"
     assert not os.path.lexists(path)
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from modelgates_speech.stub import RecordedRequest, Stub, StubServer
+from tests.systems import needs_ipv6
 
 from .conftest import BODY, connect
 
@@ -145,12 +146,8 @@ def test_a_taken_port_is_an_error_at_once():
             StubServer(port=port).start()
 
 
+@needs_ipv6
 def test_listens_on_ipv6_too():
-    try:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6):
-            pass
-    except OSError:
-        pytest.skip("this machine has no IPv6")
     with StubServer("::1") as stub, connect(stub) as http:
         assert stub.url.startswith("http://[::1]:")
         assert http.post("/audio/speech", json=BODY).status_code == 200

@@ -129,7 +129,7 @@ def packages(tmp_path):
 
 def test_a_program_that_is_one_archive_finds_every_name(packages, tmp_path):
     archive = Path(shutil.make_archive(str(tmp_path / "program"), "zip", packages))
-    shown = run_packed(archive, PROGRAM).split()
+    shown = run_packed(archive, PROGRAM).splitlines()
     assert shown[0].startswith(str(archive))
     assert shown[1] == "True"
 
@@ -139,7 +139,7 @@ def test_a_program_without_its_sources_finds_every_name(packages):
     for source in packages.rglob("*.py*"):
         if source.suffix != ".pyc":
             source.unlink()
-    shown = run_packed(packages, PROGRAM).split()
+    shown = run_packed(packages, PROGRAM).splitlines()
     assert shown[0].endswith("__init__.pyc")
     assert shown[1] == "True"
 

@@ -335,9 +335,6 @@ def test_a_url_of_the_environment_is_called_by_its_variable(monkeypatch, url):
 def test_a_setting_of_the_environment_is_named_and_its_password_is_not(
     monkeypatch, variable, value, told
 ):
-    for name in ("HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigurationError, match=told) as refused:
         ModelGates(api_key="key", base_url="https://speech.example")
