@@ -678,6 +678,16 @@ def test_where_an_answer_is_json_or_a_feed_no_audio_comes(changed):
     assert call(changed, "GET", "/feed").text == "<rss/>"
 
 
+def test_what_is_no_speech_is_answered_as_is_documented_first(changed):
+    """What was spoken before can be fetched: as JSON while it is not done, else as audio."""
+    state = {"type": "object", "required": ["done"], "properties": {"done": {"type": "boolean"}}}
+    content = {"application/json": {"schema": state}, "audio/mpeg": {"schema": {}}}
+    done = {"200": {"description": "Done", "content": content}}
+    changed["paths"] |= {"/spoken": {"get": {"responses": done}}}
+
+    assert "done" in call(changed, "GET", "/spoken").json()
+
+
 def test_a_body_is_of_the_types_that_a_range_has(changed):
     kinds = {"audio/*": {"schema": {}}, "text/plain; charset=utf-8": {"schema": {}}}
     body = {"required": True, "content": kinds}

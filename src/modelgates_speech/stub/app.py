@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 
 _logger = logging.getLogger("modelgates_speech.stub")
+# What a request for speech may say. Others are answered as is documented first.
+_OF_SPEECH = {"input", "voice", "response_format"}
 _PAGE = Path(__file__).with_name("page.html").read_text("utf-8")
 
 
@@ -354,7 +356,8 @@ class _Answering:
         asked = {**operation.defaults, **fields(self._body)}
         content = operation.reply(operation.success).content
         wanted = str(asked.get("response_format"))
-        kind = media_type(content, wanted)
+        speaks = _OF_SPEECH & operation.fields.keys()
+        kind = media_type(content, wanted) if speaks else next(iter(content), None)
         if kind and ("json" in kind or is_text(kind, content.get(kind))):
             example = path.document.example(content[kind], {})
             plain = isinstance(example, str) and "json" not in kind
