@@ -125,6 +125,33 @@ def test_text_in_another_encoding_is_told_with_what_converts_it(
     stub.assert_not_called()
 
 
+@pytest.mark.parametrize(
+    ("beginning", "kind", "tool"),
+    [
+        (b"PK\x03\x04", "EPUB and DOCX", "pandoc"),
+        (b"%PDF-1.7\n", "a PDF", "pdftotext"),
+        (b"\x1f\x8b\x08", "compressed", "gunzip"),
+    ],
+)
+def test_a_book_that_is_no_text_is_called_what_it_is(
+    run, with_key, stub, folder, beginning, kind, tool
+):
+    (folder / "book").write_bytes(beginning + "Encoded it would be spoken: é".encode("latin1"))
+    ended = run("narrate", "book", "-o", "book.wav", env=with_key)
+    assert ended.code == 2
+    assert kind in one_line(ended)
+    assert tool in one_line(ended)
+    stub.assert_not_called()
+
+
+def test_a_text_that_begins_with_a_dash_is_told_where_it_goes(speak, stub):
+    ended = speak("-4 degrees")
+    assert ended.code == 2
+    assert "begins with a dash goes after --" in one_line(ended)
+    assert speak("-o", "cold.wav", "--", "-4 degrees").code == 0
+    assert "begins with" not in one_line(speak("x", "--voise", "y"))
+
+
 def test_a_pipe_in_another_encoding_is_called_what_it_is(run, with_key):
     ended = run("narrate", "-", "-o", "a.wav", env=with_key, given="Café".encode("latin1"))
     assert ended.code == 2

@@ -87,6 +87,17 @@ def test_a_whole_number_is_read_to_its_last_digit(batch, out, tmp_path):  # noqa
     assert "not 9007199254740993" in json.dumps(results(out))
 
 
+def test_a_field_by_another_name_is_told_before_what_it_leaves_missing(batch, out):  # noqa: F811
+    assert (
+        batch([{"identity of it": "a", "input": "x"}, {"id": "b", "words of it": "x"}]).failed == 2
+    )
+    told = sorted(line["error"]["message"] for line in results(out))
+    assert [message.partition(";")[0] for message in told] == [
+        "unknown fields: identity of it",
+        "unknown fields: words of it",
+    ]
+
+
 def test_a_number_that_python_does_not_write_is_no_id(batch, out):  # noqa: F811
     report = batch([{"id": 10**5000, "input": "x"}, *rows(1)])
     assert (report.ok, report.failed) == (1, 1)

@@ -80,7 +80,10 @@ def run() -> int:
         )
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "modelgates-speech"
-        complain(f"{error.format_message()} (see '{path} --help')", Exit.USAGE)
+        told = error.format_message()
+        if isinstance(error, click.NoSuchOption) and not error.possibilities:
+            told = f"{told.removesuffix('.')}; a text that begins with a dash goes after --"
+        complain(f"{told} (see '{path} --help')", Exit.USAGE)
         return Exit.USAGE
     except CommandError as error:
         complain(error.message, error.code)

@@ -17,6 +17,13 @@ STANDARD = Path("-")
 
 _CHUNK = 64 * 1024
 
+# What books come in, by how it begins, and what makes text of it.
+_BOOKS = {
+    b"PK\x03\x04": ("a ZIP, as EPUB and DOCX are", "pandoc -t plain"),
+    b"%PDF-": ("a PDF", "pdftotext"),
+    b"\x1f\x8b": ("compressed", "gunzip"),
+}
+
 
 def read_text(text: str | None, file: Path | None) -> str:
     """Return the text to speak, from exactly one of the argument, standard input and a file.
@@ -54,6 +61,11 @@ def _decoded(file: Any, source: str) -> Iterator[str]:
     while data:
         try:
             data = file.read1(_CHUNK)
+            for start, (kind, tool) in _BOOKS.items():
+                if not size and data.startswith(start):
+                    raise click.UsageError(
+                        f"{source} is {kind}, not text: convert it first, for example with {tool}"
+                    )
             size += len(data)
             part = decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:

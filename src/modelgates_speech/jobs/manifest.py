@@ -300,6 +300,10 @@ def as_row(
     if isinstance(identity, int) and not isinstance(identity, bool):
         # Python writes no number of any length.
         shown = str(identity) if abs(identity) < 10**_LONGEST_NAME else None
+    # First, for it may be the id or the text that goes by another name.
+    if unknown := sorted(map(str, found.keys() - {"id", "input", *FIELDS})):
+        known = ", ".join(("id", "input", *FIELDS))
+        return BadRow(number, shown, f"unknown fields: {', '.join(unknown)}; known are {known}")
     if not shown:
         wanted = f"text or a whole number of at most {_LONGEST_NAME} digits"
         return BadRow(number, None, f"id must be {wanted}, not {in_short(identity)}")
@@ -307,9 +311,6 @@ def as_row(
     text = found.get("input")
     if not isinstance(text, str) or not text.strip():
         return BadRow(number, shown, "input must be text, and not blank")
-    if unknown := sorted(map(str, found.keys() - {"id", "input", *FIELDS})):
-        known = ", ".join(("id", "input", *FIELDS))
-        return BadRow(number, shown, f"unknown fields: {', '.join(unknown)}; known are {known}")
     try:
         request: dict[str, Any] = {**_said(defaults), **_said(found), "input": text}
         call = prepare(**request)
