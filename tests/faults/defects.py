@@ -152,7 +152,7 @@ DEFECTS = [
                     response.close()
                     request = request._replace(url=target.decode())
                     other = Transport.maker(request.url)()._engines.take()
-                    response = other.handle_request(_outgoing(request, border))
+                    response = other.handle_request(self._outgoing(request, border))
 """,
         _cell("307-to-another-host"),
         "the call should have failed",
