@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 def _statuses(value: Iterable[int]) -> frozenset[int]:
     # What is none is told once all is there: a traceback with locals shows a policy, as it is.
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
+    try:
+        return cast("frozenset[int]", value) if isinstance(value, str) else frozenset(value)
+    except TypeError:
         return cast("frozenset[int]", value)
-    return frozenset(value)
 
 
 @explained_settings

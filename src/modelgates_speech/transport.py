@@ -116,10 +116,8 @@ class Transport:
         await self._close_unused()
 
     def abandon(self, reply: Reply) -> None:
-        """Have a later call close `reply`, since nobody holds it any more.
-
-        Not here: a finalizer may run while this very thread holds a lock of the library.
-        """
+        """Have a later call close `reply`, since nobody holds it any more."""
+        # Not here: a finalizer may run while this very thread holds a lock of the library.
         self._abandoned.append(reply)
 
     async def aclose(self) -> None:

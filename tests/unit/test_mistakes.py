@@ -242,6 +242,7 @@ def test_a_batch_says_which_client_it_takes(wrong, wanted, tmp_path):
         ({"max_delay": "8"}, "max_delay must be 0 or more, not '8'"),
         ({"statuses": 429}, "statuses must be statuses such as .* not 429"),
         ({"statuses": "429"}, "statuses must be statuses such as .* not '429'"),
+        ({"statuses": [[429]]}, "statuses must be statuses such as .* not"),
     ],
 )
 def test_nor_is_a_policy(options, told):
