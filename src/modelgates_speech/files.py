@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
 import re
 import shutil
@@ -48,7 +47,8 @@ class AtomicFile:
             self._beside = self._target.with_name(f".{shortened(self._target.name, 64)}.{own}.part")
             with contextlib.suppress(FileNotFoundError):
                 self.in_place = self._takes_bytes(self.path.stat())
-            self._file = io.FileIO(os.devnull if self.in_place else self._open(), "w+b")
+            opened = os.open(os.devnull, os.O_RDWR) if self.in_place else self._open()
+            self._file = os.fdopen(opened, "w+b", 0)  # of `os`, which tests may have made their own
             if self.in_place:
                 # Until it is entered there is nothing to be written.
                 self._file.close()
@@ -156,7 +156,7 @@ class AtomicFile:
                 descriptor = os.open(self.path, flags)
                 if nonblocking:
                     os.set_blocking(descriptor, True)
-                self._file = io.FileIO(descriptor, "wb")
+                self._file = os.fdopen(descriptor, "wb", 0)
             except OSError as error:
                 if error.errno != errno.ENXIO or not self.path.is_fifo():
                     raise self._failure(error) from error
@@ -201,7 +201,7 @@ class AtomicFile:
         """Copy the unnamed file into one that has a name beside the target."""
         unnamed = self._file
         with unnamed:
-            self._file = io.FileIO(self._create_beside(), "w+b")
+            self._file = os.fdopen(self._create_beside(), "w+b", 0)
             unnamed.seek(0)
             shutil.copyfileobj(unnamed, self._file)
         os.fsync(self._file.fileno())

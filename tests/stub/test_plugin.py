@@ -279,6 +279,26 @@ def test_speaks(modelgates_stub):
     ).assert_outcomes(passed=1)
 
 
+def test_the_client_finds_the_stub_where_a_test_has_put_the_files_away(project):
+    """As pyfakefs does."""
+    project(
+        """
+import io
+import os
+from modelgates_speech import ModelGates
+
+def gone(path, *arguments, **options):
+    raise FileNotFoundError(2, "there are no files in this test", path)
+
+def test_speaks(modelgates_stub, monkeypatch):
+    for module, name in ((os, "stat"), (os, "listdir"), (os, "open"), (io, "open")):
+        monkeypatch.setattr(module, name, gone)
+    with ModelGates() as client:
+        assert client.audio.speech.create(model="m", voice="alloy", input="Hello").duration
+"""
+    ).assert_outcomes(passed=1)
+
+
 def test_a_run_that_does_not_use_it_imports_nothing_of_it(environment):
     program = """if True:
         import sys

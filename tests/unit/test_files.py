@@ -54,6 +54,25 @@ def test_without_a_commit_nothing_is_left(tmp_path, kind):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_descriptor_is_known_to_the_system_that_gave_it_alone(tmp_path, kind, monkeypatch):
+    """A test may fake `os`, as pyfakefs does: its numbers mean other files to everybody else."""
+    far = 100_000
+    there = {name: getattr(os, name) for name in ("open", "fdopen", "close")}
+
+    def fake_open(*arguments, **options):
+        return far + there["open"](*arguments, **options)
+
+    monkeypatch.setattr(os, "open", fake_open)
+    # `fsync` is given what an open file says of itself.
+    for name in ("fdopen", "close"):
+        monkeypatch.setattr(
+            os, name, lambda number, *rest, name=name: there[name](number - far, *rest)
+        )
+    write(tmp_path / "x.pcm")
+    write(tmp_path / "x.pcm", b"newer")
+    assert Path(tmp_path / "x.pcm").read_bytes() == b"newer"
+
+
 def test_what_was_dropped_already_may_be_dropped_again(tmp_path, kind):
     with AtomicFile(tmp_path / "x.pcm") as file:
         for part in tmp_path.iterdir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ def modelgates_stub_server() -> Iterator[StubServer]:
     """
     from modelgates_speech.stub import StubServer
 
+    # The client stands on it, and looks for its files: a test may put these away, as pyfakefs does.
+    importlib.import_module("httpcore2")
     with StubServer() as server:
         yield server
 
