@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ruamel.yaml.error import YAMLError
@@ -81,6 +82,13 @@ def parse(data: bytes) -> dict[str, Any]:
     Raises:
         DocumentError: It is neither, or is a bomb of aliases or of nesting, or no mapping.
     """
+    contents: dict[str, Any] = json.loads(_parsed(data))
+    return contents
+
+
+@lru_cache(maxsize=2)
+def _parsed(data: bytes) -> str:
+    """Parse, and give it as JSON, which is read again in no time: YAML takes long."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -98,7 +106,7 @@ def parse(data: bytes) -> dict[str, Any]:
         raise DocumentError(f"nested more than {MAX_DEPTH} deep") from error
     if not is_mapping(contents):
         raise DocumentError("not a mapping, so no OpenAPI document", 1)
-    return contents
+    return json.dumps(contents)
 
 
 def _is_json(text: str) -> bool:

@@ -86,8 +86,10 @@ def _leave_children_to_parents(document: dict[str, Any]) -> Iterator[Mend]:
     """Have what is a part of each of its alternatives be a part without them, or it never ends."""
     schemas: dict[str, Any] = document["components"]["schemas"]
     for name, parent in schemas.items():
-        own = {"$ref": pointer(("components", "schemas", name))}
         listed = _listed(parent, "oneOf") or _listed(parent, "anyOf")
+        if not listed:
+            continue
+        own = {"$ref": pointer(("components", "schemas", name))}
         children = [each for each in schemas.values() if own in _listed(each, "allOf")]
         if any(follow(document, str(_ref(part))) in children for part in listed):
             left = {"oneOf", "anyOf", "discriminator", "title"}
@@ -207,13 +209,7 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
     for key in ("required", "enum"):
         values = node.get(key)
         if is_list(values):
-            # To Python, true is 1.
-            known = [(isinstance(value, bool), value) for value in values]
-            once = [
-                value
-                for index, (_, value) in enumerate(known)
-                if known.index(known[index]) == index
-            ]
+            once = _without_repeats(values)
             if len(once) < len(values):
                 node[key] = once
                 yield f"`{key}` has a value twice"
@@ -231,6 +227,22 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
         kind = node["type"]
     if isinstance(kind, str) and kind in _TYPES:
         yield from _mend_values(node, kind)
+
+
+def _without_repeats(values: list[Any]) -> list[Any]:
+    """Give each value once: 1.0 is 1 again, while true, which is 1 to Python, is not."""
+    once: list[Any] = []
+    seen: set[tuple[bool, Any]] = set()
+    for value in values:
+        if is_list(value) or is_mapping(value):
+            is_known = value in once
+        else:
+            key = (isinstance(value, bool), value)
+            is_known = key in seen
+            seen.add(key)
+        if not is_known:
+            once.append(value)
+    return once
 
 
 def _mend_values(node: dict[str, Any], kind: str) -> Iterator[str]:

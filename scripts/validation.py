@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openapi_spec_validator import OpenAPIV31SpecValidator, OpenAPIV32SpecValidator
@@ -22,6 +23,8 @@ from scripts.terms import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from ruamel.yaml.nodes import Node
 
     from scripts.references import Place
 
@@ -130,10 +133,15 @@ class Lines:
 
     def __init__(self, data: bytes) -> None:
         self.paths: dict[str, str] = {}
+        self._data = data
+
+    @cached_property
+    def _root(self) -> Node | None:
+        # When the first line is asked for: of a large document this takes seconds.
         try:
-            self._root = compose(data.decode("utf-8-sig"))
+            return compose(self._data.decode("utf-8-sig"))
         except YAMLError:
-            self._root = None
+            return None
 
     def of(self, place: Place) -> int | None:
         """Find the line of a place; of what encloses it where it is not there itself."""
