@@ -15,7 +15,7 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 # grows by a decision: whoever raises one says what for, and whoever removes lines lowers it.
 LARGEST_FILE = 400
 TOP = 5_011
-WITHOUT_STUB = 10_437
+WITHOUT_STUB = 10_438
 STUB = 3_620
 
 

@@ -152,6 +152,14 @@ def test_a_text_that_begins_with_a_dash_is_told_where_it_goes(speak, stub):
     assert "begins with" not in one_line(speak("x", "--voise", "y"))
 
 
+@pytest.mark.parametrize("command", [(), ("stub",), ("batch", "-"), ("narrate", "-")])
+def test_an_unknown_option_where_no_text_goes_is_no_text_with_a_dash(run, with_key, command):
+    ended = run(*command, "--foo", env=with_key)
+    assert ended.code == 2
+    assert "--foo" in one_line(ended)
+    assert "dash" not in one_line(ended)
+
+
 def test_a_pipe_in_another_encoding_is_called_what_it_is(run, with_key):
     ended = run("narrate", "-", "-o", "a.wav", env=with_key, given="Café".encode("latin1"))
     assert ended.code == 2

@@ -81,7 +81,8 @@ def run() -> int:
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "modelgates-speech"
         told = error.format_message()
-        if isinstance(error, click.NoSuchOption) and not error.possibilities:
+        speaks = error.ctx and any(each.name == "text" for each in error.ctx.command.params)
+        if speaks and isinstance(error, click.NoSuchOption) and not error.possibilities:
             told = f"{told.removesuffix('.')}; a text that begins with a dash goes after --"
         complain(f"{told} (see '{path} --help')", Exit.USAGE)
         return Exit.USAGE
