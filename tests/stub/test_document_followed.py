@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import uuid
+from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
@@ -784,3 +785,62 @@ def test_tests_know_the_text_the_bounds_and_what_fits_nothing(changed):
     assert impossible == {"never", "nor"}
     speed = edition.properties["speed"]
     assert (edition.allows(speed, 3.9), edition.allows(speed, 4)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "reads"),
+    [
+        ("Retry-After", float),
+        ("X-RateLimit-Remaining", int),
+        ("Location", httpx.URL),
+        ("Last-Modified", parsedate_to_datetime),
+    ],
+)
+@pytest.mark.parametrize("schema", [{}, {"type": "string"}, {"type": ["string", "null"]}])
+def test_a_header_that_programs_read_holds_what_they_can_read(
+    changed, operation, name, reads, schema
+):
+    for response in operation["responses"].values():
+        response["headers"] = {name: {"required": True, "schema": schema}}
+
+    for model in ("any/model", "stub/429"):
+        value = call(changed, json=BODY | {"model": model}).headers[name]
+        assert reads(value) is not None
+        assert value != "example"
+
+
+@pytest.mark.parametrize("said", [{"example": "120"}, {"schema": {"examples": ["120"]}}])
+def test_a_header_holds_what_the_document_has_as_its_sample(changed, operation, said):
+    for response in operation["responses"].values():
+        header = {"required": True, "schema": {"type": "string"}} | said
+        response["headers"] = {"Retry-After": header}
+
+    assert call(changed, json=BODY | {"model": "stub/503"}).headers["Retry-After"] == "120"
+
+
+def test_which_pages_may_read_an_answer_is_not_for_a_document_to_say(changed, operation):
+    open_to_all = {"required": True, "schema": {"type": "string"}, "example": "*"}
+    for response in operation["responses"].values():
+        response["headers"] = {"Access-Control-Allow-Origin": open_to_all}
+
+    for model in ("any/model", "stub/429"):
+        headers = {"Origin": "https://elsewhere.example"}
+        answer = call(changed, json=BODY | {"model": model}, headers=headers)
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/plain", "text/event-stream"])
+def test_a_text_says_in_which_encoding_it_is(changed, operation, kind):
+    """Programs take what does not say so for Latin-1."""
+    said = {kind: {"schema": {"type": "string"}, "example": "Grüße"}}
+    changed["paths"]["/kinds"] = {"get": {"responses": {"200": {"content": said}}}}
+    operation["responses"] = {"200": operation["responses"]["200"], "4XX": {"content": said}}
+
+    with StubServer(document=changed) as stub, connect(stub) as http:
+        stub.fail_next(429, message="Grüße")
+        stub.fail_next(502, body="<h1>Grüße</h1>", content_type=kind)
+        told = http.post("/audio/speech", json=BODY), http.post("/audio/speech", json=BODY)
+        for answer in (http.get("/kinds"), *told):
+            assert answer.headers["Content-Type"].lower().replace(" ", "").startswith(kind)
+            assert answer.charset_encoding == "utf-8"
+            assert "Grüße" in answer.text

@@ -335,3 +335,12 @@ def test_an_upstream_is_a_base_url_and_no_more(tmp_path, upstream):
     with pytest.raises(ValueError, match="upstream") as refused:
         Recording(tmp_path / "tape", upstream=upstream)
     assert "me:secret" not in str(refused.value)
+
+
+def test_which_pages_may_read_an_answer_is_not_for_the_api_to_say(upstream, recording, tmp_path):
+    upstream.fail_next(429, headers={"Access-Control-Allow-Origin": "*", "X-Kept": "1"})
+    passed_on = post(recording)
+    with replaying(tmp_path) as stub:
+        for answer in (passed_on, post(stub)):
+            assert answer.headers["X-Kept"] == "1"
+            assert "Access-Control-Allow-Origin" not in answer.headers

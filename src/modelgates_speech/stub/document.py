@@ -18,12 +18,28 @@ from modelgates_speech.stub.schemas import JOINED, Json, Samples, fields
 if TYPE_CHECKING:
     import os
 
-# Headers that a server sends as each connection wants them, whatever a document says.
-OF_CONNECTIONS = {
+# Headers that a server sends as each connection wants them, whatever a document says. So it is with
+# those that tell browsers which pages may read an answer.
+_OF_CONNECTIONS = {
     *("connection", "content-length", "date", "keep-alive", "proxy-authenticate", "te", "trailer"),
     *("proxy-authorization", "server", "transfer-encoding", "upgrade"),
 }
+
+
+def is_the_servers(name: str) -> bool:
+    """Tell whether a header, in lower case, is the server's own to send, or not to."""
+    return name in _OF_CONNECTIONS or name.startswith("access-control-")
+
+
 HEADER_VALUE = {"pattern": r"^(?![\t ])[\t -~\u0080-\u00ff]*(?<![\t ])$", "type": "string"}
+# What headers hold that have a meaning to programs, where a document gives them no sample.
+_MEANT = {
+    "(content-)?location": "/",  # of this machine: who follows it needs no network
+    "etag": '"example"',
+    "expires|last-modified|sunset": "Thu, 01 Jan 2026 00:00:00 GMT",
+    "link": '</>; rel="self"',
+    "age|retry-after|(x-)?rate-?limit.*": "1",
+}
 # Read at once: a test may put a file system of its own in place of this one, as pyfakefs does.
 _BUNDLED = importlib.resources.files("modelgates_api").joinpath("openapi.json").read_text("utf-8")
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -159,12 +175,12 @@ class Document(Samples):
             name: self._resolve(header) for name, header in fields(response.get("headers")).items()
         }
         wanted = {
-            name.lower(): header.get("schema", True)
+            name.lower(): _sampled(header)
             for name, header in headers.items()
             # The stub sends this one in any case.
             if header.get("required") or name.lower() == "x-request-id"
             # What is sent is not compressed.
-            if name.lower() not in OF_CONNECTIONS | {"content-encoding"}
+            if not (name.lower() == "content-encoding" or is_the_servers(name.lower()))
         }
         content = _schemas(response)
         if (schema := fields(content.get("*/*"))) and schema.get("type") != "string":
@@ -188,7 +204,10 @@ class Document(Samples):
         made = {**ours}
         for name, schema in operation.reply(status).headers.items():
             if name not in ours or self.problem(schema, ours[name]):
-                value = self.example(schema, {})
+                known = fields(self._resolve(schema))
+                meant = [text for names, text in _MEANT.items() if re.fullmatch(names, name)]
+                samples = {"examples": [*known.get("examples", []), *meant]}
+                value = self.example({**known, **samples} if meant else schema, {})
                 text = value if isinstance(value, str) else json.dumps(value)
                 # What no header can hold is written as in a URL.
                 made[name] = quote(text) if self.problem(HEADER_VALUE, text) else text
@@ -277,11 +296,15 @@ def _server_path(servers: Json) -> str:
 def _schemas(part: Mapping[str, Json]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for media_type, content in part.get("content", {}).items():
-        schema: Json = content.get("schema", True)
-        if "example" in content and isinstance(schema, Mapping):
-            schema = {**fields(schema), "example": content["example"]}
-        found[media_type.strip().lower()] = schema
+        found[media_type.strip().lower()] = _sampled(content)
     return found
+
+
+def _sampled(part: Mapping[str, Json]) -> Json:
+    """The schema of a content or a header, with the sample that stands beside it."""
+    schema: Json = part.get("schema", True)
+    beside = {"example": part["example"]} if "example" in part else {}
+    return {**fields(schema), **beside} if beside and isinstance(schema, Mapping) else schema
 
 
 def _json(content: Mapping[str, Json]) -> Json:

@@ -42,13 +42,15 @@ class Exchange:
         self,
         content: bytes | str | AsyncIterator[bytes],
         status: int | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | None] | None = None,
     ) -> Response:
         """Answer with something else, with another status or other headers, in lower case."""
-        told = status or self.status, {**self.headers, **(headers or {})}
+        told: dict[str, Any] = {**self.headers, **(headers or {})}
+        # Given apart, a type of text says in which encoding it is.
+        how = status or self.status, told, told.pop("content-type", None)
         if isinstance(content, bytes | str):
-            return Response(content, *told)
-        return StreamingResponse(content, *told)
+            return Response(content, *how)
+        return StreamingResponse(content, *how)
 
 
 def no_connection(*, reset: bool) -> None:
@@ -75,10 +77,12 @@ def _error_status(fault: Fault, exchange: Exchange) -> Response:
     if (given := fault["body"]) is not None:
         kind = _JSON
         body = json.dumps(given).encode() if isinstance(given, Mapping) else given
-    response = exchange.reply(body, status, exchange.told(status))
-    del response.headers["Content-Type"]  # of audio
+    headers = {**exchange.told(status), "content-type": fault["content_type"] or kind}
+    response = exchange.reply(body, status, headers)
+    # As it was given, where anybody can read the text without being told of UTF-8.
+    plain = isinstance(body, bytes) or body.isascii()
     told: dict[str, Any] = {
-        "Content-Type": fault["content_type"] or kind,
+        "Content-Type": fault["content_type"] if plain else None,
         "WWW-Authenticate": "Bearer" if status == 401 else None,
         "Retry-After": fault["retry_after"],
         **(fault["headers"] or {}),

@@ -19,7 +19,7 @@ from modelgates_speech.config import Secret, is_loopback
 from modelgates_speech.errors import ConfigurationError, SaveError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.proxies import proxy_for
-from modelgates_speech.stub.document import HEADER_VALUE, OF_CONNECTIONS, RefusedError
+from modelgates_speech.stub.document import HEADER_VALUE, RefusedError, is_the_servers
 from modelgates_speech.stub.misbehave import no_connection
 from modelgates_speech.stub.records import is_secret, redact_query
 from modelgates_speech.stub.schemas import check, fields
@@ -34,10 +34,9 @@ if TYPE_CHECKING:
     from modelgates_speech.stub.schemas import Json
 
 # What concerns one connection, or the stub itself.
-_NOT_PASSED_ON = OF_CONNECTIONS | {"host", "accept-encoding", "prefer", "x-stub-scope"}
+_NOT_PASSED_ON = {"host", "accept-encoding", "prefer", "x-stub-scope"}
 _HEADERS = {**STATUS.options["headers"], "additionalProperties": HEADER_VALUE}
 _STATUS = {"type": "integer", "minimum": 200, "maximum": 599, "description": "of the answer"}
-_NOT_KEPT = _NOT_PASSED_ON | {"set-cookie"}
 
 
 @attrs.frozen
@@ -75,7 +74,11 @@ class Call:
 
 def _passed_on(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     lower = [(name.lower(), value) for name, value in headers]
-    return [pair for pair in lower if pair[0].decode("latin-1") not in _NOT_PASSED_ON]
+    return [pair for pair in lower if _is_passed_on(pair[0].decode("latin-1"))]
+
+
+def _is_passed_on(name: str) -> bool:
+    return not (name in _NOT_PASSED_ON or is_the_servers(name))
 
 
 class Replay:
@@ -205,7 +208,8 @@ class Recording:
     def _keep(self, call: Call, answer: Any, body: bytes) -> None:
         headers = answer.headers
         headers.encoding = "latin-1"  # as they are given again
-        shown = [pair for pair in headers.items() if pair[0].lower() not in _NOT_KEPT]
+        passed = (pair for pair in headers.items() if _is_passed_on(pair[0].lower()))
+        shown = [pair for pair in passed if pair[0].lower() != "set-cookie"]
         known = {"request": call.told(), "status": answer.status_code, "headers": shown}
         kind = headers.get("content-type", "").lower()
         text = json.dumps(known, indent=1, ensure_ascii=False).encode()
