@@ -128,4 +128,7 @@ def explain(error: YAMLError) -> tuple[str, int | None]:
     if not isinstance(error, MarkedYAMLError):
         return str(error), None
     mark = error.problem_mark or error.context_mark
-    return " ".join(str(error.problem or error.context).split()), mark and int(mark.line) + 1
+    reason = str(error.problem or error.context)
+    if reason.startswith("but "):
+        reason = f"{error.context} {reason}"
+    return " ".join(reason.split()), mark and int(mark.line) + 1

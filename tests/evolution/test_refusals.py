@@ -48,6 +48,7 @@ def refusal(write, capsys):
         (b"- a\n- b\n", 1, "not a mapping"),
         (b"", 1, "not a mapping"),
         (b"a: !!python/object:os.system {}", 1, "not YAML"),
+        (b"a: 1\n---\nb: 2\n", 2, "not YAML: expected a single document"),
         (b'{"openapi": "3.1.0",\n "openapi": "3.1.0"}', 2, "openapi"),
         (b'{"a": {"b": 1,\n\t"b": 2}}', 2, "b"),
         (b"openapi: 3.1.0\ninfo: {}\ninfo: {}\n", 3, "info"),
