@@ -45,17 +45,17 @@ def comparable(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def other_keys(document: dict[str, Any]) -> list[str]:
-    """Name how our operation demands its key, where it does so by nothing like a bearer token."""
+def ways_of_the_key(document: dict[str, Any]) -> tuple[bool, list[str]]:
+    """Tell whether our operation takes its key as a bearer token, and name the other ways."""
     schemes = document.get("components", {}).get("securitySchemes", {})
     operation = document["paths"].get(PATH, {}).get(METHOD, {})
     security: list[dict[str, Any]] = operation.get("security", document.get("security")) or []
     known = [name for requirement in security for name in requirement if name in schemes]
     names = [name for name in known if (name, schemes[name]) != (OUR_SCHEME, BEARER)]
-    if {} in security or any(is_bearer(schemes[name]) for name in names):
-        return []
-    said = [schemes[name].get("name", schemes[name].get("scheme", name)) for name in names]
-    return [f"`{each}`" for each in dict.fromkeys(said)]
+    others = [name for name in names if not is_bearer(schemes[name])]
+    said = [schemes[name].get("name", schemes[name].get("scheme", name)) for name in others]
+    takes_bearer = {} in security or len(others) < len(names) or not names
+    return takes_bearer, [f"`{each}`" for each in dict.fromkeys(said)]
 
 
 def _modernize(document: dict[str, Any]) -> None:

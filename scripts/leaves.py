@@ -124,6 +124,8 @@ class Leaf:
         """Tell whether a request may be what it might not be, or an answer is less than it was."""
         if self.is_new_property or self.keyword == "deprecated":
             return True
+        if self.keyword == "type" and self.value == "null":
+            return (self.steps[-1] == "deleted") == (self.keys[0] == "responses")
         if "schema" not in self.keys or not is_mapping(self.value):
             return False
         is_answer = self.keys[0] == "responses"

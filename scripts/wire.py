@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.binding import server_urls
 from scripts.changes import Change, Rating, grouped
-from scripts.comparable import comparable, other_keys
+from scripts.comparable import comparable, ways_of_the_key
 from scripts.document import is_mapping
 from scripts.oasdiff import OasdiffError, changelog, differences
 from scripts.objects import object_changes
@@ -94,13 +94,17 @@ def _servers(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
 
 
 def _key(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
-    """Tell where the document asks for the key in other ways than that of this client alone."""
-    others = other_keys(new)
-    if others and not other_keys(old):
+    """Tell where the document takes the key in other ways than that of this client."""
+    took_bearer, known = ways_of_the_key(old)
+    takes_bearer, others = ways_of_the_key(new)
+    if took_bearer and not takes_bearer:
         text = f"the key is asked for by {', '.join(others)}, no longer as a bearer token"
         yield Change(
             Rating.COMPATIBLE, "wire", f"{text}, as which this client sends it all the same"
         )
+    elif more := [each for each in others if each not in known]:
+        text = f"the key may be given by {', '.join(more)}, too"
+        yield Change(Rating.DOCUMENTATION, "wire", f"{text}; this client sends a bearer token")
 
 
 def _texts(node: Any, place: str = "") -> Iterator[str]:

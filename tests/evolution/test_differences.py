@@ -196,6 +196,27 @@ def test_another_way_to_ask_for_the_key_is_told_and_ours_is_not(scheme, name, ra
     assert f"asked for by `{name}`, no longer as a bearer token" in change.what
 
 
+def test_more_ways_to_give_the_key_are_told_by_name(rate):
+    def ask(document):
+        speech(document)["parameters"] = []
+        speech(document)["security"] = [{"apiKey": []}, {"own": []}]
+        scheme = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+        document["components"]["securitySchemes"]["own"] = scheme
+
+    [change] = rate(ask)
+    assert change.rating is Rating.DOCUMENTATION
+    assert "the key may be given by `X-API-Key`, too" in change.what
+
+
+def test_an_answer_that_is_never_null_any_more_asks_nothing(rate):
+    def tell(document):
+        schemas = document["components"]["schemas"]
+        schemas["BadRequestResponse"]["properties"]["user_id"]["type"] = "string"
+
+    changes = rate(tell)
+    assert overall(changes) is Rating.COMPATIBLE, said(changes)
+
+
 def test_values_of_what_took_any_are_not_new(rate):
     [change] = rate(lambda document: properties(document)["voice"].update(enum=["a", "b"]))
     assert "restricted to a list" in change.what
