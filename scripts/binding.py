@@ -224,10 +224,11 @@ def merged(document: dict[str, Any], schema: dict[str, Any]) -> tuple[dict[str, 
         required |= demanded
     for key in ("anyOf", "oneOf"):
         branches = [merged(document, branch) for branch in schema.get(key, [])]
-        for inner, _ in branches:
-            for name, value in inner.items():
-                known = properties.get(name, value)
-                properties[name] = known if known == value else {"anyOf": [known, value]}
+        said = [dict(properties), *(inner for inner, _ in branches)]
+        for name in dict.fromkeys(name for each in said for name in each):
+            given = [each[name] for each in said if name in each]
+            once = [value for at, value in enumerate(given) if given.index(value) == at]
+            properties[name] = once[0] if len(once) == 1 else {"anyOf": once}
         demands = [demanded for _, demanded in branches]
         if demands:
             required |= demands[0].intersection(*demands[1:])

@@ -25,7 +25,7 @@ _NOT_USED = {
 # What is said of an object.
 _OF_AN_OBJECT = {"properties", "required", "additionalProperties"}
 # What is said of one of several values.
-_VALUE = {"const", "title", "description", "type", "deprecated"}
+_VALUE = {"const", "enum", "default", "title", "description", "type", "deprecated"}
 # What JSON calls the types of values.
 _KINDS = {
     "str": "string",
@@ -50,16 +50,26 @@ def simplify(document: dict[str, Any]) -> None:
     for name in schemas:
         schemas[name] = _only_part(schemas[name])
     name_what_is_pointed_at(document)
+    _make_one_object(document)
     for _, node in parts(document):
         for key in {"anyOf", "oneOf"} & node.keys():
             if is_condition(node, key):
                 del node[key]
-            elif all("const" in part and set(part) <= _VALUE for part in node[key]):
-                values = node["enum"] = [part["const"] for part in node.pop(key)]
+            elif all(_is_of_values(part) for part in node[key]):
+                given = node.pop(key)
+                listed = [part.get("enum", [part.get("const")]) for part in given]
+                values = [value for each in listed for value in each]
+                node["enum"] = [v for at, v in enumerate(values) if values.index(v) == at]
+                defaults = [part["default"] for part in given if "default" in part]
+                if len(defaults) == 1:
+                    node.setdefault("default", defaults[0])
                 if all(isinstance(value, str) for value in values):
                     node["type"] = "string"
-    _make_one_object(document)
     _name_alternatives(schemas)
+
+
+def _is_of_values(schema: dict[str, Any]) -> bool:
+    return bool({"const", "enum"} & schema.keys()) and set(schema) <= _VALUE
 
 
 def _make_one_value(document: dict[str, Any], node: dict[str, Any]) -> None:
@@ -251,7 +261,8 @@ def _make_one_object(document: dict[str, Any]) -> None:
     schema = request_schema(document)
     if "$ref" in schema:
         schema = follow(document, schema["$ref"])
-    if {"anyOf", "oneOf"} & schema.keys():
+    listed = {"anyOf", "oneOf"} & schema.keys()
+    if any(not is_condition(schema, key) for key in listed):
         properties, required = merged(document, schema)
         kept = {key: value for key, value in schema.items() if key in {"title", "description"}}
         schema.clear()

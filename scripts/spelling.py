@@ -47,6 +47,8 @@ def spell(document: dict[str, Any]) -> Iterator[Mend]:
     _point_by_place(document, renamed)
     _write_where_it_is_pointed_from(document)
     for _, node in parts(document):
+        if is_list(kinds := node.get("type")) and len(kinds) == 1:
+            node["type"] = kinds[0]
         if is_mapping(content := node.get("content")):
             node["content"] = {_lower(kind, content): media for kind, media in content.items()}
 
@@ -140,14 +142,19 @@ def _point_by_place(document: dict[str, Any], renamed: dict[tuple[str, str], str
         match keys[0]:
             case ["components", kind, name, *rest] if (kind, name) in renamed:
                 keys = [("components", kind, renamed[str(kind), str(name)], *rest)]
-            case _ if place[:2] == ("components", "schemas"):
-                # What is written for itself points at its own parts.
-                keys.append((*place[:3], *keys[0]))
             case _:
-                pass
+                # What is written for itself points at its own parts.
+                keys += [(*start, *keys[0]) for start in _schemas_around(place)]
         found = [p for p in map(pointer, keys) if follow(document, p) is not None]
         if found:
             put(document, place, found[0])
+
+
+def _schemas_around(place: Place) -> Iterator[Place]:
+    """Give the places of the whole schemas that a place is in."""
+    for end in range(3, len(place)):
+        if place[end - 1] == "schema" or (end == 3 and place[:2] == ("components", "schemas")):
+            yield place[:end]
 
 
 def _write_where_it_is_pointed_from(document: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from scripts.document import DocumentError, is_list, is_mapping
 from scripts.layout import Mend, prefix_of
 from scripts.mending import mend_old_words, mended
 from scripts.nodes import compose, find_line
-from scripts.references import follow, parts, pointer, references
+from scripts.references import follow, keys_of, parts, references
 from scripts.scope import OURS, UNUSED, only
 from scripts.simpler import bare
 from scripts.terms import operations
@@ -68,8 +68,8 @@ def validate(contents: dict[str, Any], data: bytes) -> Taken:
     lines = Lines(data)
     try:
         return _take(contents, lines)
-    except (AttributeError, KeyError, TypeError):
-        # Something is of another kind than OpenAPI has it. The validator knows what.
+    except (AttributeError, KeyError, RecursionError, TypeError):
+        # Something is of another kind than OpenAPI has it, or has no end. The validator knows what.
         version = ".".join(str(contents["openapi"]).split(".")[:2])
         if fault := _fault({**contents, "openapi": f"{version}.0"}):
             raise DocumentError(fault.what, lines.of(fault.place)) from None
@@ -179,6 +179,8 @@ def _fault(document: dict[str, Any]) -> Mend | None:
             return Mend(place, f"$ref to {reference!r}, which is outside of the document")
         if follow(document, reference) is None:
             return Mend(place, f"$ref to {reference!r}, which is not there")
+    if place := _endless(document):
+        return Mend(place, f"`{place[-1]}` refers to itself without end")
     version = str(document["openapi"])
     document = _without_patterns(document)
     if version.startswith("3.0"):
@@ -191,8 +193,6 @@ def _fault(document: dict[str, Any]) -> Mend | None:
         error = next(known, None)
     except OpenAPIValidationError as raised:
         error = raised
-    except RecursionError:
-        return Mend(_endless(document), "schemas refer to each other without end")
     except Unresolvable as raised:
         return Mend((), f"{raised.ref!r} is not there")
     if error is None:
@@ -202,24 +202,24 @@ def _fault(document: dict[str, Any]) -> Mend | None:
 
 
 def _endless(document: dict[str, Any]) -> Place:
-    """Find a schema that is a part of itself."""
+    """Find what is a part of itself, or nothing but a reference to itself."""
 
     def needed(node: Any) -> Iterator[str]:
         if is_mapping(node):
-            yield from (node[key] for key in ("$ref",) if key in node)
+            yield from (str(node[key]) for key in ("$ref",) if key in node)
             for key in ("allOf", "anyOf", "oneOf"):
-                for part in node.get(key, ()):
+                for part in node.get(key) or ():
                     yield from needed(part)
 
-    for name, schema in document["components"]["schemas"].items():
+    for start in dict.fromkeys(reference for _, reference in references(document)):
         found: set[str] = set()
-        waiting = [*needed(schema)]
+        waiting = [*needed(follow(document, start))]
         while waiting:
             if (reference := waiting.pop()) not in found:
                 found.add(reference)
                 waiting += needed(follow(document, reference))
-        if pointer(("components", "schemas", name)) in found:
-            return ("components", "schemas", name)
+        if start in found:
+            return tuple(keys_of(start))
     return ()
 
 

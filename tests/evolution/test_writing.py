@@ -20,6 +20,7 @@ from scripts.generate import CONFIG
 from scripts.parsing import parse_for_generator
 from scripts.references import put
 from scripts.scope import UNUSED
+from scripts.simpler import simplify
 from scripts.terms import Terms
 from scripts.validation import validate
 
@@ -445,6 +446,69 @@ def test_a_schema_that_is_a_part_of_itself_is_named(document, schemas, propertie
     properties["a"] = {"$ref": f"{SCHEMAS}/A"}
     with pytest.raises(DocumentError, match=r"line .* without end"):
         take(document)
+
+
+@pytest.mark.parametrize("key", ["anyOf", "oneOf", "allOf"])
+def test_what_is_one_of_its_own_parts_is_refused_by_its_line(document, schemas, properties, key):
+    schemas["Loop"] = {key: [{"$ref": f"{SCHEMAS}/Loop"}, {"type": "string"}]}
+    properties["loop"] = {"$ref": f"{SCHEMAS}/Loop"}
+    with pytest.raises(DocumentError, match=r"line .* `Loop` refers to itself without end"):
+        take(document)
+
+
+def test_a_property_or_an_answer_that_is_only_itself_is_refused(document, properties, speech):
+    speech["responses"]["400"] = {"$ref": "#/components/responses/No"}
+    document["components"]["responses"] = {"No": {"$ref": "#/components/responses/No"}}
+    with pytest.raises(DocumentError, match=r"line .* `No` refers to itself without end"):
+        take(document)
+    del document["components"]["responses"], speech["responses"]["400"]
+    properties["style"] = {"$ref": f"{SCHEMAS}/Speech/properties/style"}
+    with pytest.raises(DocumentError, match=r"line .* `style` refers to itself without end"):
+        take(document)
+
+
+def test_what_holds_itself_further_down_is_taken(document, schemas, properties):
+    schemas["Turns"] = {
+        "anyOf": [
+            {"type": "string"},
+            {"type": "array", "items": {"$ref": f"{SCHEMAS}/Turns"}},
+        ]
+    }
+    properties["turns"] = {"$ref": f"{SCHEMAS}/Turns"}
+    assert not take(document).warnings
+
+
+def test_a_list_of_one_type_is_that_type(document, schemas, properties, tmp_path):
+    properties["style"] = {"type": ["string"]}
+    properties["voice"] = {"oneOf": [{"type": "null"}, {"type": "object", "properties": {}}]}
+    schemas["Speech"]["type"] = ["object"]
+    taken = take(document).document
+    assert taken["components"]["schemas"]["Speech"]["type"] == "object"
+    assert types(document, tmp_path).keys() == {"input", "style", "voice"}
+
+
+def test_a_request_written_in_place_points_at_its_own_parts(speech, document, schemas):
+    schema = schemas.pop("Speech")
+    schema["$defs"] = {"Style": {"type": "string", "enum": ["calm"]}}
+    schema["properties"]["style"] = {"$ref": "#/$defs/Style"}
+    speech["requestBody"]["content"]["application/json"]["schema"] = schema
+    taken = take(document).document
+    assert arguments_of(taken)["style"]["values"] == ("calm",)
+
+
+@pytest.mark.parametrize("word", ["const", "enum"])
+def test_formats_that_are_requests_of_their_own_are_one_list(document, schemas, word):
+    speech = schemas["Speech"]
+    schemas["Speech"] = {"oneOf": []}
+    for name in ("pcm", "mp3", "opus"):
+        value = name if word == "const" else [name]
+        own = {"response_format": {"type": "string", word: value, "default": name}}
+        schemas[name] = {**speech, "properties": {**speech["properties"], **own}}
+        schemas["Speech"]["oneOf"].append({"$ref": f"{SCHEMAS}/{name}"})
+    document = take(document).document
+    simplify(document)
+    found = request_properties(document)[0]["response_format"]
+    assert found == {"type": "string", "enum": ["pcm", "mp3", "opus"]}
 
 
 def places(node, place=()):
