@@ -160,7 +160,8 @@ class Edition:
             yield _smallest(schema["pattern"], allowed)
         least = schema.get("minimum", schema.get("exclusiveMinimum", 0))
         step = schema.get("multipleOf", 1)
-        yield -(-least // step) * step
+        # The bound itself may be excluded.
+        yield from (-(-least // step) * step, (-(-least // step) + 1) * step)
         length = schema.get("minLength", 0)
         yield from (f"{'Hello':e<{length}}"[: schema.get("maxLength")], *_FORMATTED)
         yield from (least, least + 1, least + 0.5, 1, 1.0, True, None)
