@@ -315,6 +315,15 @@ def test_a_call_that_needs_no_key_is_still_refused_with_a_wrong_one(changed, ope
         assert http.post("/audio/speech", json=BODY, headers=wrong).status_code == 401
 
 
+def test_one_right_key_of_several_is_enough(changed, operation):
+    header = {"name": "X-Wallet", "in": "header"}
+    changed["components"]["securitySchemes"]["wallet"] = {"type": "apiKey", **header}
+    operation |= {"parameters": [header | {"schema": {}}], "security": [{"wallet": []}]}
+    assert call(changed, headers={"X-Wallet": "signed"}).status_code == 200
+    wrong = {"X-Wallet": "signed", "Authorization": "Bearer wrong"}
+    assert call(changed, headers=wrong).status_code == 401
+
+
 def test_an_empty_list_of_security_does_not_undo_a_parameter_that_asks_for_the_key(
     changed, operation
 ):

@@ -55,16 +55,20 @@ def authorize(operation: Operation, headers: Headers, *, api_key: str, any_key: 
     if not given and not operation.anonymous:
         names = " or ".join(operation.credentials)
         raise _unauthorized(f"No credentials: the header {names} is missing")
+    wrong: list[str] = []
     for name, (key, *more) in given.items():
+        is_bearer = operation.credentials[name]
+        found = _BEARER.fullmatch(key.strip()) if is_bearer else None
+        said = (found[1] if found else key).encode()
         if more:
-            raise _unauthorized(f"The header {name} comes more than once")
-        if operation.credentials[name]:
-            bearer = _BEARER.fullmatch(key.strip())
-            if bearer is None:
-                raise _unauthorized(f"The header {name} must be `Bearer`, a space and the key")
-            key = bearer[1]
-        if not (any_key or hmac.compare_digest(key.encode(), api_key.encode())):
-            raise _unauthorized("Invalid API key: the stub accepts only the one it started with")
+            wrong.append(f"The header {name} comes more than once")
+        elif is_bearer and not found:
+            wrong.append(f"The header {name} must be `Bearer`, a space and the key")
+        elif not (any_key or hmac.compare_digest(said, api_key.encode())):
+            wrong.append("Invalid API key: the stub accepts only the one it started with")
+    # One of several ways to say who calls is enough.
+    if wrong and len(wrong) == len(given):
+        raise _unauthorized(wrong[0])
 
 
 def _unauthorized(message: str) -> RefusedError:
