@@ -49,9 +49,9 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
         elif is_mapping(target := follow(document, str(item.get("$ref", "")))) and "$ref" in item:
             rest = {key: value for key, value in item.items() if key != "$ref"}
             paths[path] = {**deepcopy(target), **rest}
-        elif "?" in path:
+        elif {*"?#"} & {*path}:
             del paths[path]
-            yield Mend(("paths", path), "left out, for no path has a query in it")
+            yield Mend(("paths", path), "left out, for no path has a query or a fragment in it")
     for path, item in paths.items():
         for method in [m for m in METHODS if m in item and not is_mapping(item[m])]:
             del item[method]

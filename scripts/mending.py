@@ -216,6 +216,11 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
     if isinstance(node.get("required"), bool) and not {"in", "content", "schema"} & node.keys():
         del node["required"]
         yield "`required` stands at a property, where it says nothing"
+    values = node.get("enum")
+    takes_null = node.get("nullable") is True or "null" in _listed(node, "type")
+    if takes_null and is_list(values) and None not in values:
+        values.append(None)
+        yield "it may be null, so null is one of its values"
     if modern:
         yield from mend_old_words(node)
     if isinstance(node.get("pattern"), str):

@@ -22,6 +22,8 @@ _NOT_USED = {
     *("callbacks", "example", "examples", "externalDocs", "links", "xml"),
     *("contact", "license", "termsOfService"),
 }
+# What is said to people alone.
+_WORDS = {"title", "description", "deprecated", "default", "readOnly", "writeOnly"}
 # What is said of an object.
 _OF_AN_OBJECT = {"properties", "required", "additionalProperties"}
 # What is said of one of several values.
@@ -75,9 +77,44 @@ def _is_of_values(schema: dict[str, Any]) -> bool:
 def _make_one_value(document: dict[str, Any], node: dict[str, Any]) -> None:
     """Write `allOf` of what is no object as one: the generator would make an object of it."""
     given = node.get("allOf")
+    if is_list(given):
+        # What only describes, or is there, makes no object of what may be null.
+        is_either = any(_is_either(document, part) for part in given)
+        said = {*_WORDS, "required"} if is_either else _WORDS
+        words = [part for part in given if set(part) <= said]
+        if 0 < len(words) < len(given):
+            given = node["allOf"] = [part for part in given if part not in words]
+            for part in words:
+                node |= {key: part[key] for key in _WORDS & part.keys() - node.keys()}
+        _say_once(document, node)
     if is_list(given) and len(given) > 1 and any(_is_plain(document, part) for part in given):
         for part in node.pop("allOf"):
             node |= deepcopy({**resolve(document, part), **node})
+
+
+def _say_once(document: dict[str, Any], node: dict[str, Any]) -> None:
+    """Leave a property to the last part of `allOf` that has it, unless the generator joins both."""
+    later = dict(_mapping(node.get("properties")))
+    given: list[dict[str, Any]] = node["allOf"]
+    for number, part in reversed([*enumerate(given)]):
+        whole = resolve(document, part)
+        own = _mapping(whole.get("properties"))
+        if lost := [n for n in own.keys() & later.keys() if not _is_joined(own[n], later[n])]:
+            rest = {name: each for name, each in own.items() if name not in lost}
+            given[number] = {**deepcopy(whole), "properties": deepcopy(rest)}
+        later = {**own, **later}
+
+
+def _is_joined(one: Any, other: Any) -> bool:
+    """Whether the generator makes one of what two parts say: of texts, of the like, and of any."""
+    kinds = [each.get("type") if is_mapping(each) else None for each in (one, other)]
+    return one == other or not (one and other) or (kinds[0] == kinds[1] and str(kinds[0]) in _PLAIN)
+
+
+def _is_either(document: dict[str, Any], schema: dict[str, Any]) -> bool:
+    whole = resolve(document, schema)
+    several = is_list(whole.get("type")) or whole.get("nullable") is True
+    return several or bool({"anyOf", "oneOf"} & whole.keys())
 
 
 def _make_one_part_two(node: dict[str, Any]) -> None:
@@ -150,14 +187,17 @@ def write_plainly(document: dict[str, Any]) -> None:
             kinds -= {"integer"} if "number" in kinds else set()
             if "any" not in kinds:
                 node.setdefault("type", sorted(kinds))
-        elif "null" in kinds and is_list(node.get("type")):
+        elif "null" in kinds and (is_list(node.get("type")) or node.get("nullable")):
             # Or it would make a class of the values for each of the types.
-            del node["type"]
+            node.pop("type", None)
+            node.pop("nullable", None)
         for part in [node, *map(_mapping, node["allOf"])] if is_list(node.get("allOf")) else ():
             for value in map(_mapping, _mapping(part.get("properties")).values()):
                 # It can narrow a text to one of several values, not to the only one.
                 if type(value.get("const")) in (str, int):
                     value["enum"] = [value.pop("const")]
+        if is_mapping(node.get("requestBody")):
+            _take_any_text(document, resolve(document, node["requestBody"]))
         if "in" in node and "name" in node:
             is_text = node["in"] == "query" and "content" not in node
             if not is_text and not _is_plain(document, node.get("schema", {"type": None})):
@@ -165,6 +205,17 @@ def write_plainly(document: dict[str, Any]) -> None:
                 node["schema"] = {"type": "string"}
             # It would send the default unasked. The server knows it.
             _mapping(node.get("schema")).pop("default", None)
+
+
+def _take_any_text(document: dict[str, Any], body: dict[str, Any]) -> None:
+    """Take one of several texts, which need not be sent, as anything: it writes no Python of it."""
+    content = {} if body.get("required") else _mapping(body.get("content"))
+    for media in map(_mapping, content.values()):
+        schema = resolve(document, media.get("schema", {}))
+        several: list[Any] = schema.get("anyOf") or schema.get("oneOf") or []
+        wholes = [{"type": "string", **resolve(document, each)} for each in several]
+        if wholes and all(_is_plain({}, it) and not _COMPOUND & it.keys() for it in wholes):
+            media["schema"] = {}
 
 
 def spell_out(document: dict[str, Any]) -> None:

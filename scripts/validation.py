@@ -182,7 +182,7 @@ def _fault(document: dict[str, Any]) -> Mend | None:
     if place := _endless(document):
         return Mend(place, f"`{place[-1]}` refers to itself without end")
     version = str(document["openapi"])
-    document = _without_patterns(document)
+    document = _without_what_is_misjudged(document)
     if version.startswith("3.0"):
         # Words of 3.1 in a document that says 3.0 are as common as they are clear.
         document = _as_newer(document)
@@ -231,12 +231,18 @@ def _as_newer(document: dict[str, Any]) -> dict[str, Any]:
     return newer
 
 
-def _without_patterns(document: dict[str, Any]) -> dict[str, Any]:
-    """Leave out regular expressions, which are JavaScript's and would be judged as Python's."""
+def _without_what_is_misjudged(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is right and would be judged wrong.
+
+    Regular expressions, which are JavaScript's and would be taken as Python's; and the default
+    null, where it may be one of several alternatives.
+    """
     document = deepcopy(document)
     for _, node in parts(document):
         if isinstance(node.get("pattern"), str):
             del node["pattern"]
+        if node.get("default", node) is None:
+            del node["default"]
         if is_mapping(node.get("patternProperties")):
             values = node["patternProperties"].values()
             node["patternProperties"] = {str(n): value for n, value in enumerate(values)}

@@ -580,12 +580,80 @@ def test_a_component_may_be_true_or_false(document, schemas, properties):
         ({"enum": [1, 2.5, "a"]}, "float | str"),
         ({"enum": [[1], {"a": 1}]}, "Any"),
         ({"type": ["string", "null"], "enum": ["a", None]}, "None | SpeechSaidType1"),
+        ({"type": ["string", "null"], "enum": ["a"]}, "None | SpeechSaidType1"),
         ({"type": "array"}, "list[Any]"),
     ],
 )
 def test_values_of_several_types_have_a_type(document, properties, said, python, tmp_path):
     properties["said"] = said
     assert types(document, tmp_path)["said"] == python
+
+
+def test_a_value_that_may_be_null_may_be_null_though_only_others_are_listed(
+    document, properties, tmp_path
+):
+    document["openapi"] = "3.0.3"
+    properties["said"] = {"type": "string", "nullable": True, "enum": ["a", "b"]}
+    assert types(document, tmp_path)["said"] == "None | SpeechSaidType1"
+    assert "null is one of its values" in take(document).warnings[0]
+
+
+@pytest.mark.parametrize("words", [{"description": "Told"}, {"title": "Told", "required": ["n"]}])
+def test_what_may_be_null_may_be_described_where_it_is_used(
+    document, schemas, properties, words, tmp_path
+):
+    schemas["Other"] = {"type": ["object", "null"], "properties": {"n": {"type": "integer"}}}
+    properties["said"] = {"allOf": [{"$ref": f"{SCHEMAS}/Other"}, words]}
+    assert types(document, tmp_path)["said"] == "None | OtherType0"
+
+
+@pytest.mark.parametrize(
+    ("given", "narrowed", "python"),
+    [
+        ({"type": ["boolean", "null"]}, {"type": "boolean"}, "bool"),
+        ({"$ref": f"{SCHEMAS}/Error"}, {"$ref": f"{SCHEMAS}/Other"}, "Other"),
+        ({"$ref": f"{SCHEMAS}/Error"}, {"type": "string", "enum": ["a"]}, "SpeechSaid"),
+    ],
+)
+def test_the_last_part_of_a_whole_says_what_a_property_is(
+    document, schemas, given, narrowed, python, tmp_path
+):
+    schemas["Other"] = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    schemas["Base"] = {**schemas["Speech"], "properties": {"input": {}, "said": given}}
+    part = {"type": "object", "properties": {"said": narrowed}}
+    schemas["Speech"] = {"allOf": [{"$ref": f"{SCHEMAS}/Base"}, part]}
+    assert types(document, tmp_path)["said"] == python
+
+
+def test_null_may_be_several_of_several_alternatives(document, schemas):
+    document["openapi"] = "3.0.3"
+    text = {"type": "string", "nullable": True}
+    several = {"oneOf": [text, {"type": "array", "items": text}], "nullable": True}
+    schemas["Voice"] = {"type": "object", "properties": {"stop": {**several, "default": None}}}
+    asked = {"application/json": {"schema": {"$ref": f"{SCHEMAS}/Voice"}}}
+    document["paths"]["/voices/{id}"]["get"]["requestBody"] = {"content": asked}
+    assert not take(document).left_out
+
+
+@pytest.mark.parametrize("several", [["string", "integer"], [None, None], ["string", "null"]])
+def test_a_body_that_may_be_left_out_may_be_one_of_several_texts(document, several, tmp_path):
+    said = [{"type": kind} if kind else {"description": "Any"} for kind in several]
+    asked = {"content": {"application/json": {"schema": {"oneOf": said}}}}
+    other = document["paths"].pop("/voices/{id}")["get"]
+    document["paths"] |= {"/voices/{id}": {"put": other | {"requestBody": asked}}}
+    config = configuration(tmp_path)
+    api, _ = parse_for_generator(Terms(take(document).document, config).document, config)
+    found = [each for tag in api.endpoint_collections_by_tag.values() for each in tag.endpoints]
+    [body] = next(each for each in found if each.method == "put").bodies
+    assert body.prop.get_type_string(no_optional=True).as_unembedded_code() == "Any"
+
+
+def test_a_path_that_differs_in_its_fragment_alone_is_left_out(document):
+    paths = document["paths"]
+    paths["/voices/{id}#all"] = deepcopy(paths["/voices/{id}"])
+    taken = take(document)
+    assert [*taken.document["paths"]] == [PATH, "/voices/{id}"]
+    assert "left out, for no path has a query or a fragment in it" in taken.warnings[0]
 
 
 def test_yes_is_true_where_nothing_else_can_be_meant(document, properties):
