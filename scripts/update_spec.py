@@ -73,7 +73,7 @@ _NOT_COPIED = shutil.ignore_patterns(
 )
 
 SCENARIO = "tests/evolution/scenario.py"
-# About the generator, which has just run.
+# About the document and the generator, which have just been tried.
 GENERATOR_TESTS = ("tests/unit/test_drift.py", "tests/unit/test_generation.py")
 # Loading them takes longer than some of the tests.
 UNUSED_PLUGINS = ("anyio", "asyncio", "cacheprovider", "hypothesispytest", "schemathesis", "xdist")

@@ -16,10 +16,6 @@ import pytest
 import modelgates_api
 from modelgates_api import AuthenticatedClient, Client, models
 from modelgates_speech import _binding
-from scripts.document import parse, read
-from scripts.generate import DOCUMENT, SCOPE
-from scripts.mending import mended
-from scripts.scope import Scope
 from tests.edition import BODY, EDITION, arguments_of
 
 KEY = "sk-never-to-be-seen"
@@ -215,9 +211,3 @@ def test_a_changed_copy_leaves_the_original_alone():
 @pytest.mark.parametrize("package", ["modelgates_speech", "modelgates_api"])
 def test_type_checkers_are_told_that_the_package_is_typed(package):
     assert files(package).joinpath("py.typed").is_file()
-
-
-def test_the_document_ships_in_the_package_in_its_own_order():
-    shipped = files(modelgates_api).joinpath("openapi.json").read_text(encoding="utf-8")
-    vendored, _ = mended(parse(read(DOCUMENT)))
-    assert json.dumps(json.loads(shipped)) == json.dumps(Scope.read(SCOPE).of(vendored))

@@ -7,14 +7,20 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.resources import files
 
 import pytest
 from openapi_python_client.config import ConfigFile
 from ruamel.yaml import YAML
 
+import modelgates_api
 from scripts import generate as generation
-from scripts.generate import BANNER, CONFIG, DOCUMENT, ROOT, GenerationError, generate
+from scripts.document import parse, read
+from scripts.generate import BANNER, CONFIG, DOCUMENT, ROOT, SCOPE, GenerationError, generate
+from scripts.mending import mended
 from scripts.overrides import FOLDER, UPSTREAM, Override, OverrideError
+from scripts.scope import Scope
+from scripts.validation import validate
 
 PATCHES = sorted(FOLDER.glob("*.patch"))
 
@@ -65,17 +71,25 @@ def write(document, folder):
     return path
 
 
-def test_the_same_document_gives_the_same_bytes_in_any_process(fresh, tmp_path):
-    assert generate_in_another_process(tmp_path, PYTHONHASHSEED="1") == contents_of(fresh)
+def test_the_document_is_one_that_this_client_can_be_generated_from():
+    data = DOCUMENT.read_bytes()
+    assert validate(parse(data), data).document
 
 
-def test_a_ruff_that_comes_first_on_path_is_not_the_one_that_formats(fresh, tmp_path):
+def test_the_document_ships_in_the_package_in_its_own_order():
+    shipped = files(modelgates_api).joinpath("openapi.json").read_text(encoding="utf-8")
+    vendored, _ = mended(parse(read(DOCUMENT)))
+    assert json.dumps(json.loads(shipped)) == json.dumps(Scope.read(SCOPE).of(vendored))
+
+
+def test_the_same_bytes_come_of_any_process_whatever_ruff_is_first_on_path(fresh, tmp_path):
     impostor = tmp_path / "bin" / "ruff"
     impostor.parent.mkdir()
     impostor.write_text("#!/bin/sh\nexit 1\n")
     impostor.chmod(0o755)
     path = f"{impostor.parent}{os.pathsep}{os.environ['PATH']}"
-    assert generate_in_another_process(tmp_path / "here", PATH=path) == contents_of(fresh)
+    made = generate_in_another_process(tmp_path / "here", PATH=path, PYTHONHASHSEED="1")
+    assert made == contents_of(fresh)
 
 
 @pytest.mark.parametrize("tool", ["ruff", "openapi-python-client"])
