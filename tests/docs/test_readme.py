@@ -7,8 +7,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-import pytest
-
 from modelgates_speech import _binding
 from tests.edition import needs_nothing_new
 
@@ -17,13 +15,15 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MU
 
 
 @needs_nothing_new
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda code: code.split("\n")[0])
-def test_an_example_passes_where_warnings_are_errors(example, modelgates_stub, tmp_path):
+def test_the_examples_pass_where_warnings_are_errors(modelgates_stub, tmp_path):
     package, _, name = _binding.speech_operation.__name__.rpartition(".")
-    example = example.replace("modelgates_api.api.subpackage_tts", package)
-    example = example.replace("create_audio_speech", name)
-    test = "def test_example():\n" + textwrap.indent(example, "    ")
-    (tmp_path / "test_example.py").write_text(test, "utf-8")
+    tests = "\n\n\n".join(
+        f"def test_example_{number}():\n{textwrap.indent(example, '    ')}"
+        for number, example in enumerate(EXAMPLES)
+    )
+    tests = tests.replace("modelgates_api.api.subpackage_tts", package)
+    tests = tests.replace("create_audio_speech", name)
+    (tmp_path / "test_examples.py").write_text(tests, "utf-8")
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-q", tmp_path],
         cwd=tmp_path,
@@ -33,6 +33,7 @@ def test_an_example_passes_where_warnings_are_errors(example, modelgates_stub, t
         text=True,
     )
     assert run.returncode == 0, run.stdout
+    assert f"{len(EXAMPLES)} passed" in run.stdout
 
 
 def test_the_first_example_closes_its_client():
