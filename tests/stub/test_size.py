@@ -22,7 +22,7 @@ PROGRAM = """if True:
 """
 
 
-@pytest.fixture(params=["espeak-ng", "tones"])
+@pytest.fixture
 def server(request, environment):
     """A stub in a process of its own: its base URL, and a way to ask its peak memory in MiB."""
     engine = {
@@ -47,8 +47,17 @@ def server(request, environment):
         process.stdin.close()
 
 
-@pytest.mark.parametrize("response_format", ["pcm", "mp3"])
-@pytest.mark.parametrize("text", ["Many sentences make a book. ", "unpunctuated "])
+# Each engine with each text and each format, and each text with each format.
+@pytest.mark.parametrize(
+    ("server", "text", "response_format"),
+    [
+        ("espeak-ng", "Many sentences make a book. ", "pcm"),
+        ("espeak-ng", "unpunctuated ", "mp3"),
+        ("tones", "Many sentences make a book. ", "mp3"),
+        ("tones", "unpunctuated ", "pcm"),
+    ],
+    indirect=["server"],
+)
 def test_a_million_characters_stream_in_the_memory_of_a_few(server, text, response_format):
     base_url, peak = server
     headers = {"Authorization": "Bearer stub-key"}
