@@ -264,6 +264,36 @@ def test_requests_of_any_program_appear_as_they_come_and_are_forgotten(visit, st
     assert (stub.requests, stub.pending_faults) == ((), ())
 
 
+def test_each_request_is_shown_whatever_it_is_called(visit):
+    """An API may name its answers so that the stub has one name for all of them."""
+    document = copy.deepcopy(REFERENCE)
+    named = {"X-Request-Id": {"schema": {"type": "string", "format": "uuid"}}}
+    document["paths"]["/audio/speech"]["post"]["responses"]["200"]["headers"] = named
+    with StubServer(document=document) as stub:
+        page = visit(stub)
+        for text in ("One", "Two", "Two"):
+            post(stub, input=text)
+        expect(page.locator("#seen .what")).to_have_text(["Two", "Two", "One"], timeout=LONG)
+
+
+def test_an_answer_that_comes_late_is_shown_when_it_has_come(visit, stub):
+    page = visit(stub)
+    stub.fail_next("slow", delay=4)
+    post(stub, input="Late")
+    expect(page.locator("#seen .status")).to_have_text(["200"], timeout=LONG)
+    post(stub, input="Next")
+    expect(page.locator("#seen .what")).to_have_text(["Next", "Late"], timeout=LONG)
+
+
+def test_time_that_passes_is_not_read_out(visit, stub):
+    """A screen reader would say nothing else while the audio is heard."""
+    page = visit(stub)
+    speak(page)
+    expect(page.locator("#clock")).to_contain_text("s /")
+    live = "output, [aria-live], [role=alert], [role=log], [role=status]"
+    assert page.locator("#clock").evaluate(f"clock => clock.closest('{live}')") is None
+
+
 def test_a_stub_that_is_gone_is_noticed(visit):
     with StubServer(document=REFERENCE) as stub:
         page = visit(stub)
