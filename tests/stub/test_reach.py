@@ -189,3 +189,13 @@ def test_a_network_that_is_none_is_refused():
 def test_this_machine_may_always_call():
     with StubServer(document=REFERENCE, allow_from=[]) as stub:
         assert httpx.get(f"{stub.url}/_stub/health").status_code == 200
+
+
+def test_the_certificates_file_is_named_so_that_programs_in_other_folders_find_it(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with StubServer(document=REFERENCE, ca_file="ca.pem") as stub:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert ssl.create_default_context(cafile=stub.ca_file).get_ca_certs()

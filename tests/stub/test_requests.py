@@ -263,3 +263,14 @@ def test_a_client_that_leaves_in_the_middle_of_its_request_does_no_harm(stub, sp
 
     assert speak().status_code == 200
     assert caplog.records == []
+
+
+def test_what_was_refused_is_recorded_whole_whatever_it_was_refused_for(stub):
+    """Whoever wonders why wants to see what their program sent, to the wrong place too."""
+    with connect(stub) as http:
+        http.post("/audio/speech", json=BODY, headers={"Authorization": "Bearer wrong"})
+        http.post("/speech", json=BODY)
+        http.put("/audio/speech", json=BODY)
+
+    assert [request.status for request in stub.requests] == [401, 404, 405]
+    assert [request.body for request in stub.requests] == [BODY] * 3

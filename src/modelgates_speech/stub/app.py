@@ -314,13 +314,13 @@ class _Answering:
 
     async def _answer(self) -> ASGIApp:
         request, path, operation = self._request, self._path, self._operation
+        self._raw = raw = await read(request)
         if request.method not in self._path.operations:
             raise self._no_such()
         # Credentials first: whoever may not call need not learn what a call looks like.
         if not isinstance(path.tape, Recording):  # there the API judges
             stub = path.stub
             authorize(operation, request.headers, api_key=stub.api_key, any_key=stub.any_key)
-        self._raw = raw = await read(request)
         if path.tape is None:
             self._body = validate(path.document, operation, request, raw)
         else:

@@ -65,7 +65,7 @@ class Authority:
         if file is None:
             file = Path(tempfile.mkdtemp(prefix="modelgates-stub-"), "ca.pem")
             weakref.finalize(self, remove, file.parent, os.getpid())
-        self.file = Path(file)
+        self.file = Path(file).absolute()  # for programs in other folders, too
         self._certificate: bytes = authority.cert_pem.bytes()
 
     def tell(self) -> None:
