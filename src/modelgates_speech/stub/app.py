@@ -24,7 +24,7 @@ from starlette.routing import Mount, Route
 
 from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS
 from modelgates_speech.stub.control import Stub
-from modelgates_speech.stub.document import Document, Operation, RefusedError, load
+from modelgates_speech.stub.document import Document, Operation, RefusedError, is_written, load
 from modelgates_speech.stub.engine import default_engine
 from modelgates_speech.stub.faults import Fault, from_preference
 from modelgates_speech.stub.misbehave import Exchange, no_connection, play, silence
@@ -32,13 +32,7 @@ from modelgates_speech.stub.records import RecordedRequest, redact, redact_query
 from modelgates_speech.stub.remote import addressed, control
 from modelgates_speech.stub.requests import authorize, parse_json, read, validate
 from modelgates_speech.stub.schemas import Json, fields
-from modelgates_speech.stub.speech import (
-    in_thread,
-    is_text,
-    media_type,
-    speak,
-    spoken,
-)
+from modelgates_speech.stub.speech import in_thread, media_type, speak, spoken
 from modelgates_speech.stub.tape import Call, Recording, Replay
 from modelgates_speech.stub.usage import describe, usage
 
@@ -358,7 +352,8 @@ class _Answering:
         wanted = str(asked.get("response_format"))
         speaks = _OF_SPEECH & operation.fields.keys()
         kind = media_type(content, wanted) if speaks else next(iter(content), None)
-        if kind and ("json" in kind or is_text(kind, content.get(kind))):
+        is_file = kind and fields(content.get(kind)).get("format") in {"binary", "byte"}
+        if kind and is_written(kind) and ("json" in kind or not is_file):
             example = path.document.example(content[kind], {})
             plain = isinstance(example, str) and "json" not in kind
             text = example if plain else json.dumps(example)

@@ -26,6 +26,11 @@ _OF_CONNECTIONS = {
 }
 
 
+def is_written(kind: str) -> bool:
+    """Tell whether a media type is of a text, which people read and nobody hears."""
+    return bool(re.search("^text/|json|xml|yaml", kind.lower()))
+
+
 def is_the_servers(name: str) -> bool:
     """Tell whether a header, in lower case, is the server's own to send, or not to."""
     return name in _OF_CONNECTIONS or name.startswith("access-control-")

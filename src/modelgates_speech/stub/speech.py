@@ -21,7 +21,7 @@ from modelgates_speech.stub.audio import (
     SAMPLE_WIDTH,
     read_wav,
 )
-from modelgates_speech.stub.document import Operation, RefusedError
+from modelgates_speech.stub.document import Operation, RefusedError, is_written
 from modelgates_speech.stub.engine import Engine, Espeak, Tones, languages
 from modelgates_speech.stub.schemas import Json, fields
 
@@ -46,7 +46,6 @@ _PARAGRAPH = re.compile(r"\n\s*\n")
 _MARK = re.compile(r"(?<=[;:])\s+|(?<=\uff1b)|\n+")
 _WHITE = re.compile(r"[^\S\n]")
 _HALF = re.compile("[\ud800-\udfff]")
-_WRITTEN = re.compile("^text/|json|xml|yaml")  # in media types of what nobody hears
 
 
 def synthesize(text: str, *, voice: str, speed: float, engine: Engine) -> Iterator[bytes]:
@@ -107,13 +106,7 @@ def media_type(content: Mapping[str, Any], response_format: object) -> str | Non
     for known in (*ours, "audio/*", "*/*", "application/octet-stream"):
         if known in written:
             return ours[0] if "*" in known else written[known]
-    audible = filter(lambda kind: not _WRITTEN.search(kind), content)
-    return next(audible, next(iter(content), None))
-
-
-def is_text(kind: str, schema: Json) -> bool:
-    """Tell whether an answer of a media type is a text, as it says itself, and no file."""
-    return bool(_WRITTEN.search(kind)) and fields(schema).get("format") not in {"binary", "byte"}
+    return next(itertools.filterfalse(is_written, content), next(iter(content), None))
 
 
 # What else a request says in a text.

@@ -19,7 +19,7 @@ from modelgates_speech.config import Secret, is_loopback
 from modelgates_speech.errors import ConfigurationError, SaveError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.proxies import proxy_for
-from modelgates_speech.stub.document import HEADER_VALUE, RefusedError, is_the_servers
+from modelgates_speech.stub.document import HEADER_VALUE, RefusedError, is_the_servers, is_written
 from modelgates_speech.stub.misbehave import no_connection
 from modelgates_speech.stub.records import is_secret, redact_query
 from modelgates_speech.stub.schemas import check, fields
@@ -211,10 +211,9 @@ class Recording:
         passed = (pair for pair in headers.items() if _is_passed_on(pair[0].lower()))
         shown = [pair for pair in passed if pair[0].lower() != "set-cookie"]
         known = {"request": call.told(), "status": answer.status_code, "headers": shown}
-        kind = headers.get("content-type", "").lower()
         text = json.dumps(known, indent=1, ensure_ascii=False).encode()
         told, kept = call.files(self._folder)
-        is_text = answer.is_error or "json" in kind or "xml" in kind or kind.startswith("text/")
+        is_text = answer.is_error or is_written(headers.get("content-type", ""))
         if is_text and headers.get("content-encoding", "identity") != "identity":
             raise SaveError("it came compressed, and keys in it cannot be seen", path=kept)
         for key in call.secrets():
