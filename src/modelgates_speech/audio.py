@@ -169,11 +169,8 @@ def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str:
         )
     if requested is None or requested == suffix[1:]:
         return requested or implied or ""
-    if (
-        requested != implied
-        and suffix != "*"
-        and (implied or requested in FORMAT_BY_SUFFIX.values())
-    ):
+    taken = implied or requested in FORMAT_BY_SUFFIX.values()
+    if taken and requested != implied and suffix != "*":
         raise ConfigurationError(
             f"the suffix of {str(path)!r} contradicts response_format={requested!r}: "
             "change one of the two"
@@ -376,7 +373,7 @@ def _expander_for(header: str, metadata: AudioMetadata) -> Expander | None:
         return None
     if len(found) == 1 and found[0] in CODINGS:
         return Expander(found[0])
-    raise _not_audio(metadata, f"a body in the coding {header!r}, although none was asked for", b"")
+    raise _not_audio(metadata, f"a body compressed as {header!r}, although none was asked for", b"")
 
 
 def _not_audio(metadata: AudioMetadata, what: str, body: bytes) -> InvalidResponseError:

@@ -135,6 +135,7 @@ class Base(Generic[GivenT]):
             channels=channels,
         )
         self._transports: dict[Any, Any] = {}
+        self._replaced: dict[str, Any] = {}
         self._owner: Self | None = None
         self._closed = False
         survive_forks(self)

@@ -59,7 +59,8 @@ class ModelGates(Base["httpx.BaseTransport"]):
     @property
     def audio(self) -> Namespace[Speech]:
         """``audio.speech`` turns text into speech."""
-        return Namespace(Speech(self._start, self.base_url, self._settings.headers))
+        asked_with = self.base_url, self._settings.headers
+        return Namespace(Speech(self._start, asked_with, self._replaced))
 
     def call(self, operation: ModuleType, **arguments: Any) -> Any:
         """Make the call of any generated operation, with this client's key, retries and errors.
@@ -123,7 +124,8 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     @property
     def audio(self) -> Namespace[AsyncSpeech]:
         """``audio.speech`` turns text into speech."""
-        return Namespace(AsyncSpeech(self._start, self.base_url, self._settings.headers))
+        asked_with = self.base_url, self._settings.headers
+        return Namespace(AsyncSpeech(self._start, asked_with, self._replaced))
 
     async def call(self, operation: ModuleType, **arguments: Any) -> Any:
         """Make the call of any generated operation; see `ModelGates.call`."""

@@ -63,10 +63,9 @@ def proxy_for(base_url: str) -> Proxy | None:
     direct = [name.strip().lower() for name in proxies.get("no", "").split(",")]
     port = parts.port or (443 if parts.scheme == "https" else 80)
     named = f"[{host}]" if ":" in host else host.rstrip(".")
-    if proxy_bypass(f"{named}:{port}") or _is_within(host, direct):
-        return None
     # The standard library knows no stars within a name.
-    if any(fnmatchcase(each, name) for name in direct for each in (named, f"{named}:{port}")):
+    starred = any(fnmatchcase(n, name) for name in direct for n in (named, f"{named}:{port}"))
+    if starred or proxy_bypass(f"{named}:{port}") or _is_within(host, direct):
         return None
     name = next((name for name in (parts.scheme, "all") if proxies.get(name)), None)
     if name is None:

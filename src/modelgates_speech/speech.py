@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import attrs
+
 from modelgates_speech._methods import SpeechMethods
 from modelgates_speech.audio import Audio, format_for_file
 from modelgates_speech.call import Call, prepare
@@ -26,13 +28,17 @@ SpeechT = TypeVar("SpeechT")
 class _Speech(SpeechMethods[AudioT, StreamT, PathT]):
     """What the sync and the async one share: all but waiting."""
 
+    # Not in the `__dict__`, which is the client's: what tests put in the place of a method stays.
+    __slots__ = ("_asked_with", "_start")
     _kind: type[StreamT]
 
     def __init__(
-        self, start: Callable[[Call], Awaitable[Opened]], base_url: str, headers: Mapping[str, str]
+        self,
+        start: Callable[[Call], Awaitable[Opened]],
+        asked_with: tuple[str, Mapping[str, str]],
+        replaced: dict[str, Any],
     ) -> None:
-        self._start = start
-        self._asked_with = base_url, headers
+        self._start, self._asked_with, self.__dict__ = start, asked_with, replaced
 
     def _stream(self, arguments: dict[str, Any]) -> StreamT:
         call = prepare(**arguments)
@@ -97,8 +103,8 @@ def _target(arguments: dict[str, Any]) -> tuple[Any, Any]:
     return path, on_progress
 
 
+@attrs.frozen
 class Namespace(Generic[SpeechT]):
     """``client.audio``, the tag of the OpenAPI document that speech belongs to."""
 
-    def __init__(self, speech: SpeechT) -> None:
-        self.speech = speech
+    speech: SpeechT

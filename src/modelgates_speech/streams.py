@@ -261,10 +261,7 @@ class AudioStream(_Stream):
         return at_once(self._read())
 
     def save(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        on_progress: Callable[[int], None] | None = None,
+        self, path: str | os.PathLike[str], *, on_progress: Callable[[int], None] | None = None
     ) -> Path:
         """Write the rest of the audio to a file that appears whole or not at all.
 
@@ -329,10 +326,7 @@ class AsyncAudioStream(_Stream):
         return await self._read()
 
     async def save(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        on_progress: Callable[[int], None] | None = None,
+        self, path: str | os.PathLike[str], *, on_progress: Callable[[int], None] | None = None
     ) -> Path:
         """Write the rest of the audio to a file; see `AudioStream.save`."""
         async with self._file(path, on_progress) as file:

@@ -411,6 +411,19 @@ def test_a_copy_of_a_subclass_has_what_its_slots_hold(stub):
         assert not hasattr(copy, "unset")
 
 
+def test_what_a_test_puts_in_the_place_of_a_method_is_what_is_called(client, stub):
+    with mock.patch.object(client.audio.speech, "create", return_value="spoken"):
+        assert client.audio.speech.create(**HELLO) == "spoken"
+        assert client.with_options(deadline=60).audio.speech.create(**HELLO) == "spoken"
+    client.audio.speech.save = mock.Mock(return_value="saved")
+    assert client.audio.speech.save("x.wav", **HELLO) == "saved"
+    with pytest.raises(AttributeError):
+        client.audio.speech = mock.Mock()
+    assert not stub.requests
+    client.audio.speech.create(**HELLO)
+    assert len(stub.requests) == 1
+
+
 def test_a_stream_that_was_not_entered_says_so_and_sends_nothing(client, stub):
     stream = client.audio.speech.stream(**HELLO)
     with pytest.raises(ConfigurationError, match="with"):
