@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from anyio.lowlevel import current_token
@@ -39,8 +40,8 @@ def calls() -> Callable[..., Any]:
 def later() -> Callable[[Callable[[], Coroutine[Any, Any, None]]], None]:
     """A way to have this loop run a coroutine function soon, from any thread or finalizer.
 
-    After the loop has ended it does nothing: what was open has ended with it. The function must
-    not raise: trio takes an exception there for a fault of its own.
+    It runs in the context of its caller. After the loop has ended it does nothing: what was open
+    has ended with it. The function must not raise: trio takes that for a fault of its own.
     """
     loop, call = current_loop(), calls()
     tasks: set[asyncio.Task[None]] = set()
@@ -56,13 +57,13 @@ def later() -> Callable[[Callable[[], Coroutine[Any, Any, None]]], None]:
 
         # A loop that is about to end takes no more of them.
         with contextlib.suppress(RuntimeError):
-            spawn_system_task(function)
+            spawn_system_task(function, context=copy_context())
 
     run = on_asyncio if hasattr(loop, "create_task") else on_trio
 
     def soon(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
         with contextlib.suppress(RuntimeError):
-            call(run, function)
+            call(copy_context().run, run, function)
 
     return soon
 

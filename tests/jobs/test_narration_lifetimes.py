@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+from contextvars import ContextVar
 
 import anyio
 import pytest
@@ -18,6 +19,7 @@ from tests.systems import needs_forks
 TEXT = "It was dark. Nobody had gone out. The wind slept. " * 40
 REQUEST = HELLO | {"input": TEXT}
 LOOPS = pytest.mark.parametrize("loop", ["asyncio", "trio"])
+TENANT = ContextVar("TENANT", default="nobody")
 
 
 @pytest.fixture(autouse=True)
@@ -173,3 +175,28 @@ def test_an_async_one_that_is_dropped_gives_back_what_it_holds_and_says_so():
 
     with pytest.warns(ResourceWarning, match="`with` statement"):
         asyncio.run(main())
+
+
+@pytest.mark.parametrize("loop", [None, "asyncio", "trio"])
+def test_the_key_of_each_piece_is_asked_for_in_the_context_of_the_caller(loop, modelgates_stub):
+    asked_for = []
+
+    def key():
+        asked_for.append(TENANT.get())
+        return modelgates_stub.api_key
+
+    async def main():
+        TENANT.set("mine")
+        client = AsyncModelGates(api_key=key)
+        async with client, client.audio.speech.narrate(**REQUEST, max_chars=300) as stream:
+            return await stream.read()
+
+    if loop:
+        run(loop, main)
+    else:
+        token = TENANT.set("mine")
+        client = ModelGates(api_key=key)
+        with client, client.audio.speech.narrate(**REQUEST, max_chars=300) as stream:
+            stream.read()
+        TENANT.reset(token)
+    assert set(asked_for) == {"mine"}

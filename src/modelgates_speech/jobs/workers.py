@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import AsyncIterable
+from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -33,9 +34,7 @@ def narrate(
     """The narration of a text, each piece of which `stream` speaks."""
     if isinstance(arguments["input"], AsyncIterable):
         if kind is AudioStream or not is_running():
-            raise ConfigurationError(
-                "an async input is for AsyncModelGates, in a running event loop"
-            )
+            raise ConfigurationError("async input is for AsyncModelGates, in a running event loop")
         arguments["input"] = from_loop(cast("AsyncIterable[str]", arguments["input"]))
     settings = settings_of(**arguments)
     narration = _BlockingNarration if kind is AudioStream else _YieldingNarration
@@ -159,9 +158,10 @@ class _BlockingNarration(_Narration):
         self._work.put(job)
         if self._threads < self._settings.concurrency:
             # A daemon: a request that nobody waits for any more must not delay the exit.
+            work = (self._work_off,)
             try:
                 threading.Thread(
-                    target=self._work_off, name="modelgates-narrate", daemon=True
+                    target=copy_context().run, args=work, name="modelgates-narrate", daemon=True
                 ).start()
                 self._threads += 1
             except RuntimeError as error:
