@@ -39,6 +39,8 @@ _TAKEN_CLASSES = {
     *("Self", "Sequence", "T", "TypeVar", "UNSET", "UUID", "Union", "Unset", "cast", "datetime"),
     *("errors", "httpx", "json", "quote", "types"),
 }
+# Characters for the name of a class that comes after the names of all that it is within.
+_LEAST_ROOM = 12
 # What generated models have or use by these names: no property may.
 _TAKEN_PROPERTIES = {
     *("additional_keys", "additional_properties", "additional_property", "cast", "cls", "d"),
@@ -188,13 +190,14 @@ class Terms:
         plain = Class.from_string(string=prefix + title, config=self._config)
         # Where a script has no capitals, the module would hide the class in it.
         hidden = str(plain.name) == str(plain.module_name)
-        for variant in variants(f"Model_{title}" if hidden else title):
+        named = f"Model_{title}" if hidden else title
+        room = max(LONGEST_NAME - len(prefix), _LEAST_ROOM)
+        if len(plain.name) - len(prefix) > room:
+            named = named[:room]
+        for variant in variants(named):
             name = prefix + pascal_case(variant) if prefix else variant
             found = Class.from_string(string=name, config=self._config)
-            if len(found.name) <= LONGEST_NAME and not self._classes & {
-                found.name,
-                found.module_name,
-            }:
+            if not self._classes & {found.name, found.module_name}:
                 self._classes |= {found.name, found.module_name}
                 if variant != title:
                     schema["title"] = variant

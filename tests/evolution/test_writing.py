@@ -487,6 +487,17 @@ def test_a_list_of_one_type_is_that_type(document, schemas, properties, tmp_path
     assert types(document, tmp_path).keys() == {"input", "style", "voice"}
 
 
+def test_objects_of_long_names_deep_in_each_other_have_classes_all_the_same(
+    document, properties, tmp_path
+):
+    names = [f"{word} of the explicit content that was found" for word in ("part", "kind", "one")]
+    schema = {"type": "string"}
+    for name in [*names, "the options of a video whose content is looked at asynchronously"] * 2:
+        schema = {"type": "object", "properties": {name: schema, f"{name}!": deepcopy(schema)}}
+    properties["options"] = schema
+    assert "options" in types(document, tmp_path)
+
+
 def test_a_request_written_in_place_points_at_its_own_parts(speech, document, schemas):
     schema = schemas.pop("Speech")
     schema["$defs"] = {"Style": {"type": "string", "enum": ["calm"]}}
