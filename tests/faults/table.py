@@ -571,7 +571,9 @@ NOT_AUDIO = [
     _not_audio("audio in letters", (reply(body=_LETTERS),), "text under", body=_LETTERS),
     _not_audio("an empty body", (reply(body=b""),), "an empty body", body=b""),
     _not_audio("an empty chunked body", (CHUNKED, chunk(b"")), "an empty body", body=b""),
-    _not_audio("an unknown coding", (reply(Content_Encoding="br"),), "coding 'br'", body=AUDIO),
+    _not_audio(
+        "an unknown coding", (reply(Content_Encoding="br"),), "compressed as 'br'", body=AUDIO
+    ),
     _not_audio(
         "a gzip bomb of 1 GiB",
         (reply(body=BOMB, Content_Encoding="gzip"),),

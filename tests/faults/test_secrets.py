@@ -146,7 +146,7 @@ def test_an_error_shows_where_the_key_was_in_a_body(caller, server):
 
 def test_an_error_shows_where_the_key_was_in_a_coding(caller, server):
     server.acts = (Later(ECHOES["in a coding"]), CLOSE)
-    assert "coding '[redacted]'" in str(caller.make("create", None).error)
+    assert "compressed as '[redacted]'" in str(caller.make("create", None).error)
 
 
 @pytest.mark.parametrize("call", CALLS)
