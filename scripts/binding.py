@@ -14,7 +14,7 @@ from openapi_python_client.parser.bodies import BodyType
 from openapi_python_client.parser.properties import ModelProperty
 from openapi_python_client.strings import PythonIdentifier
 
-from scripts.document import is_list, is_mapping
+from scripts.document import is_list, is_mapping, without_repeats
 from scripts.methods import RESERVED
 from scripts.references import follow, free_name
 
@@ -226,8 +226,7 @@ def merged(document: dict[str, Any], schema: dict[str, Any]) -> tuple[dict[str, 
         branches = [merged(document, branch) for branch in schema.get(key, [])]
         said = [dict(properties), *(inner for inner, _ in branches)]
         for name in dict.fromkeys(name for each in said for name in each):
-            given = [each[name] for each in said if name in each]
-            once = [value for at, value in enumerate(given) if given.index(value) == at]
+            once = without_repeats([each[name] for each in said if name in each])
             properties[name] = once[0] if len(once) == 1 else {"anyOf": once}
         demands = [demanded for _, demanded in branches]
         if demands:

@@ -189,3 +189,19 @@ def is_mapping(value: Any) -> TypeGuard[dict[Any, Any]]:
 def is_list(value: Any) -> TypeGuard[list[Any]]:
     """Tell whether `value` is a list; type checkers then know that much and no more."""
     return isinstance(value, list)
+
+
+def without_repeats(values: list[Any]) -> list[Any]:
+    """Give each value once: 1.0 is 1 again, while true, which is 1 to Python, is not."""
+    once: list[Any] = []
+    seen: set[tuple[bool, Any]] = set()
+    for value in values:
+        if is_list(value) or is_mapping(value):
+            is_known = value in once
+        else:
+            key = (isinstance(value, bool), value)
+            is_known = key in seen
+            seen.add(key)
+        if not is_known:
+            once.append(value)
+    return once

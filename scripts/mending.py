@@ -8,7 +8,7 @@ from copy import deepcopy
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from scripts.document import is_list, is_mapping
+from scripts.document import is_list, is_mapping, without_repeats
 from scripts.layout import Mend, lay_out
 from scripts.references import follow, keys_of, parts, pointer, reachable, references
 from scripts.spelling import spell
@@ -209,7 +209,7 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
     for key in ("required", "enum"):
         values = node.get(key)
         if is_list(values):
-            once = _without_repeats(values)
+            once = without_repeats(values)
             if len(once) < len(values):
                 node[key] = once
                 yield f"`{key}` has a value twice"
@@ -232,22 +232,6 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
         kind = node["type"]
     if isinstance(kind, str) and kind in _TYPES:
         yield from _mend_values(node, kind)
-
-
-def _without_repeats(values: list[Any]) -> list[Any]:
-    """Give each value once: 1.0 is 1 again, while true, which is 1 to Python, is not."""
-    once: list[Any] = []
-    seen: set[tuple[bool, Any]] = set()
-    for value in values:
-        if is_list(value) or is_mapping(value):
-            is_known = value in once
-        else:
-            key = (isinstance(value, bool), value)
-            is_known = key in seen
-            seen.add(key)
-        if not is_known:
-            once.append(value)
-    return once
 
 
 def _mend_values(node: dict[str, Any], kind: str) -> Iterator[str]:

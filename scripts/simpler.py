@@ -10,7 +10,7 @@ from copy import deepcopy
 from typing import Any
 
 from scripts.binding import merged, request_schema, resolve
-from scripts.document import is_list, is_mapping
+from scripts.document import is_list, is_mapping, without_repeats
 from scripts.references import follow, free_name, keys_of, parts, pointer, put, references
 
 _ONE_SCHEMA = {"schema", "items", "not", "contains", "propertyNames", "if", "then", "else"}
@@ -61,7 +61,7 @@ def simplify(document: dict[str, Any]) -> None:
                 given = node.pop(key)
                 listed = [part.get("enum", [part.get("const")]) for part in given]
                 values = [value for each in listed for value in each]
-                node["enum"] = [v for at, v in enumerate(values) if values.index(v) == at]
+                node["enum"] = without_repeats(values)
                 defaults = [part["default"] for part in given if "default" in part]
                 if len(defaults) == 1:
                     node.setdefault("default", defaults[0])
