@@ -80,4 +80,6 @@ async def live(
         yield
     finally:
         kept.pop(loop, None)
-        await close()
+        # A loop that was dropped before its end, as nest_asyncio does, can wait for nothing more.
+        if is_running():
+            await close()

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import socket
+import sys
 import threading
 import types
 from concurrent.futures import ThreadPoolExecutor
@@ -99,6 +100,23 @@ def test_one_async_client_serves_one_event_loop_after_another(server):
         server.until(lambda: server.open == 0)
         assert server.connections == loops
     asyncio.run(client.aclose())
+
+
+def test_a_loop_that_is_dropped_before_its_end_is_no_fault_of_the_clients(server, monkeypatch):
+    server.acts = HEALTHY
+    raised = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda each: raised.append(type(each.exc_value)))
+
+    async def once():
+        # As under nest_asyncio, whose loops never end in order.
+        sys.set_asyncgen_hooks(None, None)
+        client = AsyncModelGates(api_key=KEY, base_url=server.url)
+        await client.audio.speech.create(**SPEECH)
+
+    asyncio.run(once())
+    gc.collect()
+    # That it was not closed is told, and nothing else.
+    assert set(raised) <= {ResourceWarning}
 
 
 def test_one_async_client_serves_two_event_loops_at_once(server):
