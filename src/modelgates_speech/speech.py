@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -14,6 +15,7 @@ from modelgates_speech.call import Call, prepare
 from modelgates_speech.config import checked_callback
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
+from modelgates_speech.waiting import at_once
 
 if TYPE_CHECKING:
     from modelgates_speech.jobs.narration import NarrationPlan
@@ -70,19 +72,11 @@ class Speech(_Speech[Audio, AudioStream, Path]):
     def _save(self, arguments: dict[str, Any]) -> Path:
         path, on_progress = _target(arguments)
         with AtomicFile(path) as file, self._stream(arguments) as stream:
-            return stream.write(file, on_progress)
+            return at_once(stream.write(file, on_progress))
 
 
 class AsyncSpeech(_Speech[Coroutine[Any, Any, Audio], AsyncAudioStream, Coroutine[Any, Any, Path]]):
-    """Text to speech, for event loops. Reached as ``client.audio.speech``.
-
-    Examples:
-        >>> async def main():
-        ...     async with AsyncModelGates() as client:
-        ...         return await client.audio.speech.create(model="m/n", voice="a", input="Hi")
-        >>> asyncio.run(main()).duration > 0
-        True
-    """
+    """Text to speech, for event loops; otherwise as `Speech`."""
 
     _kind = AsyncAudioStream
 
@@ -94,6 +88,20 @@ class AsyncSpeech(_Speech[Coroutine[Any, Any, Audio], AsyncAudioStream, Coroutin
         path, on_progress = _target(arguments)
         async with AtomicFile(path) as file, self._stream(arguments) as stream:
             return await stream.write(file, on_progress)
+
+
+def _coroutine_function(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return await method(*args, **kwargs)
+
+    return call
+
+
+# Background tasks and the like look at a function to know whether to await what it gives. Editors
+# see the methods as they are written.
+for _method in (AsyncSpeech.create, AsyncSpeech.save):
+    setattr(AsyncSpeech, _method.__name__, _coroutine_function(_method))
 
 
 def _target(arguments: dict[str, Any]) -> tuple[Any, Any]:

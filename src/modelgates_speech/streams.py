@@ -201,7 +201,8 @@ class _Stream:
             format_for_file(path, self._requested)
         return AtomicFile(path)
 
-    async def _write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
+    async def write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
+        """Write the rest of the audio to a file that is open already; see `AudioStream.save`."""
         await self._open()
         try:
             kept = Keeping(self.metadata, file)
@@ -279,15 +280,11 @@ class AudioStream(_Stream):
             IncompleteAudioError: If the audio broke off; `partial` has what arrived.
         """
         with self._file(path, on_progress) as file:
-            return self.write(file, on_progress)
+            return at_once(self.write(file, on_progress))
 
     def close(self) -> None:
         """Free the connection, however much has been read. May be called again."""
         at_once(self._end())
-
-    def write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
-        """Write the rest of the audio to a file that is open already; see `save`."""
-        return at_once(self._write(file, on_progress))
 
 
 class AsyncAudioStream(_Stream):
@@ -335,7 +332,3 @@ class AsyncAudioStream(_Stream):
     async def aclose(self) -> None:
         """Free the connection, however much has been read. May be called again."""
         await self._end()
-
-    async def write(self, file: AtomicFile, on_progress: Progress | None) -> Path:
-        """Write the rest of the audio to a file that is open already; see `save`."""
-        return await self._write(file, on_progress)

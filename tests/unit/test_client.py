@@ -424,6 +424,14 @@ def test_what_a_test_puts_in_the_place_of_a_method_is_what_is_called(client, stu
     assert len(stub.requests) == 1
 
 
+@pytest.mark.parametrize("name", ["create", "save"])
+def test_frameworks_can_see_what_is_to_be_awaited(name):
+    method = getattr(AsyncModelGates(api_key="k").audio.speech, name)
+    assert inspect.iscoroutinefunction(method)
+    assert asyncio.iscoroutinefunction(method)
+    assert not inspect.iscoroutinefunction(getattr(ModelGates(api_key="k").audio.speech, name))
+
+
 def test_a_stream_that_was_not_entered_says_so_and_sends_nothing(client, stub):
     stream = client.audio.speech.stream(**HELLO)
     with pytest.raises(ConfigurationError, match="with"):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelgates_speech.cli.exits import CommandError, Exit, remark, to_nowhere
+from modelgates_speech.waiting import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -97,7 +98,7 @@ def deliver(
 
         listen(stream, file, spare, on_progress)
     elif file is not None:
-        stream.write(file, on_progress)
+        at_once(stream.write(file, on_progress))
     else:
         _write_audio(stream, raw=raw, on_progress=on_progress)
 
