@@ -145,7 +145,7 @@ def check_audio(document: dict[str, Any]) -> None:
     """Check that some success may be audio.
 
     Raises:
-        BindingError: All are text or JSON.
+        BindingError: All are text or JSON, or there is none.
     """
     responses = document["paths"][PATH][METHOD]["responses"]
     kinds = [
@@ -154,8 +154,9 @@ def check_audio(document: dict[str, Any]) -> None:
         if str(status).startswith("2")
         for kind in resolve(document, response).get("content", {})
     ]
-    if kinds and all("json" in kind or kind.startswith("text/") for kind in kinds):
-        raise BindingError(f"{METHOD.upper()} {PATH} answers with {', '.join(kinds)}: no audio")
+    if all("json" in kind or kind.startswith("text/") for kind in kinds):
+        answers = ", ".join(kinds) or "no content, or not with success"
+        raise BindingError(f"{METHOD.upper()} {PATH} answers with {answers}: no audio")
 
 
 def _json_model(endpoint: Endpoint) -> ModelProperty:

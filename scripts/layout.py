@@ -107,19 +107,29 @@ def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
 
 
 def _answer_with_bytes(document: dict[str, Any]) -> Iterator[Mend]:
-    """Take what frameworks write of an answer of which they know nothing as bytes."""
+    """Take an answer of which nobody knows anything, or frameworks do not, as bytes."""
     operation = document["paths"].get(PATH, {}).get(METHOD, {})
     responses: dict[Any, Any] = operation.get("responses") or {}
-    for status, response in responses.items():
-        whole = resolve(document, response)
+    if "default" in responses and not any(str(status).startswith("2") for status in responses):
+        responses["200"] = deepcopy(responses["default"])
+        place = ("paths", PATH, METHOD, "responses", "default")
+        yield Mend(place, "no success beside it, so it is taken as one, too")
+    successes = {
+        status: resolve(document, response)
+        for status, response in responses.items()
+        if str(status).startswith("2") and str(status) not in {"204", "205"}
+    }
+    silent = not any(whole.get("content") for whole in successes.values())
+    for status, whole in successes.items():
         content = whole.get("content", {})
         told = {kind: media for kind, media in content.items() if not _is_untold(kind, media)}
-        if not str(status).startswith("2") or told == content:
+        if told == content and not silent:
             continue
+        silent = False
         what = "JSON of which nothing is said, or text of any type, as frameworks write of anything"
         yield Mend(
             ("paths", PATH, METHOD, "responses", status),
-            f"{what}: {'left out' if told else 'taken as audio'}",
+            f"{what if content else 'no content'}: {'left out' if told else 'taken as audio'}",
         )
         audio = {"application/octet-stream": {"schema": dict(BINARY)}}
         responses[status] = {**whole, "content": told or audio}

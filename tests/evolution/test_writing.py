@@ -744,3 +744,54 @@ def test_an_answer_that_is_text_of_any_media_type_is_audio(document, speech):
     assert [*content] == ["application/octet-stream"]
     (told,) = taken.warnings
     assert told.endswith("taken as audio")
+
+
+AUDIO = {"description": "Audio", "content": {"audio/mpeg": {}}}
+SILENT = {"description": "Done"}
+
+
+@pytest.mark.parametrize(
+    ("responses", "status", "kind"),
+    [
+        ({"200": SILENT}, "200", "application/octet-stream"),
+        ({"2XX": SILENT, "204": SILENT}, "2XX", "application/octet-stream"),
+        ({"default": AUDIO, "400": SILENT}, "200", "audio/mpeg"),
+        ({"default": SILENT}, "200", "application/octet-stream"),
+    ],
+)
+def test_a_success_of_which_little_is_said_is_audio(document, speech, responses, status, kind):
+    speech["responses"] = deepcopy(responses)
+    taken = take(document)
+    content = taken.document["paths"][PATH][METHOD]["responses"][status]["content"]
+    assert [*content] == [kind]
+    assert all("taken as" in told for told in taken.warnings)
+    assert taken.warnings
+
+
+def test_a_later_success_without_content_stays_without(document, speech):
+    speech["responses"]["202"] = SILENT
+    taken = take(document)
+    assert "content" not in taken.document["paths"][PATH][METHOD]["responses"]["202"]
+    assert not taken.warnings
+
+
+@pytest.mark.parametrize(
+    "responses",
+    [
+        {"400": SILENT},
+        {"204": SILENT},
+        {"302": AUDIO},
+        {
+            "default": {
+                "description": "No",
+                "content": {"application/json": {"schema": {"$ref": f"{SCHEMAS}/Error"}}},
+            }
+        },
+    ],
+)
+def test_no_success_that_may_be_audio_is_refused_by_its_line(document, speech, responses):
+    speech["responses"] = responses
+    with pytest.raises(DocumentError, match="no audio") as refused:
+        take(document)
+    said = json.dumps(document, indent=1).splitlines()
+    assert '"responses"' in said[refused.value.line - 1]
