@@ -100,12 +100,17 @@ def render_binding(
         server: Where the API is, should the document name no absolute server.
 
     Raises:
-        BindingError: No `POST /audio/speech` with a JSON object for a body, or no absolute
-            server URL.
+        BindingError: No `POST /audio/speech` with a JSON object for a body, nothing said of what
+            is in that, or no absolute server URL.
     """
     tag, endpoint = find_endpoint(api)
     check_audio(document)
     model = _json_model(endpoint)
+    if not (arguments := arguments_of(document)):
+        raise BindingError(
+            f"the body of {METHOD.upper()} {PATH} has no properties, which the arguments of this "
+            "client come from"
+        )
     schema = request_properties(document)[0].get("response_format", {})
     return TEMPLATE.format(
         package=package,
@@ -114,7 +119,7 @@ def render_binding(
         module=model.class_info.module_name,
         model=model.class_info.name,
         base_url=base_url(document, server),
-        arguments="\n".join(_call(*each) for each in arguments_of(document).items()),
+        arguments="\n".join(_call(*each) for each in arguments.items()),
         default=str(schema.get("default", FALLBACK_RESPONSE_FORMAT)),
     )
 

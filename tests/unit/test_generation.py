@@ -191,6 +191,11 @@ def make_body_a_text(document):
     content["application/json"]["schema"] = {"type": "string"}
 
 
+def say_nothing_of_the_body(document):
+    content = document["paths"]["/audio/speech"]["post"]["requestBody"]["content"]
+    content["application/json"]["schema"] = {"type": "object", "additionalProperties": True}
+
+
 def make_response_inexpressible(document):
     # A list of lists of lists, without end.
     lists = {"type": "array", "items": {"$ref": "#/components/schemas/BadRequestResponse"}}
@@ -202,6 +207,7 @@ def make_response_inexpressible(document):
     [
         (remove_operation, "no POST /audio/speech"),
         (make_body_a_text, "not a JSON object"),
+        (say_nothing_of_the_body, "no properties"),
         (make_response_inexpressible, "BadRequestResponse"),
     ],
 )
