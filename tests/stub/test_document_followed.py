@@ -573,14 +573,25 @@ def test_a_number_is_as_large_as_its_format_has_room_for(changed, kind, value, s
 @pytest.mark.parametrize(
     ("kind", "good", "bad"),
     [
+        ("date-time", "2026-01-02T03:04:05.6+07:00", "2026-02-30T03:04:05Z"),
+        ("date-time", "2026-12-31t23:59:60Z", "2026-01-02T03:04:05"),
         ("duration", "P1DT2H", "tomorrow"),
+        ("duration", "P1Y2M3D", "P1Y3D"),
         ("email", "a@example.com", "example.com"),
+        ("email", "a.b+c@example.com", "a@example-.com"),
         ("hostname", "a.example.com", "-a.example.com"),
+        ("idn-email", "é@example.com", "é.@example.com"),
+        ("idn-hostname", "é.example", "a_b"),
         ("iri", "https://example.com/é", "example"),
+        ("iri-reference", "é", "a b"),
         ("json-pointer", "/a~1b", "a~b"),
         ("time", "23:59:60Z", "24:00:00Z"),
         ("uri", "https://example.com/?a=%20", "https://example.com/a b"),
+        ("uri", "https://a@[::1]:80/?a", "https://a:b/"),
         ("uri-reference", "../a?b", "a b"),
+        ("uri-reference", "", "1:a"),
+        ("uri-template", "/a/{+b}{?c*,d:3}", "/a/{b"),
+        ("uuid", "0c6ff3a4-1f5b-4cc1-9f67-64b9a3a1d1c4", "0c6ff3a4-1f5b-4cc1-9f67-64b9a3a1d1_4"),
     ],
 )
 def test_a_text_is_written_as_its_format_says(changed, kind, good, bad):
