@@ -62,6 +62,7 @@ _ADVICE = {
     "became required": "give it with each call",
     "required `header` request parameter": "give it in extra_headers",
     "required `query` request parameter": "give it in extra_query",
+    "required `cookie` request parameter": "give it as Cookie in extra_headers",
     "default value changed": "give the old value yourself to go on as before",
     "the API is now at": "nothing to do, unless you set a base URL of your own",
     "is gone or has moved": "import it by its new name; the wrapper finds its own by itself",

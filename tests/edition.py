@@ -157,7 +157,10 @@ class Edition:
             for part in schema.get(key, []):
                 yield from self._samples(self.resolved(part), allowed)
         if "pattern" in schema:
-            yield _smallest(schema["pattern"], allowed)
+            # What may be of any length is as long as it must be at its end.
+            some = f"{{{schema.get('minLength', 0)},}}"
+            longer = re.sub(r"(?<!\\)[+*](?=\)*\$?$)", some, schema["pattern"])
+            yield _smallest(longer, allowed)
         least = schema.get("minimum", schema.get("exclusiveMinimum", 0))
         step = schema.get("multipleOf", 1)
         # The bound itself may be excluded.

@@ -329,7 +329,10 @@ def _spell_out(*levels: dict[str, Any]) -> None:
         for at, each in enumerate(level.get("parameters", [])):
             it = edition().resolved(each)
             known = edition().told(it.get("schema", {}))
-            if it.get("in") == "header" and "pattern" in known:
+            if str(it.get("name")).lower() == "authorization":
+                # What is drawn makes way for the key.
+                known = {"type": "string"}
+            elif it.get("in") == "header" and "pattern" in known:
                 known = {"type": "string", "enum": [edition().sample(it["schema"])]}
             elif known.get("type") == "array":
                 known = {"minItems": 1, **known}

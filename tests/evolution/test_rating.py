@@ -173,6 +173,15 @@ def test_a_change_that_breaks_says_what_to_do(rate):
     assert "leave it out of your calls" in str(change)
 
 
+@pytest.mark.parametrize(
+    ("place", "advice"), [("header", "in extra_headers"), ("cookie", "as Cookie in extra_headers")]
+)
+def test_what_must_be_sent_beside_the_body_has_an_argument(place, advice, rate):
+    needed = {"name": "tenant", "in": place, "required": True, "schema": {"type": "string"}}
+    (change,) = rate(lambda d: d["paths"][POST]["post"]["parameters"].append(needed))
+    assert change.advice == f"give it {advice}"
+
+
 def test_texts_are_named(rate):
     def reword(document):
         document["paths"][POST]["post"]["description"] = "Speaks."
