@@ -98,8 +98,8 @@ def test_another_server_is_another_entry(stub, folder):
 
 def test_the_key_is_nowhere_in_the_cache(api, stub, folder):
     api.create("Hello.", cache_dir=folder)
-    for path in entries(folder):
-        assert stub.api_key.encode() not in path.read_bytes()
+    [entry] = entries(folder)
+    assert stub.api_key.encode() not in entry.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,9 @@ def test_a_hand_keeps_its_colour():
 
 
 def test_japanese_is_cut_at_a_comma_before_anywhere_else():
-    pieces = [piece.text for piece in split("夜は暗く、風は強く、" * 60, max_chars=100)]
+    text = "夜は暗く、風は強く、" * 60
+    pieces = [piece.text for piece in split(text, max_chars=100)]
+    assert "".join(pieces) == text
     assert all(piece.endswith("、") for piece in pieces)
 
 

@@ -33,8 +33,9 @@ def test_no_character_of_any_text_is_lost_or_moved():
 
 
 def test_pieces_end_where_sentences_end():
-    for text in pieces(story(200)):
-        assert text.endswith("little. ")
+    found = pieces(story(200))
+    assert "".join(found) == story(200)
+    assert all(text.endswith("little. ") for text in found)
 
 
 def test_the_first_pieces_are_small_so_that_the_first_sound_comes_early():

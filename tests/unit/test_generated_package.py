@@ -98,6 +98,7 @@ def test_the_wrappers_constants_import_no_http_library():
 
 @pytest.mark.parametrize("module", [modelgates_api, models, _binding], ids=lambda m: m.__name__)
 def test_names_that_load_when_used_are_all_there(module):
+    assert module.__all__
     for name in module.__all__:
         assert getattr(module, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Unheard'"):

@@ -109,8 +109,9 @@ def test_every_option_is_one_that_the_generator_knows():
 
 
 def test_every_generated_module_says_so_and_names_the_command(fresh):
-    package = fresh / "generated" / "modelgates_api"
-    for module in package.rglob("*.py"):
+    modules = [*(fresh / "generated" / "modelgates_api").rglob("*.py")]
+    assert modules
+    for module in modules:
         assert module.read_text(encoding="utf-8").startswith(BANNER)
     assert "nox -s generate" in (fresh / "generated" / "README.md").read_text(encoding="utf-8")
     assert "nox -s generate" in (fresh / "binding.py").read_text(encoding="utf-8")

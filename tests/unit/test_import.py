@@ -71,6 +71,7 @@ def test_every_public_name_can_be_reached_and_an_unknown_one_cannot():
 
 
 def test_every_public_name_of_jobs_can_be_reached():
+    assert jobs.__all__
     assert not [name for name in jobs.__all__ if getattr(jobs, name, None) is None]
     with pytest.raises(AttributeError, match="nonsense"):
         jobs.nonsense  # noqa: B018

@@ -20,6 +20,7 @@ BOTH = pytest.mark.parametrize("speech", [Speech, AsyncSpeech])
 @EVERY
 def test_a_signature_names_each_argument_with_its_type(speech, method):
     parameters = inspect.signature(getattr(speech, method)).parameters
+    assert ARGUMENTS
     for name, argument in ARGUMENTS.items():
         if (method, name) in {("save", "response_format"), ("narrate", "input")}:
             continue  # the file's suffix says it; there is nothing to narrate without a text
