@@ -39,6 +39,8 @@ _KINDS = {
 # What makes a class of a schema, or of a part of it.
 _COMPOUND = {"properties", "additionalProperties", "items", "allOf", "anyOf", "oneOf"}
 _PLAIN = {"string", "number", "integer", "boolean", "null"}
+# What the generator writes everywhere else.
+_NOT_IN_HEADERS = {"binary", "date", "date-time"}
 _ONCE = {"parameters", "requestBodies", "responses", "headers"}
 
 
@@ -200,7 +202,9 @@ def write_plainly(document: dict[str, Any]) -> None:
             _take_any_text(document, resolve(document, node["requestBody"]))
         if "in" in node and "name" in node:
             is_text = node["in"] == "query" and "content" not in node
-            if not is_text and not _is_plain(document, node.get("schema", {"type": None})):
+            schema = node.get("schema", {"type": None})
+            in_header = node["in"] == "header"
+            if not is_text and not _is_plain(document, schema, in_header=in_header):
                 node.pop("content", None)
                 node["schema"] = {"type": "string"}
             # It would send the default unasked. The server knows it.
@@ -298,11 +302,13 @@ def _last(document: dict[str, Any], reference: str) -> str:
         seen.add(reference)
 
 
-def _is_plain(document: dict[str, Any], schema: dict[str, Any]) -> bool:
+def _is_plain(document: dict[str, Any], schema: dict[str, Any], *, in_header: bool = False) -> bool:
     schema = resolve(document, schema)
     either = [*schema.get("anyOf", []), *schema.get("oneOf", [])]
     if either:
-        return all(_is_plain(document, part) for part in either)
+        return all(_is_plain(document, part, in_header=in_header) for part in either)
+    if in_header and ("const" in schema or schema.get("format") in _NOT_IN_HEADERS):
+        return False
     kind = schema.get("type", "string" if {"enum", "const"} & schema.keys() else None)
     return {*(kind if is_list(kind) else [kind])} <= _PLAIN
 

@@ -707,6 +707,22 @@ def test_a_parameter_that_is_a_whole_query_is_left_to_who_calls(document, speech
     assert types(document, tmp_path) == {"input": "str"}
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"const": "2026-12-01"},
+        {"type": "string", "format": "date"},
+        {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
+    ],
+)
+def test_a_header_is_text_whatever_the_text_stands_for(document, speech, said, tmp_path):
+    speech["parameters"] = [{"name": "X-Version", "in": "header", "required": True, "schema": said}]
+    config = configuration(tmp_path)
+    api, _ = parse_for_generator(Terms(take(document).document, config).document, config)
+    (header,) = find_endpoint(api)[1].header_parameters
+    assert header.get_type_string().as_unembedded_code() == "str"
+
+
 def test_a_number_may_be_described_in_several_parts(document, properties, schemas, tmp_path):
     schemas["Rate"] = {"type": "number", "minimum": 0.5}
     parts = [{"$ref": f"{SCHEMAS}/Rate"}, {"maximum": 2}]
