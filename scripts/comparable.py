@@ -8,7 +8,7 @@ from typing import Any
 from scripts.binding import METHOD, PATH, resolve
 from scripts.document import is_list, is_mapping
 from scripts.layout import is_bearer
-from scripts.mending import add_null
+from scripts.mending import mend_old_words
 from scripts.references import follow, parts
 from scripts.simpler import simplify
 from scripts.terms import bodies, leave_out_the_key, operations
@@ -62,9 +62,8 @@ def _modernize(document: dict[str, Any]) -> None:
     for _, node in parts(document):
         if is_list(node.get("allOf")):
             _merge_parts(node, document)
-        if node.get("nullable") is True:
-            del node["nullable"]
-            add_null(node)
+        for _ in mend_old_words(node):
+            pass
         for key in ("anyOf", "oneOf"):
             if is_list(node.get(key)):
                 _widen(node, key, document)

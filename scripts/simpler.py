@@ -318,8 +318,9 @@ def _make_one_object(document: dict[str, Any]) -> None:
     schema = request_schema(document)
     if "$ref" in schema:
         schema = follow(document, schema["$ref"])
-    listed = {"anyOf", "oneOf"} & schema.keys()
-    if any(not is_condition(schema, key) for key in listed):
+    whole = [schema, *(resolve(document, part) for part in schema.get("allOf", []))]
+    listed = [(part, key) for part in whole for key in {"anyOf", "oneOf"} & part.keys()]
+    if any(not is_condition(part, key) for part, key in listed):
         properties, required = merged(document, schema)
         kept = {key: value for key, value in schema.items() if key in {"title", "description"}}
         schema.clear()

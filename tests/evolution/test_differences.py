@@ -147,6 +147,24 @@ def input_or_ssml(document):
     request(document)["oneOf"] = [{"required": ["input"]}, {"required": ["ssml"]}]
 
 
+def input_or_ssml_beside_the_rest(document):
+    text = properties(document).pop("input")
+    rest = dict(request(document), required=["model", "voice"])
+    either = [
+        {"properties": {name: text}, "required": [name], "type": "object"}
+        for name in ("input", "ssml")
+    ]
+    document["components"]["schemas"]["Rest"] = rest
+    document["components"]["schemas"]["SpeechRequest"] = {
+        "allOf": [{"$ref": "#/components/schemas/Rest"}, {"oneOf": either}]
+    }
+
+
+def limits_that_exclude_nothing(document):
+    document["openapi"] = "3.0.3"
+    properties(document)["speed"] |= {"exclusiveMaximum": False, "exclusiveMinimum": False}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -157,6 +175,8 @@ def input_or_ssml(document):
         a_speed_may_be_a_text,
         a_key_if_you_have_one,
         input_or_ssml,
+        input_or_ssml_beside_the_rest,
+        limits_that_exclude_nothing,
     ],
 )
 def test_what_takes_all_that_was_taken_breaks_nothing(change, rate):
