@@ -387,11 +387,13 @@ _FORMATTED = (
     "0c6ff3a4-1f5b-4cc1-9f67-64b9a3a1d1c4",
     "somebody@example.com",
     "127.0.0.1",
+    "::1",
     "12:00:00Z",
     "PT1S",
     "example.com",
     "/example",
     "SGVsbG8=",
+    "0",
 )
 
 

@@ -232,7 +232,8 @@ class Secret:
 
     def check(self) -> Self:
         """Itself, if it is good as far as can be known without asking."""
-        return self if callable(self._key) else self._checked()
+        known = callable(self._key) and checked_callback(self._key, "api_key")
+        return self if known else self._checked()
 
     def secret(self) -> Secret:
         """The key as it is now."""

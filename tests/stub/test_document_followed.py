@@ -13,7 +13,7 @@ import yaml
 
 from modelgates_speech.stub import StubServer, create_app
 from modelgates_speech.stub.document import load
-from modelgates_speech.stub.schemas import absolute, problem
+from modelgates_speech.stub.schemas import FORMATS, absolute, problem
 from tests.edition import Edition
 
 from .conftest import BODY, connect
@@ -600,6 +600,14 @@ def test_a_text_is_written_as_its_format_says(changed, kind, good, bad):
 
     assert call(changed, json=BODY | {"seed": good}).status_code == 200
     assert call(changed, json=BODY | {"seed": bad}).status_code == 400
+
+
+def test_a_text_of_each_format_can_be_made(changed):
+    for kind in {*FORMATS.checkers} - {"int32", "int64"}:
+        schema = {"type": "string", "format": kind}
+        for sample in (load(changed).example(schema, {}), Edition(changed).sample(schema)):
+            assert Edition(changed).allows(schema, sample), kind
+            assert load(changed).problem(schema, sample) is None, kind
 
 
 @pytest.mark.parametrize(

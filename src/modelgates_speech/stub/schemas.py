@@ -382,5 +382,6 @@ _OF_FORMAT = {
     "duration": "P1D",
     "hostname": "example.com",
     "json-pointer": "/example",
+    "relative-json-pointer": "0",
     "uri-reference": "/example",
 }
