@@ -193,11 +193,13 @@ def write_plainly(document: dict[str, Any]) -> None:
             # Or it would make a class of the values for each of the types.
             node.pop("type", None)
             node.pop("nullable", None)
-        for part in [node, *map(_mapping, node["allOf"])] if is_list(node.get("allOf")) else ():
-            for value in map(_mapping, _mapping(part.get("properties")).values()):
-                # It can narrow a text to one of several values, not to the only one.
-                if type(value.get("const")) in (str, int):
-                    value["enum"] = [value.pop("const")]
+        joined = [node, *map(_mapping, node["allOf"])] if is_list(node.get("allOf")) else []
+        narrowed = [it for part in joined for it in _mapping(part.get("properties")).values()]
+        for value in map(_mapping, [*narrowed, *node.get("anyOf", ()), *node.get("oneOf", ())]):
+            # It can narrow a text to one of several values, not to the only one, and what is not
+            # the only value of one alternative may be another.
+            if type(value.get("const")) in (str, int):
+                value["enum"] = [value.pop("const")]
         if is_mapping(node.get("requestBody")):
             _take_any_text(document, resolve(document, node["requestBody"]))
         if "in" in node and "name" in node:

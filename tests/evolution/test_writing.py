@@ -593,6 +593,11 @@ def test_a_component_may_be_true_or_false(document, schemas, properties):
         ({"type": ["string", "null"], "enum": ["a", None]}, "None | SpeechSaidType1"),
         ({"type": ["string", "null"], "enum": ["a"]}, "None | SpeechSaidType1"),
         ({"type": "array"}, "list[Any]"),
+        # A constant among others would be the only value that is read.
+        (
+            {"anyOf": [{"const": "a"}, {"const": "b"}, {"type": "string", "pattern": "^c"}]},
+            "SpeechSaidType0 | SpeechSaidType1 | str",
+        ),
     ],
 )
 def test_values_of_several_types_have_a_type(document, properties, said, python, tmp_path):
