@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import socket
 import zlib
+from contextlib import closing
 
 import httpcore2
 import pytest
@@ -14,11 +15,12 @@ from modelgates_speech import (
     APITimeoutError,
     AsyncModelGates,
     IncompleteAudioError,
+    InvalidResponseError,
     ModelGates,
     Timeout,
 )
 from modelgates_speech.stub import StubServer
-from tests.faults.calls import SPEECH
+from tests.faults.calls import CALLERS, CLIENTS, SPEECH
 from tests.faults.server import CLOSE, RESET, STALL
 from tests.faults.table import SOON, reply
 
@@ -58,6 +60,18 @@ def test_a_server_that_is_not_there_is_named_with_its_port():
     assert where in error.message
     assert "base_url" in error.message
     assert failed.value.message == error.message
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_what_cannot_be_expanded_is_in_the_error_as_it_came(server, client):
+    server.acts = (reply(body=b"compressed somehow", Content_Encoding="br"),)
+    with (
+        closing(CALLERS[client](api_key="key", base_url=server.url)) as caller,
+        pytest.raises(InvalidResponseError, match="compressed as 'br'") as refused,
+    ):
+        caller.create()
+    assert refused.value.body == b"compressed somehow"
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(

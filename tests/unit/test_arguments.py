@@ -15,7 +15,7 @@ from modelgates_speech import (
     Timeout,
 )
 from modelgates_speech._binding import ARGUMENTS, speech_operation
-from modelgates_speech.jobs import run_batch
+from modelgates_speech.jobs import run_batch, run_batch_async
 from modelgates_speech.stub import StubServer
 from tests.edition import HELLO as EVERYTHING
 from tests.edition import SAVED, needs_pcm, needs_text
@@ -120,6 +120,23 @@ def test_a_batch_says_what_it_was_not_given(arguments, said):
     with pytest.raises(ConfigurationError) as caught:
         run_batch(**arguments)
     assert str(caught.value) == f"run_batch(): {said}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"zzz": [], "out_dir": "out"}, "unexpected argument 'zzz': did you mean 'source'?"),
+        (
+            {"zzz": []},
+            "unexpected argument 'zzz': did you mean 'source'?; missing argument 'out_dir'",
+        ),
+        ({"source": [], "out_dir": "out", "zzz": 1}, "unexpected argument 'zzz'"),
+    ],
+)
+def test_a_name_like_no_other_is_taken_for_what_is_missing_if_anything_is(arguments, said):
+    with pytest.raises(ArgumentError) as caught:
+        run_batch_async(client=None, **arguments)
+    assert str(caught.value) == f"run_batch_async(): {said}"
 
 
 def test_an_operation_names_itself():

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import socket
 import stat
 from pathlib import Path
@@ -96,6 +97,22 @@ def test_an_unnamed_file_leaves_nothing_even_to_a_killed_process(tmp_path, monke
         assert os.listdir(tmp_path) == []
         file.commit()
     assert names == ["x.pcm"]
+
+
+@pytest.mark.skipif(not HAS_UNNAMED_FILES, reason="this system has no unnamed files")
+def test_an_unnamed_file_is_given_its_name_and_is_not_copied(tmp_path, monkeypatch):
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        unnamed = os.open(tmp_path, os.O_TMPFILE | os.O_RDWR)
+        with os.fdopen(unnamed, "wb"):
+            os.link(f"/proc/self/fd/{unnamed}", "named", dst_dir_fd=folder)
+    except OSError as error:
+        pytest.skip(f"this system does not let unnamed files be named: {error}")
+    finally:
+        os.close(folder)
+    monkeypatch.setattr(shutil, "copyfileobj", lambda *_: pytest.fail("it was copied"))
+    for target in ("new", "named"):
+        assert write(tmp_path / target).read_bytes() == b"new"
 
 
 def test_the_start_can_be_rewritten_and_all_be_read_back(tmp_path, kind):

@@ -1,5 +1,6 @@
 """Mistakes of a program are told in our words, and before anything is sent."""
 
+import asyncio
 import copy
 import enum
 import errno
@@ -210,6 +211,21 @@ def test_who_is_to_be_told_of_progress_is_known_before_anything_is_sent(tmp_path
         for nobody_awaits in (wait, functools.partial(wait, 1), Waiter()):
             with pytest.raises(ConfigurationError, match=r"^on_progress must be a plain function"):
                 speaker.audio.speech.save(path, **HELLO, on_progress=nobody_awaits)
+        stub.assert_not_called()
+
+
+def test_who_is_to_be_told_of_progress_in_an_event_loop_is_known_likewise(tmp_path):
+    async def save_both_ways():
+        async with AsyncModelGates(api_key=stub.api_key, base_url=stub.base_url) as speaker:
+            for save in (
+                functools.partial(speaker.audio.speech.save, **HELLO),
+                speaker.audio.speech.stream(**HELLO).save,
+            ):
+                with pytest.raises(ConfigurationError, match=r"^on_progress must be a function"):
+                    await save(path=tmp_path / "speech", on_progress="print")
+
+    with StubServer() as stub:
+        asyncio.run(save_both_ways())
         stub.assert_not_called()
 
 

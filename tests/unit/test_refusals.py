@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from modelgates_speech import APIStatusError, RateLimitError
 from modelgates_speech.call import Call
 from modelgates_speech.config import MAX_SUMMARY
 from modelgates_speech.refusals import refusal
@@ -39,6 +40,12 @@ def test_all_that_an_envelope_says_is_in_the_error(documented):
     )
     assert (error.status, error.message, error.code) == (418, "It left.", "voice_gone")
     assert (error.metadata, error.user_id, error.request_id) == ({"since": 2026}, "u-1", "r")
+
+
+def test_a_refusal_is_of_the_class_of_its_status_and_says_when_to_come_back():
+    error = refused(429, b"{}", retry_after="7")
+    assert (type(error), error.retry_after, error.body) == (RateLimitError, 7.0, b"{}")
+    assert (type(refused(418)), refused(418).retry_after) == (APIStatusError, None)
 
 
 def test_what_is_of_another_kind_than_such_a_thing_is_not_passed_on():
