@@ -1,6 +1,7 @@
 """The stub is controlled over HTTP as in Python, from any language."""
 
 import json
+import re
 
 import anyio
 import httpx
@@ -75,7 +76,30 @@ def test_what_cannot_be_injected_is_400_with_the_reason(control, stub, asked, sa
     assert not stub.pending_faults
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "asked", "allowed"),
+    [
+        ("POST", "faults", {"fault": 429, "wait": 3}, ["fault", "times", "retry_after", "after"]),
+        ("POST", "faults", {"faults": 429}, ["fault", "times"]),
+        ("PUT", "profile", {"wait": 3}, ["latency", "credits"]),
+    ],
+)
+def test_an_option_that_does_not_exist_is_told_of_in_the_words_of_http(
+    control, method, path, asked, allowed
+):
+    refused = control.request(method, f"/_stub/{path}", json=asked)
+    assert refused.status_code == 400
+    told = refused.json()["error"]["message"]
+    assert told.startswith(f"{path}: ")
+    assert "()" not in told
+    _, _, there_are = told.partition(";")
+    assert {*allowed} <= {*re.findall(r"\w+", there_are)}
+
+
 def test_what_is_not_there_says_what_is(control):
+    missing = control.get("/_stub/fault")
+    assert missing.status_code == 404
+    assert "/_stub/faults" in missing.json()["error"]["message"]
     refused = control.delete("/_stub/faults")
     assert refused.status_code == 405
     assert {"GET", "POST"} <= set(refused.headers["Allow"].split(", "))

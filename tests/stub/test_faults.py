@@ -240,7 +240,7 @@ def test_a_request_refused_by_itself_leaves_the_fault_for_the_next(stub, speak):
         ("stub/503?times=0", "times: "),
         ("stub/503?times=-1", "times: "),
         ("stub/cut?delay=2", "takes after, not delay"),
-        ("stub/cut?colour=red", "not 'colour'"),
+        ("stub/cut?colour=red", "takes after, not colour"),
         ("stub/cut?after", "bad query field"),
     ],
 )
@@ -279,6 +279,15 @@ def test_a_fault_that_cannot_be_is_refused_at_once(stub, fault, options, says):
 def test_a_fault_may_be_counted_in_the_numbers_of_json(stub):
     stub.fail_next(503, times=2.0)
     assert len(stub.pending_faults) == 2
+
+
+def test_a_model_name_can_set_whatever_the_fault_takes(speak):
+    refused = speak(model='stub/500?message=5&headers={"X-Hint":"wait"}&retry_after=2')
+    assert refused.json()["error"]["message"] == "5"
+    assert (refused.headers["X-Hint"], refused.headers["Retry-After"]) == ("wait", "2")
+
+    answers = [speak(model=f"stub/400?body={body}") for body in ("5", '{"ok": false}')]
+    assert [answer.text for answer in answers] == ["5", '{"ok": false}']
 
 
 def test_ordinary_models_are_not_magic():

@@ -10,8 +10,8 @@ from urllib.request import parse_http_list
 
 import attrs
 
-from modelgates_speech.stub.schemas import check, scalar
-from modelgates_speech.stub.usage import KINDS, MAGIC_PREFIX, SETTINGS, STATUS, TIMES
+from modelgates_speech.stub.schemas import check, problem, scalar
+from modelgates_speech.stub.usage import KINDS, MAGIC_PREFIX, STATUS, TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,10 +58,7 @@ class Fault:
 
     def __init__(self, name: str, /, **given: Unpack[FaultOptions]) -> None:
         self.name, self.given = name, given
-        if self.status is None and name not in KINDS:
-            known = f"use a status from 400 to 599, or one of {', '.join(KINDS)}"
-            raise ValueError(f"no fault is called {name!r}: {known}")
-        takes = self._takes
+        takes = _options(name)
         if stray := [option for option in given if option not in takes]:
             allowed = ", ".join(takes) or "nothing"
             raise ValueError(f"the fault {name!r} takes {allowed}, not {', '.join(stray)}")
@@ -71,22 +68,22 @@ class Fault:
             if isinstance(value, float) and takes[option].get("type") == "integer":
                 given[option] = int(value)  # type: ignore[literal-required]
 
-    @property
-    def status(self) -> int | None:
-        """The HTTP status, for a fault that is one."""
-        return int(self.name) if re.fullmatch("[45][0-9][0-9]", self.name) else None
-
-    @property
-    def _takes(self) -> Mapping[str, Mapping[str, Any]]:
-        return (STATUS if self.status else KINDS[self.name]).options
-
     def __getitem__(self, option: str) -> Any:
         """What is set, or what the table has for it, or None."""
-        return self.given.get(option, self._takes.get(option, {}).get("default"))
+        return self.given.get(option, _options(self.name).get(option, {}).get("default"))
 
     def __str__(self) -> str:
         given = [f"{option}={value!r}" for option, value in self.given.items()]
         return f"{self.name} ({', '.join(given)})" if given else self.name
+
+
+def _options(name: str) -> Mapping[str, Mapping[str, Any]]:
+    """The schemas of what can be set about a fault."""
+    kind = STATUS if re.fullmatch("[45][0-9][0-9]", name) else KINDS.get(name)
+    if kind is None:
+        known = f"use a status from 400 to 599, or one of {', '.join(KINDS)}"
+        raise ValueError(f"no fault is called {name!r}: {known}")
+    return kind.options
 
 
 def from_model(model: str) -> tuple[Fault, int | None] | None:
@@ -99,12 +96,11 @@ def from_model(model: str) -> tuple[Fault, int | None] | None:
         return None
     name, _, query = model.removeprefix(MAGIC_PREFIX).partition("?")
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-        settings = _read(pairs)
-        times: int | None = settings.pop("times", None)
-        if "times" in dict(pairs):
+        texts = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+        times = scalar(texts.pop("times", "null"))
+        if times is not None:
             check("times", times, TIMES)
-        return Fault(name, **settings), times
+        return _from_texts(name, texts), times
     except ValueError as error:
         raise ValueError(f"{model!r} is not a magic model of this stub: {error}") from error
 
@@ -116,19 +112,18 @@ def from_preference(headers: Iterable[str]) -> Fault | None:
         header["Prefer"] = preference
         (first, name), *rest = header.get_params([("", "")], "Prefer")
         if first in {"code", "fault"} and not re.fullmatch("2[0-9][0-9]", name):
-            return Fault(name, **_read(filter(any, rest), "times"))
+            return _from_texts(name, dict(filter(any, rest)))
     return None
 
 
-# They stay text, even if it is a number.
-_TEXTS = ("message", "to")
-
-
-def _read(pairs: Iterable[tuple[str, str]], *unknown: str) -> dict[str, Any]:
-    settings: dict[str, Any] = {}
-    for key, text in pairs:
-        if key not in SETTINGS or key in unknown:
-            allowed = ", ".join(each for each in SETTINGS if each not in unknown)
-            raise ValueError(f"it may say {allowed}, not {key!r}")
-        settings[key.replace("-", "_")] = text if key in _TEXTS else scalar(text)
-    return settings
+def _from_texts(name: str, texts: Mapping[str, str]) -> Fault:
+    """Make a fault whose settings come as text, with a hyphen where Python has none in names."""
+    options = _options(name)
+    given: dict[str, Any] = {}
+    for key, text in texts.items():
+        option = key.replace("-", "_")
+        kinds, read = options.get(option, {}).get("type", ()), scalar(text)
+        # JSON, where that is allowed; `message` is text even if it is a number.
+        is_text = isinstance(read, str) or problem({"type": kinds}, read)
+        given[option] = text if "string" in kinds and is_text else read
+    return Fault(name, **given)

@@ -16,12 +16,15 @@ from starlette.routing import Route
 
 from modelgates_speech.stub.control import Profile, Stub
 from modelgates_speech.stub.document import RefusedError
+from modelgates_speech.stub.faults import FaultOptions
 from modelgates_speech.stub.records import KEPT_REQUESTS
 from modelgates_speech.stub.requests import parse_json, read
 from modelgates_speech.stub.schemas import fields
 from modelgates_speech.stub.usage import CONTROL
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from starlette.requests import Request
 
     from modelgates_speech.stub.records import RecordedRequest
@@ -56,6 +59,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         status, headers = error.status_code, error.headers
         message = f"{request.method} {request.url.path}: {error.detail}"
+        if status == 404:
+            message += f"; there are {', '.join(CONTROL['paths'])}"
     return JSONResponse({"error": {"message": message}}, status, headers)
 
 
@@ -71,7 +76,7 @@ def _requests(request: Request) -> Response:  # in a thread: what was received m
 async def _faults(request: Request) -> Response:
     stub = addressed(request)
     if request.method == "POST":
-        asked = await _object(request)
+        asked = await _object(request, ("fault", "times", *FaultOptions.__annotations__))
         if "fault" not in asked:
             raise ValueError("fault is missing: a status such as 429, or a name such as cut")
         stub.fail_next(asked.pop("fault"), **asked)
@@ -82,10 +87,7 @@ async def _faults(request: Request) -> Response:
 async def _profile(request: Request) -> Response:
     stub = addressed(request)
     if request.method == "PUT":
-        asked, known = await _object(request), attrs.fields_dict(Profile)
-        if stray := sorted(asked.keys() - known):
-            raise ValueError(f"a profile has no {', '.join(stray)}; there are {', '.join(known)}")
-        stub.profile = Profile(**asked)
+        stub.profile = Profile(**await _object(request, [*attrs.fields_dict(Profile)]))
     return JSONResponse(attrs.asdict(stub.profile))
 
 
@@ -102,10 +104,13 @@ async def _reset(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def _object(request: Request) -> dict[str, Any]:
+async def _object(request: Request, known: Collection[str]) -> dict[str, Any]:
     found = parse_json(await read(request))
     if not isinstance(found, dict):
         raise ValueError("the body is not a JSON object")
+    for name in (name for name in fields(found) if name not in known):
+        what = request.url.path.rpartition("/")[2]
+        raise ValueError(f"{what}: {name!r} is not an option; there are {', '.join(known)}")
     return dict(fields(found))
 
 

@@ -46,9 +46,6 @@ STATUS, *_others = _kinds()
 TIMES = body_schema("/_stub/faults", "post")["oneOf"][0]["properties"]["times"]
 KINDS = {kind.name: kind for kind in _others}
 
-# What model names and headers can set.
-SETTINGS = ("times", "retry-after", "message", "after", "delay", "interval", "to")
-
 
 def usage(url: str, fields: Mapping[str, Mapping[str, Any]], required: Container[str]) -> str:
     """Say what a request to `url` is, of fields with their schemas, and give one for a shell."""
@@ -86,13 +83,16 @@ def _sample(name: str, known: Mapping[str, Any]) -> object:
 
 def describe() -> str:
     """Say every magic model name and what it does, a line each, for people."""
-    rows = [(f"{MAGIC_PREFIX}{kind.name}", kind.does) for kind in (STATUS, *KINDS.values())]
+    kinds = (STATUS, *KINDS.values())
+    rows = [(f"{MAGIC_PREFIX}{kind.name}", kind.does) for kind in kinds]
+    settings = dict.fromkeys(name.replace("_", "-") for kind in kinds for name in kind.options)
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {does}" for name, does in rows]
     lines += [
         "",
         "Settings follow a question mark: stub/429?retry-after=1, stub/cut?after=5000. They are",
-        f"{', '.join(SETTINGS)}; each fault takes those that apply to it.",
+        f"times, {', '.join(settings)};",
+        "each fault takes those that apply to it.",
         "stub/503?times=2 fails twice, then answers once as usual, then begins again.",
     ]
     return "\n".join(lines)
