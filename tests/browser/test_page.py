@@ -341,3 +341,51 @@ def test_below_a_path_of_another_application_the_page_speaks_and_breaks(visit):
         page.get_by_role("button", name="Break the next call").click()
         expect(page.locator("#waiting")).to_be_visible()
         assert stub.pending_faults
+
+
+def test_whoever_works_by_keyboard_keeps_their_place(visit, stub):
+    page = visit(stub)
+    play, stop = page.locator("#play"), page.locator("#stop")
+    play.focus()
+    page.keyboard.press("Enter")  # There is nothing to play yet.
+    expect(play).to_be_focused()
+
+    stub.fail_next("stall")
+    page.keyboard.press("Control+Enter")
+    expect(stop).to_be_enabled()
+    expect(play).to_be_focused()
+    stop.focus()
+    page.keyboard.press("Enter")
+    expect(stop).to_be_disabled()
+    expect(stop).to_be_focused()
+
+    for leaving in ("#save", "#seek", "#trouble pre"):
+        if leaving != "#trouble pre":
+            speak(page)
+        page.locator(leaving).focus()
+        stub.fail_next(500, body=leaving)
+        page.keyboard.press("Control+Enter")
+        expect(page.locator("#trouble pre")).to_have_text(leaving)
+        assert page.evaluate("document.activeElement !== document.body")
+
+
+def test_a_request_that_is_gone_leaves_the_focus_on_another(visit, stub):
+    page = visit(stub)
+    shown = []
+    page.route("**/_stub/requests*", lambda route: route.fulfill(json={"requests": shown}))
+
+    def show(*paths):
+        row = {"method": "GET", "status": 404}
+        shown[:] = [{**row, "path": path} for path in paths]
+        expect(page.locator("#seen summary .what")).to_have_text(
+            [f"GET {path}" for path in paths[::-1]]
+        )
+
+    show("/one", "/two", "/three")
+    page.locator("#seen summary", has_text="two").focus()
+    show("/two", "/three", "/four")
+    expect(page.locator("#seen summary", has_text="two")).to_be_focused()
+    show("/three", "/four")
+    expect(page.locator("#seen summary", has_text="three")).to_be_focused()
+    show()
+    expect(page.locator("#reset")).to_be_focused()
