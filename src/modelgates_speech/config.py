@@ -232,8 +232,10 @@ class Secret:
 
     def check(self) -> Self:
         """Itself, if it is good as far as can be known without asking."""
-        known = callable(self._key) and checked_callback(self._key, "api_key")
-        return self if known else self._checked()
+        if callable(self._key):
+            checked_callback(self._key, "api_key")
+            return self
+        return self._checked()
 
     def secret(self) -> Secret:
         """The key as it is now."""

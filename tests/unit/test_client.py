@@ -319,6 +319,15 @@ def test_a_client_that_could_not_work_is_refused_at_once(options):
         ModelGates(**{"api_key": "key"} | options)
 
 
+@pytest.mark.parametrize("kind", [ModelGates, AsyncModelGates])
+def test_a_key_function_that_would_have_to_be_awaited_is_refused_at_once(kind):
+    async def ask():
+        return "key"
+
+    with pytest.raises(ConfigurationError, match="api_key must be a plain function"):
+        kind(api_key=ask)
+
+
 @pytest.mark.parametrize(
     "base_url",
     ["http://localhost:1", "http://127.8.9.1", "http://[::1]:8080/api", "http://a.localhost"],
