@@ -141,8 +141,9 @@ def judged() -> dict[str, Any]:
                     if _is_bytes(kind, media):
                         # They are handed over as they are, whatever a schema says of them.
                         media["schema"] = {"type": "string", "format": "binary"}
+            _leave_out("user-agent", item, item[method])
             for header in _OWN_HEADERS:
-                _leave_out(header, item, item[method])
+                _leave_out(header, item, item[method], unless_required=True)
             _spell_out(item, item[method])
             body = item[method].get("requestBody", {})
             structured = {kind: m for kind, m in body.get("content", {}).items() if "json" in kind}
@@ -154,11 +155,8 @@ def judged() -> dict[str, Any]:
     return asking_once(made)
 
 
-# The judge writes these its own way, whatever a schema says of them.
-_OWN_HEADERS = (
-    *("user-agent", "range", "if-match", "if-none-match"),
-    *("if-modified-since", "if-unmodified-since"),
-)
+# The judge writes these its own way, whatever a schema says of them but for the values it lists.
+_OWN_HEADERS = ("range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
 
 
 def _is_bytes(kind: str, media: dict[str, Any]) -> bool:
@@ -310,12 +308,15 @@ def asking_once(made: dict[str, Any]) -> dict[str, Any]:
     return by_bearer(made) if SETTINGS.stub else made
 
 
-def _leave_out(parameter: str, *levels: dict[str, Any]) -> None:
+def _leave_out(parameter: str, *levels: dict[str, Any], unless_required: bool = False) -> None:
     for level in levels:
         if "parameters" in level:
             resolved = [(each, edition().resolved(each)) for each in level["parameters"]]
             level["parameters"] = [
-                each for each, it in resolved if str(it.get("name")).lower() != parameter
+                each
+                for each, it in resolved
+                if str(it.get("name")).lower() != parameter
+                or (unless_required and it.get("required"))
             ]
 
 
@@ -329,10 +330,11 @@ def _spell_out(*levels: dict[str, Any]) -> None:
         for at, each in enumerate(level.get("parameters", [])):
             it = edition().resolved(each)
             known = edition().told(it.get("schema", {}))
-            if str(it.get("name")).lower() == "authorization":
+            name = str(it.get("name")).lower()
+            if name == "authorization":
                 # What is drawn makes way for the key.
                 known = {"type": "string"}
-            elif it.get("in") == "header" and "pattern" in known:
+            elif it.get("in") == "header" and ("pattern" in known or name in _OWN_HEADERS):
                 known = {"type": "string", "enum": [edition().sample(it["schema"])]}
             elif known.get("type") == "array":
                 known = {"minItems": 1, **known}
