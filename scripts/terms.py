@@ -83,6 +83,10 @@ class Terms:
         for body in bodies(self.document):
             self._name_content(body["content"])
         self._tell_operations_apart()
+        for item in self.document["paths"].values():
+            common = self._tell_parameters_apart(item, {})
+            for method in METHODS:
+                self._tell_parameters_apart(item.get(method, {}), common)
         self._tell_alternatives_apart()
         self._tell_classes_apart()
 
@@ -97,12 +101,16 @@ class Terms:
                 operation["operationId"] = _plain(operation["operationId"])
 
     def restore_wire_names(self, api: GeneratorData) -> None:
-        """Have the properties that were renamed sent and read by the names of the document."""
+        """Have what was renamed sent and read by the names of the document."""
+        tagged = api.endpoint_collections_by_tag.values()
+        endpoints = [endpoint for collection in tagged for endpoint in collection.endpoints]
+        renamed = [known for endpoint in endpoints for known in endpoint.list_all_parameters()]
         for model in api.models:
-            for known in [*(model.required_properties or ()), *(model.optional_properties or ())]:
-                wire_name = self._wire_names.get(known.name.get_untrusted_value())
-                if wire_name is not None:
-                    known.name = UntrustedString(wire_name)
+            renamed += [*(model.required_properties or ()), *(model.optional_properties or ())]
+        for known in renamed:
+            wire_name = self._wire_names.get(known.name.get_untrusted_value())
+            if wire_name is not None:
+                known.name = UntrustedString(wire_name)
 
     def _name_content(self, content: dict[str, Any]) -> None:
         """Call everything bytes or text that is neither JSON nor a form.
@@ -139,6 +147,28 @@ class Terms:
             taken.add((tag, PythonIdentifier(own, prefix)))
             if own != name:
                 operation["operationId"] = own
+
+    def _tell_parameters_apart(
+        self, level: dict[str, Any], known: dict[tuple[str, str], str]
+    ) -> dict[tuple[str, str], str]:
+        """Give each parameter a Python name that no other at its place has, `known` ones included.
+
+        Those of a path are in its name, too, and keep theirs.
+        """
+        known = dict(known)
+        for number, given in enumerate(level.get("parameters", [])):
+            parameter = resolve(self.document, given)
+            name, place = parameter["name"], parameter["in"]
+            for own in variants(name):
+                python = PythonIdentifier(own, self._config.field_prefix)
+                traced = own not in self._properties and self._wire_names.get(own, name) == name
+                is_free = known.setdefault((place, python), name) == name
+                if place == "path" or (is_free and (own == name or traced)):
+                    break
+            if own != name:
+                self._wire_names[own] = name
+                level["parameters"][number] = {**parameter, "name": own}
+        return known
 
     def _tell_classes_apart(self) -> None:
         components = self.document.get("components", {}).get("schemas", {})

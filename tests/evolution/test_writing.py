@@ -712,6 +712,23 @@ def test_a_parameter_that_is_a_whole_query_is_left_to_who_calls(document, speech
     assert types(document, tmp_path) == {"input": "str"}
 
 
+def test_parameters_that_python_has_one_name_for_are_told_apart(document, speech, tmp_path):
+    names = ["from", "from_", "page[size]", "page_size"]
+    schema = {"type": "string"}
+    given = [{"name": name, "in": "query", "schema": schema} for name in names]
+    document["paths"][PATH]["parameters"] = [{"$ref": "#/components/parameters/From"}]
+    document["components"]["parameters"] = {"From": given[0]}
+    # What is said of an operation itself overrides what is said of its path.
+    speech["parameters"] = deepcopy(given)
+    config = configuration(tmp_path)
+    terms = Terms(take(document).document, config)
+    api, _ = parse_for_generator(terms.document, config)
+    terms.restore_wire_names(api)
+    found = find_endpoint(api)[1].query_parameters
+    assert [each.name.get_untrusted_value() for each in found] == names
+    assert len({each.python_name for each in found}) == len(names)
+
+
 @pytest.mark.parametrize(
     "said",
     [
