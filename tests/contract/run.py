@@ -127,6 +127,7 @@ def judged() -> dict[str, Any]:
     made["paths"] = {path: item for path, item in paths if not path.startswith("x-")}
     tell_by_values(made)
     send_as_bytes(made)
+    tell_numbers_by_their_digits(made)
     for item in made["paths"].values():
         for method in METHODS & item.keys():
             answers = item[method]["responses"].items()
@@ -219,6 +220,19 @@ def send_as_bytes(made: dict[str, Any]) -> None:
             if "/" in kind and REQUESTS_TRANSPORT.get_first_matching_media_type(kind) is None:
                 concrete = kind.partition(";")[0].replace("*", "any")
                 schemathesis.serializer.alias(concrete, "application/octet-stream")
+
+
+def tell_numbers_by_their_digits(made: dict[str, Any]) -> None:
+    """Say of a header that is a number or else a text which text a number is.
+
+    The judge reads as a number what can be nothing else.
+    """
+    headers = [part["headers"] for part in mappings(made) if isinstance(part.get("headers"), dict)]
+    for header in (each for named in headers for each in named.values()):
+        schema = header.get("schema", {})
+        for part in (each for key in ("anyOf", "oneOf") for each in schema.get(key, [])):
+            if part.get("type") in {"integer", "number"}:
+                part |= {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}
 
 
 def _of_texts(schema: Any) -> Any:
