@@ -56,6 +56,9 @@ class Change:
 # By what the change says; the first that fits.
 _ADVICE = {
     "removed the enum value": "ask for one of the other values",
+    "was restricted to a list of enum values": "ask for one of them",
+    "request property's m": "keep your calls within it",
+    "added the pattern": "keep your calls within it",
     "removed the request property": "leave it out of your calls",
     "required request property": "give it with each call",
     "request body became required": "nothing to do: the client always sends one",

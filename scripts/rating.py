@@ -148,7 +148,7 @@ def _list_as_a_whole(entry: dict[str, Any], known: Difference) -> tuple[Rating, 
     if not any(node.get(flag) and value in map(str, node[values]) for node in nodes):
         return None
     if side == "requestBody":
-        return Rating.COMPATIBLE, f"the request property `{name}` takes any value now"
+        return Rating.COMPATIBLE, f"the request property `{name}` lists no values any more"
     text = f"the response property `{name}` {entry['text'].partition(' response property ')[2]}"
     if is_new:
         return Rating.COMPATIBLE, f"{text} holds one of a list of values now"

@@ -173,6 +173,16 @@ def test_a_change_that_breaks_says_what_to_do(rate):
     assert "leave it out of your calls" in str(change)
 
 
+@pytest.mark.parametrize("limit", [{"maxLength": 500}, {"pattern": "^a"}, {"enum": ["a"]}])
+def test_a_limit_says_what_it_asks_of_calls(limit, rate):
+    def limited(document):
+        schema_of(document, "SpeechRequest")["properties"]["voice"] |= limit
+
+    told = [change for change in rate(limited) if change.rating is Rating.BREAKING]
+    assert told
+    assert all(change.advice for change in told)
+
+
 @pytest.mark.parametrize(
     ("place", "advice"), [("header", "in extra_headers"), ("cookie", "as Cookie in extra_headers")]
 )
