@@ -57,7 +57,7 @@ class Change:
 _ADVICE = {
     "removed the enum value": "ask for one of the other values",
     "was restricted to a list of enum values": "ask for one of them",
-    "request property's m": "keep your calls within it",
+    "request property's ": "keep your calls within it",
     "added the pattern": "keep your calls within it",
     "removed the request property": "leave it out of your calls",
     "required request property": "give it with each call",

@@ -46,9 +46,11 @@ def spell(document: dict[str, Any]) -> Iterator[Mend]:
     yield from _name_components(document, renamed)
     _point_by_place(document, renamed)
     _write_where_it_is_pointed_from(document)
-    for _, node in parts(document):
+    for place, node in parts(document):
         if is_list(kinds := node.get("type")) and len(kinds) == 1:
             node["type"] = kinds[0]
+        if place != ("components",) and is_mapping(responses := node.get("responses")):
+            node["responses"] = {_class(status): each for status, each in responses.items()}
         if is_mapping(content := node.get("content")):
             node["content"] = {_lower(kind, content): media for kind, media in content.items()}
 
@@ -165,6 +167,11 @@ def _write_where_it_is_pointed_from(document: dict[str, Any]) -> None:
         is_path = place[:1] == ("paths",) and len(place) == 2
         if keys_of(reference)[:1] != ["components"] and follow(document, reference) and not is_path:
             put(document, place, deepcopy(resolve(document, node)))
+
+
+def _class(status: Any) -> Any:
+    """Give the class of statuses that `4xx` is in capital letters, and any other as it is."""
+    return status.upper() if re.fullmatch("[1-5][xX]{2}", str(status)) else status
 
 
 def _lower(kind: str, others: dict[str, Any]) -> str:

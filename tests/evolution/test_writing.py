@@ -416,6 +416,14 @@ def test_media_types_are_read_in_any_letters(document, speech):
     assert [*mended["content"]] == ["application/json; charset=UTF-8"]
 
 
+def test_so_are_classes_of_statuses(document, speech):
+    responses = document["components"]["responses"] = {"4xx": speech["responses"].pop("400")}
+    speech["responses"]["4xx"] = {"$ref": "#/components/responses/4xx"}
+    speech["responses"]["5Xx"] = responses["4xx"]
+    mended = take(document).document["paths"][PATH][METHOD]["responses"]
+    assert mended.keys() == {"200", "4XX", "5XX"}
+
+
 @pytest.mark.parametrize("said", [{"const": 1.0}, {"enum": [0.5, 1]}])
 def test_a_fraction_that_is_the_only_one_is_a_number(document, properties, said, tmp_path):
     properties["version"] = said
