@@ -81,7 +81,7 @@ on_progress: Callable[[NarrationProgress], None] | None = None
 """)
 
 # What an argument of the document cannot be called.
-RESERVED = {"self", "arguments"} | {
+RESERVED = {"self", "arguments", "locals", "_given"} | {
     option.name for option in (*CALL, PATH, BYTES, DRY_RUN, *NARRATION)
 }
 

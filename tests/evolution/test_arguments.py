@@ -81,11 +81,11 @@ def test_new_properties_of_each_type_are_arguments_options_and_columns(tree, der
 def test_names_that_python_or_our_options_have_taken_get_others_and_are_sent_as_they_are(
     tree, derived
 ):
-    given = {"class_": "first", "timeout_": 3.5, "x_trace": "t", "stimme": "tief"}
+    given = {"class_": "first", "timeout_": 3.5, "locals_": "l", "x_trace": "t", "stimme": "tief"}
     csv = "id,input,model,voice,stimme\na,Hello,m,v,tief\n"
     seen = look(tree, derived("arguments-with-odd-names"), given, csv)
     assert {*given, "timeout"} <= set(seen["parameters"])
-    sent = {"class": "first", "timeout": 3.5, "x-trace": "t", "stimme": "tief"}
+    sent = {"class": "first", "timeout": 3.5, "locals": "l", "x-trace": "t", "stimme": "tief"}
     assert seen["sent"].items() >= sent.items()
     assert "--request-timeout" in seen["help"]
     assert "Deprecated." in seen["doc"]
