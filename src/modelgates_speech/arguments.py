@@ -70,7 +70,7 @@ def misuse(function: Callable[..., Any], count: int, names: Iterable[str]) -> st
     parameters: Mapping[str, Parameter] = signature(function).parameters
     by_place = [n for n, each in parameters.items() if each.kind is Parameter.POSITIONAL_OR_KEYWORD]
     any_name = [n for n, each in parameters.items() if each.kind is Parameter.VAR_KEYWORD]
-    known = [n for n in parameters if n not in ("self", *any_name)]
+    known = [n for n in parameters if n not in any_name]
     given = {*by_place[:count], *names}
     missing = [n for n in known if parameters[n].default is Parameter.empty and n not in given]
     told = [f"{name!r} is given twice" for name in names if name in by_place[:count]]
