@@ -76,7 +76,15 @@ class Speech(_Speech[Audio, AudioStream, Path]):
 
 
 class AsyncSpeech(_Speech[Coroutine[Any, Any, Audio], AsyncAudioStream, Coroutine[Any, Any, Path]]):
-    """Text to speech, for event loops; otherwise as `Speech`."""
+    """Text to speech, for event loops. Reached as ``client.audio.speech``.
+
+    Examples:
+        >>> async def main():
+        ...     async with AsyncModelGates() as client:
+        ...         return await client.audio.speech.create(model="m/n", voice="a", input="Hi")
+        >>> asyncio.run(main()).duration > 0
+        True
+    """
 
     _kind = AsyncAudioStream
 
