@@ -309,17 +309,18 @@ def test_a_cancelled_save_waits_for_the_disk_before_it_drops_the_file(
 def test_a_stream_left_early_gives_its_connection_back(caller, server, taken, acts):
     stream = caller.client.audio.speech.stream(**SPEECH)
     server.acts = acts
+    # A server that stalls sends no second piece.
+    taken = min(taken, 1) if STALL in acts else taken
     if isinstance(caller.client, ModelGates):
         with stream:
-            for _, _ in zip(range(taken), stream, strict=False):
-                pass
+            for _ in range(taken):
+                assert next(stream)
     else:
 
         async def leave():
             async with stream:
-                left = taken
-                while left and await anext(stream):
-                    left = 0 if acts[-1] is STALL else left - 1
+                for _ in range(taken):
+                    assert await anext(stream)
 
         caller.runner.run(leave())
     server.acts = HEALTHY
