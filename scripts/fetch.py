@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import httpx
 
-from scripts.document import MAX_BYTES, checked_size
+from scripts.document.reading import MAX_BYTES, checked_size
 
 SECONDS = 30
 

@@ -25,14 +25,16 @@ from unittest.mock import patch
 from openapi_python_client import Project
 from openapi_python_client.config import Config, ConfigFile, MetaType
 
-from scripts.binding import METHOD, PATH, BindingError, arguments_of, render_binding
-from scripts.document import DocumentError, parse, read
-from scripts.mending import mended
-from scripts.methods import render_methods
-from scripts.overrides import OverrideError, write_overridden_templates
-from scripts.parsing import ParsingError, parse_for_generator
-from scripts.scope import Scope, ScopeError
-from scripts.terms import Terms
+from scripts.document.mending import mended
+from scripts.document.operation import METHOD, PATH, BindingError
+from scripts.document.reading import DocumentError, parse, read
+from scripts.document.scope import Scope, ScopeError
+from scripts.generation.arguments import arguments_of
+from scripts.generation.binding import render_binding
+from scripts.generation.methods import render_methods
+from scripts.generation.overrides import OverrideError, write_overridden_templates
+from scripts.generation.parsing import ParsingError, parse_for_generator
+from scripts.generation.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

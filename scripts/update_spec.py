@@ -27,10 +27,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from scripts.binding import BindingError, base_url
-from scripts.blame import blame
-from scripts.changes import Change, Rating
-from scripts.document import DocumentError, parse, read
+from scripts.comparison.changes import Change, Rating
+from scripts.comparison.oasdiff import OasdiffError
+from scripts.comparison.python_api import python_changes
+from scripts.comparison.report import Outcome, Report, add_to_changelog
+from scripts.comparison.wire import UNSEEN, wire_changes
+from scripts.document.mending import mended
+from scripts.document.operation import BindingError, base_url
+from scripts.document.reading import DocumentError, parse, read
+from scripts.document.scope import Scope, ScopeError
+from scripts.document.validation import validate
 from scripts.fetch import FetchError, fetch, is_url
 from scripts.generate import (
     BINDING,
@@ -43,14 +49,8 @@ from scripts.generate import (
     GenerationError,
     generate,
 )
-from scripts.mending import mended
-from scripts.oasdiff import OasdiffError
-from scripts.parsing import ParsingError
-from scripts.python_api import python_changes
-from scripts.report import Outcome, Report, add_to_changelog
-from scripts.scope import Scope, ScopeError
-from scripts.validation import validate
-from scripts.wire import UNSEEN, wire_changes
+from scripts.generation.blame import blame
+from scripts.generation.parsing import ParsingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

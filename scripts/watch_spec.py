@@ -22,9 +22,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from scripts.document import DocumentError
+from scripts.comparison.report import Outcome, Report
+from scripts.document.reading import DocumentError
 from scripts.fetch import FetchError, fetch
-from scripts.report import Outcome, Report
 from scripts.update_spec import attempt
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.document import parse, read
+from scripts.comparison.wire import wire_changes
+from scripts.document.reading import parse, read
 from scripts.generate import DOCUMENT, ROOT
 from scripts.update_spec import SCENARIO
-from scripts.wire import wire_changes
 
 # What tools keep for their next run.
 KEPT = {".hypothesis", ".mypy_cache", "__pycache__"}

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scripts.document import parse, read
+from scripts.document.reading import parse, read
 from scripts.generate import DOCUMENT, ROOT
 from tests.evolution.derive import evolutions
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from scripts.methods import render_methods
+from scripts.generation.methods import render_methods
 from tests.evolution.derive import evolutions
 
 LOOK = """

@@ -2,9 +2,9 @@
 
 import pytest
 
-from scripts.changes import Change, Rating, grouped, overall
-from scripts.python_api import python_changes
-from scripts.report import Outcome, Report, add_to_changelog
+from scripts.comparison.changes import Change, Rating, grouped, overall
+from scripts.comparison.python_api import python_changes
+from scripts.comparison.report import Outcome, Report, add_to_changelog
 
 POST = "/audio/speech"
 

@@ -5,10 +5,10 @@ from copy import deepcopy
 
 import pytest
 
-from scripts.changes import Change, Rating, overall
-from scripts.oasdiff import PINS
-from scripts.report import Outcome, Report, add_to_changelog
-from scripts.wire import wire_changes
+from scripts.comparison.changes import Change, Rating, overall
+from scripts.comparison.oasdiff import PINS
+from scripts.comparison.report import Outcome, Report, add_to_changelog
+from scripts.comparison.wire import wire_changes
 from tests.evolution.derive import evolutions
 
 POST = "/audio/speech"

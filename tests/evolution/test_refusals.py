@@ -5,7 +5,7 @@ import json
 import pytest
 
 from scripts import update_spec
-from scripts.document import MAX_BYTES
+from scripts.document.reading import MAX_BYTES
 from scripts.generate import DOCUMENT
 
 ORIGINAL = DOCUMENT.read_bytes()

@@ -7,22 +7,17 @@ from copy import deepcopy
 import pytest
 from openapi_python_client.config import Config, ConfigFile, MetaType
 
-from scripts.binding import (
-    METHOD,
-    PATH,
-    arguments_of,
-    find_endpoint,
-    request_properties,
-    server_urls,
-)
-from scripts.document import DocumentError, parse
+from scripts.document.operation import METHOD, PATH, request_properties, server_urls
+from scripts.document.reading import DocumentError, parse
+from scripts.document.references import put
+from scripts.document.scope import UNUSED
+from scripts.document.simpler import simplify
+from scripts.document.validation import validate
 from scripts.generate import CONFIG
-from scripts.parsing import parse_for_generator
-from scripts.references import put
-from scripts.scope import UNUSED
-from scripts.simpler import simplify
-from scripts.terms import Terms
-from scripts.validation import validate
+from scripts.generation.arguments import arguments_of
+from scripts.generation.binding import find_endpoint
+from scripts.generation.parsing import parse_for_generator
+from scripts.generation.terms import Terms
 
 SCHEMAS = "#/components/schemas"
 DOCUMENT = {

@@ -15,12 +15,12 @@ from ruamel.yaml import YAML
 
 import modelgates_api
 from scripts import generate as generation
-from scripts.document import parse, read
+from scripts.document.mending import mended
+from scripts.document.reading import parse, read
+from scripts.document.scope import Scope
+from scripts.document.validation import validate
 from scripts.generate import BANNER, CONFIG, DOCUMENT, ROOT, SCOPE, GenerationError, generate
-from scripts.mending import mended
-from scripts.overrides import FOLDER, UPSTREAM, Override, OverrideError
-from scripts.scope import Scope
-from scripts.validation import validate
+from scripts.generation.overrides import FOLDER, UPSTREAM, Override, OverrideError
 
 PATCHES = sorted(FOLDER.glob("*.patch"))
 

@@ -6,14 +6,14 @@ import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scripts.binding import METHOD, PATH, resolve, server_urls
-from scripts.document import is_list, is_mapping
-from scripts.references import METHODS, follow, parts
+from scripts.document.operation import METHOD, PATH, resolve, server_urls
+from scripts.document.reading import is_list, is_mapping
+from scripts.document.references import METHODS, follow, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.references import Place
+    from scripts.document.references import Place
 
 
 BINARY = {"type": "string", "format": "binary"}

@@ -11,22 +11,21 @@ from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 from referencing.exceptions import Unresolvable
 from ruamel.yaml.error import YAMLError
 
-from scripts.binding import METHOD, PATH, BindingError, check_audio
-from scripts.document import DocumentError, is_list, is_mapping
-from scripts.layout import Mend, prefix_of
-from scripts.mending import mend_old_words, mended
-from scripts.nodes import compose, find_line
-from scripts.references import follow, keys_of, parts, references
-from scripts.scope import OURS, UNUSED, only
-from scripts.simpler import bare
-from scripts.terms import operations
+from scripts.document.layout import Mend, prefix_of
+from scripts.document.mending import mend_old_words, mended
+from scripts.document.nodes import compose, find_line
+from scripts.document.operation import METHOD, PATH, BindingError, check_audio, operations
+from scripts.document.reading import DocumentError, is_list, is_mapping
+from scripts.document.references import follow, keys_of, parts, references
+from scripts.document.scope import OURS, UNUSED, only
+from scripts.document.simpler import bare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ruamel.yaml.nodes import Node
 
-    from scripts.references import Place
+    from scripts.document.references import Place
 
 
 _VALIDATORS: dict[str, type[Any]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from scripts.document import is_list, is_mapping
+from scripts.document.reading import is_list, is_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,15 +15,13 @@ from openapi_python_client.parser.properties.schemas import Class
 from openapi_python_client.schema.untrusted_string import UntrustedString
 from openapi_python_client.strings import PythonIdentifier, get_content_type, pascal_case
 
-from scripts.binding import METHOD, PATH, resolve
-from scripts.document import is_list, is_mapping
-from scripts.layout import BINARY
-from scripts.references import LONGEST_NAME, METHODS, follow, parts, variants
-from scripts.simpler import bare, simplify, write_plainly
+from scripts.document.layout import BINARY
+from scripts.document.operation import METHOD, PATH, bodies, operations, resolve
+from scripts.document.reading import is_list, is_mapping
+from scripts.document.references import LONGEST_NAME, METHODS, follow, parts, variants
+from scripts.document.simpler import bare, simplify, write_plainly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from openapi_python_client.config import Config
     from openapi_python_client.parser import GeneratorData
 
@@ -159,6 +157,7 @@ class Terms:
         for number, given in enumerate(level.get("parameters", [])):
             parameter = resolve(self.document, given)
             name, place = parameter["name"], parameter["in"]
+            own = name
             for own in variants(name):
                 python = PythonIdentifier(own, self._config.field_prefix)
                 traced = own not in self._properties and self._wire_names.get(own, name) == name
@@ -247,14 +246,6 @@ def _leave_out_text(body: dict[str, Any]) -> None:
             del content[kind]
 
 
-def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Give method, path and contents of each operation of a document."""
-    for path, item in document.get("paths", {}).items():
-        for method in METHODS:
-            if method in item:
-                yield method, path, item[method]
-
-
 # OpenAPI has parameters of these names ignored: what they hold is said elsewhere.
 _IGNORED = {"accept", "authorization", "content-type"}
 
@@ -282,13 +273,3 @@ def _becomes_class(schema: Any) -> bool:
     if not is_mapping(schema) or "$ref" in schema:
         return False
     return schema.get("type") == "object" or bool({"enum", "properties", "allOf"} & schema.keys())
-
-
-def bodies(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give each request body and response that has content."""
-    components = document.get("components", {})
-    candidates = [*components.get("requestBodies", {}).values()]
-    candidates += components.get("responses", {}).values()
-    for _, _, operation in operations(document):
-        candidates += [operation.get("requestBody", {}), *operation.get("responses", {}).values()]
-    return (candidate for candidate in candidates if "content" in candidate)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import griffe
 
-from scripts.changes import Change, Rating, grouped
+from scripts.comparison.changes import Change, Rating, grouped
 from scripts.manual.attrs_classes import AttrsClasses
 
 if TYPE_CHECKING:

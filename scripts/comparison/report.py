@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from scripts.binding import METHOD, PATH, python_name
-from scripts.changes import Change, Rating, overall
+from scripts.comparison.changes import Change, Rating, overall
+from scripts.document.operation import METHOD, PATH
+from scripts.generation.arguments import python_name
 
 _SHOWN = 60
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scripts.binding import METHOD, PATH, merged, request_schema, resolve
-from scripts.changes import Change, Rating
-from scripts.document import is_mapping
-from scripts.simpler import is_condition
+from scripts.comparison.changes import Change, Rating
+from scripts.document.operation import METHOD, PATH, merged, request_schema, resolve
+from scripts.document.reading import is_mapping
+from scripts.document.simpler import is_condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

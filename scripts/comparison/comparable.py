@@ -5,13 +5,13 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from scripts.binding import METHOD, PATH, resolve
-from scripts.document import is_list, is_mapping
-from scripts.layout import is_bearer
-from scripts.mending import mend_old_words
-from scripts.references import follow, parts
-from scripts.simpler import simplify
-from scripts.terms import bodies, leave_out_the_key, operations
+from scripts.document.layout import is_bearer
+from scripts.document.mending import mend_old_words
+from scripts.document.operation import METHOD, PATH, bodies, operations, resolve
+from scripts.document.reading import is_list, is_mapping
+from scripts.document.references import follow, parts
+from scripts.document.simpler import simplify
+from scripts.generation.terms import leave_out_the_key
 
 # What says nothing of a value.
 TEXTS = {"title", "description", "example", "examples"}

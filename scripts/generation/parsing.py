@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.errors import GeneratorError
 
-from scripts.binding import METHOD, PATH, find_endpoint, merged, request_schema
-from scripts.references import follow, reachable
-from scripts.scope import OURS, only, pruned
-from scripts.terms import operations
+from scripts.document.operation import METHOD, PATH, merged, operations, request_schema
+from scripts.document.references import follow, reachable
+from scripts.document.scope import OURS, only, pruned
+from scripts.generation.binding import find_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

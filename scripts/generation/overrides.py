@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from unidiff.patch import PatchedFile
 
 GENERATOR = "openapi-python-client"
-FOLDER = Path(__file__).parent / "templates"
+FOLDER = Path(__file__).parent.parent / "templates"
 UPSTREAM = Path(str(files("openapi_python_client"))) / "templates"
 
 

@@ -8,16 +8,16 @@ from copy import deepcopy
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from scripts.document import is_list, is_mapping, without_repeats
-from scripts.layout import Mend, lay_out
-from scripts.references import follow, keys_of, parts, pointer, reachable, references
-from scripts.spelling import spell
-from scripts.terms import operations
+from scripts.document.layout import Mend, lay_out
+from scripts.document.operation import operations
+from scripts.document.reading import is_list, is_mapping, without_repeats
+from scripts.document.references import follow, keys_of, parts, pointer, reachable, references
+from scripts.document.spelling import spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.references import Place
+    from scripts.document.references import Place
 
 
 _BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}

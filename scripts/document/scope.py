@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from scripts.binding import METHOD, PATH, BindingError
-from scripts.document import is_list, is_mapping
-from scripts.references import METHODS, parts, reachable
-from scripts.terms import operations
+from scripts.document.operation import METHOD, PATH, BindingError, operations
+from scripts.document.reading import is_list, is_mapping
+from scripts.document.references import METHODS, parts, reachable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from scripts.document import is_list, is_mapping
+from scripts.document.reading import is_list, is_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator

@@ -10,15 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from scripts.binding import server_urls
-from scripts.changes import Change, Rating, grouped
-from scripts.comparable import comparable, ways_of_the_key
-from scripts.document import is_mapping
-from scripts.oasdiff import OasdiffError, changelog, differences
-from scripts.objects import object_changes
-from scripts.rating import TEXTS, differences_of, rated, unrated
-from scripts.simpler import bare
-from scripts.widened import widened
+from scripts.comparison.changes import Change, Rating, grouped
+from scripts.comparison.comparable import comparable, ways_of_the_key
+from scripts.comparison.oasdiff import OasdiffError, changelog, differences
+from scripts.comparison.objects import object_changes
+from scripts.comparison.rating import TEXTS, differences_of, rated, unrated
+from scripts.comparison.widened import widened
+from scripts.document.operation import server_urls
+from scripts.document.reading import is_mapping
+from scripts.document.simpler import bare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,10 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from scripts.binding import json_media, resolve
-from scripts.changes import Change, Rating
-from scripts.document import is_list, is_mapping
-from scripts.objects import DEEP
-from scripts.terms import operations
+from scripts.comparison.changes import Change, Rating
+from scripts.comparison.objects import DEEP
+from scripts.document.operation import json_media, operations, resolve
+from scripts.document.reading import is_list, is_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

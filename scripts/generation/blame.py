@@ -7,10 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from scripts.binding import METHOD, PATH
-from scripts.references import reachable
-from scripts.scope import OURS, UNUSED
-from scripts.terms import operations
+from scripts.document.operation import METHOD, PATH, operations
+from scripts.document.references import reachable
+from scripts.document.scope import OURS, UNUSED
 
 _ERROR = re.compile(r"^generated/(\S+\.py):(\d+): error: (.*)$", re.MULTILINE)
 _IMPORT = re.compile(r"^\s*from (\.+)([\w.]*) import", re.MULTILINE)

@@ -6,16 +6,16 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scripts.binding import METHOD, PATH, resolve
-from scripts.changes import Change, Rating
-from scripts.document import is_mapping
-from scripts.leaves import leaves, named_in
-from scripts.objects import says_closed
+from scripts.comparison.changes import Change, Rating
+from scripts.comparison.leaves import leaves, named_in
+from scripts.comparison.objects import says_closed
+from scripts.document.operation import METHOD, PATH, resolve
+from scripts.document.reading import is_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from scripts.leaves import Leaf
+    from scripts.comparison.leaves import Leaf
 
 _LEVELS = {1: Rating.COMPATIBLE, 2: Rating.BREAKING, 3: Rating.BREAKING}
 # What the tool rates otherwise than those see it who use the client.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ruamel.yaml.error import YAMLError
 
-from scripts.nodes import children, compose, construct, explain, find_line, line_of
+from scripts.document.nodes import children, compose, construct, explain, find_line, line_of
 
 if TYPE_CHECKING:
     from pathlib import Path

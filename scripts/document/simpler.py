@@ -9,9 +9,9 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from scripts.binding import merged, request_schema, resolve
-from scripts.document import is_list, is_mapping, without_repeats
-from scripts.references import follow, free_name, keys_of, parts, pointer, put, references
+from scripts.document.operation import merged, request_schema, resolve
+from scripts.document.reading import is_list, is_mapping, without_repeats
+from scripts.document.references import follow, free_name, keys_of, parts, pointer, put, references
 
 _ONE_SCHEMA = {"schema", "items", "not", "contains", "propertyNames", "if", "then", "else"}
 _NAMED_SCHEMAS = {"properties", "patternProperties", "dependentSchemas", "schemas", "$defs"}

@@ -1,0 +1,1 @@
+"""An OpenAPI document: read, mended, checked, and said in one way."""

@@ -1,0 +1,1 @@
+"""The generator, what it is given, and what is written beside what it writes."""
