@@ -7,14 +7,14 @@ from copy import deepcopy
 import pytest
 from openapi_python_client.config import Config, ConfigFile, MetaType
 
-from scripts.document.operation import METHOD, PATH, request_properties, server_urls
+from scripts.document.operation import METHOD, PATH, server_urls
 from scripts.document.reading import DocumentError, parse
 from scripts.document.references import put
 from scripts.document.scope import UNUSED
 from scripts.document.simpler import simplify
 from scripts.document.validation import validate
 from scripts.generate import CONFIG
-from scripts.generation.arguments import arguments_of
+from scripts.generation.arguments import arguments_of, request_properties
 from scripts.generation.binding import find_endpoint
 from scripts.generation.parsing import parse_for_generator
 from scripts.generation.terms import Terms
