@@ -88,5 +88,5 @@ def unexpected(name: str, known: Iterable[str], missing: Iterable[str] = ()) -> 
     """What to say of an argument that does not exist."""
     from difflib import get_close_matches
 
-    near = get_close_matches(ELSEWHERE.get(name, name), known, 1) or [*missing][:1]
+    near = get_close_matches(ELSEWHERE.get(name, name), known) or [*missing]
     return f"unexpected argument {name!r}" + (f": did you mean {near[0]!r}?" if near else "")

@@ -36,7 +36,7 @@ class Engines:
         self._busy.add(engine)
         return engine
 
-    def put_back(self, engine: Any, *, failed: bool = False) -> None:
+    def put_back(self, engine: Any, *, failed: bool) -> None:
         """Make it idle, unless its request `failed`, or it was closed meanwhile."""
         if self._shared:
             return

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-def _statuses(value: Iterable[int]) -> frozenset[int]:
+def _statuses(value: Iterable[int]) -> Any:
     # What is none is told once all is there: a traceback with locals shows a policy, as it is.
     try:
-        return cast("frozenset[int]", value) if isinstance(value, str) else frozenset(value)
+        return value if isinstance(value, str) else frozenset(value)
     except TypeError:
-        return cast("frozenset[int]", value)
+        return value
 
 
 @explained_settings

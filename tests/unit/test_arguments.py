@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import pickle
 
+import attrs
 import pytest
 
 from modelgates_speech import (
@@ -15,6 +16,7 @@ from modelgates_speech import (
     Timeout,
 )
 from modelgates_speech._binding import ARGUMENTS, speech_operation
+from modelgates_speech.arguments import explained_settings
 from modelgates_speech.jobs import run_batch, run_batch_async
 from modelgates_speech.stub import StubServer
 from tests.edition import HELLO as EVERYTHING
@@ -102,6 +104,17 @@ def test_settings_name_themselves(kind, arguments, says):
         kind(**arguments)
     assert str(caught.value) == f"{kind.__name__}(): {says}"
     assert pickle.loads(pickle.dumps(kind())) == kind()
+
+
+def test_a_class_of_settings_is_explained_by_its_own_name():
+    @explained_settings
+    @attrs.frozen
+    class Tempo:
+        beats: int
+
+    assert Tempo(3).beats == Tempo(beats=3).beats == 3
+    with pytest.raises(ArgumentError, match=r"^Tempo\(\): .*did you mean 'beats'\?$"):
+        Tempo(beast=3)
 
 
 def test_a_batch_names_itself_before_it_makes_a_client(tmp_path):

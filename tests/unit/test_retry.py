@@ -52,6 +52,8 @@ HOPELESS = [
     status(401),
     status(402),
     timeout("pool", sent=False),
+    timeout("write", sent=False),
+    timeout("deadline", sent=False),
     APIConnectionError("untrusted", request_sent=False, transient=False),
 ]
 
@@ -111,7 +113,7 @@ def test_a_wait_of_zero_still_backs_off():
 @pytest.mark.parametrize("field", ["max_retries", "initial_delay", "max_delay", "max_retry_after"])
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
 def test_a_policy_with_senseless_numbers_is_refused(field, value):
-    with pytest.raises(ConfigurationError, match=field):
+    with pytest.raises(ConfigurationError, match=rf"^RetryPolicy\.{field} must be "):
         RetryPolicy(**{field: value})
 
 
