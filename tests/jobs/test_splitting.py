@@ -67,6 +67,16 @@ def test_what_fits_one_piece_and_is_one_sentence_is_not_cut(more):
     assert pieces(sentence, max_chars=len(sentence) + more) == [sentence]
 
 
+def test_what_ends_before_its_paragraph_does_is_followed_by_a_sentence():
+    sentence = "word " * 40 + "end. "
+    found = list(split(f"{sentence}It goes on.\n\nAnother paragraph."))
+    assert [(piece.text, piece.follows) for piece in found] == [
+        (sentence, "sentence"),
+        ("It goes on.\n\n", "sentence"),
+        ("Another paragraph.", "paragraph"),
+    ]
+
+
 def test_as_many_sentences_as_just_fit_make_a_piece():
     two = "It was dark. The wind slept. "
     assert pieces(f"{two}Nobody came.", max_chars=len(two)) == [two, "Nobody came."]
@@ -200,3 +210,11 @@ def test_lines_without_full_stops_are_cut_between_lines():
     assert "".join(pieces) == "".join(lines)
     assert all(piece.endswith("\n") for piece in pieces)
     assert len(pieces[0]) <= 150
+
+
+def test_lines_that_are_long_for_a_first_piece_are_cut_between_lines_all_the_same():
+    lines = [f"{'and so the wind goes round the hill ' * 6}{n}\n" for n in range(10)]
+    pieces = [piece.text for piece in split("".join(lines), at=())]
+    assert "".join(pieces) == "".join(lines)
+    assert all(piece.endswith("\n") for piece in pieces)
+    assert pieces[0] == lines[0]

@@ -191,9 +191,9 @@ def _length(
     best = max((end for end in borders if end <= preferred), default=0)
     if best or borders or most < max_chars:
         return best or min(borders, default=0)
-    for mark, most in ((_CLAUSE_END, max_chars), (LINE_END, preferred), (_WORD_END, max_chars)):
+    for mark, soon in ((_CLAUSE_END, max_chars), (LINE_END, preferred), (_WORD_END, max_chars)):
         if ends := [m.end() for m in mark.finditer(window) if fits(m.end())]:
-            return max((end for end in ends if end <= most), default=min(ends))
+            return max((end for end in ends if end <= soon), default=min(ends))
     within = [end for end in whole if end <= max_chars]
     return max(filter(fits, within), default=0) or max(within, default=max_chars)
 
