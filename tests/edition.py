@@ -5,20 +5,24 @@ what counts as audio. Where the document demands what the client cannot know (a 
 a voice from a list), `HELLO` gives what it demands.
 """
 
+import contextlib
 import functools
 import inspect
 import json
+import math
+import random
 import re
-import warnings
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from importlib.resources import files
 
 import jsonschema_rs
 import pytest
+import rstr
 
 from modelgates_speech import _binding
 from modelgates_speech._binding import ARGUMENTS
+from modelgates_speech.stub.schemas import in_python
 
 PATH = "/audio/speech"
 # What a request has said since the first document, wherever the document lets it.
@@ -128,12 +132,12 @@ class Edition:
         validator = self.validator(schema)
         if usual is not None and validator.is_valid(usual):
             return usual
-        for value in self._samples(self.resolved(schema), validator.is_valid):
+        for value in self._samples(self.resolved(schema)):
             if validator.is_valid(value):
                 return value
         raise AssertionError(f"no sample of {schema}")
 
-    def _samples(self, schema, allowed):
+    def _samples(self, schema):
         if not isinstance(schema, Mapping):
             yield "sample"
             return
@@ -155,12 +159,9 @@ class Edition:
                     yield made | {name: self.sample(properties.get(name, {})) for name in demanded}
         for key in ("anyOf", "oneOf", "allOf"):
             for part in schema.get(key, []):
-                yield from self._samples(self.resolved(part), allowed)
+                yield from self._samples(self.resolved(part))
         if "pattern" in schema:
-            # What may be of any length is as long as it must be at its end.
-            some = f"{{{schema.get('minLength', 0)},}}"
-            longer = re.sub(r"(?<!\\)[+*](?=\)*\$?$)", some, schema["pattern"])
-            yield _smallest(longer, allowed)
+            yield from _matching(schema["pattern"], schema.get("minLength", 0))
         least = schema.get("minimum", schema.get("exclusiveMinimum", 0))
         step = schema.get("multipleOf", 1)
         # The bound itself may be excluded.
@@ -193,7 +194,7 @@ class Edition:
         if count < 2:
             return [self.sample(schema) for _ in range(count)]
         allowed = self.validator(schema).is_valid
-        found = [value for value in self._samples(self.resolved(schema), allowed) if allowed(value)]
+        found = [value for value in self._samples(self.resolved(schema)) if allowed(value)]
         distinct = {json.dumps(value): value for value in found}.values()
         return [*distinct, *found[:1] * count][:count]
 
@@ -210,7 +211,9 @@ class Edition:
                 made[name] = self.sample(properties[name])
             else:
                 pattern, value = next(iter(others.items()))
-                name = _smallest(pattern, lambda name: name not in made)
+                free = (name for name in _matching(pattern, len(made) + 1) if name not in made)
+                if (name := next(free, None)) is None:
+                    break
                 made[name] = self.sample(value)
         return made
 
@@ -378,6 +381,8 @@ class Edition:
 
 # OpenAPI has parameters of these names ignored.
 _IGNORED = {"accept", "authorization", "content-type"}
+# As many repeats the library has for `*` and `+`.
+_ANY_NUMBER = 100
 # So deep is a sample of a list that may hold itself.
 _DEEP = 3
 _FORMATTED = (
@@ -421,18 +426,43 @@ def _is_null(schema):
     return isinstance(schema, Mapping) and schema.get("type") == "null"
 
 
-def _smallest(pattern, allowed):
-    # Here: most documents have no pattern, and the processes that tests start would wait for it.
-    import hypothesis
-    from hypothesis.errors import HypothesisSideeffectWarning
+def _matching(pattern, length):
+    """Give texts that a pattern takes: short ones, those with more in them, then any.
 
-    quiet = hypothesis.settings(
-        database=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
-    )
-    with warnings.catch_warnings():
-        # Of being used before the tests begin, which is when they are told what to send.
-        warnings.simplefilter("ignore", HypothesisSideeffectWarning)
-        return hypothesis.find(hypothesis.strategies.from_regex(pattern), allowed, settings=quiet)
+    What Python cannot read, such as Unicode properties, has none.
+    """
+    with contextlib.suppress(re.error, LookupError, ValueError):
+        said = in_python(pattern)
+        for more in (*range(min(length, 100) + 1), length):
+            text = rstr.Rstr(_Plain(more)).xeger(said)
+            longer = text + "a" * max(more, length - len(text))
+            yield from (each for each in (text, longer) if re.search(said, each))
+        drawn = rstr.Rstr(_Few(pattern))
+        texts = (drawn.xeger(said) for _ in range(100))
+        yield from (each for each in texts if re.search(said, each))
+
+
+class _Few(random.Random):
+    """Draws few repeats: those of repeats soon are thousands."""
+
+    def randint(self, a, b):
+        return super().randint(a, max(a, min(a + 5, b)))
+
+
+class _Plain(random.Random):
+    """Draws nothing: the first character there is, as few repeats as may be and some."""
+
+    def __init__(self, more):
+        super().__init__(0)
+        self.more = more
+
+    def randint(self, a, b):
+        return max(a, min(a + self.more, b if b < _ANY_NUMBER else math.inf))
+
+    def choice(self, seq):
+        if all(isinstance(each, str) for each in seq):
+            return min(seq, key=lambda each: (not each.isalnum(), each.isspace(), each))
+        return seq[0]
 
 
 def _described(parameter):
