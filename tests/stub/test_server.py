@@ -146,6 +146,45 @@ def test_a_taken_port_is_an_error_at_once():
             StubServer(port=port).start()
 
 
+FEW_FILES = """
+import os, resource, sys
+from modelgates_speech.stub import StubServer
+
+with StubServer() as stub:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = os.dup(0)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 5, most))
+    print(stub.base_url, stub.api_key, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_of_more_connections_than_the_system_lets_it_have_it_says_one_line(environment):
+    pytest.importorskip("resource")
+    with subprocess.Popen(
+        [sys.executable, "-c", FEW_FILES],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        base_url, key = process.stdout.readline().split()
+        at = urlsplit(base_url)
+        with contextlib.ExitStack() as clients:
+            for _ in range(20):
+                clients.enter_context(socket.create_connection((at.hostname, at.port)))
+            said = process.stderr.readline()
+        headers = {"Authorization": f"Bearer {key}"}
+        answer = httpx.post(
+            f"{base_url}/audio/speech", json=BODY, headers=headers, timeout=60, trust_env=False
+        )
+        _, more = process.communicate("", timeout=60)
+
+    assert "no more connections" in said
+    assert (answer.status_code, more) == (200, "")
+
+
 @needs_ipv6
 def test_listens_on_ipv6_too():
     with StubServer("::1") as stub, connect(stub) as http:

@@ -299,10 +299,8 @@ def _server_path(servers: Json) -> str:
 
 
 def _schemas(part: Mapping[str, Json]) -> dict[str, Json]:
-    found: dict[str, Json] = {}
-    for media_type, content in part.get("content", {}).items():
-        found[media_type.strip().lower()] = _sampled(content)
-    return found
+    contents = part.get("content", {}).items()
+    return {kind.strip().lower(): _sampled(content) for kind, content in contents}
 
 
 def _sampled(part: Mapping[str, Json]) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import queue
@@ -243,8 +244,21 @@ def _listen(host: str, port: int) -> socket.socket:
 class _Loop(asyncio.SelectorEventLoop):
     """An event loop with a clock that tests do not freeze: a frozen one would never stop."""
 
+    _is_full = False
+
     def time(self) -> float:
         return unfrozen()
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        full = isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}
+        # It tries again for each, when the listener may be closed: that is a ValueError.
+        if not (full or (self._is_full and isinstance(error, ValueError))):
+            super().call_exception_handler(context)
+        elif not self._is_full:
+            # Once: asyncio says it two thousand times a second, each with a traceback.
+            self._is_full = True
+            _quiet.error("the stub accepts no more connections until others end: %s", error)
 
 
 class _Protocol(H11Protocol):
