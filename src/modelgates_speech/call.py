@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import attrs
 
@@ -70,7 +70,8 @@ class Call:
             raise ConfigurationError(
                 f"base_url {base_url!r} ends with {path}, which each call adds: leave it out"
             )
-        url = base_url + path
+        # A path may be in any script; what the operation has written into it is quoted already.
+        url = base_url + quote(path, safe="%/?:;=@&+$,!*'()")
         headers = {"host": urlsplit(base_url).netloc, "user-agent": USER_AGENT}
         for given in (kwargs.pop("headers", {}), client_headers, self.headers):
             headers |= {name.lower(): value for name, value in given.items()}

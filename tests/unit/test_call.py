@@ -107,6 +107,13 @@ def test_an_address_may_end_as_a_short_path_begins(server):
     assert server.requests[-1].startswith(b"GET /x/x HTTP/1.1\r\n")
 
 
+@pytest.mark.parametrize("query", [{}, {"params": {"n": 2}}])
+def test_a_path_may_be_in_any_script(server, query):
+    of = operation(lambda: {"method": "get", "url": "/größen/a%2Fb:c", **query})
+    _, line, *_ = call(server, of)
+    assert urlsplit(line.split()[1]).path == "/gr%C3%B6%C3%9Fen/a%2Fb:c"
+
+
 def test_the_type_of_a_body_that_is_not_there_is_not_named(server):
     of = operation(
         lambda: {"method": "post", "url": "/empty", "headers": {"Content-Type": "application/json"}}
