@@ -42,7 +42,7 @@ def python_changes(old: list[Path], new: list[Path]) -> list[Change]:
         added = [*_gone(after, before)]
         for rating, text in _broken(before, after, added):
             changes.add(Change(rating, "python", text))
-        for name in added:
+        for name in set(added) - _demanded(before, after):
             changes.add(Change(Rating.COMPATIBLE, "python", f"`{name}` is new"))
     return grouped(sorted(changes, reverse=True))
 
@@ -101,6 +101,13 @@ def _gone(old: griffe.Module, new: griffe.Module) -> Iterator[str]:
             yield breakage.obj.path
         elif breakage.kind is griffe.BreakageKind.PARAMETER_REMOVED:
             yield f"{breakage.obj.path}({breakage.old_value.name}=)"
+
+
+def _demanded(old: griffe.Module, new: griffe.Module) -> set[str]:
+    """Give the new arguments that break calls without them, which says that they are new, too."""
+    demanded = griffe.BreakageKind.PARAMETER_ADDED_REQUIRED
+    found = (each for each in _breakages(old, new) if each.kind is demanded)
+    return {f"{each.obj.path}({each.new_value.name}=)" for each in found}
 
 
 def _breakages(old: griffe.Module, new: griffe.Module) -> Iterator[griffe.Breakage]:

@@ -311,3 +311,17 @@ def test_what_is_gone_has_a_new_name_only_where_something_is_new(tmp_path, after
     changes = python_changes([tmp_path / "old"], [tmp_path / "new"])
     assert changes[0].what == f"`modelgates_api.A` {told}"
     assert advice in changes[0].advice
+
+
+def test_an_argument_that_is_demanded_from_now_on_is_told_once(tmp_path):
+    for side, arguments in (("old", ""), ("new", "*, region, pace=1")):
+        for name in ("modelgates_speech", "modelgates_api"):
+            package = tmp_path / side / name
+            package.mkdir(parents=True)
+            package.joinpath("__init__.py").write_text(f"def speak({arguments}): ...\n")
+    told = {change.what for change in python_changes([tmp_path / "old"], [tmp_path / "new"])}
+    assert told == {
+        f"`{name}.speak{more}"
+        for name in ("modelgates_speech", "modelgates_api")
+        for more in ("` requires a new argument `region`", "(pace=)` is new")
+    }
