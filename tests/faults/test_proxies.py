@@ -271,6 +271,8 @@ def test_a_file_of_certificates_that_is_not_there_is_a_matter_of_configuration(s
         ("gw.example", "https://not-gw.example", False),
         ("10.0.0.0/8", "https://10.1.2.3", True),
         ("10.0.0.0/8", "https://11.1.2.3", False),
+        ("10.1.2.3/8", "https://10.9.9.9", True),
+        ("[fd00::]/8, [fd00::/8]", "https://[fd00::1]", True),
         ("10.1.2.3", "https://10.1.2.3:8443", True),
         ("fd00::/8", "https://[fd00::1]", True),
         ("fd00::1", "https://[fd00::1]:8443", True),
@@ -285,3 +287,21 @@ def test_no_proxy_names_servers_in_all_the_usual_forms(monkeypatch, no_proxy, ur
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", no_proxy)
     assert (proxy_for(url) is None) == direct
+
+
+@pytest.mark.parametrize(
+    ("named", "url", "auth"),
+    [
+        ("proxy.example:3128", "http://proxy.example:3128", None),
+        (" proxy.example ", "http://proxy.example", None),
+        ("https://proxy.example", "https://proxy.example", None),
+        ("socks5://[fd00::1]:1080", "socks5://[fd00::1]:1080", None),
+        ("http://anna@proxy.example", "http://proxy.example", ("anna", "")),
+        ("http://an%40na:p%3A@proxy.example:1", "http://proxy.example:1", ("an@na", "p:")),
+    ],
+)
+def test_a_proxy_may_be_named_in_all_the_usual_forms(monkeypatch, named, url, auth):
+    monkeypatch.setenv("HTTPS_PROXY", named)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    proxy = proxy_for("https://gw.example")
+    assert (proxy.url, proxy.auth) == (url, auth)

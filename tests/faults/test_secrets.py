@@ -14,6 +14,7 @@ from contextlib import closing
 import pytest
 
 from modelgates_speech import APIStatusError, ConfigurationError, ModelGates
+from modelgates_speech.config import Secret
 from modelgates_speech.stub import StubServer
 from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY, SPEECH
 from tests.faults.secrets import assert_keeps_secret
@@ -147,6 +148,20 @@ def test_an_error_shows_where_the_key_was_in_a_body(caller, server):
 def test_an_error_shows_where_the_key_was_in_a_coding(caller, server):
     server.acts = (Later(ECHOES["in a coding"]), CLOSE)
     assert "compressed as '[redacted]'" in str(caller.make("create", None).error)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["sk-a/b", "sk-a%2fb", "sk-a%2Fb", r"sk-a\/b", r"sk-a\u002fb", "%73k-a/b", "\udcff sk-a/b"],
+    ids=ascii,
+)
+def test_a_key_is_taken_out_however_it_is_written(written):
+    secret = Secret("sk-a/b")
+    expected = written[: written.find(" ") + 1] + "[redacted]"
+    assert secret.scrub_text(f"{written}!") == f"{expected}!"
+    assert secret.scrub(f"{written}!".encode("utf-8", "surrogatepass")) == (
+        f"{expected}!".encode("utf-8", "surrogatepass")
+    )
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -8,11 +8,13 @@ import subprocess
 import sys
 from modulefinder import ModuleFinder
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import modelgates_speech
 from modelgates_speech import jobs, stub
+from modelgates_speech._lazy import attach
 from tests.edition import HELLO
 
 MAKE_A_CLIENT = "from modelgates_speech import ModelGates\nModelGates(api_key='key').close()"
@@ -75,6 +77,21 @@ def test_every_public_name_of_jobs_can_be_reached():
     assert not [name for name in jobs.__all__ if getattr(jobs, name, None) is None]
     with pytest.raises(AttributeError, match="nonsense"):
         jobs.nonsense  # noqa: B018
+
+
+def test_a_package_loads_its_names_when_they_are_first_used(monkeypatch):
+    package, inner = ModuleType("choir"), ModuleType("choir.inner")
+    inner.Alto = inner.Bass = object()
+    for module in (package, inner):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    package.__getattr__, package.__dir__ = attach("choir", inner="Bass Alto")
+    assert "Alto" not in vars(package)
+    assert package.Alto is inner.Alto
+    assert vars(package)["Alto"] is inner.Alto
+    assert package.__all__ == ["Alto", "Bass"]
+    assert dir(package) == sorted({*vars(package), "Bass"})
+    with pytest.raises(AttributeError, match=r"^module 'choir' has no attribute 'Tenor'$"):
+        package.Tenor  # noqa: B018
 
 
 def test_a_star_import_gives_the_public_names():

@@ -7,7 +7,7 @@ import anyio.to_thread
 import pytest
 
 from modelgates_speech import AsyncModelGates, SaveError
-from modelgates_speech.waiting import at_once, in_thread
+from modelgates_speech.waiting import Blocking, at_once, in_thread, time_left
 from tests.edition import SAVED
 from tests.faults.server import FaultServer
 from tests.faults.table import AUDIO, HEALTHY
@@ -40,6 +40,19 @@ def test_what_fails_without_a_thread_fails_as_in_one():
 
     with pytest.raises(SaveError, match="the disk is full"):
         asyncio.run(in_thread(fail))
+
+
+def test_a_socket_waits_no_longer_than_its_step_may_take():
+    assert time_left(None) is None
+    assert time_left(5.0) == 5.0
+    assert 0 < time_left(0.0) < 0.1
+    with Blocking().within(1000):
+        assert time_left(5.0) == 5.0
+        assert 5 < time_left(None) <= 1000
+        with Blocking().within(0):
+            assert 0 < time_left(5.0) < 0.1
+        assert 5 < time_left(None) <= 1000
+    assert time_left(None) is None
 
 
 def test_what_waits_for_an_event_loop_is_no_step_of_the_sync_client():
