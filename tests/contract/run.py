@@ -228,8 +228,9 @@ def tell_numbers_by_their_digits(made: dict[str, Any]) -> None:
     The judge reads as a number what can be nothing else.
     """
     headers = [part["headers"] for part in mappings(made) if isinstance(part.get("headers"), dict)]
-    for header in (each for named in headers for each in named.values()):
-        schema = header.get("schema", {})
+    # Or a property of that name, with no schema below its words.
+    known = [each for named in headers for each in named.values() if isinstance(each, dict)]
+    for schema in (each["schema"] for each in known if isinstance(each.get("schema"), dict)):
         for part in (each for key in ("anyOf", "oneOf") for each in schema.get(key, [])):
             if part.get("type") in {"integer", "number"}:
                 part |= {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}
