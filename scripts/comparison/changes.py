@@ -111,8 +111,13 @@ def _grouped(changes: list[Change], pattern: re.Pattern[str]) -> list[Change]:
         if len(several) < few or not (names_another or "/…`" in sentence):
             found += [change for change, _ in several]
             continue
-        more = f" and {len(names) - 3} more" if len(names) > 4 else ""
-        shown = ", ".join(f"`{name}`" for name in (names[:3] if more else names)) + more
         details = tuple(each for change, _ in several for each in change.details or (change.what,))
-        found.append(Change(first.rating, first.side, f"{sentence}: {shown}", details))
+        if pattern is _STATUS:
+            *others, last = sorted(f"`{name}`" for name in names)
+            text = pattern.sub(f"{', '.join(others)} or {last}", first.what, 1)
+        else:
+            more = f" and {len(names) - 3} more" if len(names) > 4 else ""
+            shown = ", ".join(f"`{name}`" for name in (names[:3] if more else names)) + more
+            text = f"{sentence}: {shown}"
+        found.append(Change(first.rating, first.side, text, details))
     return found

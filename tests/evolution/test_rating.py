@@ -72,6 +72,20 @@ def test_what_changes_of_each_answer_is_one_line(rate):
     assert len(change.details) > 5
 
 
+def test_the_answers_that_change_alike_are_named_where_a_sentence_names_one(document):
+    operation = document["paths"][POST]["post"]
+    statuses = [status for status in sorted(operation["responses"]) if status[0] != "2"]
+    changed = deepcopy(document)
+    for name, schema in changed["components"]["schemas"].items():
+        if name.endswith("ErrorData"):
+            schema["properties"].pop("code")
+            schema["required"].remove("code")
+    told = {change.what for change in wire_changes(document, changed)}
+    named = ", ".join(f"`{status}`" for status in statuses[:-1]) + f" or `{statuses[-1]}`"
+    what = "removed the required property `error/code` from the response with the"
+    assert told == {f"POST {POST}: {what} {named} status"}
+
+
 def test_values_that_an_answer_lists_no_longer_may_be_any(document):
     listed = deepcopy(document)
     list_what_an_error_says(listed)
