@@ -34,6 +34,8 @@ def comparable(document: dict[str, Any]) -> dict[str, Any]:
     for level in (document, *items, *(operation for _, _, operation in operations(document))):
         level.pop("servers", None)
         level.pop("security", None)
+    for _, _, operation in operations(document):
+        _number_success(operation.get("responses", {}))
     _modernize(document)
     for body in bodies(document):
         body["content"] = {
@@ -56,6 +58,12 @@ def ways_of_the_key(document: dict[str, Any]) -> tuple[bool, list[str]]:
     said = [schemes[name].get("name", schemes[name].get("scheme", name)) for name in others]
     takes_bearer = {} in security or len(others) < len(names) or not names
     return takes_bearer, [f"`{each}`" for each in dict.fromkeys(said)]
+
+
+def _number_success(responses: dict[str, Any]) -> None:
+    """Call any success 200 where it is the only one, as a client takes the one as the other."""
+    if [status for status in responses if status.startswith("2")] == ["2XX"]:
+        responses["200"] = responses.pop("2XX")
 
 
 def _modernize(document: dict[str, Any]) -> None:

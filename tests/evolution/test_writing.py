@@ -142,6 +142,24 @@ def test_null_is_left_aside_where_it_says_nothing(document, speech, properties):
     assert "anything" in request_properties(taken.document)[0]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "read"),
+    [
+        ("^[^[\\]]+$", r"^[^\[\]]+$"),
+        ("^[[(]", r"^[\[(]"),
+        (r"\[[a-z]", r"\[[a-z]"),
+        ("^[[:alpha:]]$", None),
+        ("[a&&b]", None),
+    ],
+)
+def test_a_pattern_is_one_that_python_reads_without_a_warning(document, properties, pattern, read):
+    properties["style"] = {"type": "string", "pattern": pattern}
+    taken = take(document)
+    schemas = taken.document["components"]["schemas"]
+    assert schemas["Speech"]["properties"]["style"].get("pattern") == read
+    assert bool(taken.warnings) is (read is None)
+
+
 @pytest.mark.parametrize("key", ["type", "enum", "allOf", "anyOf", "oneOf", "prefixItems"])
 def test_an_empty_list_says_nothing_where_none_would_fit(document, properties, key):
     properties["note"] = {"description": "A note.", key: []}
