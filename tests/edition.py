@@ -172,8 +172,9 @@ class Edition:
         most = schema.get("maximum", schema.get("exclusiveMaximum", 0))
         yield from (most, most - 1)
         first = [self.sample(part) for part in schema.get("prefixItems", [])]
+        yield first
         if "contains" in schema:
-            first += self._several(schema["contains"], schema.get("minContains", 1))
+            first = first + self._several(schema["contains"], schema.get("minContains", 1))
         if schema.get("items", {}) is not False and self._depth < _DEEP:
             self._depth += 1
             rest = self._several(schema.get("items", {}), schema.get("minItems", 1) - len(first))
