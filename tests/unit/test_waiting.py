@@ -8,7 +8,7 @@ import pytest
 
 from modelgates_speech import AsyncModelGates, SaveError
 from modelgates_speech.waiting import Blocking, at_once, in_thread, time_left
-from tests.edition import SAVED
+from tests.edition import SAVED, needs_pcm
 from tests.faults.server import FaultServer
 from tests.faults.table import AUDIO, HEALTHY
 
@@ -23,6 +23,7 @@ def _no_threads(monkeypatch):
     monkeypatch.setattr(anyio.to_thread, "run_sync", refuse)
 
 
+@needs_pcm
 @pytest.mark.usefixtures("_no_threads")
 def test_audio_is_saved_though_the_system_has_no_thread_left(tmp_path):
     async def save():
