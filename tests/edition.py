@@ -223,7 +223,10 @@ class Edition:
         """The smallest body of a request, which says what was always said where it may."""
         usual = {name: value for name, value in USUAL.items() if name in self.properties}
         whole = self.resolved(self.schema)
-        either = [self.merged(part)[1] for key in ("anyOf", "oneOf") for part in whole.get(key, [])]
+        parts = [part for key in ("anyOf", "oneOf") for part in whole.get(key, [])]
+        # What a condition demands, of which authors forget that it holds where nothing is said.
+        parts += [whole[key] for key in ("then", "else") if key in whole]
+        either = [self.merged(part)[1] for part in parts]
         bodies = []
         for more in ([], *either):
             wanted = dict.fromkeys([*self.required, *more, *([] if bodies else usual)])
@@ -316,7 +319,7 @@ class Edition:
     @functools.cached_property
     def audio_types(self):
         """The media types that speech may have, wildcards included."""
-        return [kind for kind in self.success[1] if not _is_text(kind)]
+        return [kind for kind in self.success[1] if not _is_other(kind)]
 
     def is_audio(self, content_type):
         """Tell whether speech may have a content type."""
@@ -482,8 +485,8 @@ def _as_text(parameter, value):
     return separator.join(_as_text({}, part) for part in parts)
 
 
-def _is_text(media_type):
-    return bool(re.search("^text/|json|xml|yaml", media_type))
+def _is_other(media_type):
+    return bool(re.search("^text/|^multipart/|json|xml|yaml", media_type))
 
 
 DOCUMENT = json.loads(files("modelgates_api").joinpath("openapi.json").read_text("utf-8"))
