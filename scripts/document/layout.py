@@ -56,6 +56,9 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
         for method in [m for m in METHODS if m in item and not is_mapping(item[m])]:
             del item[method]
             yield Mend(("paths", path, method), "it says nothing")
+        for method in [m for m in METHODS if m in item and _opens_a_websocket(item[m])]:
+            del item[method]
+            yield Mend(("paths", path, method), "left out, for it opens a WebSocket")
     for path in [path for path in paths if _CONVERTED.search(path)]:
         paths[_CONVERTED.sub(r"{\1}", path)] = paths.pop(path)
         yield Mend(("paths", path), "its parameters have kinds, which OpenAPI says elsewhere")
@@ -104,6 +107,12 @@ def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
             for server in node["servers"]:
                 server["url"] = f"{server['url'].rstrip('/')}{prefix}"
     document.setdefault("servers", [{"url": prefix}])
+
+
+def _opens_a_websocket(operation: dict[str, Any]) -> bool:
+    responses: dict[Any, Any] = operation.get("responses") or {}
+    others = {str(status)[0] for status in responses} - {"1", "4", "5"}
+    return "101" in map(str, responses) and not others
 
 
 def _answer_with_bytes(document: dict[str, Any]) -> Iterator[Mend]:

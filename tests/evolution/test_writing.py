@@ -827,6 +827,23 @@ def test_a_success_of_which_little_is_said_is_audio(document, speech, responses,
     assert taken.warnings
 
 
+@pytest.mark.parametrize(
+    ("responses", "is_left_out"),
+    [
+        ({"101": SILENT}, True),
+        ({"101": SILENT, "426": SILENT}, True),
+        ({"101": SILENT, "200": SILENT}, False),
+        ({"101": SILENT, "default": SILENT}, False),
+        ({"426": SILENT}, False),
+    ],
+)
+def test_what_can_but_open_a_websocket_is_left_out(document, responses, is_left_out):
+    document["paths"][PATH]["get"] = {"operationId": "listen", "responses": deepcopy(responses)}
+    taken = take(document)
+    assert ("get" in taken.document["paths"][PATH]) is not is_left_out
+    assert any("WebSocket" in told for told in taken.warnings) is is_left_out
+
+
 def test_a_later_success_without_content_stays_without(document, speech):
     speech["responses"]["202"] = SILENT
     taken = take(document)
