@@ -475,6 +475,15 @@ def test_what_may_be_null_in_words_of_openapi_3_0_may_be_null(changed, schema, n
     assert call(changed, json={**BODY, "mood": []}).status_code == 400
 
 
+def test_two_paths_may_differ_in_a_name_alone(changed):
+    done = {"200": {"description": "Done"}}
+    changed["paths"]["/voices/{id}"] = {"get": {"responses": done}}
+    changed["paths"]["/voices/{name}"] = {"post": {"responses": done}}
+    assert call(changed, "GET", "/voices/a").status_code == 200
+    assert call(changed, "POST", "/voices/a").status_code == 200
+    assert call(changed, "PUT", "/voices/a").headers["allow"] == "GET, POST"
+
+
 @pytest.mark.parametrize("name", ["a", "a%2Fb", "a%2fb", "%C3%A9", "100%25"])
 def test_a_name_in_a_path_may_have_any_character(changed, name):
     answers = {"200": {"description": "A voice"}}

@@ -93,10 +93,11 @@ def create_app(
     elsewhere = at()
     paths: dict[str, dict[str, Operation]] = {}
     for operation in elsewhere.document.operations:
-        paths.setdefault(operation.path, {})[operation.method] = operation
+        # Frameworks write two paths of one shape for two methods: `/voices/{id}`, `/voices/{name}`.
+        paths.setdefault(_shape(operation.path), {}).setdefault(operation.method, operation)
     app = Starlette(
         routes=[
-            *(Route(_route(path), at(paths[path])) for path in sorted(paths, key=_narrowness)),
+            *(Route(_route(shape), at(paths[shape])) for shape in sorted(paths)),
             Route("/", _root),
             Route("/openapi.json", _followed),
             Route("/openapi.yaml", _followed),
@@ -123,17 +124,17 @@ def create_app(
     return app
 
 
-def _narrowness(path: str) -> str:
-    """What sorts paths so that the one with a name in it comes before the one with any."""
-    return _NAME.sub("\U0010ffff", path) + "\U0010ffff"
+def _shape(path: str) -> str:
+    """A path without the names of its parameters; one with a text there is sorted before it."""
+    return re.sub(r"\{[^}]*\}", _ANY, path) + _ANY
 
 
-def _route(path: str) -> str:
-    """The path of an OpenAPI document as the router has it, which takes few names (`sub-type`)."""
-    return _NAME.sub(lambda name: f"{{at{name.start()}}}", path)
+def _route(shape: str) -> str:
+    """The paths of a shape as the router has them, which takes few names (`sub-type`)."""
+    return re.sub(_ANY, lambda found: f"{{at{found.start()}}}", shape.removesuffix(_ANY))
 
 
-_NAME = re.compile(r"\{[^}]*\}")
+_ANY = "\U0010ffff"
 # A page on any port of this machine, or from a file.
 _THIS_MACHINE = r"null|https?://([\w-]+\.)*localhost(:\d+)?|https?://127(\.\d+){3}(:\d+)?|https?://\[::1\](:\d+)?"
 
