@@ -247,7 +247,9 @@ class Edition:
     def is_impossible(self, name):
         """Whether nothing fits a property, so that a request never holds it."""
         schema = self.properties[name]
-        return schema is False or self.resolved(schema).get("not") in ({}, True)
+        said = {} if schema is False else self.resolved(schema)
+        crossed = (said.get(f"min{of}", 0) > said.get(f"max{of}", math.inf) for of in _BOUNDED)
+        return schema is False or said.get("not") in ({}, True) or any(crossed)
 
     def demanded(self, place):
         """Give the required parameters at a place, `header` or `query`, but for the key."""
@@ -387,6 +389,7 @@ class Edition:
 _IGNORED = {"accept", "authorization", "content-type"}
 # As many repeats the library has for `*` and `+`.
 _ANY_NUMBER = 100
+_BOUNDED = ("imum", "Items", "Length", "Properties")
 # So deep is a sample of a list that may hold itself.
 _DEEP = 3
 _FORMATTED = (

@@ -813,13 +813,14 @@ def test_tests_know_the_text_the_bounds_and_what_fits_nothing(changed):
     schema["required"] = ["text", "model", "voice"]
     schema["properties"]["never"] = {"not": {}}
     schema["properties"]["nor"] = False
+    schema["properties"]["neither"] = {"type": "string", "minLength": 5, "maxLength": 2}
     schema["properties"]["speed"] = {"type": "number", "maximum": 4, "exclusiveMaximum": True}
     edition = Edition(changed)
 
     assert edition.text == "text"
     assert edition.body["text"] == "Hello. And again."
     impossible = {name for name in edition.properties if edition.is_impossible(name)}
-    assert impossible == {"never", "nor"}
+    assert impossible == {"never", "nor", "neither"}
     speed = edition.properties["speed"]
     assert (edition.allows(speed, 3.9), edition.allows(speed, 4)) == (True, False)
 
