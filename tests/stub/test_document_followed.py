@@ -475,6 +475,17 @@ def test_what_may_be_null_in_words_of_openapi_3_0_may_be_null(changed, schema, n
     assert call(changed, json={**BODY, "mood": []}).status_code == 400
 
 
+def test_a_speed_in_percent_is_a_share_of_the_usual(changed):
+    spoken = {"type": "integer", "minimum": 25, "maximum": 400, "default": 100}
+    changed["components"]["schemas"]["SpeechRequest"]["properties"]["speed"] = spoken
+    length = {
+        speed: len(call(changed, json={**BODY, **speeds}).content)
+        for speed, speeds in {None: {}, 100: {"speed": 100}, 200: {"speed": 200}}.items()
+    }
+    assert length[None] == length[100]
+    assert length[200] < 0.6 * length[100]
+
+
 def test_two_paths_may_differ_in_a_name_alone(changed):
     done = {"200": {"description": "Done"}}
     changed["paths"]["/voices/{id}"] = {"get": {"responses": done}}

@@ -363,7 +363,8 @@ class _Answering:
             chunks, pace = iter([text.encode()]), 0.0
         else:
             text, pace = spoken(asked, operation), self._stub.profile.pace
-            chunks = speak(asked, text, path.engine, path.audio)
+            usual = operation.defaults.get("speed")
+            chunks = speak(asked, text, path.engine, path.audio, usual)
             self.speaks_pcm = wanted not in ENCODINGS or wanted == "pcm"
         return Exchange(
             status=operation.success,

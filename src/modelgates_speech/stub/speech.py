@@ -142,7 +142,7 @@ def _text(value: Json) -> str:
 
 
 def speak(
-    asked: Mapping[str, Any], text: str, engine: Engine, folder: Path | None
+    asked: Mapping[str, Any], text: str, engine: Engine, folder: Path | None, usual_speed: Json = 1
 ) -> Iterator[bytes]:
     """Answer with audio in the format that is asked for: of the engine, or from the folder."""
     wanted = str(asked.get("response_format"))
@@ -151,10 +151,8 @@ def speak(
     encode = ENCODINGS.get(wanted, ENCODINGS["pcm"])
     own = _own(folder, str(asked.get("model")), wanted) if folder else None
     if own is None:
-        speed = asked.get("speed")
+        speed = _speed(asked.get("speed"), usual_speed)
         voice = str(asked.get("voice", ""))
-        # Another edition of the OpenAPI document may say the speed in words.
-        speed = speed if isinstance(speed, int | float) else 1
         return encode(synthesize(text, voice=voice, speed=speed, engine=engine))
     try:
         # The first of it, that a file which cannot be read is told of before the answer begins.
@@ -163,6 +161,13 @@ def speak(
     except Exception as error:  # whatever is wrong with a file of somebody's own
         message = f"{own} cannot be read: {error} (a WAV of 16-bit PCM can)"
         raise RefusedError(500, message) from error
+
+
+def _speed(asked: Json, usual: Json) -> float:
+    """As a factor: another edition of the document may say it in percent, or in words."""
+    if not isinstance(asked, int | float):
+        return 1
+    return asked / usual if isinstance(usual, int | float) and usual > FASTEST else asked
 
 
 def _own(folder: Path, model: str, wanted: str) -> Path | None:
