@@ -39,10 +39,10 @@ def python_changes(old: list[Path], new: list[Path]) -> list[Change]:
     for package in PACKAGES:
         before, after = _load(package, old), _load(package, new)
         # What going back would break is what going forward adds.
-        added = [*_gone(after, before)]
-        for rating, text in _broken(before, after, added):
+        added, broken = [*_gone(_breakages(after, before))], [*_breakages(before, after)]
+        for rating, text in _broken(broken, added):
             changes.add(Change(rating, "python", text))
-        for name in set(added) - _demanded(before, after):
+        for name in set(added) - _demanded(broken):
             changes.add(Change(Rating.COMPATIBLE, "python", f"`{name}` is new"))
     return grouped(sorted(changes, reverse=True))
 
@@ -59,13 +59,11 @@ def _load(package: str, folders: list[Path]) -> griffe.Module:
     return module
 
 
-def _broken(
-    old: griffe.Module, new: griffe.Module, added: list[str]
-) -> Iterator[tuple[Rating, str]]:
+def _broken(breakages: list[griffe.Breakage], added: list[str]) -> Iterator[tuple[Rating, str]]:
     # It may have been renamed where it was, or moved under its name.
     parents = {name.rpartition(".")[0] for name in added}
     names = {name.rpartition(".")[2] for name in added}
-    for breakage in _breakages(old, new):
+    for breakage in breakages:
         name = breakage.obj.path
         # Parameters have a name; what else a breakage holds is a kind of object or a base.
         argument = getattr(breakage.old_value or breakage.new_value, "name", "")
@@ -95,18 +93,18 @@ def _is_list_of_values(found: griffe.Object | griffe.Alias) -> bool:
     return str(value).startswith("Literal[")
 
 
-def _gone(old: griffe.Module, new: griffe.Module) -> Iterator[str]:
-    for breakage in _breakages(old, new):
+def _gone(breakages: Iterator[griffe.Breakage]) -> Iterator[str]:
+    for breakage in breakages:
         if breakage.kind is griffe.BreakageKind.OBJECT_REMOVED:
             yield breakage.obj.path
         elif breakage.kind is griffe.BreakageKind.PARAMETER_REMOVED:
             yield f"{breakage.obj.path}({breakage.old_value.name}=)"
 
 
-def _demanded(old: griffe.Module, new: griffe.Module) -> set[str]:
+def _demanded(breakages: list[griffe.Breakage]) -> set[str]:
     """Give the new arguments that break calls without them, which says that they are new, too."""
     demanded = griffe.BreakageKind.PARAMETER_ADDED_REQUIRED
-    found = (each for each in _breakages(old, new) if each.kind is demanded)
+    found = (each for each in breakages if each.kind is demanded)
     return {f"{each.obj.path}({each.new_value.name}=)" for each in found}
 
 
