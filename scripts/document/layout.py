@@ -53,12 +53,10 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
             del paths[path]
             yield Mend(("paths", path), "left out, for no path has a query or a fragment in it")
     for path, item in paths.items():
-        for method in [m for m in METHODS if m in item and not is_mapping(item[m])]:
-            del item[method]
-            yield Mend(("paths", path, method), "it says nothing")
-        for method in [m for m in METHODS if m in item and _opens_a_websocket(item[m])]:
-            del item[method]
-            yield Mend(("paths", path, method), "left out, for it opens a WebSocket")
+        for method in [m for m in METHODS if m in item]:
+            if why := _useless(item[method]):
+                del item[method]
+                yield Mend(("paths", path, method), why)
     for path in [path for path in paths if _CONVERTED.search(path)]:
         paths[_CONVERTED.sub(r"{\1}", path)] = paths.pop(path)
         yield Mend(("paths", path), "its parameters have kinds, which OpenAPI says elsewhere")
@@ -109,10 +107,14 @@ def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
     document.setdefault("servers", [{"url": prefix}])
 
 
-def _opens_a_websocket(operation: dict[str, Any]) -> bool:
+def _useless(operation: Any) -> str | None:
+    """Say why no call can be made of an operation, if so."""
+    if not is_mapping(operation):
+        return "it says nothing"
     responses: dict[Any, Any] = operation.get("responses") or {}
-    others = {str(status)[0] for status in responses} - {"1", "4", "5"}
-    return "101" in map(str, responses) and not others
+    statuses = {str(status) for status in responses}
+    opens = "101" in statuses and not {status[0] for status in statuses} - {"1", "4", "5"}
+    return "left out, for it opens a WebSocket" if opens else None
 
 
 def _answer_with_bytes(document: dict[str, Any]) -> Iterator[Mend]:
