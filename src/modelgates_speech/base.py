@@ -226,7 +226,11 @@ class Base(Generic[GivenT]):
             pieces: list[bytes] = []
             while data := await reply.read():
                 pieces.append(data)
-        return parse(operation, reply, reply.text(b"".join(pieces)))
+        body = reply.text(b"".join(pieces))
+        if reply.headers.get("content-type", "").lower().startswith("text/event-stream"):
+            # The generated parser knows one type an operation, though a request may choose this.
+            return body.decode("utf-8", "replace")
+        return parse(operation, reply, body)
 
     async def _run(self, call: Call, settings: Settings) -> Reply:
         """Make a call, in as many tries as the policy allows, and give the reply: a success."""

@@ -23,6 +23,7 @@ from modelgates_speech.config import (
     checked_headers,
     checked_layout,
     checked_mapping,
+    checked_values,
 )
 from modelgates_speech.errors import ConfigurationError, InvalidResponseError
 
@@ -73,7 +74,7 @@ class Call:
         # A path may be in any script; what the operation has written into it is quoted already.
         url = base_url + quote(path, safe="%/?:;=@&+$,!*'()")
         headers = {"host": urlsplit(base_url).netloc, "user-agent": USER_AGENT}
-        for given in (kwargs.pop("headers", {}), client_headers, self.headers):
+        for given in (checked_values(kwargs.pop("headers", {})), client_headers, self.headers):
             headers |= {name.lower(): value for name, value in given.items()}
         headers["accept-encoding"] = "identity"
         if "json" in kwargs:
@@ -81,7 +82,7 @@ class Call:
         content = kwargs.get("content", b"")
         if kwargs.keys() - {"content"}:
             url, content, written = _written_by_httpx(method, url, kwargs)
-            headers = written | headers
+            headers = {**checked_values(written), **headers}
         if not content:
             # Generated operations name the type of a body that was left out, too.
             headers.pop("content-type", None)

@@ -70,7 +70,7 @@ class ModelGates(Base["httpx.BaseTransport"]):
             **arguments: What its functions take, except ``client`` and the key.
 
         Returns:
-            The whole answer, as the generated models have it.
+            The whole answer, as the generated models have it; a stream of events as its text.
 
         Raises:
             ConfigurationError: If the operation does not take such arguments.

@@ -87,9 +87,8 @@ DEFAULT: Final = Default.DEFAULT
 # What is shorter stands for a key where none is needed, and may be a part of anything.
 SHORTEST_KEY = 6
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_KEY = re.compile(r"[\x21-\x7e]+")
 _VALUE = re.compile(r"[\x20-\x7e\t]*")
-_URL = re.compile(r"[\x21-\x7e]+")
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _RESERVED = {
     "accept-encoding": "audio is always asked for uncompressed",
     "authorization": "pass api_key instead",
@@ -141,9 +140,8 @@ def as_timeout(value: float | Timeout) -> Timeout:
     if isinstance(value, Timeout):
         return value
     if not isinstance(value, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise must_be(
-            "a number of seconds, or a Timeout such as Timeout(read=30)", value, "timeout"
-        )
+        wanted = "a number of seconds, or a Timeout such as Timeout(read=30)"
+        raise must_be(wanted, value, "timeout")
     return Timeout(value, value, value, value)
 
 
@@ -254,7 +252,7 @@ class Secret:
                 f"no API key: set {KEY_VARIABLE} or pass api_key. To try without one, start the "
                 "local stub with `modelgates-speech stub`, or use `modelgates-speech speak --local`"
             )
-        if not _KEY.fullmatch(self._key):
+        if not _PRINTABLE.fullmatch(self._key):
             raise ConfigurationError(
                 "the API key holds white space, a line break or a character outside ASCII (the "
                 "key is not shown here): was it copied together with its line end?"
@@ -292,17 +290,23 @@ def checked_mapping(value: Mapping[str, T], name: str) -> Mapping[str, T]:
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """`headers` if they can be sent beside the client's own."""
-    for name, value in checked_mapping(headers, "headers").items():
+    for name in checked_mapping(headers, "headers"):
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
             raise ConfigurationError(f"{name!r} is not a valid header name")
+        if reason := _RESERVED.get(name.lower()):
+            raise ConfigurationError(f"the header {name} cannot be set: {reason}")
+    # White space around a value is no part of it.
+    return {name: value.strip() for name, value in checked_values(headers).items()}
+
+
+def checked_values(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """`headers` themselves, if their values can be sent."""
+    for name, value in headers.items():
         if not isinstance(value, str) or not _VALUE.fullmatch(value):
             raise ConfigurationError(
                 f"the header {name} must be a string of ASCII characters without line breaks"
             )
-        if reason := _RESERVED.get(name.lower()):
-            raise ConfigurationError(f"the header {name} cannot be set: {reason}")
-    # White space around a value is no part of it.
-    return {name: value.strip() for name, value in headers.items()}
+    return headers
 
 
 def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str) -> str:
@@ -328,7 +332,7 @@ def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str) -> str
         with contextlib.suppress(UnicodeError):
             advice = f": write it as {host.encode('idna').decode('ascii')!r}"
         raise ConfigurationError(f"{name} {base_url!r} has a host name outside ASCII{advice}")
-    if not _URL.fullmatch(base_url):
+    if not _PRINTABLE.fullmatch(base_url):
         raise ConfigurationError(
             f"{name} {base_url!r} contains a space or a character outside ASCII: percent-encode it"
         )

@@ -158,6 +158,14 @@ def test_the_clients_key_stands_for_a_key_that_the_operation_asks_for(server):
             "cannot be made",
         ),
         (
+            operation(lambda: {"method": "get", "url": "/x", "headers": {"X-Name": "José"}}),
+            "^the header X-Name must be a string of ASCII characters",
+        ),
+        (
+            operation(lambda: {"method": "get", "url": "/x", "cookies": {"name": "José"}}),
+            "^the header cookie must be a string of ASCII characters",
+        ),
+        (
             operation(lambda: {"method": "post", "url": "/x", "json": {"x": float("nan")}}),
             "^x cannot be written as JSON",
         ),
@@ -175,6 +183,8 @@ def test_the_clients_key_stands_for_a_key_that_the_operation_asks_for(server):
         "two parts of it are",
         "its own code fails",
         "what no library writes",
+        "a header that is not ASCII",
+        "a cookie that is not ASCII",
         "a value that is not JSON",
         "a list that is not JSON",
         "a name that is not JSON",
@@ -213,6 +223,13 @@ def test_an_answer_without_a_type_that_it_chokes_on_has_none(server):
     with pytest.raises(InvalidResponseError) as caught:
         call(server, operation(lambda: {"method": "get", "url": "/x"}))
     assert caught.value.content_type is None
+
+
+def test_a_stream_of_events_is_given_as_its_text(server):
+    events = "data: {}\n\ndata: é\n\n"
+    server.acts = (reply(body=events.encode(), Content_Type="Text/Event-Stream"),)
+    result, *_ = call(server, operation(lambda: {"method": "get", "url": "/x"}))
+    assert result == events
 
 
 def test_an_answer_that_comes_compressed_is_read(server):
