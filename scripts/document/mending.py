@@ -292,7 +292,7 @@ def mend_old_words(node: dict[str, Any]) -> Iterator[str]:
     if isinstance(node.get("nullable"), bool):
         if node.pop("nullable"):
             add_null(node)
-        yield "`nullable` is not a word of OpenAPI 3.1"
+        yield "`nullable` is not a word of OpenAPI 3.1, and is taken as 3.0 means it"
 
 
 def add_null(node: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from scripts.document.scope import OURS, UNUSED, only
 from scripts.document.simpler import bare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ruamel.yaml.nodes import Node
 
@@ -162,12 +162,17 @@ class Lines:
         for what, places in alike.items():
             numbers = sorted({line for place in places if (line := self.of(place))})
             if len(numbers) > FEW:
-                yield f"lines {', '.join(map(str, numbers))}: {what}"
+                yield f"lines {_first_of(numbers)}: {what}"
             elif len(places) > FEW and len(numbers) == 1:
                 # The whole document is one line.
-                yield f"{', '.join(str(place[-1]) for place in places)}: {what}"
+                yield f"{_first_of([place[-1] for place in places])}: {what}"
             else:
                 yield from (self.said(place, what) for place in places)
+
+
+def _first_of(names: Sequence[object]) -> str:
+    """Name the first few of many."""
+    return f"{', '.join(map(str, names[:FEW]))} and {len(names) - FEW} more"
 
 
 def _fault(document: dict[str, Any]) -> Mend | None:

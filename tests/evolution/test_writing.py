@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from copy import deepcopy
 
 import pytest
@@ -259,7 +260,13 @@ def test_so_may_an_answer(document, speech):
 def test_what_is_mended_in_many_places_is_told_once_where_all_is_one_line(document):
     document["paths"] |= {f"/v{n}": None for n in range(5)}
     (told,) = validate(document, json.dumps(document).encode()).warnings
-    assert told.startswith("/v0, /v1")
+    assert told.startswith("/v0, /v1, /v2 and 2 more: ")
+
+
+def test_what_is_mended_on_many_lines_names_the_first(document):
+    document["paths"] |= {f"/v{n}": None for n in range(5)}
+    (told,) = validate(document, json.dumps(document, indent=1).encode()).warnings
+    assert re.match(r"lines \d+, \d+, \d+ and 2 more: ", told)
 
 
 def test_a_name_may_be_written_with_escapes_and_have_blanks(document, schemas, properties):
