@@ -82,15 +82,18 @@ def overall(changes: list[Change]) -> Rating:
 
 
 # So many changes that differ in one name alone are told as one; of methods that take the same
-# argument, two; of answers with another status, three.
-_MANY, _METHODS, _ANSWERS = 6, 2, 3
+# argument, two; of answers with another status, or models with the same attribute, three.
+_MANY, _METHODS, _ALIKE = 6, 2, 3
 _NAME = re.compile(r"`([^`]*)`")
+_MODEL = re.compile(r"(?<=`modelgates_api\.models\.)(\w+)(?=\.\w+`)")
 _STATUS = re.compile(r"(?<=status )`([1-5][0-9X]{2}|default)`|`([1-5][0-9X]{2})`(?= status)")
 
 
 def grouped(changes: list[Change]) -> list[Change]:
     """Tell many changes of one kind at one place as one, with the list behind it."""
-    return _grouped(_grouped(changes, _NAME), _STATUS)
+    for pattern in (_MODEL, _NAME, _STATUS):
+        changes = _grouped(changes, pattern)
+    return changes
 
 
 def _grouped(changes: list[Change], pattern: re.Pattern[str]) -> list[Change]:
@@ -98,8 +101,8 @@ def _grouped(changes: list[Change], pattern: re.Pattern[str]) -> list[Change]:
     for change in changes:
         match = pattern.search(change.what)
         *above, last = re.split(r"[/.](?=[^/.]*$)", match[0].strip("`") if match else "")
-        whole = "/".join([*above, "…"])
-        sentence = change.what.replace(match[0], f"`{whole}`", 1) if match else change.what
+        whole = "/".join([*above, "…"]) if pattern is _MODEL else f"`{'/'.join([*above, '…'])}`"
+        sentence = change.what.replace(match[0], whole, 1) if match else change.what
         alike.setdefault((f"{change.rating:d} {change.side}", sentence), []).append((change, last))
     found: list[Change] = []
     for (_, sentence), several in alike.items():
@@ -107,8 +110,8 @@ def _grouped(changes: list[Change], pattern: re.Pattern[str]) -> list[Change]:
         # What is the same of all of them is another name, as of the property that has the values.
         names_another = sentence.count("`") > 2 or pattern is _STATUS
         of_methods = names_another and first.side == "python"
-        few = _ANSWERS if pattern is _STATUS else _METHODS if of_methods else _MANY
-        if len(several) < few or not (names_another or "/…`" in sentence):
+        few = _METHODS if of_methods else _MANY if pattern is _NAME else _ALIKE
+        if len(several) < few or not (names_another or "/…`" in sentence or ".…." in sentence):
             found += [change for change, _ in several]
             continue
         details = tuple(each for change, _ in several for each in change.details or (change.what,))

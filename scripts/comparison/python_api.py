@@ -6,6 +6,7 @@ required or gone. Types are rated on the wire, where it is known which way a val
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import griffe
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGES = ("modelgates_speech", "modelgates_api")
+_MODULE_OF_A_MODEL = re.compile(r"(?<=^modelgates_api\.models\.)[a-z0-9_]+\.(?=\w+\.)")
 
 # A default or a return type: what calls look like stays the same.
 _FOLLOW_THE_WIRE = {
@@ -64,7 +66,7 @@ def _broken(breakages: list[griffe.Breakage], added: list[str]) -> Iterator[tupl
     parents = {name.rpartition(".")[0] for name in added}
     names = {name.rpartition(".")[2] for name in added}
     for breakage in breakages:
-        name = breakage.obj.path
+        name = _path(breakage)
         # Parameters have a name; what else a breakage holds is a kind of object or a base.
         argument = getattr(breakage.old_value or breakage.new_value, "name", "")
         rating = Rating.BREAKING
@@ -96,16 +98,21 @@ def _is_list_of_values(found: griffe.Object | griffe.Alias) -> bool:
 def _gone(breakages: Iterator[griffe.Breakage]) -> Iterator[str]:
     for breakage in breakages:
         if breakage.kind is griffe.BreakageKind.OBJECT_REMOVED:
-            yield breakage.obj.path
+            yield _path(breakage)
         elif breakage.kind is griffe.BreakageKind.PARAMETER_REMOVED:
-            yield f"{breakage.obj.path}({breakage.old_value.name}=)"
+            yield f"{_path(breakage)}({breakage.old_value.name}=)"
 
 
 def _demanded(breakages: list[griffe.Breakage]) -> set[str]:
     """Give the new arguments that break calls without them, which says that they are new, too."""
     demanded = griffe.BreakageKind.PARAMETER_ADDED_REQUIRED
     found = (each for each in breakages if each.kind is demanded)
-    return {f"{each.obj.path}({each.new_value.name}=)" for each in found}
+    return {f"{_path(each)}({each.new_value.name}=)" for each in found}
+
+
+def _path(breakage: griffe.Breakage) -> str:
+    """Say where users meet it: they import models from where all of them are."""
+    return _MODULE_OF_A_MODEL.sub("", breakage.obj.path)
 
 
 def _breakages(old: griffe.Module, new: griffe.Module) -> Iterator[griffe.Breakage]:

@@ -1,5 +1,7 @@
 """Each difference is told by itself: what is rated hides nothing that is not."""
 
+import re
+
 import pytest
 
 from scripts.comparison.changes import Change, Rating, grouped, overall
@@ -331,3 +333,23 @@ def test_an_argument_that_is_demanded_from_now_on_is_told_once(tmp_path):
         for name in ("modelgates_speech", "modelgates_api")
         for more in ("` requires a new argument `region`", "(pace=)` is new")
     }
+
+
+def test_an_attribute_that_several_models_lose_is_told_once_as_a_program_imports_them(tmp_path):
+    names = ["Apple", "Banana", "Cherry"]
+    for side, attribute in (("old", "ripe"), ("new", "eaten")):
+        (tmp_path / side / "modelgates_speech").mkdir(parents=True)
+        (tmp_path / side / "modelgates_speech" / "__init__.py").touch()
+        models = tmp_path / side / "modelgates_api" / "models"
+        models.mkdir(parents=True)
+        (models.parent / "__init__.py").touch()
+        imports = "".join(f"from .{name.lower()} import {name}\n" for name in names)
+        (models / "__init__.py").write_text(f"{imports}__all__ = {names}\n")
+        for name in names:
+            text = f"class {name}:\n    seed: int\n    {attribute}: bool\n"
+            (models / f"{name.lower()}.py").write_text(text)
+    gone, new = python_changes([tmp_path / "old"], [tmp_path / "new"])
+    assert gone.what.startswith("`modelgates_api.models.….ripe` is gone")
+    assert new.what.startswith("`modelgates_api.models.….eaten` is new")
+    for change in (gone, new):
+        assert sorted(re.findall(r"`([A-Z]\w+)`", change.what)) == names
