@@ -75,9 +75,15 @@ def _give_servers_values(document: dict[str, Any]) -> Iterator[Mend]:
     """Have what is left open in a server's URL be the first of its values, or open for good."""
     for place, node in parts(document):
         match place:
-            case (*_, "servers", _, "variables", name) if "default" not in node:
-                node["default"] = (node.get("enum") or [f"{{{name}}}"])[0]
-                yield Mend(place, f"it has no default, so it is {node['default']}")
+            case (*_, "servers", _, "variables", name):
+                for key in [key for key in ("default", "enum") if key in node]:
+                    as_text = [str(each) for each in node[key]] if key == "enum" else str(node[key])
+                    if as_text != node[key]:
+                        node[key] = as_text
+                        yield Mend((*place, key), "a number is the text that stands for it here")
+                if "default" not in node:
+                    node["default"] = (node.get("enum") or [f"{{{name}}}"])[0]
+                    yield Mend(place, f"it has no default, so it is {node['default']}")
             case _:
                 pass
 
@@ -103,7 +109,7 @@ def _move_prefix(document: dict[str, Any]) -> Iterator[Mend]:
     for _, node in parts(document):
         if is_list(node.get("servers")):
             for server in node["servers"]:
-                server["url"] = f"{server['url'].rstrip('/')}{prefix}"
+                server["url"] = f"{server['url'].rstrip('/ ')}{prefix}"
     document.setdefault("servers", [{"url": prefix}])
 
 

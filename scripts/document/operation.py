@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 METHOD, PATH = "post", "/audio/speech"
+_USUAL_PORTS = {"https": ":443", "http": ":80"}
 
 
 class BindingError(Exception):
@@ -122,7 +123,7 @@ def base_url(document: dict[str, Any], otherwise: str | None = None) -> str:
 
 
 def server_urls(document: dict[str, Any], path: str = PATH, method: str = METHOD) -> list[str]:
-    """Give the absolute URLs of an operation's servers, without slashes at the end."""
+    """Give the absolute URLs of an operation's servers, each as it is written most shortly."""
     found: list[str] = []
     item = document["paths"].get(path, {})
     for level in (item.get(method, {}), item, document):
@@ -132,7 +133,10 @@ def server_urls(document: dict[str, Any], path: str = PATH, method: str = METHOD
             variables: dict[str, dict[str, Any]] = server.get("variables", {})
             for name, variable in variables.items():
                 url = url.replace(f"{{{name}}}", str(variable["default"]))
+            scheme, _, rest = url.strip().partition("://")
+            host, slash, path = rest.partition("/")
             # What is still open in it, nobody can ask.
-            if url.startswith(("https://", "http://")) and "{" not in url:
-                found.append(url.rstrip("/"))
+            if (scheme := scheme.lower()) in _USUAL_PORTS and "{" not in url:
+                host = host.lower().removesuffix(_USUAL_PORTS[scheme])
+                found.append(f"{scheme}://{host}{slash}{path}".rstrip("/"))
     return found

@@ -206,6 +206,19 @@ def test_a_server_of_which_a_part_is_open_is_none(document):
     assert "it has no default, so it is eu" in "".join(taken.warnings)
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["https://a.example:443/v1", "HTTPS://A.example/v1/ ", "https://a.example:{port}/v1"],
+)
+def test_a_server_is_the_same_however_it_is_written(document, url):
+    ports = {"port": {"default": 443, "enum": [443, 8443]}}
+    document["servers"] = [{"url": url, "variables": ports}, {"url": "http://A.example:80"}]
+    taken = take(document)
+    assert server_urls(taken.document)[0] == "https://a.example/v1"
+    assert server_urls(taken.document)[1] == "http://a.example"
+    assert all("a number is the text" in warning for warning in taken.warnings)
+
+
 def test_null_that_is_a_value_stays(document, properties):
     properties["mood"] = {"enum": ["glad", None], "default": None, "examples": [None]}
     properties["none"] = {"const": None, "x-of-ours": None}
