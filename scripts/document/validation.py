@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -35,6 +36,8 @@ _VALIDATORS: dict[str, type[Any]] = {
 }
 # Operations that OpenAPI 3.2 has and the generator has not.
 _NEWER = {"query", "additionalOperations"}
+# What a path says that may be meant instead of ours.
+_OF_SPEECH = re.compile("speech|tts|synth|speak|audio", re.IGNORECASE)
 # In how many places something is mended before they are given by their lines alone.
 FEW = 3
 
@@ -91,8 +94,10 @@ def _take(contents: dict[str, Any], lines: Lines) -> Taken:
         raise DocumentError(f"no {OURS}, which this client is for", lines.of(("paths",)))
     document, mends = mended(contents)
     if METHOD not in document["paths"].get(PATH, {}):
-        near = [path for path in contents["paths"] if path.strip("/").endswith(PATH.strip("/"))]
-        there = f"; there is {near[0]}" if near else ""
+        near = [(method, path) for method, path, _ in operations(document)]
+        near = [found for found in near if _OF_SPEECH.search(found[1])]
+        near.sort(key=lambda it: (it[0] != METHOD, not it[1].strip("/").endswith(PATH.strip("/"))))
+        there = f"; there is {near[0][0].upper()} {near[0][1]}" if near else ""
         reason = f"no {OURS}, which this client is for{there}"
         raise DocumentError(reason, lines.of(("paths",)))
     if prefix := prefix_of(contents["paths"]):

@@ -70,8 +70,14 @@ def test_what_is_no_document_at_all(data, line, reason, refusal):
         (b"openapi: 3.1.0", b'swagger: "2.0"', b"openapi:", "swagger2openapi"),
         (b"paths:", b"paths: [", None, "not YAML"),
         (b"in: header", b"in: heder", b"in: header", "heder"),
-        (b"/audio/speech:", b"/audio/other:", b"paths:", "no POST /audio/speech"),
-        (b"    post:", b"    put:", b"paths:", "no POST /audio/speech"),
+        (b"/audio/speech:", b"/other:", b"paths:", "no POST /audio/speech, which this client is"),
+        (b"    post:", b"    put:", b"paths:", "there is PUT /audio/speech"),
+        (
+            b"/audio/speech:",
+            b"/audio/speech:\n    get: {responses: {}}\n  /v1/text-to-speech/{voice_id}:",
+            b"paths:",
+            "there is POST /v1/text-to-speech/{voice_id}",
+        ),
         (
             b"'#/components/schemas/SpeechRequestProvider'",
             b"'https://elsewhere.example/a.yaml'",
