@@ -104,7 +104,8 @@ def test_what_is_not_there_says_what_is(control):
     assert refused.status_code == 405
     assert {"GET", "POST"} <= set(refused.headers["Allow"].split(", "))
     assert "/_stub/faults" in refused.json()["error"]["message"]
-    assert control.get("/_stub/nothing").status_code == 404
+    for path in ("nothing", "faults/"):
+        assert control.get(f"/_stub/{path}").status_code == 404
 
 
 def test_a_number_that_no_machine_holds_can_be_seen(control, http):

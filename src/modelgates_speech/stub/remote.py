@@ -43,6 +43,7 @@ def control(stub: Stub) -> Starlette:
         ],
         exception_handlers=dict.fromkeys((HTTPException, RefusedError, ValueError), _refuse),
     )
+    app.router.redirect_slashes = False
     app.state.stub = stub
     return app
 
