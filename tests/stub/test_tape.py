@@ -344,3 +344,4 @@ def test_which_pages_may_read_an_answer_is_not_for_the_api_to_say(upstream, reco
         for answer in (passed_on, post(stub)):
             assert answer.headers["X-Kept"] == "1"
             assert "Access-Control-Allow-Origin" not in answer.headers
+            assert answer.headers["Vary"] == "Origin"

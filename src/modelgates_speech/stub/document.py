@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # those that tell browsers which pages may read an answer.
 _OF_CONNECTIONS = {
     *("connection", "content-length", "date", "keep-alive", "proxy-authenticate", "te", "trailer"),
-    *("proxy-authorization", "server", "transfer-encoding", "upgrade"),
+    *("proxy-authorization", "server", "transfer-encoding", "upgrade", "vary"),
 }
 
 
