@@ -22,15 +22,23 @@ ORIGINS = [
 ]
 
 
-def request(stub):
+def request(stub, **fields):
     """A request as it goes over the wire."""
-    body = json.dumps(BODY).encode()
+    body = json.dumps(BODY | fields).encode()
     head = (
         f"POST {stub.base_url.removeprefix(stub.url)}/audio/speech HTTP/1.1\r\nHost: x\r\n"
         f"Authorization: Bearer {stub.api_key}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def heard_by(stub, sent):
+    """What who sends this, and ends their half of the connection, gets until its end."""
+    with socket.create_connection(stub._running.address, timeout=60) as client:
+        client.sendall(sent)
+        client.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: client.recv(65536), b""))
 
 
 @pytest.mark.parametrize(
@@ -76,13 +84,26 @@ def test_who_ends_their_half_of_the_connection_gets_what_can_be_had_and_its_end(
     settings = {"delay": 3600} if fault == "slow" else {}
     if fault:
         stub.fail_next(fault, **settings)
-    with socket.create_connection(stub._running.address, timeout=60) as client:
-        client.sendall(request(stub))
-        client.shutdown(socket.SHUT_WR)
-        received = b"".join(iter(lambda: client.recv(65536), b""))
+    received = heard_by(stub, request(stub))
     assert received.startswith(starts)
     assert bool(received) == bool(starts)
     assert (len(received) > len(whole)) == (fault is None)
+
+
+@pytest.mark.parametrize(
+    ("model", "status"), [("m/n", 200), ("stub/503", 503), ("stub/stall", None)]
+)
+def test_who_ends_their_half_of_the_connection_is_answered_each_whole_request(stub, model, status):
+    received = heard_by(stub, request(stub) * 2 + request(stub, model=model) + request(stub)[:-1])
+    assert received.count(b"HTTP/1.1 ") == (2 if status is None else 3)
+    assert [seen.status for seen in stub.requests[:3]] == [200, 200, status]
+
+
+def test_http_2_is_refused_and_is_no_request(stub):
+    received = heard_by(stub, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9))
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert received.count(b"HTTP/1.1 ") == 1
+    stub.assert_not_called()
 
 
 def test_a_stub_that_was_used_under_a_frozen_clock_stops(monkeypatch, no_thread_left):

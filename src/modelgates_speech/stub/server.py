@@ -8,7 +8,6 @@ import errno
 import json
 import logging
 import queue
-import shlex
 import socket
 import struct
 import sys
@@ -25,7 +24,7 @@ from modelgates_speech.stub.app import create_app
 from modelgates_speech.stub.control import DEFAULT_API_KEY, Profile, Stub, unfrozen
 from modelgates_speech.stub.reach import Authority, Guard
 from modelgates_speech.stub.remote import everything_read
-from modelgates_speech.stub.usage import describe
+from modelgates_speech.stub.usage import welcome
 
 if TYPE_CHECKING:
     import os
@@ -264,21 +263,39 @@ class _Loop(asyncio.SelectorEventLoop):
 class _Protocol(H11Protocol):
     """HTTP without remarks: an upgrade that a client offers is not taken, and that is all."""
 
+    _is_half = False
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.logger = _quiet
         # What the application finds in the scope of each request.
         self.app_state = {**self.app_state, "hang_up": self.hang_up}
 
+    def data_received(self, data: bytes) -> None:
+        """Refuse HTTP/2, whose first words h11 takes for a request of the method `PRI`."""
+        if not self.cycle and data.startswith(b"PRI * HTTP/2"):
+            self.send_400_response("The stub speaks HTTP/1.1, not HTTP/2.")
+        else:
+            super().data_received(data)
+
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Answer also who ends their half of the connection after a whole request, as `nc` does."""
+        """Answer also who ends their half of the connection after whole requests, as `nc` does."""
+        self._is_half = self.scheme == "http"  # connections of TLS have no halves
+        return self._is_half and self._goes_on()
+
+    def on_response_complete(self) -> None:
+        """Answer what came already, or end a connection of which nothing more can come."""
+        super().on_response_complete()
+        if self._is_half and not self._goes_on():
+            self.transport.close()
+
+    def _goes_on(self) -> bool:
         cycle = self.cycle
-        # Connections of TLS have no halves.
-        if not cycle or cycle.more_body or cycle.response_complete or self.scheme == "https":
-            return False
-        cycle.keep_alive = False
-        cycle.message_event.set()  # for those who wait until the client has left
-        return True
+        goes_on = bool(cycle) and not (cycle.more_body or cycle.response_complete)
+        if goes_on:
+            # For those who wait until the client has left, once they have read the body.
+            self.loop.call_soon(cycle.message_event.set)
+        return goes_on
 
     def hang_up(self, *, reset: bool) -> None:
         """End the connection: by RST at once, or after what was sent."""
@@ -340,7 +357,7 @@ def serve(
         ready = {"base_url": stub.base_url, "api_key": stub.api_key, "speech": stub.engine_name}
         if stub.ca_file:
             ready["ca_file"] = str(stub.ca_file)
-        say(json.dumps(ready) if as_json else _usage(stub))
+        say(json.dumps(ready) if as_json else welcome(ready, stub.url))
         while True:
             # Windows hears of Ctrl-C between two waits only.
             with contextlib.suppress(queue.Empty):
@@ -373,16 +390,3 @@ def _line(seen: Mapping[str, Any]) -> str:
     audio = "" if seen["seconds"] is None else f", {seen['seconds']:.2f} s of audio"
     answered = f"{seen['status'] or 'no answer'} {seen['characters']} characters{audio}"
     return f"{seen['method']} {seen['path']} {answered}, {seen['milliseconds']:.0f} ms"
-
-
-def _usage(stub: StubServer) -> str:
-    wanted = {"MODELGATES_BASE_URL": stub.base_url, "MODELGATES_API_KEY": stub.api_key}
-    if stub.ca_file:
-        names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-        wanted |= dict.fromkeys(names, str(stub.ca_file))
-    exports = "\n".join(f"  export {name}={shlex.quote(text)}" for name, text in wanted.items())
-    return (
-        f"The ModelGates stub speaks at {stub.base_url} until Ctrl-C. Point a client at it:\n\n"
-        f"{exports}\n\nA page to try it: {stub.url}\n\n"
-        f"Speech: {stub.engine_name}. Models that misbehave:\n\n{describe()}\n"
-    )

@@ -96,3 +96,17 @@ def describe() -> str:
         "stub/503?times=2 fails twice, then answers once as usual, then begins again.",
     ]
     return "\n".join(lines)
+
+
+def welcome(ready: Mapping[str, str], page: str) -> str:
+    """Say where a stub is that is ready, and how to point a client at it."""
+    wanted = {"MODELGATES_BASE_URL": ready["base_url"], "MODELGATES_API_KEY": ready["api_key"]}
+    if "ca_file" in ready:
+        names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+        wanted |= dict.fromkeys(names, ready["ca_file"])
+    exports = "\n".join(f"  export {name}={shlex.quote(text)}" for name, text in wanted.items())
+    return (
+        f"The ModelGates stub speaks at {ready['base_url']} until Ctrl-C. Point a client at it:\n\n"
+        f"{exports}\n\nA page to try it: {page}\n\n"
+        f"Speech: {ready['speech']}. Models that misbehave:\n\n{describe()}\n"
+    )
