@@ -16,6 +16,8 @@ import httpcore2
 from modelgates_speech.config import READ_SIZE, WRITE_SIZE
 from modelgates_speech.waiting import time_left
 
+NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+
 
 class Backend(httpcore2.SyncBackend):
     """Opens sockets that keep to the deadline of a call."""
@@ -29,7 +31,8 @@ class Backend(httpcore2.SyncBackend):
             found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError(error) from error
-        addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+        # Each with its zone (`fe80::1%eth0`), which stands apart in what is found.
+        addresses = list(dict.fromkeys(socket.getnameinfo(at, NUMERIC)[0] for *_, at in found))
         while True:
             # The library would give each of them all the time that there is.
             left = time_left(until - time.monotonic())

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from modelgates_speech.stub import RecordedRequest, Stub, StubServer
-from tests.systems import needs_ipv6
+from tests.systems import LINK_LOCAL, needs_ipv6
 
 from .conftest import BODY, connect
 
@@ -190,6 +190,22 @@ def test_listens_on_ipv6_too():
     with StubServer("::1") as stub, connect(stub) as http:
         assert stub.url.startswith("http://[::1]:")
         assert http.post("/audio/speech", json=BODY).status_code == 200
+
+
+@pytest.mark.skipif(not LINK_LOCAL, reason="this machine has no link-local address")
+def test_an_address_may_have_a_zone():
+    # In a process of its own, for this one is kept from what is not loopback.
+    program = f"""if True:
+        from modelgates_speech import ModelGates
+        from modelgates_speech.stub import StubServer
+        with StubServer({LINK_LOCAL!r}) as stub:
+            where = {{"base_url": stub.base_url, "api_key": stub.api_key, "allow_plain_http": True}}
+            with ModelGates(**where) as client:
+                print(client.audio.speech.create(model="m/n", voice="alloy", input="Hi").format)
+            print(stub.url)
+    """
+    told = subprocess.check_output([sys.executable, "-c", program], text=True).split()
+    assert told[-1].startswith(f"http://[{LINK_LOCAL}]:")
 
 
 def test_any_key_may_be_let_in_if_it_is_well_formed():

@@ -146,7 +146,9 @@ class _Running:
     """A server in a thread of its own, for as long as it runs."""
 
     def __init__(self, app: ASGIApp, listener: socket.socket, authority: Authority | None) -> None:
-        self.address: tuple[str, int] = listener.getsockname()[:2]
+        numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+        host, port = socket.getnameinfo(listener.getsockname(), numeric)
+        self.address = host, int(port)
         started = Future[None]()
 
         def serve() -> None:
@@ -227,8 +229,10 @@ class _Running:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    # The zone of an address (`fe80::1%eth0`) has to be looked up.
+    address = socket.getaddrinfo(host, port)[0][4] if "%" in host else (host, port)
     listener = socket.create_server(
-        (host, port),
+        address,
         family=socket.AF_INET6 if ":" in host else socket.AF_INET,
         backlog=1024,
         # All addresses of this machine are those of both families.
