@@ -196,7 +196,7 @@ def parse(operation: ModuleType, reply: Reply, body: bytes) -> Any:
 
     content_type = reply.headers.get("content-type", "")
     # In bytes: a server may write what is not ASCII.
-    headers = [(b"content-type", content_type.encode("utf-8", "replace"))]
+    headers = [(b"content-type", content_type.encode())]
     try:
         response = httpx.Response(reply.status, headers=headers, content=body)
         return operation._parse_response(  # noqa: SLF001

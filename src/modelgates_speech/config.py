@@ -192,7 +192,7 @@ def checked_callback(value: CallbackT, name: str) -> CallbackT:
     """`value` if it can be called, or is None."""
     if value is not None and not callable(value):
         raise ArgumentError(f"{name} must be a function, not {in_short(value)}")
-    if iscoroutinefunction(value) or iscoroutinefunction(getattr(type(value), "__call__", None)):  # noqa: B004
+    if iscoroutinefunction(value) or iscoroutinefunction(type(value).__call__):
         raise ArgumentError(f"{name} must be a plain function: {value!r} would never be awaited")
     return value
 

@@ -6,6 +6,8 @@ import sys
 import weakref
 
 import anyio
+import httpcore2
+import httpx
 import pytest
 from anyio.lowlevel import current_token
 
@@ -114,6 +116,48 @@ def test_a_client_that_is_dropped_says_so(server, settings):
     del client
     with pytest.warns(ResourceWarning, match=r"call close\(\)"):
         dropped.clear()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_client_that_is_dropped_closes_the_transport_that_it_was_given(settings):
+    closed = []
+
+    class Given(httpx.MockTransport):
+        def close(self):
+            closed.append("closed")
+
+    audio = httpx.Response(200, content=b"\0\0", headers={"content-type": "audio/pcm"})
+    client = ModelGates(**settings, transport=Given(lambda _: audio))
+    client.audio.speech.create(**SPEECH)
+    assert not closed
+    del client
+    gc.collect()
+    assert closed == ["closed"]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_client_remembers_no_connection_that_is_closed(kind, server, settings):
+    server.acts = (reply(Connection="close"),)
+
+    async def make_calls_async():
+        async with AsyncModelGates(**settings) as client:
+            for _ in range(TIMES):
+                await client.audio.speech.create(**SPEECH)
+            return remembered()
+
+    def make_calls():
+        with ModelGates(**settings) as client:
+            for _ in range(TIMES):
+                client.audio.speech.create(**SPEECH)
+            return remembered()
+
+    def remembered():
+        gc.collect()
+        kinds = (httpcore2.HTTPConnection, httpcore2.AsyncHTTPConnection)
+        return [each for each in gc.get_objects() if type(each) in kinds]
+
+    assert not (make_calls() if kind == "sync" else asyncio.run(make_calls_async()))
+    assert server.connections == TIMES
 
 
 def test_a_stream_that_holds_nothing_is_dropped_in_silence(server, settings, recwarn, monkeypatch):

@@ -3,6 +3,7 @@
 import socket
 import socketserver
 import ssl
+import sys
 import threading
 from contextlib import closing
 
@@ -11,8 +12,10 @@ import pytest
 from modelgates_speech import (
     APIConnectionError,
     APITimeoutError,
+    AsyncModelGates,
     ConfigurationError,
     IncompleteAudioError,
+    ModelGates,
     RetryPolicy,
     Timeout,
 )
@@ -231,6 +234,19 @@ def test_a_proxy_that_cannot_work_is_a_matter_of_configuration(speak, monkeypatc
     monkeypatch.setenv("HTTPS_PROXY", proxy_url)
     with pytest.raises(ConfigurationError, match="proxy"):
         raise speak().error
+
+
+@pytest.mark.parametrize("kind", [ModelGates, AsyncModelGates])
+def test_a_socks_proxy_needs_a_package(kind, monkeypatch, tmp_path):
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    told = r": a SOCKS proxy needs the package socksio: pip install socksio$"
+    with pytest.raises(ConfigurationError, match=told):
+        kind(api_key="key", base_url="https://gw.example")
+    monkeypatch.delitem(sys.modules, "socksio")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "socksio.py").touch()
+    kind(api_key="key", base_url="https://gw.example")
 
 
 def test_only_the_authorities_that_the_environment_names_are_trusted(

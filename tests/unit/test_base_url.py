@@ -17,6 +17,10 @@ def test_white_space_and_slashes_around_it_do_not_matter(url):
     assert made(url) == "http://127.0.0.1:1/X"
 
 
+def test_a_path_may_hold_an_at_sign():
+    assert made("https://gw.example/@team/v1") == "https://gw.example/@team/v1"
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [

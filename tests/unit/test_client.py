@@ -701,6 +701,26 @@ def test_a_transport_can_be_given(stub):
     assert not stub.requests
 
 
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_transport_that_was_given_is_closed_with_the_client_and_not_before(stub, kind):
+    closed = []
+
+    class Given(httpx.MockTransport):
+        def close(self):
+            closed.append("closed")
+
+        async def aclose(self):
+            closed.append("closed")
+
+    reply = {"content": b"\0\0", "headers": {"content-type": "audio/pcm"}}
+    api = Both(kind, transport=Given(lambda _: httpx.Response(OK, **reply)))
+    for _ in range(2):
+        api.create()
+    assert not closed
+    api.close()
+    assert closed == ["closed"]
+
+
 @pytest.mark.parametrize(
     ("timeout", "phases"), [(7, (7, 7, 7, 7)), (Timeout(1, 2, 3, 4), (1, 2, 3, 4))]
 )

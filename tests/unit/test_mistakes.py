@@ -41,6 +41,7 @@ def client(**options):
         ({"retry": 3}, r"retry must be a RetryPolicy, such as .* not 3"),
         ({"retry": RetryPolicy}, "retry must be a RetryPolicy"),
         ({"timeout": (5, 10)}, r"timeout must be .* a Timeout such as .* not \(5, 10\)"),
+        ({"timeout": "x" * 5000}, r"not 'x{199}\.\.\.$"),
         ({"headers": "X-A: b"}, "headers must be a mapping, not str"),
         ({"headers": [("X-A", "b")]}, "headers must be a mapping, not list"),
         ({"headers": {1: "b"}}, "1 is not a valid header name"),
@@ -258,7 +259,7 @@ def test_a_batch_says_which_client_it_takes(wrong, wanted, tmp_path):
         ({"max_delay": "8"}, "max_delay must be 0 or more, not '8'"),
         ({"statuses": 429}, "statuses must be statuses such as .* not 429"),
         ({"statuses": "429"}, "statuses must be statuses such as .* not '429'"),
-        ({"statuses": [[429]]}, "statuses must be statuses such as .* not"),
+        ({"statuses": [[429]]}, "^RetryPolicy.statuses must be statuses such as .* not"),
     ],
 )
 def test_nor_is_a_policy(options, told):
