@@ -99,12 +99,21 @@ def _say_once(document: dict[str, Any], node: dict[str, Any]) -> None:
     later = dict(_mapping(node.get("properties")))
     given: list[dict[str, Any]] = node["allOf"]
     for number, part in reversed([*enumerate(given)]):
-        whole = resolve(document, part)
-        own = _mapping(whole.get("properties"))
-        if lost := [n for n in own.keys() & later.keys() if not _is_joined(own[n], later[n])]:
-            rest = {name: each for name, each in own.items() if name not in lost}
-            given[number] = {**deepcopy(whole), "properties": deepcopy(rest)}
-        later = {**own, **later}
+        given[number] = _left(document, part, later)
+
+
+def _left(document: dict[str, Any], part: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    """Give a part without what later ones say, of its parts too, and add to those what it says."""
+    whole = resolve(document, part)
+    own, parts = _mapping(whole.get("properties")), whole.get("allOf")
+    rest = {n: each for n, each in own.items() if n not in later or _is_joined(each, later[n])}
+    later |= {**own, **later}
+    left = {**deepcopy(whole), "properties": deepcopy(rest)} if len(rest) < len(own) else part
+    if is_list(parts):
+        fewer = [_left(document, each, later) for each in reversed(parts)]
+        if any(new is not each for new, each in zip(fewer, reversed(parts), strict=True)):
+            left = {**deepcopy(whole if left is part else left), "allOf": [*reversed(fewer)]}
+    return left
 
 
 def _is_joined(one: Any, other: Any) -> bool:

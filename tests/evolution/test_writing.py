@@ -664,6 +664,7 @@ def test_what_may_be_null_may_be_described_where_it_is_used(
     assert types(document, tmp_path)["said"] == "None | OtherType0"
 
 
+@pytest.mark.parametrize("is_deeper", [False, True])
 @pytest.mark.parametrize(
     ("given", "narrowed", "python"),
     [
@@ -673,12 +674,16 @@ def test_what_may_be_null_may_be_described_where_it_is_used(
     ],
 )
 def test_the_last_part_of_a_whole_says_what_a_property_is(
-    document, schemas, given, narrowed, python, tmp_path
+    document, schemas, given, narrowed, python, is_deeper, tmp_path
 ):
     schemas["Other"] = {"type": "object", "properties": {"n": {"type": "integer"}}}
     schemas["Base"] = {**schemas["Speech"], "properties": {"input": {}, "said": given}}
     part = {"type": "object", "properties": {"said": narrowed}}
-    schemas["Speech"] = {"allOf": [{"$ref": f"{SCHEMAS}/Base"}, part]}
+    base = {"$ref": f"{SCHEMAS}/Base"}
+    if is_deeper:
+        schemas["Child"] = {"allOf": [base, {"properties": {"m": {"type": "integer"}}}]}
+        base = {"$ref": f"{SCHEMAS}/Child"}
+    schemas["Speech"] = {"allOf": [base, part]}
     assert types(document, tmp_path)["said"] == python
 
 
