@@ -88,7 +88,7 @@ class Keeping:
     def commit(self) -> Path:
         """Give the file its name, now that the audio is whole."""
         if self._failure or self._file is None:
-            raise self._failure or AssertionError("commit needs a file")
+            raise self._failure or AssertionError
         if self._header and not self._file.in_place:
             suffix = suffix_of(self._file.path)
             self._file.rewrite_start(file_header(self._metadata, suffix, self._size))

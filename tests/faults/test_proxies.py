@@ -213,6 +213,7 @@ def test_tls_tells_an_end_from_a_connection_that_is_cut(speak, target, acts, who
         assert outcome.heard == AUDIO
     else:
         assert type(outcome.error) is IncompleteAudioError
+        assert ": it ended without TLS's closing message" in str(outcome.error)
         assert outcome.error.partial.content == AUDIO
 
 
@@ -257,6 +258,9 @@ def test_only_the_authorities_that_the_environment_names_are_trusted(
     error = speak().error
     assert isinstance(error, APIConnectionError)
     assert not error.transient
+    assert error.message.endswith(
+        "; set SSL_CERT_FILE if its certificate is signed by an authority of your own"
+    )
     assert not target.requests
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 import logging
 import re
 import time
@@ -24,8 +25,10 @@ from modelgates_speech import (
     RateLimitError,
     RetryPolicy,
     Timeout,
+    transport,
 )
 from modelgates_speech._binding import BASE_URL, SpeechRequest, speech_operation
+from modelgates_speech.stub import StubServer
 from tests.edition import (
     BODY,
     EDITION,
@@ -755,6 +758,57 @@ def test_whatever_a_transport_raises_belongs_to_the_tree(stub):
     ):
         client.audio.speech.create(**HELLO)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    where = stub.base_url.split("/")[2]
+    assert str(caught.value).startswith(f"the connection to {where} broke: a bug in a transport;")
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_transport_is_told_the_whole_request(stub, kind):
+    told = []
+
+    def answer(request):
+        told.append(request)
+        return httpx.Response(200, content=b"\0\0", headers={"content-type": "audio/pcm"})
+
+    api = Both(kind, transport=httpx.MockTransport(answer))
+    api.create(extra_headers={"X-Note": "tests"})
+    api.close()
+    request = told[0]
+    assert json.loads(request.content) == BODY
+    assert (request.headers["x-note"], request.method) == ("tests", "POST")
+    assert str(request.url).partition("?")[0] == f"{stub.base_url}/audio/speech"
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_transport_of_httpxs_own_carries_calls(stub, kind):
+    own = httpx.HTTPTransport if kind == "sync" else httpx.AsyncHTTPTransport
+    api = Both(kind, transport=own())
+    assert api.create().content
+    api.close()
+    assert len(stub.requests) == 1
+
+
+def test_a_transport_that_was_given_has_limits_of_its_own(stub, monkeypatch):
+    monkeypatch.setattr(transport, "MAX_CONNECTIONS", 1)
+    audio = {"content": b"\0\0", "headers": {"content-type": "audio/pcm"}}
+    given = httpx.MockTransport(lambda _: httpx.Response(200, **audio))
+    with ModelGates(transport=given, timeout=Timeout(pool=0.001)) as client:
+        streams = [client.audio.speech.stream(**HELLO) for _ in range(2)]
+        with streams[0], streams[1]:
+            assert [stream.read().content for stream in streams] == [b"\0\0", b"\0\0"]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_server_may_have_an_address_of_version_6(kind):
+    try:
+        stub = StubServer("::1")
+    except OSError as error:
+        pytest.skip(f"this machine has no such address: {error}")
+    with stub:
+        api = Both(kind, api_key=stub.api_key, base_url=stub.base_url)
+        assert api.create().content
+        api.close()
+        assert len(stub.requests) == 1
 
 
 def test_a_transport_of_the_wrong_kind_is_refused(stub):

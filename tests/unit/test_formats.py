@@ -297,6 +297,22 @@ def test_a_container_with_nothing_in_it_is_no_audio(body):
 
 
 @pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (wav(b""), "a WAV without a sample"),
+        (ID3[:-1] + b"\x14" + bytes(20), "an MP3 of tags alone"),
+        (b"", "an empty body"),
+    ],
+    ids=["wav", "mp3", "nothing"],
+)
+def test_what_there_is_in_the_place_of_audio_is_said(body, what):
+    told = f"^the server answered with {what}, which is not audio$"
+    with pytest.raises(InvalidResponseError, match=told) as caught:
+        received(body)
+    assert caught.value.body == b""
+
+
+@pytest.mark.parametrize(
     ("kind", "bits", "plain"), [(1, 16, True), (1, 8, False), (3, 32, False), (7, 8, False)]
 )
 def test_only_16_bit_pcm_is_plain(kind, bits, plain):
