@@ -30,5 +30,5 @@ speak "Hello again"
 echo "spoken: $(status) $(wc -c < "$answer/body" | tr -d ' ') bytes"
 
 # jq would be the right tool, but sed is everywhere.
-curl --silent --show-error --noproxy '*' "$control/requests" | sed 's/{"method"/\
+curl --silent --show-error --noproxy '*' --write-out '\n' "$control/requests" | sed 's/{"method"/\
 &/g' | sed -n 's/.*"method":"\([A-Z]*\)","path":"\([^"]*\)".*"input":"\([^"]*\)".*"status":\([0-9]*\).*/\1 \2 \4 \3/p'

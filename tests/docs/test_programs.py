@@ -55,6 +55,7 @@ def test_a_program_breaks_a_call_and_sees_what_arrived(name, tmp_path):
             env={name: value for name, value in os.environ.items() if name != "FORCE_COLOR"},
         )
     assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.endswith("\n")
     refused, spoken, *seen = ran.stdout.splitlines()
     assert refused == "refused: 429 come back in 3 s"
     assert re.fullmatch(r"spoken: 200 \d{4,} bytes", spoken)
@@ -97,6 +98,15 @@ def test_every_page_is_linked_and_every_link_leads_somewhere():
         links = re.findall(r"\]\((\.\..*?)[#)]", text)
         assert links
         assert all((DOCS / "testing" / link).exists() for link in links)
+
+
+def test_a_page_has_its_reader_write_the_book_that_a_command_reads():
+    pages = [page.read_text("utf-8") for page in DOCS.rglob("*.md")]
+    before = [
+        text.partition(" narrate book.txt")[0] for text in pages if " narrate book.txt" in text
+    ]
+    assert before
+    assert all(" > book.txt" in text for text in before)
 
 
 @pytest.fixture
