@@ -370,6 +370,17 @@ def test_copies_share_the_connection_and_closing_one_leaves_the_others(caller, s
     ]
 
 
+@pytest.mark.usefixtures("one_connection")
+def test_a_thread_waits_until_a_connection_is_free(server):
+    server.acts = HEALTHY
+    with ModelGates(api_key=KEY, base_url=server.url, timeout=Timeout(pool=HOLD)) as client:
+        stream = client.audio.speech.stream(**SPEECH).__enter__()
+        other = threading.Timer(0.1, stream.close)
+        other.start()
+        assert client.audio.speech.create(**SPEECH).content == AUDIO
+        other.join()
+
+
 def make_at_once(caller, count):
     """So many calls, each begun before one has ended."""
     streams = [caller.client.audio.speech.stream(**SPEECH) for _ in range(count)]

@@ -250,6 +250,39 @@ def test_a_socks_proxy_needs_a_package(kind, monkeypatch, tmp_path):
     kind(api_key="key", base_url="https://gw.example")
 
 
+@pytest.mark.parametrize(
+    ("proxy_url", "told"),
+    [
+        (
+            "http://",
+            "http:// is not a proxy's address: write http, https, socks5, socks5h as "
+            r"scheme://host:port$",
+        ),
+        (
+            "http://me:a/b@proxy.example",
+            "its port is not a number from 0 to 65535; percent-encode everything in a password "
+            "but letters and digits$",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_proxys_address_is_said(monkeypatch, proxy_url, told):
+    monkeypatch.setenv("HTTPS_PROXY", proxy_url)
+    with pytest.raises(ConfigurationError, match=f": the proxy that HTTPS_PROXY names: {told}"):
+        ModelGates(api_key="key", base_url="https://gw.example")
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_certificate_of_another_server_is_not_trusted(client, authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("elsewhere.example").configure_cert(context)
+    with FaultServer(HEALTHY, context) as server:
+        with closing(CALLERS[client](api_key=KEY, base_url=server.url)) as caller:
+            error = caller.make("create", None).error
+        assert isinstance(error, APIConnectionError)
+        assert not error.transient
+        assert not server.requests
+
+
 def test_only_the_authorities_that_the_environment_names_are_trusted(
     speak, proxy, target, monkeypatch
 ):

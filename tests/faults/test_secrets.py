@@ -175,6 +175,14 @@ def test_audio_that_happens_to_hold_a_short_key_arrives_as_it_was(client, call, 
     assert outcome.heard == AUDIO
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+def test_audio_that_happens_to_hold_a_long_key_arrives_as_it_was(client, server):
+    audio = bytes(32) + KEY.encode() * 100
+    server.acts = (reply(body=audio),)
+    with closing(CALLERS[client](api_key=KEY, base_url=server.url)) as caller:
+        assert caller.create().content == audio
+
+
 @pytest.mark.parametrize("key", ["a", "1", "pcm", "none"])
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_word_in_the_place_of_a_key_changes_nothing_that_it_is_a_part_of(client, key, server):

@@ -407,8 +407,9 @@ def test_closing_a_client_closes_its_copies(stub):
     copy = client.with_options(deadline=60).with_options(retry=None)
     client.close()
     client.close()
+    told = "^this client is closed: make another one$"
     for closed in (client, copy):
-        with pytest.raises(ConfigurationError, match="closed"):
+        with pytest.raises(ConfigurationError, match=told):
             closed.audio.speech.create(**HELLO)
 
 
@@ -634,6 +635,7 @@ def test_the_client_shows_where_it_goes_and_never_the_key():
     assert repr(ModelGates(api_key="key", base_url="https://x.example/v1/")) == (
         "ModelGates(base_url='https://x.example/v1')"
     )
+    assert repr(ModelGates.__new__(ModelGates)) == "ModelGates(...)"
 
 
 def test_the_log_tells_each_try_but_neither_key_nor_text(client, stub, caplog):

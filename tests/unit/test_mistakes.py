@@ -8,6 +8,7 @@ import functools
 import gc
 import os
 import pickle
+import re
 import traceback
 
 import pytest
@@ -126,6 +127,8 @@ def test_a_format_may_be_a_member_of_an_enum(tmp_path):
         ({"input": 7}, "input must be text or an iterable of texts, not <class 'int'>"),
         ({"input": None}, "input must be text or an iterable of texts"),
         ({"input": b"text"}, "not <class 'bytes'>"),
+        ({"sample_rate": 0}, "^sample_rate must be a whole number"),
+        ({"channels": 0}, "^channels must be a whole number"),
         ({"concurrency": "3"}, "concurrency must be 1 or more, not '3'"),
         ({"concurrency": 2.5}, "concurrency must be 1 or more"),
         ({"max_chars": "3"}, "max_chars must be 1 or more"),
@@ -172,7 +175,8 @@ def test_nor_is_what_no_folder_can_be_called(wrong):
         ("cache_dir", lambda: client().audio.speech.create(**HELLO, cache_dir=wrong)),
         ("out_dir", lambda: run_batch([], wrong, client=lambda: AsyncModelGates(api_key="key"))),
     ]:
-        with pytest.raises(ConfigurationError, match=f"^{name} must be a path: no folder"):
+        told = f"^{name} must be a path: no folder can be called {re.escape(repr(wrong))}$"
+        with pytest.raises(ConfigurationError, match=told):
             call()
 
 
