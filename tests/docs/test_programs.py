@@ -100,6 +100,18 @@ def test_every_page_is_linked_and_every_link_leads_somewhere():
         assert all((DOCS / "testing" / link).exists() for link in links)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="it is for a shell")
+def test_who_waits_for_a_stub_that_cannot_start_is_not_left_waiting(tmp_path):
+    pages = [page.read_text("utf-8") for page in (DOCS / "testing").glob("*.md")]
+    found = re.findall(r"^(rm -f address\n.*?)^```", "".join(pages), re.MULTILINE | re.DOTALL)
+    assert found
+    for commands in set(found):
+        for code, leaves in ((3, ""), (0, "echo http://stub > address;")):
+            command = f"modelgates-speech() {{ {leaves} return {code}; }}\n{commands}"
+            subprocess.run(["bash", "-c", command], cwd=tmp_path, check=False, timeout=60)
+            assert (tmp_path / "address").exists() == bool(leaves)
+
+
 def test_a_page_has_its_reader_write_the_book_that_a_command_reads():
     pages = [page.read_text("utf-8") for page in DOCS.rglob("*.md")]
     before = [
