@@ -186,6 +186,8 @@ def write_plainly(document: dict[str, Any]) -> None:
         if node.get("additionalProperties") is False and node.get("patternProperties"):
             # It knows nothing of patterns, and would drop what they allow.
             del node["additionalProperties"]
+        for way in {"anyOf", "oneOf"} & node.keys():
+            _make_one_list(document, node[way])
         types = node.get("type")
         if "array" in (types if is_list(types) else [types]) and "prefixItems" not in node:
             # The generator has no list of which nothing is said.
@@ -220,6 +222,19 @@ def write_plainly(document: dict[str, Any]) -> None:
                 node["schema"] = {"type": "string"}
             # It would send the default unasked. The server knows it.
             _mapping(node.get("schema")).pop("default", None)
+
+
+def _make_one_list(document: dict[str, Any], several: list[dict[str, Any]]) -> None:
+    """Make lists of several kinds one list of several: Python cannot tell them apart by type."""
+    wholes = [resolve(document, each) for each in several]
+    lists = [whole for whole in wholes if whole.get("type") == "array"]
+    items = without_repeats([whole.get("items", {}) for whole in lists])
+    if len(items) > 1 and not any("prefixItems" in whole for whole in lists):
+        one = {**lists[0], "items": {"anyOf": deepcopy(items)}}
+        several[:] = [
+            each for each, whole in zip(several, wholes, strict=True) if whole not in lists
+        ]
+        several.append(one)
 
 
 def _take_any_text(document: dict[str, Any], body: dict[str, Any]) -> None:

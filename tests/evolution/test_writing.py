@@ -634,6 +634,15 @@ def test_a_component_may_be_true_or_false(document, schemas, properties):
         ({"type": ["string", "null"], "enum": ["a", None]}, "None | SpeechSaidType1"),
         ({"type": ["string", "null"], "enum": ["a"]}, "None | SpeechSaidType1"),
         ({"type": "array"}, "list[Any]"),
+        # Python cannot tell lists by what is in them.
+        (
+            {
+                "anyOf": [
+                    {"type": "array", "items": {"type": kind}} for kind in ("string", "integer")
+                ]
+            },
+            "list[int | str]",
+        ),
         # A constant among others would be the only value that is read.
         (
             {"anyOf": [{"const": "a"}, {"const": "b"}, {"type": "string", "pattern": "^c"}]},
