@@ -13,6 +13,7 @@ from ruamel.yaml.constructor import ConstructorError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scanner import Scanner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node
 
 
+# What ends a line, or all that is said in it.
+_ENDS = "#\r\n\0"
 _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
@@ -32,8 +35,42 @@ def compose(text: str) -> Node | None:
     with warnings.catch_warnings():
         # YAML lets an anchor stand for something else further down.
         warnings.simplefilter("ignore", ReusedAnchorWarning)
-        node: Node | None = YAML(typ="safe", pure=True).compose(text)
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Scanner = _Scanner
+        node: Node | None = yaml.compose(text)
     return node
+
+
+class _Scanner(Scanner):
+    """Lets tabs stand where YAML does: within a line, and in lines of which nothing is left."""
+
+    def scan_to_next_token(self) -> None:
+        reader = self.reader
+        line, is_start = reader.line, reader.column == 0
+        super().scan_to_next_token()
+        while reader.peek() == "\t":
+            length = self._blanks()
+            is_indent = is_start or reader.line != line
+            if is_indent and reader.peek(length) not in _ENDS:
+                return
+            # What comes after a tab has no place of its own to be a mapping's.
+            self.allow_simple_key = False
+            reader.forward(length)
+            super().scan_to_next_token()
+
+    def scan_plain_spaces(self, indent: Any, start_mark: Any) -> Any:
+        length = self._blanks()
+        blanks = str(self.reader.prefix(length))
+        if "\t" not in blanks or self.reader.peek(length) in _ENDS:
+            return super().scan_plain_spaces(indent, start_mark)
+        self.reader.forward(length)
+        return [blanks]
+
+    def _blanks(self) -> int:
+        length = 0
+        while self.reader.peek(length) in " \t":
+            length += 1
+        return length
 
 
 class _Constructor(SafeConstructor):

@@ -194,6 +194,24 @@ def test_a_key_is_the_text_that_stands_there():
     assert parse(b"a: &a {b: 1, c: 2}\nd: {<<: *a, c: 3}")["d"] == {"b": 1, "c": 3}
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b"a: 1\t# b\n\t# c\n \t\nb:\t2\t\n\t", {"a": 1, "b": 2}),
+        (b"a:\n  -\tx\ty\t# z\n  - [1,\t2\t]\t\n", {"a": ["x\ty", [1, 2]]}),
+        (b"a: {b:\tx\t}\nc\t: |\n  d\t# e\n", {"a": {"b": "x"}, "c": "d\t# e\n"}),
+    ],
+)
+def test_tabs_may_stand_wherever_they_indent_nothing(text, value):
+    assert parse(text) == value
+
+
+@pytest.mark.parametrize("text", [b"a:\n\tb: 1\n", b"a:\n  -\tb: 1\n    c: 2\n"])
+def test_tabs_that_indent_are_refused(text):
+    with pytest.raises(DocumentError, match=r"line 2: not YAML"):
+        parse(text)
+
+
 def test_a_server_of_which_a_part_is_open_is_none(document):
     variables = {"part": {"enum": ["eu", "us"]}, "version": {}}
     document["servers"] = [
