@@ -48,6 +48,27 @@ _OFFERS = {
 }
 # So many differences that nothing rates are named.
 _SHOWN = 3
+# What the tool says in words of JSON Schema, and how a user says it.
+_ASKED = {
+    **dict.fromkeys(("if", "then", "else"), "depends on a condition"),
+    "contains": "holds a certain value",
+    "propertyNames": "holds properties of certain names alone",
+    "contentSchema": "holds text of a certain shape",
+}
+_CONSTRAINT = re.compile(
+    r"^(added|removed) '(\w+)'(?: subschema| constraint)? (?:to|from) (the .+)$"
+)
+_ALTERNATIVE = re.compile(r"^(added|removed) `(.*?)` (?:to|from) (the .+?) `\w+Of` list(.*)$")
+_WORDINGS = {
+    r"^(the .+) dependentRequired was added: when (.+) is present, (.+) are required$": (
+        r"\1 must hold \3 where it holds \2"
+    ),
+    r"^added the dependent schema (`.+?`) to (the .+)$": (
+        r"\2 depends on a condition where it holds \1"
+    ),
+    r"(content\w+) changed from `` to (`.+`)": r"\1 is \2 now",
+    r"(content\w+) changed from (`.+`) to ``": r"\1 is \2 no longer",
+}
 _TYPES = re.compile(r"type/format changed from `(.*)`/`(.*)` to `(.*)`/`(.*?)`")
 # What is asked of a request that holds a certain property.
 _DEPENDENT = re.compile(r"^request-body-dependent-(required|schema)-added$")
@@ -116,7 +137,7 @@ def _subject(entry: dict[str, Any], which: int = -1) -> tuple[Any, ...]:
 
 def _said(entry: dict[str, Any], known: Difference | None) -> str:
     """Say what changed, where the tool's own sentence says too little or what is wrong."""
-    text = str(entry["text"]).removesuffix(" and replaced with ``")
+    text = _worded(str(entry["text"]).removesuffix(" and replaced with ``"))
     if entry["id"].endswith("default-value-changed"):
         text += ": whoever leaves it out gets something else"
     if entry["id"].endswith("default-value-removed"):
@@ -129,6 +150,21 @@ def _said(entry: dict[str, Any], known: Difference | None) -> str:
     if match := _TYPES.search(text):
         before, after = _kind(match[1], match[2]), _kind(match[3], match[4])
         text = _TYPES.sub(lambda _: f"was {before} and is {after} now", text)
+    return text
+
+
+def _worded(text: str) -> str:
+    """Say in a user's words what the tool says in those of JSON Schema."""
+    for theirs, ours in _WORDINGS.items():
+        text = re.sub(theirs, ours, text)
+    if (match := _CONSTRAINT.match(text)) and match[2] in _ASKED:
+        what = f"{match[3]} {_ASKED[match[2]]}"
+        return f"{what} now" if match[1] == "added" else f"nothing asks any more that {what}"
+    if match := _ALTERNATIVE.match(text):
+        named = [part.rpartition("/")[2] for part in match[2].split(", ") if part[:1] == "#"]
+        listed = ", ".join(f"`{name}`" for name in named) or "something else"
+        end = "as well" if match[1] == "added" else "no longer"
+        return f"{match[3]}{match[4]} may be {listed} {end}"
     return text
 
 

@@ -1,12 +1,14 @@
 """Each difference is told by itself: what is rated hides nothing that is not."""
 
 import re
+from copy import deepcopy
 
 import pytest
 
 from scripts.comparison.changes import Change, Rating, grouped, overall
 from scripts.comparison.python_api import python_changes
 from scripts.comparison.report import Outcome, Report, add_to_changelog
+from scripts.comparison.wire import wire_changes
 
 POST = "/audio/speech"
 
@@ -353,3 +355,35 @@ def test_an_attribute_that_several_models_lose_is_told_once_as_a_program_imports
     assert new.what.startswith("`modelgates_api.models.….eaten` is new")
     for change in (gone, new):
         assert sorted(re.findall(r"`([A-Z]\w+)`", change.what)) == names
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"if": {"required": ["a"]}, "then": {"required": ["b"]}}, "depends on a condition now"),
+        ({"dependentRequired": {"a": ["b"]}}, "must hold `b` where it holds `a`"),
+        ({"dependentSchemas": {"a": {}}}, "depends on a condition where it holds `a`"),
+        ({"propertyNames": {"maxLength": 3}}, "holds properties of certain names alone now"),
+    ],
+)
+def test_what_is_asked_is_told_once_and_in_no_words_of_json_schema(document, rate, said, told):
+    def ask(changed):
+        changed["components"]["schemas"]["SpeechRequestProvider"] |= said
+
+    (change,) = rate(ask)
+    assert change.rating is Rating.BREAKING
+    assert change.what.endswith(told)
+
+
+def test_what_a_value_may_be_as_well_is_told_by_its_name(document):
+    schemas = document["components"]["schemas"]
+    alone = {"oneOf": [{"$ref": "#/components/schemas/SpeechRequestProvider"}]}
+    schemas["SpeechRequest"]["properties"]["given"] = alone
+    several = deepcopy(document)
+    schemas = several["components"]["schemas"]
+    schemas["Other"] = {"type": "object", "properties": {"pace": {"type": "number"}}}
+    schemas["SpeechRequest"]["properties"]["given"]["oneOf"].append(
+        {"$ref": "#/components/schemas/Other"}
+    )
+    (change,) = wire_changes(document, several)
+    assert change.what.endswith("may be `Other` as well")
