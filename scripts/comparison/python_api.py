@@ -76,7 +76,9 @@ def _broken(breakages: list[griffe.Breakage], added: list[str]) -> Iterator[tupl
                 rating, text = Rating.COMPATIBLE, f"`{name}` is gone, a list of values"
             case griffe.BreakageKind.OBJECT_REMOVED:
                 parent, _, own = name.rpartition(".")
-                is_elsewhere = parent in parents or own in names
+                # Objects that take no other properties lose all that holds these.
+                is_lost = own.startswith(("additional_", "__"))
+                is_elsewhere = not is_lost and (parent in parents or own in names)
                 text = f"`{name}` is gone or has moved" if is_elsewhere else f"`{name}` is gone"
             case griffe.BreakageKind.PARAMETER_ADDED_REQUIRED:
                 text = f"`{name}` requires a new argument `{argument}`"

@@ -310,16 +310,22 @@ def test_one_argument_less_is_told_once_for_all_methods():
 
 
 @pytest.mark.parametrize(
-    ("after", "told", "advice"),
-    [("", "is gone", "do without it"), ("class B: ...\n", "is gone or has moved", "its new name")],
+    ("name", "after", "told", "advice"),
+    [
+        ("A", "", "is gone", "do without it"),
+        ("A", "class B: ...\n", "is gone or has moved", "its new name"),
+        ("additional_keys", "class B: ...\n", "is gone", "do without it"),
+    ],
 )
-def test_what_is_gone_has_a_new_name_only_where_something_is_new(tmp_path, after, told, advice):
-    for edition, models in (("old", "class A: ...\n"), ("new", after)):
+def test_what_is_gone_has_a_new_name_only_where_something_is_new(
+    tmp_path, name, after, told, advice
+):
+    for edition, models in (("old", f"class {name}: ...\n"), ("new", after)):
         for package, text in (("modelgates_speech", ""), ("modelgates_api", models)):
             (tmp_path / edition / package).mkdir(parents=True)
             (tmp_path / edition / package / "__init__.py").write_text(text)
     changes = python_changes([tmp_path / "old"], [tmp_path / "new"])
-    assert changes[0].what == f"`modelgates_api.A` {told}"
+    assert changes[0].what == f"`modelgates_api.{name}` {told}"
     assert advice in changes[0].advice
 
 
