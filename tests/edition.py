@@ -63,22 +63,29 @@ class Edition:
             for key in node["$ref"].removeprefix("#/").split("/"):
                 key = key.replace("~1", "/").replace("~0", "~")
                 found = found[int(key) if isinstance(found, list) else key]
+            if not isinstance(found, Mapping):
+                return found
             node = {**found, **{key: value for key, value in node.items() if key != "$ref"}}
         return node
+
+    def _as_object(self, schema):
+        schema = self.resolved(schema)
+        return schema if isinstance(schema, Mapping) else {}
 
     def merged(self, schema):
         """Give the properties of an object and the names of those required.
 
         Parts of it count; of several that it may be, what any has and what all require.
         """
-        schema = self.resolved(schema)
+        schema = self._as_object(schema)
         properties, required = {}, list(schema.get("required", []))
         for part in schema.get("allOf", []):
             inner, demanded = self.merged(part)
             properties |= inner
             required += demanded
         for key in ("anyOf", "oneOf"):
-            branches = [self.merged(part) for part in schema.get(key, []) if not _is_null(part)]
+            given = map(self.resolved, schema.get(key, []))
+            branches = [self.merged(part) for part in given if _may_be_object(part)]
             for inner, _ in branches:
                 properties = inner | properties
             first = branches[0][1] if branches else []
@@ -88,7 +95,7 @@ class Edition:
 
     def told(self, schema):
         """Give a schema that is one thing or null, or a part of one, as that one thing."""
-        schema = self.resolved(schema)
+        schema = self._as_object(schema)
         for key in ("allOf", "anyOf", "oneOf"):
             others = [part for part in schema.get(key, []) if not _is_null(part)]
             if len(others) == 1:
@@ -97,7 +104,7 @@ class Edition:
 
     def values(self, schema):
         """Give the values that a schema lists, in parts of it too."""
-        schema = self.resolved(schema)
+        schema = self._as_object(schema)
         found = [*schema.get("enum", []), *([schema["const"]] if "const" in schema else [])]
         for key in ("allOf", "anyOf", "oneOf"):
             for part in schema.get(key, []):
@@ -247,9 +254,9 @@ class Edition:
     def is_impossible(self, name):
         """Whether nothing fits a property, so that a request never holds it."""
         schema = self.properties[name]
-        said = {} if schema is False else self.resolved(schema)
+        said = self._as_object(schema)
         crossed = (said.get(f"min{of}", 0) > said.get(f"max{of}", math.inf) for of in _BOUNDED)
-        return schema is False or said.get("not") in ({}, True) or any(crossed)
+        return self.resolved(schema) is False or said.get("not") in ({}, True) or any(crossed)
 
     def demanded(self, place):
         """Give the required parameters at a place, `header` or `query`, but for the key."""
@@ -427,6 +434,10 @@ def _modern(node):
     elif isinstance(node, list):
         return [_modern(value) for value in node]
     return node
+
+
+def _may_be_object(schema):
+    return not isinstance(schema, Mapping) or "object" in str(schema.get("type", "object"))
 
 
 def _is_null(schema):

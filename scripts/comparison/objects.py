@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.comparison.changes import Change, Rating
 from scripts.document.operation import METHOD, PATH, merged, request_schema, resolve
-from scripts.document.reading import is_mapping
+from scripts.document.reading import is_list, is_mapping
 from scripts.document.simpler import is_condition
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ _CLOSED = "takes no properties but those that it names"
 
 def object_changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
     """Say which objects take less than before of what the document does not name or combines."""
+    more = _kinds(new, request_schema(new)) - _kinds(old, request_schema(old)) - {"object"}
+    if named := ", ".join(f"`{kind}`" for kind in sorted(more)):
+        text = f"the request may be {named} as well, which this client never sends"
+        yield Change(Rating.COMPATIBLE, "wire", f"{METHOD.upper()} {PATH}: {text}")
     for place, before, after in _objects(old, new, request_schema(old), request_schema(new)):
         name = f"the request property `{'/'.join(place)}`" if place else "the request"
         text = f"{METHOD.upper()} {PATH}: {name}"
@@ -54,6 +58,16 @@ def _objects(
         for name, schema in merged(new, after)[0].items():
             if is_mapping(schema) and is_mapping(known.get(name)):
                 yield from _objects(old, new, known[name], schema, (*place, name))
+
+
+def _kinds(document: dict[str, Any], schema: dict[str, Any]) -> set[str]:
+    """Name the types that a schema, or one of its alternatives, is of."""
+    whole = resolve(document, schema)
+    given = whole.get("type", [])
+    kinds = {*given} if is_list(given) else {str(given)}
+    kinds |= {"null"} if whole.get("nullable") else set()
+    either = [*whole.get("anyOf", ()), *whole.get("oneOf", ())]
+    return kinds.union(*(_kinds(document, part) for part in either))
 
 
 def _is_open(schema: dict[str, Any]) -> bool:

@@ -42,7 +42,7 @@ def check_audio(document: dict[str, Any]) -> None:
     Raises:
         BindingError: All are text or JSON, or there is none.
     """
-    responses = document["paths"][PATH][METHOD]["responses"]
+    responses = document["paths"][PATH][METHOD].get("responses", {})
     kinds = [
         kind
         for status, response in responses.items()
@@ -52,6 +52,22 @@ def check_audio(document: dict[str, Any]) -> None:
     if all("json" in kind or kind.startswith("text/") for kind in kinds):
         answers = ", ".join(kinds) or "no content, or not with success"
         raise BindingError(f"{METHOD.upper()} {PATH} answers with {answers}: no audio")
+
+
+def check_request(document: dict[str, Any]) -> None:
+    """Check that the request is an object in JSON whose properties are named.
+
+    Raises:
+        BindingError: It is something else, or nothing.
+    """
+    operation = document["paths"][PATH][METHOD]
+    content = resolve(document, operation.get("requestBody", {})).get("content", {})
+    if not json_media(document, operation):
+        kinds = ", ".join(content) or "nothing"
+        raise BindingError(f"{METHOD.upper()} {PATH} takes {kinds}: no JSON")
+    if not merged(document, request_schema(document))[0]:
+        what = "JSON that has no properties, which the arguments of this client come from"
+        raise BindingError(f"{METHOD.upper()} {PATH} takes {what}")
 
 
 def json_media(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +90,7 @@ def merged(document: dict[str, Any], schema: dict[str, Any]) -> tuple[dict[str, 
     """Give the properties of an object and the names of those required.
 
     What is said by parts of it counts; of several objects that it may be, what any of them has and
-    what all of them require.
+    what all of them require. What else it may be, as null or a list, is not asked.
     """
     schema = resolve(document, schema)
     properties: dict[str, Any] = {}
@@ -84,7 +100,8 @@ def merged(document: dict[str, Any], schema: dict[str, Any]) -> tuple[dict[str, 
         properties |= inner
         required |= demanded
     for key in ("anyOf", "oneOf"):
-        branches = [merged(document, branch) for branch in schema.get(key, [])]
+        given = [resolve(document, branch) for branch in schema.get(key, [])]
+        branches = [merged(document, branch) for branch in given if _may_be_object(branch)]
         said = [dict(properties), *(inner for inner, _ in branches)]
         for name in dict.fromkeys(name for each in said for name in each):
             once = without_repeats([each[name] for each in said if name in each])
@@ -93,6 +110,10 @@ def merged(document: dict[str, Any], schema: dict[str, Any]) -> tuple[dict[str, 
         if demands:
             required |= demands[0].intersection(*demands[1:])
     return properties | schema.get("properties", {}), required
+
+
+def _may_be_object(schema: dict[str, Any]) -> bool:
+    return schema.get("not") != {} and "object" in str(schema.get("type", "object"))
 
 
 def resolve(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:

@@ -340,7 +340,7 @@ def _is_plain(document: dict[str, Any], schema: dict[str, Any], *, in_header: bo
 
 
 def _make_one_object(document: dict[str, Any]) -> None:
-    """Write a request that is one of several objects as one that has what any of them has."""
+    """Write a request that is one of several objects, or null, as one that has what any has."""
     schema = request_schema(document)
     if "$ref" in schema:
         schema = follow(document, schema["$ref"])
@@ -352,3 +352,6 @@ def _make_one_object(document: dict[str, Any]) -> None:
         schema.clear()
         schema |= {"type": "object", **kept, "properties": deepcopy(properties)}
         schema["required"] = [name for name in properties if name in required]
+    elif is_list(schema.get("type")) or schema.get("nullable"):
+        schema["type"] = "object"
+        schema.pop("nullable", None)

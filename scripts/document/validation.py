@@ -8,14 +8,26 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openapi_spec_validator import OpenAPIV31SpecValidator, OpenAPIV32SpecValidator
-from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
+from openapi_spec_validator.validation.exceptions import (
+    OpenAPIValidationError,
+    ParameterDuplicateError,
+    UnresolvableParameterError,
+)
 from referencing.exceptions import Unresolvable
 from ruamel.yaml.error import YAMLError
 
 from scripts.document.layout import Mend, prefix_of
 from scripts.document.mending import mend_old_words, mended
 from scripts.document.nodes import compose, find_line
-from scripts.document.operation import METHOD, PATH, BindingError, check_audio, operations
+from scripts.document.operation import (
+    METHOD,
+    PATH,
+    BindingError,
+    check_audio,
+    check_request,
+    operations,
+    resolve,
+)
 from scripts.document.reading import DocumentError, is_list, is_mapping
 from scripts.document.references import follow, keys_of, parts, references
 from scripts.document.scope import OURS, UNUSED, only
@@ -110,6 +122,10 @@ def _take(contents: dict[str, Any], lines: Lines) -> Taken:
         check_audio(document)
     except BindingError as error:
         raise DocumentError(str(error), lines.of(("paths", PATH, METHOD, "responses"))) from error
+    try:
+        check_request(document)
+    except BindingError as error:
+        raise DocumentError(str(error), lines.of(("paths", PATH, METHOD, "requestBody"))) from error
     for place, node in parts(document):
         if others := _NEWER & node.keys() if place[:-1] == ("paths",) else ():
             warnings.append(lines.said(place, f"not generated: {', '.join(others)}"))
@@ -206,7 +222,10 @@ def _fault(document: dict[str, Any]) -> Mend | None:
         return Mend((), f"{raised.ref!r} is not there")
     if error is None:
         return None
-    place = _whole_place(document, tuple(error.absolute_path), error.instance)
+    place = _whole_place(document, error)
+    if isinstance(error, ParameterDuplicateError | UnresolvableParameterError):
+        # Of these it names no place. Looked at alone, it is the operation.
+        place = next((("paths", path, method) for method, path, _ in operations(document)), ())
     return Mend(place, f"not valid OpenAPI {version}: {_short(error.message)}")
 
 
@@ -258,32 +277,33 @@ def _without_what_is_misjudged(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _whole_place(contents: Any, place: Place, instance: Any) -> Place:
-    """Complete a place that starts at a schema, as the validator gives those within schemas."""
+def _whole_place(document: dict[str, Any], error: Any) -> Place:
+    """Complete a place that starts at a schema or its default, as the validator gives those."""
+    steps: Place = tuple(error.absolute_path)
+    starts: list[tuple[Place, Any, Any]] = []
+    for place, node in parts(document):
+        starts.append((place, node, None))
+        if "default" in node:
+            starts.append(((*place, "default"), node["default"], resolve(document, node)))
+    found = [
+        (place, holder)
+        for place, start, holder in starts
+        if _leads_to(start, steps, error.instance)
+    ]
+    # What is wrong of one default may be right of another.
+    found.sort(key=lambda it: it[1] != error.schema)
+    return found[0][0] + steps if found else steps
 
-    def ends_at_instance(node: Any) -> bool:
-        for step in place:
-            if is_mapping(node) and str(step) in node:
-                node = node[str(step)]
-            elif is_list(node) and isinstance(step, int) and step < len(node):
-                node = node[step]
-            else:
-                return False
-        return bool(node == instance)
 
-    return next(
-        (start + place for start, node in _nodes(contents) if ends_at_instance(node)), place
-    )
-
-
-def _nodes(node: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
-    yield place, node
-    if is_mapping(node):
-        for key, value in node.items():
-            yield from _nodes(value, (*place, key))
-    elif is_list(node):
-        for index, value in enumerate(node):
-            yield from _nodes(value, (*place, index))
+def _leads_to(node: Any, steps: Place, instance: Any) -> bool:
+    for step in steps:
+        if is_mapping(node) and str(step) in node:
+            node = node[str(step)]
+        elif is_list(node) and isinstance(step, int) and step < len(node):
+            node = node[step]
+        else:
+            return False
+    return type(node) is type(instance) and bool(node == instance)
 
 
 def _short(message: str) -> str:

@@ -12,7 +12,14 @@ from openapi_python_client.parser.bodies import BodyType
 from openapi_python_client.parser.properties import ModelProperty
 from openapi_python_client.strings import PythonIdentifier
 
-from scripts.document.operation import METHOD, PATH, BindingError, base_url, check_audio
+from scripts.document.operation import (
+    METHOD,
+    PATH,
+    BindingError,
+    base_url,
+    check_audio,
+    check_request,
+)
 from scripts.generation.arguments import arguments_of, request_properties
 
 if TYPE_CHECKING:
@@ -95,11 +102,8 @@ def render_binding(
     tag, endpoint = find_endpoint(api)
     check_audio(document)
     model = _json_model(endpoint)
-    if not (arguments := arguments_of(document)):
-        raise BindingError(
-            f"the body of {METHOD.upper()} {PATH} has no properties, which the arguments of this "
-            "client come from"
-        )
+    check_request(document)
+    arguments = arguments_of(document)
     schema = request_properties(document)[0].get("response_format", {})
     return TEMPLATE.format(
         package=package,

@@ -235,7 +235,8 @@ def tell_numbers_by_their_digits(made: dict[str, Any]) -> None:
     # Or a property of that name, with no schema below its words.
     known = [each for named in headers for each in named.values() if isinstance(each, dict)]
     for schema in (each["schema"] for each in known if isinstance(each.get("schema"), dict)):
-        for part in (each for key in ("anyOf", "oneOf") for each in schema.get(key, [])):
+        parts = [each for key in ("anyOf", "oneOf") for each in schema.get(key, [])]
+        for part in (each for each in parts if isinstance(each, dict)):
             if part.get("type") in {"integer", "number"}:
                 part |= {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}
 

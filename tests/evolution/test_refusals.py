@@ -104,6 +104,20 @@ def test_what_is_no_document_at_all(data, line, reason, refusal):
         ),
         (b"application/octet-stream:", b"application/json:", b"      responses:", "no audio"),
         (b"application/octet-stream:", b"text/event-stream:", b"      responses:", "no audio"),
+        (b"      responses:", b"      x-responses:", b"    post:", "no audio"),
+        (b"requestBody:", b"x-body:", b"    post:", "takes nothing: no JSON"),
+        (
+            b"requestBody:\n        content:\n          application/json:",
+            b"requestBody:\n        content:\n          multipart/form-data:",
+            b"      requestBody:",
+            "takes multipart/form-data: no JSON",
+        ),
+        (
+            b"schema:\n              $ref: '#/components/schemas/SpeechRequest'",
+            b"schema: {type: array, items: {$ref: '#/components/schemas/SpeechRequest'}}",
+            b"      requestBody:",
+            "no properties",
+        ),
     ],
 )
 def test_what_is_no_document_for_this_client(old, new, near, reason, refusal):
