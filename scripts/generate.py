@@ -116,7 +116,7 @@ def generate(document: Path, output: Path, binding: Path, scope: Path = SCOPE) -
             write_overridden_templates(templates)
             config = _configuration(document, package)
             terms = Terms(contents, config)
-            api, missing = parse_for_generator(terms.document, config)
+            api, missing = parse_for_generator(terms.document, config, terms.wire_names)
             terms.restore_wire_names(api)
             names = render_binding(contents, api, config, PACKAGE, chosen.server)
             operation = contents["paths"][PATH].get(METHOD, {}).get("operationId", PATH)

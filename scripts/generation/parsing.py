@@ -31,13 +31,14 @@ class ParsingError(Exception):
 
 
 def parse_for_generator(
-    document: dict[str, Any], config: Config
+    document: dict[str, Any], config: Config, wire_names: dict[str, str] | None = None
 ) -> tuple[GeneratorData, list[str]]:
     """Parse a document.
 
     Args:
         document: The document in the generator's terms.
         config: The generator's configuration.
+        wire_names: What properties that it calls otherwise are called in the document itself.
 
     Returns:
         What to generate, and one line for each part that will be missing.
@@ -46,7 +47,11 @@ def parse_for_generator(
         ParsingError: Something of our operation would be missing.
         BindingError: The document does not have it.
     """
-    missing = _take_as_anything(document, config)
+    named = wire_names or {}
+    missing = [
+        f"{OURS}: the type of `{named.get(name, name)}`, which may be anything"
+        for name in _take_as_anything(document, config)
+    ]
     ours = _parse_all(only(document, METHOD, PATH), config)
     if isinstance(ours, str) or _complaints(ours):
         raise ParsingError(ours if isinstance(ours, str) else "\n".join(_complaints(ours)))
@@ -80,7 +85,7 @@ def _take_as_anything(document: dict[str, Any], config: Config) -> list[str]:
         part.update({name: {"description": found[name]} for name in found.keys() & part.keys()})
     for kind, name in needed.keys() - reachable(document, document["paths"]):
         del document["components"][kind][name]
-    return [f"{OURS}: the type of `{name}`, which may be anything" for name in found]
+    return [*found]
 
 
 def _is_expressed(document: dict[str, Any], config: Config) -> bool:

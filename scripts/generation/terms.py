@@ -56,6 +56,7 @@ class Terms:
 
     Attributes:
         document: The copy.
+        wire_names: What is renamed in it, by its new name.
     """
 
     def __init__(self, document: dict[str, Any], config: Config) -> None:
@@ -65,7 +66,7 @@ class Terms:
         simplify(self.document)
         write_plainly(self.document)
         self._config = config
-        self._wire_names: dict[str, str] = {}
+        self.wire_names: dict[str, str] = {}
         self._write_names_as_python_reads_them()
         self._names: dict[int, str] = {}
         self._properties = {
@@ -106,7 +107,7 @@ class Terms:
         for model in api.models:
             renamed += [*(model.required_properties or ()), *(model.optional_properties or ())]
         for known in renamed:
-            wire_name = self._wire_names.get(known.name.get_untrusted_value())
+            wire_name = self.wire_names.get(known.name.get_untrusted_value())
             if wire_name is not None:
                 known.name = UntrustedString(wire_name)
 
@@ -119,16 +120,21 @@ class Terms:
         for media_type in [kind for kind in content if kind in _STRUCTURED]:
             if content[media_type].get("schema") in structured:
                 del content[media_type]
+        texts: list[str] = []
         for media_type, media in content.items():
             known = get_content_type(media_type, self._config) or ""
             if known == "application/json" or known.endswith("+json") or known in _STRUCTURED:
                 continue
             if known.startswith("text/"):
                 media["schema"] = _TEXT
+                texts.append(media_type)
             else:
                 # Whatever the schema says of them, bytes are handed over as they are.
                 media["schema"] = BINARY
                 self._config.content_type_overrides[media_type] = "application/octet-stream"
+        for media_type in texts:
+            # An answer is read as the first of these: as JSON, of which more is known.
+            content[media_type] = content.pop(media_type)
 
     def _tell_operations_apart(self) -> None:
         """Give each operation of a tag a name of its own, ours the one it would have alone."""
@@ -160,12 +166,12 @@ class Terms:
             own = name
             for own in variants(name):
                 python = PythonIdentifier(own, self._config.field_prefix)
-                traced = own not in self._properties and self._wire_names.get(own, name) == name
+                traced = own not in self._properties and self.wire_names.get(own, name) == name
                 is_free = known.setdefault((place, python), name) == name
                 if place == "path" or (is_free and (own == name or traced)):
                     break
             if own != name:
-                self._wire_names[own] = name
+                self.wire_names[own] = name
                 level["parameters"][number] = {**parameter, "name": own}
         return known
 
@@ -177,6 +183,10 @@ class Terms:
         for schema in components.values():
             if _becomes_class(schema):
                 self._tell_properties_apart(schema, self._names[id(schema)])
+        for _, _, operation in operations(self.document):
+            for place, node in parts(operation):
+                if place[-1:] == ("schema",) and _becomes_class(node):
+                    self._tell_properties_apart(node)
 
     def _tell_alternatives_apart(self) -> None:
         """Give the classes within an operation or a component a title each, where they have any."""
@@ -189,28 +199,34 @@ class Terms:
                     node["title"] = next(n for n in variants(title) if n not in titles)
                     titles.add(node["title"])
 
-    def _tell_properties_apart(self, schema: dict[str, Any], parent: str) -> None:
-        """Give each property a Python name and a class of its own; the first keeps what it has."""
-        # The local variable of a model in its module is called like the module.
-        module = Class.from_string(string=parent, config=self._config).module_name
-        names = {str(module), *_TAKEN_PROPERTIES}
+    def _tell_properties_apart(self, schema: dict[str, Any], parent: str = "") -> None:
+        """Give each property a Python name and a class of its own; the first keeps what it has.
+
+        The classes of what is written for an operation alone, without a `parent`, are named after
+        the operation.
+        """
+        names = {*_TAKEN_PROPERTIES}
+        if parent:
+            # The local variable of a model in its module is called like the module.
+            names.add(str(Class.from_string(string=parent, config=self._config).module_name))
         properties: dict[str, Any] = {}
         for name, value in schema.get("properties", {}).items():
             own = next(n for n in variants(_plain(name)) if self._is_free(n, name, names))
             names.add(PythonIdentifier(own, self._config.field_prefix))
             properties[own] = value
             if own != name:
-                self._wire_names[own] = name
+                self.wire_names[own] = name
                 schema["required"] = [own if r == name else r for r in schema.get("required", [])]
             if _becomes_class(value):
-                class_name = self._claim(value, pascal_case(parent), value.get("title") or own)
+                title = value.get("title") or own
+                class_name = self._claim(value, pascal_case(parent), title) if parent else ""
                 self._tell_properties_apart(value, class_name)
         if properties:
             schema["properties"] = properties
 
     def _is_free(self, candidate: str, name: str, taken: set[str]) -> bool:
         # A new name must stand for nothing else anywhere, so that it can be traced back.
-        new = candidate == name or candidate not in self._properties | self._wire_names.keys()
+        new = candidate == name or candidate not in self._properties | self.wire_names.keys()
         python = PythonIdentifier(candidate, self._config.field_prefix)
         return new and python not in taken and len(python) <= LONGEST_NAME
 
