@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 BINARY = {"type": "string", "format": "binary"}
+_STATUS = re.compile("[1-5]([0-9]{2}|XX)|default")
 # A parameter of a path as frameworks write it, with its kind.
 _CONVERTED = re.compile(r"\{(\w+):\w+\}")
 
@@ -57,13 +58,20 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
             if why := _useless(item[method]):
                 del item[method]
                 yield Mend(("paths", path, method), why)
+                continue
+            responses: Any = item[method].get("responses")
+            for status in [*responses] if is_mapping(responses) else ():
+                if not _STATUS.fullmatch(str(status)):
+                    del responses[status]
+                    place = ("paths", path, method, "responses", status)
+                    yield Mend(place, "left out, for it is no status, nor a class of these")
     for path in [path for path in paths if _CONVERTED.search(path)]:
         paths[_CONVERTED.sub(r"{\1}", path)] = paths.pop(path)
         yield Mend(("paths", path), "its parameters have kinds, which OpenAPI says elsewhere")
     yield from _give_servers_values(document)
     yield from _move_prefix(document)
     yield from _answer_with_bytes(document)
-    yield from _ask_with_json(document)
+    yield from _talk_in_json(document)
     yield from _name_once(document)
     yield from _drop_what_is_wrong_and_unused(document)
     yield from _add_bearer(document)
@@ -157,15 +165,19 @@ def _is_untold(kind: str, media: dict[str, Any]) -> bool:
     return schema.get("type") == "string" if kind == "*/*" else "json" in kind and not schema
 
 
-def _ask_with_json(document: dict[str, Any]) -> Iterator[Mend]:
-    """Take a request of any media type, which frameworks write where none is set, as JSON."""
+def _talk_in_json(document: dict[str, Any]) -> Iterator[Mend]:
+    """Take objects of any media type, which frameworks write where none is set, as JSON."""
     for place, node in parts(document):
         content = node.get("content")
-        if "requestBod" not in str(place[-2:]) or not is_mapping(content) or [*content] != ["*/*"]:
+        if not is_mapping(content) or [*content] != ["*/*"]:
             continue
-        if content["*/*"].get("schema", BINARY) != BINARY:
+        schema = content["*/*"].get("schema", BINARY)
+        is_ours = place[:-1] == ("paths", PATH, METHOD, "responses") and str(place[-1])[0] == "2"
+        is_answer = place[-2:-1] == ("responses",) and not is_ours
+        is_told = resolve(document, schema).get("type", "object") in {"object", "array"}
+        if ("requestBod" in str(place[-2:]) and schema != BINARY) or (is_answer and is_told):
             node["content"] = {"application/json": content["*/*"]}
-            yield Mend(place, "a request of any media type, which is taken as JSON")
+            yield Mend(place, "of any media type, which is taken as JSON")
 
 
 def _name_once(document: dict[str, Any]) -> Iterator[Mend]:
@@ -233,8 +245,9 @@ def _add_bearer(document: dict[str, Any]) -> Iterator[Mend]:
 
 def is_bearer(scheme: dict[str, Any]) -> bool:
     """Tell whether a key is sent as a bearer token."""
-    kind, name = scheme.get("type"), str(scheme.get("scheme")).lower()
-    return kind in {"oauth2", "openIdConnect"} or name == "bearer"
+    kind, name = scheme.get("type"), str(scheme.get("scheme", scheme.get("name"))).lower()
+    in_its_header = kind == "apiKey" and (scheme.get("in"), name) == ("header", "authorization")
+    return kind in {"oauth2", "openIdConnect"} or name == "bearer" or in_its_header
 
 
 def _drop_parameters(document: dict[str, Any]) -> Iterator[Mend]:

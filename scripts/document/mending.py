@@ -30,6 +30,7 @@ _WORDS = {
     **dict.fromkeys(("dict", "map"), "object"),
     "bool": "boolean",
     "list": "array",
+    **{kind: kind for kind in ("string", "integer", "number", "boolean", "array", "object")},
 }
 # What is true or false, and how YAML 1.1 said that.
 _SWITCHES = {
@@ -55,6 +56,12 @@ _PATTERNS = {
     # A bracket first in a set: Python warns that it may mean more one day. `[[:` is POSIX.
     r"(?<!\\)\[(\^?)\[(?!:)": r"[\1\\[",
 }
+# What is said of a parameter or a header itself, not of what it holds.
+_OF_A_PARAMETER = {
+    *("name", "in", "description", "required", "deprecated", "example", "examples"),
+    *("style", "explode", "allowReserved", "allowEmptyValue"),
+}
+_COUNTS = {f"{end}{of}" for end in ("min", "max") for of in ("Items", "Length", "Properties")}
 # What a schema says of the kind of value that it allows.
 _ALLOWING = ("type", "enum", "const", "$ref", "allOf", "anyOf", "oneOf")
 # Schemas may refer to each other without end.
@@ -176,9 +183,26 @@ def _mend(document: dict[str, Any]) -> Iterator[Mend]:
             yield Mend(place, "the default null is no value of it, so it has none")
         if "allOf" not in {*node, *place} and place[-1:] and place[-1] not in joined:
             yield from (Mend(place, what) for what in _mend_required(node))
+        if _has_schema_to_be(place, node) and not {"schema", "content", "$ref"} & node.keys():
+            words = {key: node.pop(key) for key in [*node] if key not in _OF_A_PARAMETER}
+            node["schema"] = words
+            yield Mend(
+                place, "what it holds belongs into a schema" if words else "it has no schema"
+            )
         if place[-2:-1] == ("responses",) and not {"description", "$ref"} & node.keys():
             node["description"] = ""
             yield Mend(place, "it has no description")
+
+
+def _has_schema_to_be(place: Place, node: dict[str, Any]) -> bool:
+    """Tell whether it is a header of an answer or a parameter, which say what they hold."""
+    match place:
+        case (*_, "responses", _, "headers", _) | ("components", "headers", _):
+            return True
+        case (*_, "parameters", _):
+            return node.get("in") in {"query", "header", "path", "cookie"}
+        case _:
+            return False
 
 
 def _takes_null(document: dict[str, Any], schema: Any, depth: int = 0) -> bool:
@@ -204,6 +228,7 @@ def _mend_required(node: dict[str, Any]) -> Iterator[str]:
 
 
 def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
+    node |= {key: _whole(node[key]) for key in _COUNTS & node.keys()}
     switches: set[str] = _SWITCHES | ({"default"} if node.get("type") == "boolean" else set())
     for key in [key for key in switches & node.keys() if isinstance(node[key], str)]:
         if (word := node[key].lower()) in _TRUE_OR_FALSE:
@@ -229,7 +254,7 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
     if isinstance(node.get("pattern"), str):
         yield from _mend_pattern(node)
     kind = node.get("type")
-    if isinstance(kind, str) and kind.lower() in _WORDS and "in" not in node:
+    if isinstance(kind, str) and _WORDS.get(kind.lower(), kind) != kind and "in" not in node:
         node["type"] = _WORDS[kind.lower()]
         yield f"the type {kind!r} means {node['type']!r}"
         kind = node["type"]

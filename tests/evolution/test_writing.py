@@ -923,3 +923,107 @@ def test_no_success_that_may_be_audio_is_refused_by_its_line(document, speech, r
         take(document)
     said = json.dumps(document, indent=1).splitlines()
     assert '"responses"' in said[refused.value.line - 1]
+
+
+@pytest.mark.parametrize("status", ["error", "40X", "4XX-5XX", "2000", "1"])
+def test_what_is_no_status_is_left_out(document, speech, status):
+    speech["responses"][status] = SILENT
+    taken = take(document)
+    assert [*taken.document["paths"][PATH][METHOD]["responses"]] == ["200", "400"]
+    assert "it is no status" in taken.warnings[0]
+
+
+def test_what_a_parameter_or_a_header_holds_may_lack_its_schema(document, speech):
+    speech["parameters"] = [{"name": "a", "in": "query", "type": "string", "maxLength": 3}]
+    speech["responses"]["200"]["headers"] = {"X-Cost": {"description": "Of it"}}
+    taken = take(document)
+    mended = taken.document["paths"][PATH][METHOD]
+    assert mended["parameters"][0]["schema"] == {"type": "string", "maxLength": 3}
+    assert mended["responses"]["200"]["headers"]["X-Cost"]["schema"] == {}
+    assert len(taken.warnings) == 2
+
+
+def test_a_type_may_be_in_capitals_and_a_count_a_fraction(document, properties):
+    properties["note"] = {"type": "String", "maxLength": 1e4}
+    mended = request_properties(take(document).document)[0]["note"]
+    assert json.dumps(mended) == '{"type": "string", "maxLength": 10000}'
+
+
+def test_answers_with_objects_of_any_media_type_are_json(document, speech):
+    refusal = speech["responses"]["400"]
+    refusal["content"] = {"*/*": refusal["content"]["application/json"]}
+    speech["responses"]["500"] = {
+        "description": "No",
+        "content": {"*/*": {"schema": {"type": "string"}}},
+    }
+    answers = take(document).document["paths"][PATH][METHOD]["responses"]
+    assert [*answers["400"]["content"]] == ["application/json"]
+    assert [*answers["500"]["content"]] == ["*/*"]
+
+
+def test_a_key_in_the_header_of_bearer_tokens_is_one(document, speech):
+    scheme = {"type": "apiKey", "in": "header", "name": "Authorization"}
+    document["components"]["securitySchemes"] = {"key": scheme}
+    speech["security"] = [{"key": []}]
+    taken = take(document)
+    assert not taken.warnings
+    assert taken.document["paths"][PATH][METHOD]["security"] == [{"key": []}]
+
+
+def test_an_answer_in_json_and_as_text_is_read_as_json(document, speech, tmp_path):
+    content = speech["responses"]["400"]["content"]
+    speech["responses"]["400"]["content"] = {"text/plain": {}, **content}
+    config = configuration(tmp_path)
+    api, _ = parse_for_generator(Terms(take(document).document, config).document, config)
+    _, refusal = find_endpoint(api)[1].responses
+    assert refusal.prop.get_type_string().as_unembedded_code() == "Error"
+
+
+def test_a_request_of_no_component_may_use_names_of_the_generators(document, schemas, tmp_path):
+    properties = {"d": {"type": "object", "properties": {"to_dict": {}}}, "input": {}}
+    media = document["paths"][PATH][METHOD]["requestBody"]["content"]["application/json"]
+    media["schema"] = {"type": "object", "properties": properties}
+    config = configuration(tmp_path)
+    api, _ = parse_for_generator(Terms(take(document).document, config).document, config)
+    model = find_endpoint(api)[1].bodies[0].prop
+    inner = next(each for each in model.optional_properties if each.name == "d_2")
+    assert [each.python_name for each in model.optional_properties] == ["d_2", "input_"]
+    assert [each.python_name for each in inner.optional_properties] == ["to_dict_2"]
+
+
+def test_what_may_be_anything_is_named_as_the_document_names_it(document, schemas, tmp_path):
+    schemas["Turns"] = {"type": "array", "items": {"$ref": f"{SCHEMAS}/Turns"}}
+    schemas["Speech"]["properties"]["json"] = {"$ref": f"{SCHEMAS}/Turns"}
+    config = configuration(tmp_path)
+    terms = Terms(take(document).document, config)
+    _, [missing] = parse_for_generator(terms.document, config, terms.wire_names)
+    assert "`json`" in missing
+
+
+def test_a_fault_of_a_default_is_named_by_its_own_line(document, properties):
+    properties["fine"] = {"type": "integer", "default": 5, "maximum": 5}
+    properties["wrong"] = {"type": "integer", "maximum": 4, "default": 5}
+    with pytest.raises(DocumentError, match="greater than the maximum") as refused:
+        take(document)
+    before = json.dumps(document, indent=1).splitlines()[: refused.value.line]
+    assert '"wrong"' in "".join(before)
+    assert before[-1].strip() == '"default": 5'
+
+
+def test_a_parameter_twice_is_refused_by_the_line_of_its_operation(document, speech):
+    speech["parameters"] = [{"name": "a", "in": "query", "schema": {}} for _ in range(2)]
+    with pytest.raises(DocumentError, match="Duplicate parameter") as refused:
+        take(document)
+    assert f'"{METHOD}"' in json.dumps(document, indent=1).splitlines()[refused.value.line - 1]
+
+
+@pytest.mark.parametrize("more", [{"type": "null"}, {"type": "array", "items": {}}, {"not": {}}])
+def test_what_else_a_request_may_be_takes_nothing_from_the_object(document, more):
+    media = document["paths"][PATH][METHOD]["requestBody"]["content"]["application/json"]
+    media["schema"] = {"oneOf": [media["schema"], more]}
+    assert arguments_of(take(document).document)["input"]["required"]
+
+
+def test_a_request_that_may_be_null_is_the_object_to_the_generator(document, schemas, tmp_path):
+    schemas["Speech"]["type"] = ["object", "null"]
+    assert "input" in types(document, tmp_path)
