@@ -315,7 +315,7 @@ def checked_base_url(base_url: str, *, allow_plain_http: bool, name: str) -> str
         raise ConfigurationError(f"{name} must be a string, not {type(base_url).__name__}")
     base_url = base_url.strip()
     # First, for each of the other messages quotes it.
-    if "@" in base_url.split("//", 1)[-1].split("/", 1)[0]:
+    if "@" in base_url.split("//", 1)[-1].partition("/")[0]:
         raise ConfigurationError(f"{name} must not hold credentials: pass the key as api_key")
     try:
         parts = urlsplit(base_url)

@@ -141,7 +141,10 @@ def test_a_server_without_tls_is_told_from_one_that_is_not_there():
 @pytest.mark.parametrize("start", [b"220 mail.example ESMTP\r\n\r\n", b"\x15\x03\x03\0\2\2\x46"])
 def test_what_speaks_another_protocol_is_said_to(server, start):
     server.acts = (start, CLOSE)
-    assert "does not speak HTTP/1.1" in failure(server.url).message
+    assert failure(server.url).message.endswith(
+        "; it does not speak HTTP/1.1: check the port of base_url"
+        "; the request may have arrived, so speech may have been billed"
+    )
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ def test_a_path_may_hold_an_at_sign():
         ("https://gw.example/a path", "percent-encode"),
         ("https://gw.example/ä", "percent-encode"),
         ("https://me:secret@gw.example", "api_key"),
+        ("https://me:secret@gw.example//v1", "api_key"),
         ("gw.example", "http or https"),
         ("https://gw.example:port", "not a URL"),
         ("https://gw.example?key=1", "query"),
