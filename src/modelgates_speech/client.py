@@ -138,10 +138,8 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
         """
         closed, self._closed = self._closed, True
         if not closed and self._owner is None:
-            from modelgates_speech.loops import current_loop
-
-            if found := self._transports.get(current_loop()):
-                await found.lifetime.aclose()
+            # Made if need be: a transport that was brought is closed even if nothing was asked.
+            await (await self._transport()).lifetime.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -149,7 +147,7 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
-    async def _transport(self) -> Transport:
+    async def _transport(self) -> AsyncTransport:
         from modelgates_speech.loops import current_loop, later, live
 
         # One per event loop: a connection cannot be used outside the loop that opened it.

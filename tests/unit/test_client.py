@@ -707,7 +707,8 @@ def test_a_transport_can_be_given(stub):
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_transport_that_was_given_is_closed_with_the_client_and_not_before(stub, kind):
+@pytest.mark.parametrize("calls", [0, 2])
+def test_a_transport_that_was_given_is_closed_with_the_client_and_not_before(stub, kind, calls):
     closed = []
 
     class Given(httpx.MockTransport):
@@ -719,7 +720,7 @@ def test_a_transport_that_was_given_is_closed_with_the_client_and_not_before(stu
 
     reply = {"content": b"\0\0", "headers": {"content-type": "audio/pcm"}}
     api = Both(kind, transport=Given(lambda _: httpx.Response(OK, **reply)))
-    for _ in range(2):
+    for _ in range(calls):
         api.create()
     assert not closed
     api.close()
