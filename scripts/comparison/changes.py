@@ -86,12 +86,15 @@ def overall(changes: list[Change]) -> Rating:
 _MANY, _METHODS, _ALIKE = 6, 2, 3
 _NAME = re.compile(r"`([^`]*)`")
 _MODEL = re.compile(r"(?<=`modelgates_api\.models\.)(\w+)(?=\.\w+`)")
+_ENDPOINT = re.compile(r"^[A-Z]+ /\S*(?=: (?:endpoint|api) )")
 _STATUS = re.compile(r"(?<=status )`([1-5][0-9X]{2}|default)`|`([1-5][0-9X]{2})`(?= status)")
+# What is by itself of no weight to those who call `create`, or tells of one thing in many places.
+_TOGETHER = ("/…`", ".….", "…: ", "webhook `…`")
 
 
 def grouped(changes: list[Change]) -> list[Change]:
     """Tell many changes of one kind at one place as one, with the list behind it."""
-    for pattern in (_MODEL, _NAME, _STATUS):
+    for pattern in (_ENDPOINT, _MODEL, _NAME, _STATUS):
         changes = _grouped(changes, pattern)
     return changes
 
@@ -99,10 +102,12 @@ def grouped(changes: list[Change]) -> list[Change]:
 def _grouped(changes: list[Change], pattern: re.Pattern[str]) -> list[Change]:
     alike: dict[tuple[str, str], list[tuple[Change, str]]] = {}
     for change in changes:
-        match = pattern.search(change.what)
-        *above, last = re.split(r"[/.](?=[^/.]*$)", match[0].strip("`") if match else "")
-        whole = "/".join([*above, "…"]) if pattern is _MODEL else f"`{'/'.join([*above, '…'])}`"
-        sentence = change.what.replace(match[0], whole, 1) if match else change.what
+        sentence, last = change.what, ""
+        if match := pattern.search(change.what):
+            name = match[0].strip("`")
+            *above, last = re.split(r"[/.](?=[^/.]*$)", name) if pattern is _NAME else [name]
+            whole = match[0].replace(name, "/".join([*above, "…"]))
+            sentence = change.what[: match.start()] + whole + change.what[match.end() :]
         alike.setdefault((f"{change.rating:d} {change.side}", sentence), []).append((change, last))
     found: list[Change] = []
     for (_, sentence), several in alike.items():
@@ -110,8 +115,8 @@ def _grouped(changes: list[Change], pattern: re.Pattern[str]) -> list[Change]:
         # What is the same of all of them is another name, as of the property that has the values.
         names_another = sentence.count("`") > 2 or pattern is _STATUS
         of_methods = names_another and first.side == "python"
-        few = _METHODS if of_methods else _MANY if pattern is _NAME else _ALIKE
-        if len(several) < few or not (names_another or "/…`" in sentence or ".…." in sentence):
+        few = _METHODS if of_methods else _MANY if pattern in (_NAME, _ENDPOINT) else _ALIKE
+        if len(several) < few or not (names_another or any(it in sentence for it in _TOGETHER)):
             found += [change for change, _ in several]
             continue
         details = tuple(each for change, _ in several for each in change.details or (change.what,))
@@ -121,6 +126,6 @@ def _grouped(changes: list[Change], pattern: re.Pattern[str]) -> list[Change]:
         else:
             more = f" and {len(names) - 3} more" if len(names) > 4 else ""
             shown = ", ".join(f"`{name}`" for name in (names[:3] if more else names)) + more
-            text = f"{sentence}: {shown}"
+            text = f"{sentence.removeprefix('…: ')}: {shown}"
         found.append(Change(first.rating, first.side, text, details))
     return found

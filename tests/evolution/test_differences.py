@@ -393,3 +393,14 @@ def test_what_a_value_may_be_as_well_is_told_by_its_name(document):
     )
     (change,) = wire_changes(document, several)
     assert change.what.endswith("may be `Other` as well")
+
+
+def test_new_endpoints_and_webhooks_are_one_line_each():
+    texts = [f"GET /a/{{id}}/v{n}: endpoint added" for n in range(9)]
+    texts += [f"webhook `said-{n}` added" for n in range(9)]
+    first, second = grouped([Change(Rating.COMPATIBLE, "wire", text) for text in texts])
+    assert first.what == (
+        "endpoint added: `GET /a/{id}/v0`, `GET /a/{id}/v1`, `GET /a/{id}/v2` and 6 more"
+    )
+    assert second.what == "webhook `…` added: `said-0`, `said-1`, `said-2` and 6 more"
+    assert [*first.details, *second.details] == texts
