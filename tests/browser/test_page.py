@@ -1,6 +1,7 @@
 """The stub's page speaks, shows and breaks, in a real browser, for eyes, keyboards and readers."""
 
 import copy
+import keyword
 import re
 import subprocess
 import sys
@@ -191,6 +192,42 @@ def test_the_request_runs_as_curl_and_as_python(visit, stub, tmp_path, monkeypat
     assert (tmp_path / "hello.wav").read_bytes().endswith(pcm)
 
 
+def test_what_is_no_argument_of_the_client_is_sent_as_well(visit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    odd = [*keyword.kwlist, "a-b", "1st", "\N{SNOWMAN}", "constructor", "extra_body", "timeout"]
+    document = copy.deepcopy(REFERENCE)
+    properties = document["components"]["schemas"]["SpeechRequest"]["properties"]
+    properties |= {name: {"type": "string", "example": "calm"} for name in odd}
+    with StubServer(document=document) as stub:
+        page = visit(stub)
+        speak(page)
+        page.get_by_role("tab", name="Python").click()
+        subprocess.run([sys.executable, "-c", page.locator("#code").inner_text()], check=True)
+        shown, run = stub.requests
+    assert run.body == shown.body == shown.body | dict.fromkeys(odd, "calm")
+
+
+def test_keys_of_the_tabs_move_nothing_else(visit, stub):
+    page = visit(stub, viewport={"width": 600, "height": 300})
+    curl, python = page.get_by_role("tab", name="curl"), page.get_by_role("tab", name="Python")
+    curl.focus()
+    before = page.evaluate("scrollY")
+    ends = [("End", python), ("End", python), ("Home", curl), ("Home", curl)]
+    for key, there in [*ends, ("ArrowLeft", python), ("ArrowRight", curl)]:
+        page.keyboard.press(key)
+        page.evaluate("new Promise(requestAnimationFrame)")
+        expect(there).to_be_focused()
+        assert page.evaluate("scrollY") == before
+
+
+@pytest.mark.parametrize(("allowed", "told"), [(["clipboard-write"], "Copied"), ([], "Not copied")])
+def test_a_copy_is_reported_as_it_went(visit, stub, allowed, told):
+    page = visit(stub, permissions=allowed)
+    page.locator("#copy").click()
+    expect(page.locator("#copy")).to_have_text(told)
+    expect(page.locator("#said")).to_have_text(told)
+
+
 def test_the_next_call_is_broken_by_keyboard_alone(visit, stub):
     page = visit(stub)
     page.get_by_label("How").focus()
@@ -308,6 +345,15 @@ def test_another_key_is_typed_or_comes_with_the_address(visit):
         page.get_by_role("button", name="Speak").click()
         expect(page.get_by_role("alert")).to_contain_text("401")
         speak(visit(stub, "#key=another"))
+
+
+def test_a_key_that_no_header_can_hold_is_named_and_nothing_is_sent(visit, stub):
+    page = visit(stub)
+    page.get_by_text("Key and everything else").click()
+    page.get_by_label("API key").fill("key\N{ZERO WIDTH SPACE}")
+    page.get_by_role("button", name="Speak").click()
+    expect(page.get_by_role("alert")).to_contain_text(re.compile("key.*200b"))
+    stub.assert_not_called()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

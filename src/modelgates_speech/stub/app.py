@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
     from modelgates_speech.stub.engine import Engine
 
-
 _logger = logging.getLogger("modelgates_speech.stub")
 # What a request for speech may say. Others are answered as is documented first.
 _OF_SPEECH = {"input", "voice", "response_format"}

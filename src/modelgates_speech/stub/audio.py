@@ -21,8 +21,7 @@ with warnings.catch_warnings():
 
 SAMPLE_RATE = 24_000
 SAMPLE_WIDTH = 2
-# Of PCM.
-BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH
+BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH  # of PCM
 
 
 def _wav(speech: Iterable[bytes]) -> Iterator[bytes]:

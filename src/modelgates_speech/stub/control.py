@@ -7,7 +7,6 @@ import math
 import threading
 import time
 from collections import deque
-from math import floor
 from typing import TYPE_CHECKING, Any, Unpack
 
 import attrs
@@ -98,7 +97,7 @@ class Course:
                 return Fault("402", message=f"The stub's credits are used up: {left} are left")
             self._met += 1
             # Of ten requests the tenth: a sum of tenths would be less than one.
-            before, after = (floor(n * profile.failures + 1e-9) for n in (self._met - 1, self._met))
+            before, after = (int(n * profile.failures + 1e-9) for n in (self._met - 1, self._met))
             if after > before:
                 return Fault("503", message="The stub fails a share of all requests")
             self._spent += characters

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from modelgates_speech.stub.server import StubServer
 
-
 _passed = pytest.StashKey[bool]()
 
 

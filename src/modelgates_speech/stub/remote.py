@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.stub.control import Profile, Stub
 from modelgates_speech.stub.document import RefusedError
 from modelgates_speech.stub.faults import FaultOptions
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
 
 def control(stub: Stub) -> Starlette:
     """Give the control as an application, to be mounted."""
+    # What is sent, as the client calls it: for samples of code.
+    told = {**CONTROL, "x-arguments": {each.name: name for name, each in ARGUMENTS.items()}}
     app = Starlette(
         routes=[
-            Route("/openapi.json", JSONResponse(CONTROL), methods=["GET"]),
+            Route("/openapi.json", JSONResponse(told), methods=["GET"]),
             Route("/health", JSONResponse({"status": "ok"}), methods=["GET"]),
             Route("/requests", _requests),
             Route("/faults", _faults, methods=["GET", "POST"]),

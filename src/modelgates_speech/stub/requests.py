@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 # Stricter clients send a token of fewer characters; keys of real APIs have others.
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
-
 # Several times what a million characters take; a runaway loop must not fill the machine.
 LARGEST_BODY = 16 * 1024 * 1024
 # Deeper than anybody writes, and less than what looks at the body later can follow.

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
-
 # It has no types.
 sentencex: Any = importlib.import_module("sentencex")
 
