@@ -76,7 +76,7 @@ paragraph_pause: float = PARAGRAPH_PAUSE
     Seconds of silence to add after a paragraph, 0 to 60. With 0, one request may span several.
 heading_pause: float = HEADING_PAUSE
     Seconds to add before and after a heading; with 0 it is a paragraph like any other.
-on_progress: Callable[[NarrationProgress], None] | None = None
+on_progress: Callable[[jobs.NarrationProgress], None] | None = None
     Called after each piece that was handed out, with its place in the audio.
 """)
 
@@ -109,6 +109,7 @@ import os
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
+from modelgates_speech import jobs
 from modelgates_speech.arguments import explained
 from modelgates_speech.call import HasDict
 from modelgates_speech.config import (
@@ -124,8 +125,6 @@ from modelgates_speech.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from typing import Required, TypedDict, Unpack
-
-    from modelgates_speech.jobs.narration import NarrationPlan, NarrationProgress
 
     class Narration(TypedDict, total=False):
         """The arguments of `narrate`, but for `dry_run`."""
@@ -144,7 +143,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
     _create: Callable[[dict[str, Any]], AudioT]
     _stream: Callable[[dict[str, Any]], StreamT]
     _save: Callable[[dict[str, Any]], PathT]
-    _narrate: Callable[[dict[str, Any]], StreamT | NarrationPlan]
+    _narrate: Callable[[dict[str, Any]], StreamT | jobs.NarrationPlan]
 
 
 def _given(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -236,12 +235,12 @@ def render_methods(arguments: dict[str, dict[str, Any]], operation: str) -> str:
     rest = "self, *, dry_run: {}, **arguments: Unpack[Narration]"
     for signature, gives in (
         (usual, "StreamT"),
-        (rest.format("Literal[True]"), "NarrationPlan"),
-        (rest.format("bool"), "StreamT | NarrationPlan"),
+        (rest.format("Literal[True]"), "jobs.NarrationPlan"),
+        (rest.format("bool"), "StreamT | jobs.NarrationPlan"),
     ):
         methods.append(f"@overload\ndef narrate({signature}) -> {gives}: ...\n")
     methods.append(
-        _method("narrate", "StreamT | NarrationPlan", [DRY_RUN, *whole], NARRATE, operation)
+        _method("narrate", "StreamT | jobs.NarrationPlan", [DRY_RUN, *whole], NARRATE, operation)
     )
     fields = "\n".join(
         f"{one.name}: {one.type if one.default else f'Required[{one.type}]'}" for one in whole

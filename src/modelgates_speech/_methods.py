@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
+from modelgates_speech import jobs
 from modelgates_speech.arguments import explained
 from modelgates_speech.call import HasDict
 from modelgates_speech.config import (
@@ -26,8 +27,6 @@ from modelgates_speech.retry import RetryPolicy
 if TYPE_CHECKING:
     from typing import Required, TypedDict, Unpack
 
-    from modelgates_speech.jobs.narration import NarrationPlan, NarrationProgress
-
     class Narration(TypedDict, total=False):
         """The arguments of `narrate`, but for `dry_run`."""
 
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
         language: str
         paragraph_pause: float
         heading_pause: float
-        on_progress: Callable[[NarrationProgress], None] | None
+        on_progress: Callable[[jobs.NarrationProgress], None] | None
         extra_body: Mapping[str, Any] | None
         extra_headers: Mapping[str, str] | None
         extra_query: Mapping[str, str] | None
@@ -258,7 +257,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         language: str = "en",
         paragraph_pause: float = PARAGRAPH_PAUSE,
         heading_pause: float = HEADING_PAUSE,
-        on_progress: Callable[[NarrationProgress], None] | None = None,
+        on_progress: Callable[[jobs.NarrationProgress], None] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, str] | None = None,
@@ -273,12 +272,12 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
     @overload
     def narrate(
         self, *, dry_run: Literal[True], **arguments: Unpack[Narration]
-    ) -> NarrationPlan: ...
+    ) -> jobs.NarrationPlan: ...
 
     @overload
     def narrate(
         self, *, dry_run: bool, **arguments: Unpack[Narration]
-    ) -> StreamT | NarrationPlan: ...
+    ) -> StreamT | jobs.NarrationPlan: ...
 
     @explained("client.audio.speech.narrate")
     def narrate(
@@ -296,7 +295,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         language: str = "en",
         paragraph_pause: float = PARAGRAPH_PAUSE,
         heading_pause: float = HEADING_PAUSE,
-        on_progress: Callable[[NarrationProgress], None] | None = None,
+        on_progress: Callable[[jobs.NarrationProgress], None] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, str] | None = None,
@@ -306,7 +305,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
         cache_dir: str | os.PathLike[str] | None = None,
         sample_rate: int | None = None,
         channels: int | None = None,
-    ) -> StreamT | NarrationPlan:
+    ) -> StreamT | jobs.NarrationPlan:
         """Speak a text of any length, in constant memory (extra ``jobs``).
 
         The text is cut at the ends of sentences; the pieces are spoken several at once and handed
@@ -361,7 +360,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
     _create: Callable[[dict[str, Any]], AudioT]
     _stream: Callable[[dict[str, Any]], StreamT]
     _save: Callable[[dict[str, Any]], PathT]
-    _narrate: Callable[[dict[str, Any]], StreamT | NarrationPlan]
+    _narrate: Callable[[dict[str, Any]], StreamT | jobs.NarrationPlan]
 
 
 def _given(arguments: dict[str, Any]) -> dict[str, Any]:

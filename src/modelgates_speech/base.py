@@ -95,12 +95,13 @@ class Settings:
 class Base(Generic[GivenT]):
     """What the sync and the async client share: all but the I/O."""
 
-    _waiting: Waiting
     _settings: Settings
     _closed: bool
     # Finds out now what would fail in every call, and loads what is slow to load.
     _begin: Callable[[GivenT | None], None]
-    _transport: Callable[[], Awaitable[Transport]]
+    if TYPE_CHECKING:
+        _waiting: Waiting
+        _transport: Callable[[], Awaitable[Transport]]
 
     @explained()
     def __init__(

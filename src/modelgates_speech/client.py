@@ -47,8 +47,9 @@ class ModelGates(Base["httpx.BaseTransport"]):
     """
 
     _waiting = Blocking()
-    _transports: dict[None, Transport]
-    _new: Callable[[], Transport]
+    if TYPE_CHECKING:
+        _transports: dict[None, Transport]
+        _new: Callable[[], Transport]
 
     def _begin(self, given: object) -> None:
         from modelgates_speech.transport import Transport
@@ -113,8 +114,9 @@ class AsyncModelGates(Base["httpx.AsyncBaseTransport"]):
     """
 
     _waiting = Yielding()
-    _transports: dict[Any, AsyncTransport]
-    _new: Callable[[], AsyncTransport]
+    if TYPE_CHECKING:
+        _transports: dict[Any, AsyncTransport]
+        _new: Callable[[], AsyncTransport]
 
     def _begin(self, given: object) -> None:
         from modelgates_speech.transport import AsyncTransport

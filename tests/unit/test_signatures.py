@@ -7,7 +7,7 @@ from typing import get_type_hints
 
 import pytest
 
-import modelgates_speech
+import modelgates_speech.jobs
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.speech import AsyncSpeech, Speech
 
@@ -31,15 +31,21 @@ def test_a_signature_names_each_argument_with_its_type(speech, method):
 
 
 @BOTH
-@pytest.mark.parametrize("method", ["create", "stream", "save"])
+@EVERY
 def test_what_makes_a_tool_of_a_method_can_read_its_annotations(speech, method):
     assert ARGUMENTS.keys() <= get_type_hints(getattr(speech, method)).keys()
 
 
-def test_what_reads_annotations_can_read_those_of_every_public_class():
-    public = [getattr(modelgates_speech, name) for name in modelgates_speech.__all__]
-    classes = [thing for thing in public if inspect.isclass(thing)]
-    assert all("return" in get_type_hints(thing.__init__) for thing in classes)
+@pytest.mark.parametrize("package", [modelgates_speech, modelgates_speech.jobs])
+def test_what_reads_annotations_can_read_those_of_all_that_is_public(package):
+    public = [getattr(package, name) for name in package.__all__]
+    for thing in (thing for thing in public if callable(thing)):
+        own = [each for name, each in vars(thing).items() if not name.startswith("_")]
+        functions = [each for each in own if inspect.isfunction(each)]
+        functions += [each.fget for each in own if isinstance(each, property)]
+        known = [get_type_hints(each) for each in (thing, *functions)]
+        assert all("return" in each for each in known[1:]), thing
+        assert not inspect.isclass(thing) or "return" in get_type_hints(thing.__init__)
     assert {"content", "headers", "sample_rate"} <= get_type_hints(modelgates_speech.Audio).keys()
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import os
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
 from errno import EBUSY, EFBIG, EISDIR, ELOOP, ENAMETOOLONG, ENXIO, EPERM
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +39,7 @@ from modelgates_speech.errors import (
 )
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs.aimd import LONGEST_PAUSE, Aimd
-from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, origin_of, read_rows
+from modelgates_speech.jobs.manifest import FIELDS, BadRow, Row, Source, origin_of, read_rows
 from modelgates_speech.jobs.reading import News, Reader
 from modelgates_speech.jobs.results import KEPT, Results, read_back
 from modelgates_speech.keeping import keep
@@ -46,11 +48,9 @@ from modelgates_speech.retry import RetryPolicy, checked_policy
 from modelgates_speech.waiting import in_thread
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from modelgates_speech import AsyncModelGates
-    from modelgates_speech.jobs.manifest import Source
 
 logger = logging.getLogger("modelgates_speech")
 
@@ -95,7 +95,7 @@ def run_batch(
     source: Source,
     out_dir: str | os.PathLike[str],
     *,
-    client: Callable[[], AsyncModelGates] | None = None,
+    client: Callable[[], modelgates_speech.AsyncModelGates] | None = None,
     **options: Any,
 ) -> BatchReport:
     """Speak every row of a manifest into a folder; blocking.
@@ -132,7 +132,7 @@ async def run_batch_async(
     source: Source,
     out_dir: str | os.PathLike[str],
     *,
-    client: AsyncModelGates,
+    client: modelgates_speech.AsyncModelGates,
     defaults: Mapping[str, Any] | None = None,
     concurrency: int = CONCURRENCY,
     max_errors: int | None = None,

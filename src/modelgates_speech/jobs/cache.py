@@ -16,13 +16,14 @@ import re
 import threading
 from collections.abc import Mapping
 from functools import lru_cache, partial
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
 from modelgates_speech.arguments import explained
-from modelgates_speech.call import encode_json
+from modelgates_speech.call import Call, encode_json
 from modelgates_speech.config import checked_count, checked_folder, in_short
 from modelgates_speech.errors import ArgumentError, SaveError
 from modelgates_speech.files import AtomicFile
@@ -30,10 +31,8 @@ from modelgates_speech.forks import survive_forks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
-    from io import BufferedReader
 
     from modelgates_speech.audio import Receiver
-    from modelgates_speech.call import Call
     from modelgates_speech.replies import Reply
     from modelgates_speech.waiting import Waiting
 

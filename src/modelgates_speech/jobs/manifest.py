@@ -27,8 +27,7 @@ from modelgates_speech.jobs.values import value_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
-
+Source = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
 STANDARD_INPUT = "-"
 # What a row may say beside its id and its text.
 _OURS = {"extra_body": "object", "sample_rate": "integer", "channels": "integer"}

@@ -7,10 +7,9 @@ by what follows its start alone, so that a run that resumes asks for the same pi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from itertools import chain, repeat
-from typing import TYPE_CHECKING
 
 import attrs
 
@@ -19,10 +18,7 @@ from modelgates_speech.config import MAX_CHARS, checked_count, in_short, install
 from modelgates_speech.errors import ArgumentError, ConfigurationError
 from modelgates_speech.jobs.layout import LINE_END, Kind, borders, strongest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
-
-    Segment = Callable[[str], list[str]]
+Segment = Callable[[str], list[str]]
 
 # Limits of the first pieces: the first sound waits for no more than a sentence or two, and each
 # later piece is ready before those ahead of it have been played.
