@@ -28,6 +28,11 @@ class Mend(NamedTuple):
     place: Place
     what: str
 
+    @property
+    def told(self) -> str:
+        """What, and where without a line."""
+        return f"{self.what}, in {'.'.join(map(str, self.place[-3:]))}" if self.place else self.what
+
 
 def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
     """Change a document so that ours is at its path, and each operation has a name of its own."""

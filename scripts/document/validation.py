@@ -86,7 +86,7 @@ def validate(contents: dict[str, Any], data: bytes) -> Taken:
         # Something is of another kind than OpenAPI has it, or has no end. The validator knows what.
         version = ".".join(str(contents["openapi"]).split(".")[:2])
         if fault := _fault({**contents, "openapi": f"{version}.0"}):
-            raise DocumentError(fault.what, lines.of(fault.place)) from None
+            raise DocumentError(fault.told, lines.of(fault.place)) from None
         raise
 
 
@@ -117,7 +117,7 @@ def _take(contents: dict[str, Any], lines: Lines) -> Taken:
     warnings = list(lines.told(mends))
     used = bare(document)
     if fault := _fault(only(used, METHOD, PATH)):
-        raise DocumentError(fault.what, lines.of(fault.place))
+        raise DocumentError(fault.told, lines.of(fault.place))
     try:
         check_audio(document)
     except BindingError as error:

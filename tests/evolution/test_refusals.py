@@ -102,6 +102,13 @@ def test_what_is_no_document_at_all(data, line, reason, refusal):
             b"type: string\n          description: Text to synthesize",
             "'strin'",
         ),
+        # A document of one line needs more than its number.
+        (
+            b"      responses:",
+            b"      responses: {}\n      x-responses:",
+            b"      responses:",
+            "post.responses",
+        ),
         (b"application/octet-stream:", b"application/json:", b"      responses:", "no audio"),
         (b"application/octet-stream:", b"text/event-stream:", b"      responses:", "no audio"),
         (b"      responses:", b"      x-responses:", b"    post:", "no audio"),
