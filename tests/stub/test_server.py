@@ -118,6 +118,13 @@ def test_several_run_at_once_each_with_its_own_key_and_records():
     assert [each.status for each in two.requests] == [401]
 
 
+@pytest.mark.parametrize("key", ["", " ", "a key", "key\n", "\N{SNOWMAN}"])
+def test_a_key_that_no_request_can_hold_is_refused_and_not_shown(key):
+    with pytest.raises(ValueError, match="api_key") as refused:
+        StubServer(api_key=key)
+    assert not (key.strip() and key in str(refused.value))
+
+
 def test_can_be_started_again():
     stub = StubServer()
     with stub, connect(stub) as http:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +14,6 @@ from modelgates_speech.cli.exits import CommandError, Exit
 from modelgates_speech.cli.output import Command, write_line
 from modelgates_speech.config import installed
 
-KEY = re.compile(r"[\x21-\x7e]+")
 PROFILE = ("latency", "pace", "failures", "rate_limit", "credits")
 PORT = click.IntRange(0, 65535)
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -87,15 +85,16 @@ def command(
     """Serve the API on this machine, offline, with a voice. Ctrl-C stops it."""
     installed("modelgates_speech.stub.server", "the stub", "stub")
     from modelgates_speech.stub import Profile, Recording, Replay, serve
+    from modelgates_speech.stub.control import checked_key
 
-    if api_key is not None and not KEY.fullmatch(api_key):
-        raise click.UsageError("--api-key takes letters, digits and punctuation, without spaces")
     if record and replay:
         raise click.UsageError("--record and --replay cannot be used together")
     if bool(record) != bool(upstream):
         raise click.UsageError("--record and --upstream need each other")
-    accepted: dict[str, Any] = {"any_key": True} if api_key is None else {"api_key": api_key}
+    accepted: dict[str, Any] = {"any_key": True}
     try:
+        if api_key is not None:
+            accepted = {"api_key": checked_key(api_key)}
         options["profile"] = Profile(**{name: options.pop(name) for name in PROFILE})
     except ValueError as error:
         name, _, rest = str(error).partition(" ")

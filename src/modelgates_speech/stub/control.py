@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import threading
 import time
 from collections import deque
@@ -32,8 +33,7 @@ LISTED = 20
 
 _FAULT = {"type": ["integer", "string"], "description": "a status or a name"}
 
-# In seconds: what a rate limit counts in.
-WINDOW = 60.0
+WINDOW = 60.0  # in seconds: what a rate limit counts in
 
 
 @attrs.frozen
@@ -114,6 +114,13 @@ class Course:
         return max(1, math.ceil(self._answered[0] + WINDOW - now))
 
 
+def checked_key(key: str) -> str:
+    """Give a key that a header can hold as it is; another is a `ValueError`, which hides it."""
+    if not re.fullmatch("[!-~]+", key):
+        raise ValueError("api_key takes letters, digits and punctuation, without spaces")
+    return key
+
+
 class UnknownOptionError(TypeError, ValueError):
     """A setting that no fault has."""
 
@@ -140,7 +147,7 @@ class Stub:
         any_key: bool = False,
         profile: Profile | None = None,
     ) -> None:
-        self.api_key = api_key
+        self.api_key = checked_key(api_key)
         self.any_key = any_key
         self._lock = threading.Lock()
         self._faults: deque[Fault] = deque()
@@ -279,10 +286,9 @@ class Stub:
         lines = [f"  {request}" for request in self.requests] or ["  (no request)"]
         if len(lines) > 2 * LISTED:
             lines[:-LISTED] = [f"  ({len(lines) - LISTED} before these)"]
-        received = "\n".join(lines)
         raise AssertionError(
             f"expected {expected}{answered} with {wanted}, found {len(found)}; "
-            f"the stub received:\n{received}"
+            "the stub received:\n" + "\n".join(lines)
         )
 
     def assert_not_called(self) -> None:

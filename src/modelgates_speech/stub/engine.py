@@ -158,8 +158,7 @@ class Espeak:
 
     def say(self, text: str, *, voice: str, speed: float) -> bytes:
         """Speak one piece of text; see `Engine.say`."""
-        say = self._say_again if len(text) <= _SHORT else self._say
-        return say(text, voice, speed)
+        return (self._say_again if len(text) <= _SHORT else self._say)(text, voice, speed)
 
     def _say(self, text: str, voice: str, speed: float) -> bytes:
         library = self._libraries.get()
@@ -206,8 +205,7 @@ class _Library:
         return 0
 
     def say(self, text: str, voice: str, *, wpm: int, gap: int = 0) -> bytes:
-        number = zlib.crc32(voice.encode())
-        number, variant = divmod(number, len(_REPEATABLE))
+        number, variant = divmod(zlib.crc32(voice.encode()), len(_REPEATABLE))
         number, pitch = divmod(number, _PITCHES)
         encoded = _CONTROL.sub(" ", text).encode() + b"\0"
         self._heard.clear()

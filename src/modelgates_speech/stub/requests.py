@@ -196,9 +196,7 @@ def _check_parameters(document: Document, operation: Operation, request: Request
         schema = media.get("schema", True)
         known = document.properties(schema)
         readings = [*_readings(parameter, given[place], known)]
-        if parameter.get("allowEmptyValue") and [
-            value for key, value in given[place] if key == name
-        ] == [""]:
+        if parameter.get("allowEmptyValue") and [v for k, v in given[place] if k == name] == [""]:
             continue
         if not readings:
             # Of an object, all whose properties may be left out, there is nothing to see.

@@ -63,7 +63,7 @@ class StubServer(Stub):
 
     Raises:
         OSError: On start, the port is taken.
-        ValueError: One of `allow_from` is not a network.
+        ValueError: One of `allow_from` is not a network, or no header can hold `api_key`.
         ModuleNotFoundError: `tls` needs a package that is not installed.
     """
 
@@ -88,9 +88,7 @@ class StubServer(Stub):
         app = create_app(document, stub=self, engine=engine, audio=audio, tape=tape)
         self.engine_name: str = app.state.engine.name
         self._prefix: str = app.state.document.prefix
-        self.app: ASGIApp = app
-        if allow_from is not None:
-            self.app = Guard(self.app, allow_from)
+        self.app: ASGIApp = app if allow_from is None else Guard(app, allow_from)
         self._authority = Authority(host, ca_file) if tls or ca_file else None
         self._address = (host, port)
         self._running: _Running | None = None
