@@ -35,6 +35,14 @@ def test_a_fault_is_injected_met_and_seen(control, http):
     assert control.get("/_stub/requests").json() == {"requests": []}
 
 
+@pytest.mark.parametrize("path", ["/_stub", "/_stub/", "/_stub/nothing"])
+def test_what_the_control_has_not_is_not_taken_for_a_call(control, stub, path):
+    refused = control.get(path)
+    assert refused.status_code == 404
+    assert "/_stub/faults" in refused.json()["error"]["message"]
+    stub.assert_not_called()
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [

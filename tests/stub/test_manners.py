@@ -275,6 +275,13 @@ def test_a_client_that_takes_it_for_a_proxy_is_answered(stub):
     assert stub.last_request.path == f"{path}/audio/speech"
 
 
+@pytest.mark.parametrize("line", ["CONNECT api.example:443", "OPTIONS *", "GET requests"])
+def test_what_is_no_target_of_a_server_is_refused_and_no_request_for_its_root(stub, line):
+    answer = exchange(stub, f"{line} HTTP/1.1\r\nHost: stub\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    stub.assert_not_called()
+
+
 def test_a_connection_is_cut_whatever_a_proxy_says_of_it(stub):
     target = f"{httpx.URL(stub.base_url).path}/audio/speech"
     cut = exchange(stub, written(target, "X-Forwarded-For: 192.0.2.1", "Prefer: fault=cut"))

@@ -100,6 +100,7 @@ def create_app(
             Route("/", _root),
             Route("/openapi.json", _followed),
             Route("/openapi.yaml", _followed),
+            Route("/_stub", control(stub)),
             Mount("/_stub", control(stub)),
             Route("/{elsewhere:path}", elsewhere),
         ],
@@ -134,6 +135,7 @@ def _route(shape: str) -> str:
 
 
 _ANY = "\U0010ffff"
+_NO_PROXY = PlainTextResponse("The target is neither a path nor a URL: this is no proxy.\n", 400)
 # A page on any port of this machine, or from a file.
 _THIS_MACHINE = r"null|https?://([\w-]+\.)*localhost(:\d+)?|https?://127(\.\d+){3}(:\d+)?|https?://\[::1\](:\d+)?"
 
@@ -172,11 +174,13 @@ class _Target:
     app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not scope.get("path", "/").startswith("/"):
-            scope["path"] = "/" + scope["path"].partition("://")[2].partition("/")[2]
+        app, target = self.app, scope.get("path", "/")
+        if not target.startswith("/"):
+            app = app if "://" in target or not target else _NO_PROXY
+            scope["path"] = "/" + target.partition("://")[2].partition("/")[2]
         elif b"%2F" in (raw := scope.get("raw_path") or b"").upper():
             scope["path"] = unquote(re.sub(rb"%2[Ff]", b"%252F", raw))
-        await self.app(scope, receive, send)
+        await app(scope, receive, send)
 
 
 @attrs.frozen
@@ -297,14 +301,13 @@ class _Answering:
         return Response(content, refusal.status, headers, media_type=kind)
 
     def _no_such(self) -> RefusedError:
-        method = self._request.method
+        method, path = self._request.method, self._request.url.path
         if allow := ", ".join(self._path.operations):
             message = f"{method} is not allowed here, only {allow}"
             return RefusedError(405, message, headers={"Allow": allow})
         paths = (f"{self._root}{each.path}" for each in self._path.document.operations)
         known = ", ".join(dict.fromkeys(paths))
-        message = f"There is no {method} {self._request.url.path}; the paths are {known}"
-        return RefusedError(404, message)
+        return RefusedError(404, f"There is no {method} {path}; the paths are {known}")
 
     async def _answer(self) -> ASGIApp:
         request, path, operation = self._request, self._path, self._operation
@@ -362,8 +365,7 @@ class _Answering:
             chunks, pace = iter([text.encode()]), 0.0
         else:
             text, pace = spoken(asked, operation), self._stub.profile.pace
-            usual = operation.defaults.get("speed")
-            chunks = speak(asked, text, path.engine, path.audio, usual)
+            chunks = speak(asked, text, path.engine, path.audio, operation.defaults.get("speed"))
             self.speaks_pcm = wanted not in ENCODINGS or wanted == "pcm"
         return Exchange(
             status=operation.success,
