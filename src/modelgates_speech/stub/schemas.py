@@ -47,7 +47,9 @@ def problem(schema: Json, value: Json, **known: Any) -> tuple[str, str] | None:
     """Check a value against a schema: what is wrong, and where (`$.speed`), or None."""
     for error in Validator(schema, **known).iter_errors(value):
         # A message quotes the value it is about, which may be a book.
-        message = _in_json(error.message, error.instance)
+        words = error.validator in {"pattern", "not"} and fields(error.schema).get("x-means")
+        message = f"{error.instance!r} does not match {words}" if words else error.message
+        message = _in_json(message, error.instance)
         if error.validator == "enum":
             message = _in_json(message, error.validator_value)
         return message if len(message) < 300 else f"{message[:300]}...", error.json_path
@@ -61,9 +63,8 @@ def check(name: str, value: object, schema: Mapping[str, Json]) -> None:
         written = json.dumps(value, ensure_ascii=False, allow_nan=False, default=dict)
         plain = json.loads(written.encode())
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(
-            f"{name}: {in_short(value)} cannot be written as JSON ({about})"
-        ) from error
+        message = f"{name}: {in_short(value)} cannot be written as JSON ({about})"
+        raise ValueError(message) from error
     if found := problem(schema, plain):
         raise ValueError(f"{name}: {found[0]} ({about})")
 
