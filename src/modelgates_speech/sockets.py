@@ -12,8 +12,9 @@ from typing import Any
 
 import anyio
 import httpcore2
+from anyio.lowlevel import checkpoint
 
-from modelgates_speech.config import READ_SIZE, WRITE_SIZE
+from modelgates_speech.config import MAX_EXCERPT, READ_SIZE, WRITE_SIZE
 from modelgates_speech.waiting import time_left
 
 NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
@@ -48,6 +49,9 @@ class Backend(httpcore2.SyncBackend):
 class _Socket:
     """What a sync and an async socket share.
 
+    What is written leaves when something is to be read: the head of a request and its body go
+    together, at the cost of one.
+
     Attributes:
         heard: What was read last, by which a reply knows whether more came than its own bytes.
     """
@@ -56,6 +60,8 @@ class _Socket:
         self._stream = stream
         self.get_extra_info = stream.get_extra_info
         self._closed = False
+        self._unsent = b""
+        self._timeout: float | None = None
         self.heard = b""
 
     def check_end(self) -> None:
@@ -72,17 +78,11 @@ class _Socket:
 
 
 class _Stream(_Socket):
-    """A socket whose every operation asks anew how much time is left.
-
-    What is written leaves when something is to be read: the head of a request and its body go
-    together, at the cost of one.
-    """
+    """A socket whose every operation asks anew how much time is left."""
 
     def __init__(self, stream: httpcore2.NetworkStream) -> None:
         super().__init__(stream)
         self._process = os.getpid()
-        self._unsent = b""
-        self._timeout: float | None = None
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Send what was written, and wait for bytes."""
@@ -150,12 +150,46 @@ class AsyncBackend(httpcore2.AsyncNetworkBackend):
 class _AsyncStream(_Socket):
     def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
         super().__init__(stream)
-        self.write = stream.write
+        self._early = b""
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """Keep `buffer` until something is read."""
+        self._unsent += buffer
+        self._timeout = timeout
+
+    async def _send(self) -> None:
+        unsent, self._unsent = self._unsent, b""
+        if len(unsent) <= WRITE_SIZE:
+            with contextlib.suppress(httpcore2.WriteError):
+                await self._stream.write(unsent, self._timeout)
+            return
+        # A server that refuses early hangs up, and asyncio drops what was not read by then.
+        failure = None
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._listen)
+            await checkpoint()  # it begins
+            try:
+                await self._stream.write(unsent, self._timeout)
+            except httpcore2.WriteError:
+                pass
+            except Exception as error:  # noqa: BLE001 - raised below, where no group wraps it
+                failure = error
+            group.cancel_scope.cancel()
+        if failure:
+            raise failure
+
+    async def _listen(self) -> None:
+        with contextlib.suppress(Exception):
+            while len(self._early) < MAX_EXCERPT and (data := await self._stream.read(READ_SIZE)):
+                self._early += data
 
     async def read(self, *args: Any, **kwargs: Any) -> bytes:
-        """Wait for bytes."""
+        """Send what was written, and wait for bytes."""
+        if self._unsent:
+            await self._send()
+        early, self._early = self._early, b""
         try:
-            self.heard = await self._stream.read(*args, **kwargs)
+            self.heard = early or await self._stream.read(*args, **kwargs)
         except httpcore2.ReadError:
             self._check_open()
             raise

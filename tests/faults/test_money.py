@@ -10,6 +10,7 @@ import pytest
 
 from modelgates_speech import (
     APIConnectionError,
+    APIStatusError,
     APITimeoutError,
     ConfigurationError,
     IncompleteAudioError,
@@ -18,7 +19,7 @@ from modelgates_speech import (
     deadline,
 )
 from tests.faults.calls import CALLERS, CALLS, CLIENTS, KEY
-from tests.faults.server import CLOSE, RESET, STALL
+from tests.faults.server import AWAIT_A_BYTE, CLOSE, RESET, STALL
 from tests.faults.table import AUDIO, CHUNKED, HEALTHY, SOON, chunk, head, reply
 
 EVERYTHING = RetryPolicy(
@@ -53,6 +54,16 @@ def test_no_policy_can_retry_what_has_begun(caller, server, acts, call, tmp_path
     outcome = caller.make(call, tmp_path, retry=EVERYTHING, timeout=patience(acts))
     assert type(outcome.error) is IncompleteAudioError
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("end", [CLOSE, RESET])
+def test_a_request_that_is_refused_before_it_is_read_is_told_by_its_refusal(caller, server, end):
+    refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 8\r\n\r\ntoo long"
+    server.on_connect = (AWAIT_A_BYTE, refusal, end)
+    outcome = caller.make("create", None, input="Hello " * 1_000_000)
+    assert type(outcome.error) is APIStatusError
+    assert (outcome.error.status, outcome.error.body) == (413, b"too long")
+    assert server.connections == 1
 
 
 def patience(acts):
