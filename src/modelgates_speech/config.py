@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from modelgates_speech.arguments import explained_settings
-from modelgates_speech.errors import ArgumentError, ConfigurationError
+from modelgates_speech.errors import MAX_SUMMARY, ArgumentError, ConfigurationError
 
 T = TypeVar("T")
 CallbackT = TypeVar("CallbackT", bound="Callable[..., Any] | None")
@@ -43,8 +43,6 @@ WRITE_SIZE = 64 * 1024
 # that drips one is not waited for.
 MAX_EXCERPT = 64 * 1024
 EXCERPT_SECONDS = 5.0
-# Characters of it in a message.
-MAX_SUMMARY = 200
 
 # What a failed `save` keeps in memory of audio that was paid for: 22 minutes of 24 kHz mono PCM.
 MAX_RESCUED = 64 * 1024 * 1024

@@ -36,6 +36,15 @@ class HeldAudio(Protocol):
     # ruff: enable[D102]
 
 
+MAX_SUMMARY = 200  # characters of a body, or of a value, in a message
+
+
+def in_brief(body: bytes) -> str:
+    """The start of a body, for a message."""
+    text = " ".join(body[: 4 * MAX_SUMMARY].decode("utf-8", "replace").split())
+    return f"{text[:MAX_SUMMARY]}…" if len(text) > MAX_SUMMARY else text
+
+
 Phase = Literal["connect", "read", "write", "pool", "deadline"]
 
 
@@ -276,7 +285,7 @@ class InvalidResponseError(ModelGatesError):
 
     Attributes:
         content_type: The content type that came, or None.
-        body: The first bytes of what came, at most 64 KiB.
+        body: The first bytes of what came, at most 64 KiB; ``str(error)`` ends with what they say.
         request_id: The request's id, or None.
         audio: The whole audio, if it is one that the file's suffix does not fit, or a piece that
             does not fit those of its narration, which are in `partial`; else None.
@@ -292,6 +301,10 @@ class InvalidResponseError(ModelGatesError):
     body: bytes = attrs.field(default=b"", kw_only=True)
     request_id: str | None = attrs.field(default=None, kw_only=True)
     audio: HeldAudio | None = attrs.field(default=None, kw_only=True)
+
+    def __str__(self) -> str:
+        said = in_brief(self.body)
+        return f"{self.message}: {said}" if said and said.isprintable() else self.message
 
 
 @attrs.define(auto_exc=False, eq=False, repr=False, slots=False)

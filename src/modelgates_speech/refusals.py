@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from modelgates_speech.audio import request_id_of
 from modelgates_speech.call import HasDict, parse
-from modelgates_speech.config import KEY_VARIABLE, MAX_SUMMARY
-from modelgates_speech.errors import APIStatusError, InvalidResponseError
+from modelgates_speech.config import KEY_VARIABLE
+from modelgates_speech.errors import APIStatusError, InvalidResponseError, in_brief
 from modelgates_speech.retry import parse_retry_after
 
 if TYPE_CHECKING:
@@ -84,7 +84,5 @@ def _summary(reply: Reply, body: bytes) -> str:
         return f"a redirect {target}, which is not followed: set base_url to the right address"
     if not body:
         return "an empty body"
-    text = " ".join(body[: 4 * MAX_SUMMARY].decode("utf-8", "replace").split())
     kind = reply.headers.get("content-type", "no content type")
-    shown = f"{text[:MAX_SUMMARY]}…" if len(text) > MAX_SUMMARY else text
-    return f"unexpected response body ({kind}): {shown}"
+    return f"unexpected response body ({kind}): {in_brief(body)}"

@@ -49,6 +49,20 @@ def test_an_error_survives_pickling_and_copying_with_all_it_says(error, clone):
     assert vars(twin) == vars(error)
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"error":\n "no credit"}', 'not audio: {"error": "no credit"}'),
+        (b"<" * 300, f"not audio: {'<' * errors.MAX_SUMMARY}…"),
+        (b"PK\3\4", "not audio"),
+        (b"", "not audio"),
+    ],
+    ids=["JSON", "long", "no text", "nothing"],
+)
+def test_an_answer_that_is_no_audio_is_told_with_what_it_says(body, said):
+    assert str(errors.InvalidResponseError("not audio", body=body)) == said
+
+
 def test_every_error_of_the_tree_is_tested_above_and_exported():
     def tree(cls):
         return {cls}.union(*map(tree, cls.__subclasses__()))

@@ -7,7 +7,7 @@ import pytest
 
 from modelgates_speech import APIStatusError, RateLimitError
 from modelgates_speech.call import Call
-from modelgates_speech.config import MAX_SUMMARY
+from modelgates_speech.errors import MAX_SUMMARY
 from modelgates_speech.refusals import refusal
 
 
