@@ -128,6 +128,13 @@ def test_one_bad_row_never_stops_the_rest(batch, out, stub):
     assert len(stub.requests) == 4
 
 
+def test_a_row_answered_with_what_is_no_audio_is_told_with_what_it_says(batch, out):
+    assert batch([{**rows(1)[0], "model": "stub/json"}]).failed == 1
+    [failed] = results(out)
+    assert failed["error"]["status"] is None
+    assert '{"error": ' in failed["error"]["message"]
+
+
 def test_a_row_the_server_refuses_is_told_with_the_code_and_tried_again_next_time(batch, out, stub):
     stub.fail_next(400, message="no such voice")
     report = batch(rows(4), concurrency=1)

@@ -341,7 +341,8 @@ class _Batch:
         folder = self._results.path.with_name(KEPT)
         if audio and audio.content and (kept := await in_thread(keep, audio, folder, row.name)):
             told["kept"] = f"{KEPT}/{kept.name}"
-        await self._fail(row, type(error).__name__, error.message, **told)
+        said = str(error) if told["status"] is None else error.message  # which stands beside it
+        await self._fail(row, type(error).__name__, said, **told)
 
     async def _fail(self, row: Row | BadRow, kind: str, message: str, **more: Any) -> None:
         error = {"type": kind, "status": None, "message": message} | more
