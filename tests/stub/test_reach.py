@@ -1,10 +1,12 @@
 """Who may reach the stub, and how they know that it is the stub."""
 
+import errno
 import os
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 
 import httpx
 import pytest
@@ -126,6 +128,17 @@ def test_without_the_extra_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "trustme", None)
     with pytest.raises(ModuleNotFoundError, match=r"modelgates-speech\[tls\]"):
         StubServer(document=REFERENCE, tls=True)
+
+
+@pytest.mark.parametrize("file", [None, "ca.pem"])
+def test_where_nothing_can_be_written_it_says_what_to_do(monkeypatch, tmp_path, file):
+    def nowhere():
+        raise FileNotFoundError(errno.ENOENT, "nothing can be written")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match="TMPDIR"):
+        StubServer(document=REFERENCE, tls=True, ca_file=file)
 
 
 @pytest.mark.parametrize(

@@ -366,9 +366,10 @@ def test_long_texts_are_cut_at_words_and_lose_none():
     assert cut[-4:] == ["A sentence.", "Another one?", "A paragraph;", "the end"]
 
 
-def test_without_an_engine_the_stub_plays_tones_and_says_so(monkeypatch, caplog):
+@pytest.mark.parametrize("kind", [EngineUnavailableError, OSError])
+def test_without_an_engine_the_stub_plays_tones_and_says_so(monkeypatch, caplog, kind):
     def unavailable():
-        raise EngineUnavailableError("nobody is at home")
+        raise kind("nobody is at home")
 
     monkeypatch.setattr("modelgates_speech.stub.engine._espeak", unavailable)
     with StubServer(document=REFERENCE) as stub, connect(stub) as http:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from modelgates_speech.stub.records import RecordedRequest
 
 DEFAULT_API_KEY = "stub-key"
-
 # A stub left running for days must not eat the machine.
 KEPT_SCOPES = 100
 

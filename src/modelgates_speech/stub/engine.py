@@ -98,16 +98,11 @@ class Tones:
         return samples.tobytes()
 
 
-@functools.cache
-def _espeak() -> Espeak:
-    return Espeak()
-
-
 def default_engine() -> Engine:
     """Find the speech engine: the process's espeak-ng, or tones with a notice in the log."""
     try:
         return _espeak()
-    except EngineUnavailableError as error:
+    except (EngineUnavailableError, OSError) as error:
         logging.getLogger("modelgates_speech.stub").warning(
             "no speech engine, so the stub plays tones instead of speaking: %s; "
             "pip install 'modelgates-speech[stub]' brings one",
@@ -180,6 +175,9 @@ class Espeak:
         without, trial = len(say(wpm=_SLOWEST_WPM)), len(say(wpm=_SLOWEST_WPM, gap=10))
         gap = 10 * (length - without) // (trial - without) if trial > without else 0
         return say(wpm=_SLOWEST_WPM, gap=max(gap, 0)).ljust(length, b"\0")
+
+
+_espeak = functools.cache(Espeak)
 
 
 class _Library:

@@ -50,9 +50,12 @@ class Authority:
     def __init__(self, host: str, file: str | os.PathLike[str] | None) -> None:
         try:
             trustme: Any = importlib.import_module("trustme")
+            tempfile.gettempdir()  # Python reads a key from a file alone
         except ModuleNotFoundError as error:
             message = "TLS needs 'trustme': pip install 'modelgates-speech[tls]'"
             raise ModuleNotFoundError(message, name="trustme") from error
+        except FileNotFoundError as error:
+            raise OSError(f"TLS needs a folder to write in: set TMPDIR ({error})") from error
         authority = trustme.CA()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         names = {"localhost", "127.0.0.1", "::1", host or "localhost"}

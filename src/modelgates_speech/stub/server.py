@@ -62,7 +62,7 @@ class StubServer(Stub):
             machine; by default all that can reach the address it listens on.
 
     Raises:
-        OSError: On start, the port is taken.
+        OSError: On start, the port is taken. With `tls`, there is no folder for temporary files.
         ValueError: One of `allow_from` is not a network, or no header can hold `api_key`.
         ModuleNotFoundError: `tls` needs a package that is not installed.
     """
