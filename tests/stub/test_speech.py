@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import miniaudio
 import pytest
@@ -364,6 +365,15 @@ def test_long_texts_are_cut_at_words_and_lose_none():
     assert all(0 < len(piece) <= speech.LONGEST_PIECE for piece in cut)
     assert "".join("".join(cut).split()) == "".join(text.split())
     assert cut[-4:] == ["A sentence.", "Another one?", "A paragraph;", "the end"]
+
+
+@pytest.mark.parametrize("name", ["tones", "a voice (v1.2)", "\N{SNOWMAN} \xfc\n"])
+def test_an_engine_may_be_called_anything(name):
+    engine = Tones()
+    engine.name = name
+    with StubServer(document=REFERENCE, engine=engine) as stub, connect(stub) as http:
+        answer = http.post("/audio/speech", json=BODY)
+    assert unquote(answer.headers["X-Stub-Engine"]) == name
 
 
 @pytest.mark.parametrize("kind", [EngineUnavailableError, OSError])

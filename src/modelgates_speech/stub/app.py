@@ -377,7 +377,7 @@ class _Answering:
         )
 
     def _headers(self, status: int) -> dict[str, str]:
-        ours = {"x-request-id": self._id, "x-stub-engine": self._path.engine.name}
+        ours = {"x-request-id": self._id, "x-stub-engine": quote(self._path.engine.name, " /:,+()")}
         headers = self._path.document.headers(self._operation, status, ours)
         self._id = headers["x-request-id"]
         return headers

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
-# It has no types.
-sentencex: Any = importlib.import_module("sentencex")
+sentencex: Any = importlib.import_module("sentencex")  # it has no types
 
 LONGEST_PIECE = 240
 SLOWEST, FASTEST = 0.25, 4.0
