@@ -81,6 +81,7 @@ def test_what_the_control_has_not_is_not_taken_for_a_call(control, stub, path):
         ({"fault": 500, "headers": {"X-A": " b"}}, "headers"),
         ({"fault": 429, "retry_after": " "}, "retry_after"),
         ({"fault": 500, "headers": {"": "b"}}, "headers"),
+        ({"fault": 500, "headers": {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}}, "headers"),
         ({"fault": 500, "content_type": "text/plain "}, "content_type"),
         ({"fault": "redirect", "to": 5}, "to"),
         ({"fault": "redirect", "to": " "}, "to"),
@@ -164,6 +165,7 @@ def test_scopes_do_not_see_each_other(control, http, stub):
         ("fault=empty", 200),
         ("code=200", 200),
         ('code=503; message="wait; or, come back"', 503),
+        ("code=503; message*=utf-8''wait%3B%20or%2C%20come%20back", 503),
     ],
 )
 def test_a_header_asks_for_a_fault_where_the_model_is_fixed(http, prefer, status):

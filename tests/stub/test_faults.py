@@ -99,6 +99,11 @@ def test_an_error_may_have_any_body(stub, speak, body, content_type, sent):
     assert error.headers["Content-Type"] == (content_type or "application/json")
 
 
+def test_an_error_may_come_from_another_server(stub, speak):
+    stub.fail_next(503, headers={"Server": "a-proxy"})
+    assert speak().headers.get_list("Server") == ["a-proxy"]
+
+
 def test_stall_never_answers(misbehaving, http):
     http.timeout = httpx.Timeout(60, read=0.3)
 

@@ -27,8 +27,7 @@ DEFAULT_API_KEY = "stub-key"
 # A stub left running for days must not eat the machine.
 KEPT_SCOPES = 100
 
-# How many requests a failed check lists, where there are many more.
-LISTED = 20
+LISTED = 20  # how many requests a failed check lists, where there are many more
 
 _FAULT = {"type": ["integer", "string"], "description": "a status or a name"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from email.message import Message
+from email.utils import collapse_rfc2231_value
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from urllib.parse import parse_qsl
 from urllib.request import parse_http_list
@@ -110,7 +111,8 @@ def from_preference(headers: Iterable[str]) -> Fault | None:
     for preference in parse_http_list(",".join(headers)):
         header = Message()
         header["Prefer"] = preference
-        (first, name), *rest = header.get_params([("", "")], "Prefer")
+        params = header.get_params([("", "")], "Prefer")  # `to*=utf-8''...` comes in parts
+        (first, name), *rest = ((key, collapse_rfc2231_value(text)) for key, text in params)
         if first in {"code", "fault"} and not re.fullmatch("2[0-9][0-9]", name):
             return _from_texts(name, dict(filter(any, rest)))
     return None

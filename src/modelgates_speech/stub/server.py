@@ -192,6 +192,7 @@ class _Running:
             lifespan="off",
             log_config=None,
             access_log=False,
+            server_header=False,  # a fault may add one
             proxy_headers=False,  # a connection is known by its own address
             timeout_keep_alive=60,
         )

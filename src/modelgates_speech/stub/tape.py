@@ -73,8 +73,7 @@ class Call:
 
 
 def _passed_on(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    lower = [(name.lower(), value) for name, value in headers]
-    return [pair for pair in lower if _is_passed_on(pair[0].decode("latin-1"))]
+    return [(k.lower(), v) for k, v in headers if _is_passed_on(k.lower().decode("latin-1"))]
 
 
 def _is_passed_on(name: str) -> bool:
