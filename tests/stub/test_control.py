@@ -156,6 +156,22 @@ def test_scopes_do_not_see_each_other(control, http, stub):
     assert [request.status for request in stub.scope("mine").requests] == [503]
 
 
+@pytest.mark.parametrize("scope", [None, "mine"])
+def test_a_request_that_is_whole_after_a_reset_is_one_after_it(stub, http, scope):
+    stub.fail_next(503)
+    stub.scope("mine").fail_next(503)
+
+    def content():
+        yield json.dumps(BODY).encode()[:9]
+        stub.reset()
+        yield json.dumps(BODY).encode()[9:]
+
+    headers = {"Content-Type": "application/json"} | ({"X-Stub-Scope": scope} if scope else {})
+    assert http.post("/audio/speech", content=content(), headers=headers).status_code == 200
+    seen = stub.scope(scope) if scope else stub
+    assert [request.status for request in seen.requests] == [200]
+
+
 @pytest.mark.parametrize(
     ("prefer", "status"),
     [

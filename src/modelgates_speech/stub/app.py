@@ -243,9 +243,7 @@ class _Answering:
     def __init__(self, path: _Path, request: Request) -> None:
         self._path = path
         self._request = request
-        self._stub = addressed(request)
-        # What another application mounts is below a path of its own.
-        self._root: str = request.scope.get("root_path", "")
+        self._root: str = request.scope.get("root_path", "")  # where another one mounts it
         self._id = next(path.stub.ids)
         # What another one says of errors has to do where there is none.
         others = [*path.operations.values(), *path.document.operations, Operation()]
@@ -286,12 +284,13 @@ class _Answering:
             request_id=getattr(response, "headers", {}).get("x-request-id", self._id),
         )
         self._first = attrs.evolve(self._known, status=None) if self.delay else self._known
-        self._stub.records.add(self._stub, self._first)
+        stub = addressed(request)  # as it is now: a reset may have come before the rest of a body
+        stub.records.add(stub, self._first)
         return response
 
     def begin(self) -> None:
         """Record what is answered, after the delay."""
-        self._stub.records.replace(self._first, self._known)
+        self._path.stub.records.replace(self._first, self._known)
 
     def _refuse(self, refusal: RefusedError) -> Response:
         kind, content = self._path.document.error(
@@ -332,7 +331,8 @@ class _Answering:
         else:
             exchange = self._exchange()
             response = play(self.fault, exchange) if self.fault else exchange.answer()
-        self.delay = self._stub.profile.latency + ((self.fault and self.fault["delay"]) or 0)
+        own = (self.fault and self.fault["delay"]) or 0
+        self.delay = addressed(request).profile.latency + own
         return response
 
     def _take_fault(self) -> Fault | None:
@@ -343,10 +343,10 @@ class _Answering:
         if preferred:
             return preferred
         try:
-            met = self._stub.take_fault(fields(self._body).get("model"))
+            met = addressed(self._request).take_fault(fields(self._body).get("model"))
         except ValueError as error:
             raise RefusedError(404, str(error)) from error
-        return met or self._stub.course.meet(self.characters)
+        return met or addressed(self._request).course.meet(self.characters)
 
     def _exchange(self) -> Exchange:
         path, operation = self._path, self._operation
@@ -364,7 +364,7 @@ class _Answering:
                 text = f"data: {text}\n\n"
             chunks, pace = iter([text.encode()]), 0.0
         else:
-            text, pace = spoken(asked, operation), self._stub.profile.pace
+            text, pace = spoken(asked, operation), addressed(self._request).profile.pace
             chunks = speak(asked, text, path.engine, path.audio, operation.defaults.get("speed"))
             self.speaks_pcm = wanted not in ENCODINGS or wanted == "pcm"
         return Exchange(
