@@ -58,6 +58,8 @@ _ADVICE = {
     "removed the enum value": "ask for one of the other values",
     "was restricted to a list of enum values": "ask for one of them",
     "request property's ": "keep your calls within it",
+    "request's ": "keep your calls within it",
+    "parameter's ": "keep your calls within it",
     "added the pattern": "keep your calls within it",
     "removed the request property": "leave it out of your calls",
     "required request property": "give it with each call",

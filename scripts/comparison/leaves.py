@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,16 @@ _WORDS = {
     "maxProps": "maxProperties",
     "minProps": "minProperties",
     "name": "content",
+}
+# What is asked of a value that the tool sees differ and does not rate, as a user says it.
+_ASKED = {
+    "multipleOf": "value must be a multiple of `{}` now",
+    "uniqueItems": "list must hold no value twice now",
+    "minItems": "list must hold `{}` values or more now",
+    "maxItems": "list must hold `{}` values or fewer now",
+    "minProps": "object must hold `{}` properties or more now",
+    "maxProps": "object must hold `{}` properties or fewer now",
+    "not": "value must not be one of some that it might be before",
 }
 _CLOSING = {"additionalPropertiesAllowed", "unevaluatedPropertiesAllowed"}
 # What is added to these or deleted is a name.
@@ -104,6 +115,18 @@ class Leaf:
         """Whether an object takes no other properties any more."""
         return self.keyword in _CLOSING and self.value["to"] is False
 
+    @property
+    def demand(self) -> str:
+        """What a request is asked for now, in a user's words; empty where none are known."""
+        if self.keyword not in _ASKED or self.keys[0] == "responses":
+            return ""
+        path = [f"`{'/'.join(self.path)}`"] if self.path else []
+        if self.keys[0] == "parameters":
+            whole = " ".join(["the", *path, *(f"`{name}`" for name in self.names), "parameter's"])
+        else:
+            whole = " ".join(["the", *path, "request property's" if path else "request's"])
+        return f"{whole} {_ASKED[self.keyword]}".format(self.value.get("to"))
+
     def is_told_by(self, entry: dict[str, Any]) -> bool:
         """Tell whether a rated entry is about it."""
         rule, told = str(entry["id"]), named_in(str(entry["text"]))
@@ -142,6 +165,8 @@ class Leaf:
             return True
         if not (isinstance(before, int | float) and isinstance(after, int | float)):
             return False
+        if self.keyword == "multipleOf":
+            return (Fraction(str(before)) / Fraction(str(after))).denominator == 1
         if self.keyword.startswith("max"):
             return after > before
         return self.keyword.startswith("min") and after < before

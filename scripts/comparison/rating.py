@@ -288,6 +288,8 @@ def _left(where: str, aspect: str, found: list[Leaf]) -> Iterator[Change]:
             yield Change(Rating.COMPATIBLE, "wire", f"{where}: {_OFFERS[offer]}")
         elif leaf.asks_nothing():
             harmless.append(leaf)
+        elif demand := leaf.demand:
+            yield Change(Rating.BREAKING, "wire", f"{where}: {demand}")
         elif leaf.keyword not in TEXTS and leaf not in fresh and not leaf.is_aside:
             unknown.append(leaf)
     if harmless:

@@ -66,10 +66,10 @@ def one_of_several_providers(document):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (steps_of_a_quarter, "`multipleOf` of `speed`"),
+        (steps_of_a_quarter, "the `speed` request property's value must be a multiple of `0.25`"),
         (close, "takes no properties but those that it names"),
-        (refuse_a_voice, "`not` of `voice`"),
-        (four_at_least, "`minProperties`"),
+        (refuse_a_voice, "the `voice` request property's value must not be one of some"),
+        (four_at_least, "the request's object must hold `4` properties or more"),
         (one_of_two, "takes only certain properties together"),
         (short_or_many, "maxLength was set to `10`"),
         (one_of_several_providers, "one of them must fit"),
@@ -84,6 +84,50 @@ def test_what_breaks_is_told_beside_what_is_harmless(change, told, rate):
     assert overall(changes) is Rating.BREAKING
     assert told in said([change for change in changes if change.rating is Rating.BREAKING])
     assert "added the new optional request property `style`" in said(changes)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "tight", "loose"),
+    [
+        ("multipleOf", 0.02, 0.01),
+        ("multipleOf", 6, 3),
+        ("uniqueItems", True, False),
+        ("minItems", 2, 1),
+        ("maxItems", 3, 5),
+        ("minProperties", 2, 1),
+        ("maxProperties", 3, 5),
+        ("not", {"const": 3}, None),
+    ],
+)
+def test_what_is_asked_of_a_value_is_rated_by_whether_less_fits(document, keyword, tight, loose):
+    def limited(limit):
+        other = deepcopy(document)
+        kind = "object" if "Prop" in keyword else "array" if "Items" in keyword else "number"
+        known = {"type": kind, "items": {}} if kind == "array" else {"type": kind}
+        said = {} if limit is None else {keyword: limit}
+        properties(other)["wanted"] = known | said
+        return other
+
+    [tightened] = wire_changes(limited(loose), limited(tight))
+    assert tightened.rating is Rating.BREAKING
+    assert "nothing here rates" not in tightened.what
+    assert tightened.advice == "keep your calls within it"
+    assert "`wanted`" in tightened.what
+    assert overall(wire_changes(limited(tight), limited(loose))) is Rating.COMPATIBLE
+
+
+def test_a_limit_of_a_parameter_is_told_with_its_name(document):
+    def limit(document, *most):
+        schema = {"type": "array", "items": {"type": "string"}} | dict(most)
+        parameter = {"name": "tags", "in": "query", "schema": schema}
+        speech(document)["parameters"] = [parameter]
+
+    before, after = deepcopy(document), deepcopy(document)
+    limit(before)
+    limit(after, ("maxItems", 3))
+    [change] = wire_changes(before, after)
+    assert "`tags` parameter's list must hold `3` values or fewer now" in f"{change}"
+    assert change.advice
 
 
 def test_a_limit_that_is_gone_asks_nothing(document, rate):
