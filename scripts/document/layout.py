@@ -6,9 +6,9 @@ import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scripts.document.operation import METHOD, PATH, resolve, server_urls
+from scripts.document.operation import METHOD, PATH, operations, resolve, server_urls
 from scripts.document.reading import is_list, is_mapping
-from scripts.document.references import METHODS, follow, parts
+from scripts.document.references import METHODS, follow, keys_of, parts, pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +73,7 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
     for path in [path for path in paths if _CONVERTED.search(path)]:
         paths[_CONVERTED.sub(r"{\1}", path)] = paths.pop(path)
         yield Mend(("paths", path), "its parameters have kinds, which OpenAPI says elsewhere")
+    yield from _hold_schemas(document)
     yield from _give_servers_values(document)
     yield from _move_prefix(document)
     yield from _answer_with_bytes(document)
@@ -82,6 +83,31 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
     yield from _add_bearer(document)
     yield from _tell_of_servers(document)
     yield from _drop_parameters(document)
+
+
+def _hold_schemas(document: dict[str, Any]) -> Iterator[Mend]:
+    """Put schemas into what holds them, where a reference to one stands in its stead."""
+
+    def is_schema(node: Any) -> bool:
+        return is_mapping(node) and keys_of(str(node.get("$ref")))[:2] == ["components", "schemas"]
+
+    holders: list[tuple[Place, dict[Any, Any], str]] = []
+    named: dict[str, Any] = document.get("components", {})
+    for key in ("requestBodies", "responses"):
+        holders += [(("components", key), named.get(key, {}), each) for each in named.get(key, {})]
+    for method, path, operation in operations(document):
+        place: Place = ("paths", path, method)
+        holders += [(place, operation, "requestBody")] if "requestBody" in operation else []
+        answers = operation.get("responses", {})
+        holders += [((*place, "responses"), answers, status) for status in answers]
+    for place, holder, key in holders:
+        if is_schema(holder[key]):
+            said = {} if "requestBod" in f"{(*place, key)[-2:]}" else {"description": ""}
+            holder[key] = {**said, "content": {"application/json": holder[key]}}
+        content = holder[key].get("content", {})
+        for kind in [kind for kind in content if is_schema(content[kind])]:
+            content[kind] = {"schema": content[kind]}
+            yield Mend((*place, key), f"points at a schema, which is taken as that of its {kind}")
 
 
 def _give_servers_values(document: dict[str, Any]) -> Iterator[Mend]:
@@ -97,6 +123,9 @@ def _give_servers_values(document: dict[str, Any]) -> Iterator[Mend]:
                 if "default" not in node:
                     node["default"] = (node.get("enum") or [f"{{{name}}}"])[0]
                     yield Mend(place, f"it has no default, so it is {node['default']}")
+            case (*_, "servers", _) if {*"?#"} & {*(url := str(node.get("url")))}:
+                node["url"] = re.split("[?#]", url, maxsplit=1)[0]
+                yield Mend(place, f"no path comes after a query, so it is {node['url']}")
             case _:
                 pass
 
@@ -157,9 +186,11 @@ def _answer_with_bytes(document: dict[str, Any]) -> Iterator[Mend]:
             continue
         silent = False
         what = "JSON of which nothing is said, or text of any type, as frameworks write of anything"
+        is_bytes = [*content.values()] == [{"schema": BINARY}]
+        what = "bytes of any type" if is_bytes else what if content else "no content"
         yield Mend(
             ("paths", PATH, METHOD, "responses", status),
-            f"{what if content else 'no content'}: {'left out' if told else 'taken as audio'}",
+            f"{what}: {'left out' if told else 'taken as audio'}",
         )
         audio = {"application/octet-stream": {"schema": dict(BINARY)}}
         responses[status] = {**whole, "content": told or audio}
@@ -217,6 +248,24 @@ def _drop_what_is_wrong_and_unused(document: dict[str, Any]) -> Iterator[Mend]:
                 if reference and follow(document, str(reference)) is None:
                     del named[name]
                     yield Mend((*place, key, name), "points at nothing, so left aside")
+                elif key == "links" and (vain := _given_in_vain(document, named[name])):
+                    del named[name]
+                    what = f"gives {vain}, which its operation does not take, so left aside"
+                    yield Mend((*place, key, name), what)
+
+
+def _given_in_vain(document: dict[str, Any], link: Any) -> str:
+    """Name a parameter that a link gives and its operation does not have, if there is one."""
+    link = resolve(document, link) if is_mapping(link) else {}
+    for method, path, operation in operations(document):
+        is_it = link.get("operationRef") == pointer(("paths", path, method))
+        if is_it or link.get("operationId", link) == operation.get("operationId"):
+            levels = (document["paths"][path], operation)
+            given = [each for level in levels for each in level.get("parameters") or ()]
+            found = [resolve(document, each) for each in given]
+            known = {name for it in found for name in (it["name"], f"{it['in']}.{it['name']}")}
+            return next((name for name in link.get("parameters") or () if name not in known), "")
+    return ""
 
 
 def _tell_of_servers(document: dict[str, Any]) -> Iterator[Mend]:

@@ -9,8 +9,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings
 
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import UnknownType
+
 from scripts.document.layout import Mend, lay_out
-from scripts.document.operation import operations
+from scripts.document.operation import merged, operations, resolve
 from scripts.document.reading import is_list, is_mapping, without_repeats
 from scripts.document.references import follow, keys_of, parts, pointer, reachable, references
 from scripts.document.spelling import spell
@@ -32,6 +35,13 @@ _WORDS = {
     "list": "array",
     **{kind: kind for kind in ("string", "integer", "number", "boolean", "array", "object")},
 }
+# Or by what texts are, which OpenAPI calls their format; and by what says nothing.
+_FORMATS = {
+    **dict.fromkeys(("file", "binary"), "binary"),
+    **dict.fromkeys(("date-time", "datetime"), "date-time"),
+    **{word: word for word in ("date", "uuid", "uri", "email")},
+}
+_ANYTHING = {"any", "mixed"}
 # What is true or false, and how YAML 1.1 said that.
 _SWITCHES = {
     *(
@@ -61,7 +71,11 @@ _OF_A_PARAMETER = {
     *("name", "in", "description", "required", "deprecated", "example", "examples"),
     *("style", "explode", "allowReserved", "allowEmptyValue"),
 }
+_LIMITS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _COUNTS = {f"{end}{of}" for end in ("min", "max") for of in ("Items", "Length", "Properties")}
+# What says of a value by itself whether it may be.
+_JUDGED = {"type", "enum", "const", "nullable", *_LIMITS, *_COUNTS}
 # What a schema says of the kind of value that it allows.
 _ALLOWING = ("type", "enum", "const", "$ref", "allOf", "anyOf", "oneOf")
 # Schemas may refer to each other without end.
@@ -87,6 +101,7 @@ def mended(document: dict[str, Any]) -> tuple[dict[str, Any], list[Mend]]:
     """
     copy = deepcopy(document)
     mends = [*spell(copy), *lay_out(copy), *_leave_children_to_parents(copy), *_mend(copy)]
+    mends += _let_parts_hold_each_other(copy)
     _require_of_each_side_what_is_its_own(copy)
     _let_answers_fit_several(copy)
     return copy, [*mends, *_take_bytes_in_json_as_text(copy)]
@@ -108,6 +123,44 @@ def _leave_children_to_parents(document: dict[str, Any]) -> Iterator[Mend]:
                 child["allOf"] = [deepcopy(common) if p == own else p for p in child["allOf"]]
             what = "each of its alternatives has it as a part, which counts without them"
             yield Mend(("components", "schemas", name), what)
+
+
+def _let_parts_hold_each_other(document: dict[str, Any]) -> Iterator[Mend]:
+    """Have a part that takes no other properties take those of the parts beside it.
+
+    By the letter, nothing but what all of them name would fit; the whole of them is meant.
+    """
+    for place, node in list(parts(document)):
+        changed = False
+        for key in ("allOf", "anyOf", "oneOf"):
+            listed = _listed(node, key)
+            for number, part in enumerate(listed):
+                others = [it for at, it in enumerate(listed) if at != number and key == "allOf"]
+                rest = {k: v for k, v in node.items() if k not in {key, "$ref"}}
+                beside = merged(document, {**rest, "allOf": [*_listed(rest, "allOf"), *others]})[0]
+                listed[number] = _holding(document, part, beside)
+                changed |= listed[number] is not part
+        if node.get("additionalProperties") is False:
+            whole = _holding(document, node, merged(document, node)[0])
+            changed |= whole is not node
+            node |= whole
+        if changed:
+            what = "a part of it takes no properties of the others: those of all are taken"
+            yield Mend(place, what)
+
+
+def _holding(document: dict[str, Any], part: Any, names: dict[str, Any]) -> Any:
+    """Give a part that takes certain properties, too, if it is one that names all that it takes."""
+    whole = resolve(document, part) if is_mapping(part) and names else {}
+    own = whole.get("properties", {})
+    missing = {name: deepcopy(names[name]) for name in names if name not in own}
+    if missing and whole.get("additionalProperties") is False:
+        part = whole = {**whole, "properties": {**own, **missing}}
+    for key in ("allOf", "anyOf", "oneOf"):
+        listed = [_holding(document, each, names) for each in _listed(whole, key)]
+        if any(new is not each for new, each in zip(listed, _listed(whole, key), strict=True)):
+            part = whole = {**whole, key: listed}
+    return part
 
 
 def _take_bytes_in_json_as_text(document: dict[str, Any]) -> Iterator[Mend]:
@@ -192,6 +245,12 @@ def _mend(document: dict[str, Any]) -> Iterator[Mend]:
         if place[-2:-1] == ("responses",) and not {"description", "$ref"} & node.keys():
             node["description"] = ""
             yield Mend(place, "it has no description")
+    for place, node in parts(document):
+        # A server's variable must have a default, and no server is asked for it here.
+        is_schema = "default" in node and place[-4:-3] != ("servers",)
+        if is_schema and (why := _why_not(document, node)):
+            del node["default"]
+            yield Mend(place, f"its default is no value of it, so it has none: {why}")
 
 
 def _has_schema_to_be(place: Place, node: dict[str, Any]) -> bool:
@@ -217,6 +276,23 @@ def _takes_null(document: dict[str, Any], schema: Any, depth: int = 0) -> bool:
     return all(any(_takes_null(document, each, depth + 1) for each in it) for it in alternatives)
 
 
+def _why_not(document: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Say why a schema does not take its own default, as far as its types and limits say."""
+    known = resolve(document, schema)
+    limits = {key: known[key] for key in _JUDGED & known.keys()}
+    if known["default"] is None or not limits:
+        return ""
+    for _ in mend_old_words(limits):
+        pass
+    judge: Any = Draft202012Validator(limits)
+    try:
+        error = next(judge.iter_errors(known["default"]), None)
+    except (TypeError, ValueError, UnknownType):
+        # Whoever says this says what is no limit, which is told elsewhere.
+        return ""
+    return str(error.message) if error else ""
+
+
 def _mend_required(node: dict[str, Any]) -> Iterator[str]:
     """Take a property that is required and not described as one of any type."""
     properties, required = node.get("properties"), node.get("required")
@@ -228,6 +304,10 @@ def _mend_required(node: dict[str, Any]) -> Iterator[str]:
 
 
 def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
+    for key in sorted((_LIMITS | _COUNTS) & node.keys()):
+        if _NUMBER.fullmatch(str(text := node[key])) and isinstance(text, str):
+            node[key] = json.loads(text)
+            yield f"{text!r} means {text}"
     node |= {key: _whole(node[key]) for key in _COUNTS & node.keys()}
     switches: set[str] = _SWITCHES | ({"default"} if node.get("type") == "boolean" else set())
     for key in [key for key in switches & node.keys() if isinstance(node[key], str)]:
@@ -249,8 +329,7 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
     if takes_null and is_list(values) and None not in values:
         values.append(None)
         yield "it may be null, so null is one of its values"
-    if modern:
-        yield from mend_old_words(node)
+    yield from mend_old_words(node) if modern else _mend_new_words(node)
     if isinstance(node.get("pattern"), str):
         yield from _mend_pattern(node)
     kind = node.get("type")
@@ -258,6 +337,11 @@ def _mend_schema(node: dict[str, Any], *, modern: bool) -> Iterator[str]:
         node["type"] = _WORDS[kind.lower()]
         yield f"the type {kind!r} means {node['type']!r}"
         kind = node["type"]
+    if isinstance(kind, str) and "in" not in node and kind.lower() in _ANYTHING | _FORMATS.keys():
+        del node["type"]
+        if form := _FORMATS.get(kind.lower()):
+            node |= {"type": "string", "format": form}
+        yield f"the type {kind!r} means {f'a string in the format {form}' if form else 'anything'}"
     if isinstance(kind, str) and kind in _TYPES:
         yield from _mend_values(node, kind)
 
@@ -318,6 +402,17 @@ def mend_old_words(node: dict[str, Any]) -> Iterator[str]:
         if node.pop("nullable"):
             add_null(node)
         yield "`nullable` is not a word of OpenAPI 3.1, and is taken as 3.0 means it"
+
+
+def _mend_new_words(node: dict[str, Any]) -> Iterator[str]:
+    """Say as OpenAPI 3.0 does what only 3.1 says so, and who reads 3.0 refuses."""
+    for exclusive, bound in _BOUNDS.items():
+        end = node.get(exclusive)
+        if isinstance(end, int | float) and not isinstance(end, bool):
+            sign = 1 if bound == "minimum" else -1
+            node[exclusive] = sign * node.get(bound, end) <= sign * end
+            node[bound] = end if node[exclusive] else node[bound]
+            yield f"`{exclusive}` is true or false in OpenAPI 3.0"
 
 
 def add_null(node: dict[str, Any]) -> None:

@@ -110,8 +110,8 @@ def _parsed(data: bytes) -> str:
 
 
 def _is_json(text: str) -> bool:
-    # JSON may be indented with tabs, which YAML refuses.
-    return text.lstrip()[:1] == "{"
+    # JSON may be indented with tabs, which YAML refuses; YAML has braces, too, but needs no quotes.
+    return bool(re.match(r'\s*\{\s*["}]', text))
 
 
 def _json(text: str) -> Any:

@@ -6,6 +6,7 @@ import re
 from copy import deepcopy
 
 import pytest
+from jsonschema import Draft202012Validator
 from openapi_python_client.config import Config, ConfigFile, MetaType
 
 from scripts.document.operation import METHOD, PATH, server_urls
@@ -1001,9 +1002,9 @@ def test_what_may_be_anything_is_named_as_the_document_names_it(document, schema
 
 
 def test_a_fault_of_a_default_is_named_by_its_own_line(document, properties):
-    properties["fine"] = {"type": "integer", "default": 5, "maximum": 5}
-    properties["wrong"] = {"type": "integer", "maximum": 4, "default": 5}
-    with pytest.raises(DocumentError, match="greater than the maximum") as refused:
+    properties["fine"] = {"anyOf": [{"type": "integer", "maximum": 5}], "default": 5}
+    properties["wrong"] = {"anyOf": [{"type": "integer", "maximum": 4}], "default": 5}
+    with pytest.raises(DocumentError, match="not valid under any") as refused:
         take(document)
     before = json.dumps(document, indent=1).splitlines()[: refused.value.line]
     assert '"wrong"' in "".join(before)
@@ -1027,3 +1028,136 @@ def test_what_else_a_request_may_be_takes_nothing_from_the_object(document, more
 def test_a_request_that_may_be_null_is_the_object_to_the_generator(document, schemas, tmp_path):
     schemas["Speech"]["type"] = ["object", "null"]
     assert "input" in types(document, tmp_path)
+
+
+def test_a_link_that_gives_what_its_operation_does_not_take_is_left_aside(document, speech):
+    paths = document["paths"]
+    paths["/voices/{id}"]["get"]["operationId"] = "voice"
+    links = {
+        "known": {"operationId": "voice", "parameters": {"path.id": "$response.header.X-Voice"}},
+        "wrong": {"operationRef": "#/paths/~1audio~1speech/post", "parameters": {"id": "a"}},
+    }
+    speech["responses"]["200"]["links"] = links
+    taken = take(document)
+    assert taken.document["paths"][PATH][METHOD]["responses"]["200"]["links"].keys() == {"known"}
+    assert "wrong: gives id, which its operation does not take" in taken.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ({"exclusiveMinimum": 0}, {"minimum": 0, "exclusiveMinimum": True}),
+        ({"exclusiveMaximum": 4, "maximum": 5}, {"maximum": 4, "exclusiveMaximum": True}),
+        ({"exclusiveMinimum": 0, "minimum": 1}, {"minimum": 1, "exclusiveMinimum": False}),
+    ],
+)
+def test_an_end_of_3_1_is_one_of_3_0_where_the_document_says_that(
+    document, properties, written, read
+):
+    document["openapi"] = "3.0.3"
+    properties["pitch"] = {"type": "number", **written}
+    assert request_properties(take(document).document)[0]["pitch"] == {"type": "number", **read}
+
+
+def test_a_part_that_takes_no_other_properties_takes_those_of_the_others(document, properties):
+    name, calm = {"type": "string"}, {"type": "object", "properties": {"calm": {"type": "number"}}}
+    document["components"]["schemas"]["Base"] = {
+        "type": "object",
+        "properties": {"name": name},
+        "additionalProperties": False,
+    }
+    base = {"$ref": f"{SCHEMAS}/Base"}
+    properties["joined"] = {"allOf": [base, calm]}
+    properties["either"] = {**calm, "oneOf": [base, {"required": ["other"]}]}
+    properties["closed"] = {**calm, "allOf": [base], "additionalProperties": False}
+    properties["alone"] = {"allOf": [base]}
+    known = validate(document, b"").document
+    validator = Draft202012Validator({**known, "$ref": f"{SCHEMAS}/Speech"})
+    for each in ("joined", "either", "closed"):
+        assert validator.is_valid({"input": "", each: {"name": "a", "calm": 1}})
+    for each in ("joined", "closed", "alone"):
+        assert not validator.is_valid({"input": "", each: {"name": "a", "other": 1}})
+    assert known["components"]["schemas"]["Base"]["properties"] == {"name": name}
+    assert sum("takes no properties of the others" in it for it in take(document).warnings) == 3
+
+
+def test_a_schema_in_the_place_of_what_holds_one_is_taken_as_held(document, speech, schemas):
+    error = {"$ref": f"{SCHEMAS}/Error"}
+    speech["responses"] |= {
+        "400": {"description": "No", "content": {"application/json": error}},
+        "404": error,
+    }
+    content = {"type": "array", "items": error}
+    schemas["Speech"]["properties"] |= {"content": content, "responses": content}
+    taken = take(document)
+    responses = taken.document["paths"][PATH][METHOD]["responses"]
+    for status in ("400", "404"):
+        assert responses[status]["content"] == {"application/json": {"schema": error}}
+        assert any(f"{status}: points at a schema" in each for each in taken.warnings)
+    assert request_properties(taken.document)[0]["content"] == content
+
+
+def test_a_success_that_is_a_schema_is_no_audio(document, speech):
+    speech["responses"]["200"] = {"$ref": f"{SCHEMAS}/Error"}
+    with pytest.raises(DocumentError, match="no audio") as refused:
+        take(document)
+    assert refused.value.line
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "number", "maximum": 1, "default": 5},
+        {"type": "string", "enum": ["a"], "default": "b"},
+        {"type": ["string", "null"], "minLength": 2, "default": "b"},
+        {"$ref": f"{SCHEMAS}/Pick", "default": "b"},
+    ],
+)
+def test_a_default_that_is_no_value_is_dropped_whatever_is_wrong_with_it(
+    document, properties, schemas, schema
+):
+    schemas["Pick"] = {"type": "str", "enum": ["a"]}
+    properties["mood"] = schema
+    taken = take(document)
+    assert "default" not in request_properties(taken.document)[0]["mood"]
+    assert any("mood: its default is no value of it" in each for each in taken.warnings)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ({"type": "file"}, {"type": "string"}),
+        ({"type": "uuid"}, {"type": "string", "format": "uuid"}),
+        ({"type": "any"}, {}),
+        ({"type": "number", "minimum": "0.25"}, {"type": "number", "minimum": 0.25}),
+        ({"type": "string", "maxLength": "20"}, {"type": "string", "maxLength": 20}),
+    ],
+)
+def test_types_that_are_formats_and_limits_in_text_are_what_they_mean(
+    document, properties, written, read
+):
+    properties["sample"] = written
+    taken = take(document)
+    assert request_properties(taken.document)[0]["sample"] == read
+    assert "means" in taken.warnings[0]
+
+
+def test_what_comes_after_a_query_in_a_servers_url_is_left_aside(document):
+    document["servers"] = [{"url": "https://speech.example/v1?tenant=a#top"}]
+    taken = take(document)
+    assert server_urls(taken.document) == ["https://speech.example/v1"]
+    assert "no path comes after a query" in taken.warnings[0]
+
+
+def test_yaml_may_be_written_in_braces():
+    assert parse(b'{openapi: 3.1.0, # as YAML\n paths: {"/a": {},},}') == {
+        "openapi": "3.1.0",
+        "paths": {"/a": {}},
+    }
+
+
+def test_bytes_of_any_type_are_told_as_such(document, speech):
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    speech["responses"]["200"] = {"description": "Audio", "content": {"*/*": binary}}
+    (told,) = take(document).warnings
+    assert told.endswith("bytes of any type: taken as audio")
