@@ -94,20 +94,23 @@ def _hold_schemas(document: dict[str, Any]) -> Iterator[Mend]:
     holders: list[tuple[Place, dict[Any, Any], str]] = []
     named: dict[str, Any] = document.get("components", {})
     for key in ("requestBodies", "responses"):
-        holders += [(("components", key), named.get(key, {}), each) for each in named.get(key, {})]
+        found = named.get(key)
+        holders += [(("components", key), found, n) for n in found] if is_mapping(found) else []
     for method, path, operation in operations(document):
         place: Place = ("paths", path, method)
         holders += [(place, operation, "requestBody")] if "requestBody" in operation else []
-        answers = operation.get("responses", {})
-        holders += [((*place, "responses"), answers, status) for status in answers]
+        found = operation.get("responses")
+        holders += [((*place, "responses"), found, n) for n in found] if is_mapping(found) else []
     for place, holder, key in holders:
         if is_schema(holder[key]):
             said = {} if "requestBod" in f"{(*place, key)[-2:]}" else {"description": ""}
             holder[key] = {**said, "content": {"application/json": holder[key]}}
-        content = holder[key].get("content", {})
-        for kind in [kind for kind in content if is_schema(content[kind])]:
-            content[kind] = {"schema": content[kind]}
-            yield Mend((*place, key), f"points at a schema, which is taken as that of its {kind}")
+        content: Any = holder[key].get("content") if is_mapping(holder[key]) else None
+        for kind in content if is_mapping(content) else ():
+            if is_schema(content[kind]):
+                content[kind] = {"schema": content[kind]}
+                what = f"points at a schema, which is taken as that of its {kind}"
+                yield Mend((*place, key), what)
 
 
 def _give_servers_values(document: dict[str, Any]) -> Iterator[Mend]:
@@ -262,8 +265,9 @@ def _given_in_vain(document: dict[str, Any], link: Any) -> str:
         if is_it or link.get("operationId", link) == operation.get("operationId"):
             levels = (document["paths"][path], operation)
             given = [each for level in levels for each in level.get("parameters") or ()]
-            found = [resolve(document, each) for each in given]
-            known = {name for it in found for name in (it["name"], f"{it['in']}.{it['name']}")}
+            found = [resolve(document, each) for each in given if is_mapping(each)]
+            known = {it.get("name") for it in found}
+            known |= {f"{it.get('in')}.{it.get('name')}" for it in found}
             return next((name for name in link.get("parameters") or () if name not in known), "")
     return ""
 

@@ -1097,6 +1097,16 @@ def test_a_schema_in_the_place_of_what_holds_one_is_taken_as_held(document, spee
     assert request_properties(taken.document)[0]["content"] == content
 
 
+def test_what_is_wrong_around_a_link_or_an_answer_leaves_out_its_operation_alone(document, speech):
+    other = document["paths"]["/voices/{id}"]["get"]
+    other["operationId"] = "voice"
+    other["parameters"] = [{"$ref": "#/components/parameters/Gone"}, "id"]
+    other["responses"]["500"] = "no"
+    link = {"operationId": "voice", "parameters": {"id": "a"}}
+    speech["responses"]["200"]["links"] = {"voice": link}
+    assert [*take(document).left_out] == ["GET /voices/{id}"]
+
+
 def test_a_success_that_is_a_schema_is_no_audio(document, speech):
     speech["responses"]["200"] = {"$ref": f"{SCHEMAS}/Error"}
     with pytest.raises(DocumentError, match="no audio") as refused:
