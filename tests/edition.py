@@ -365,8 +365,11 @@ class Edition:
         schema = self.error_schema(status)
         if schema is None or {"anyOf", "oneOf"} & self.told(schema).keys():
             return False
-        body = {"error": {"code": status, "message": "No."}}
-        return self.allows(schema, body) and not self.allows(schema, {})
+        said = {"code": status, "message": "No."}
+        less = [{"error": {name: value}} for name, value in said.items()]
+        return self.allows(schema, {"error": said}) and not any(
+            self.allows(schema, each) for each in less
+        )
 
     @functools.cached_property
     def formats(self):

@@ -299,7 +299,8 @@ def secured() -> dict[str, Any]:
     schemes = made.setdefault("components", {}).setdefault("securitySchemes", {})
     if not schemes:
         schemes["apiKey"] = {"type": "http", "scheme": "bearer"}
-    made["security"] = [{next(iter(schemes)): []}]
+    if not edition().is_public:
+        made["security"] = [{next(iter(schemes)): []}]
     return asking_once(made)
 
 

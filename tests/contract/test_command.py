@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from modelgates_speech.stub import StubServer
+from scripts.document.operation import request_schema, resolve
 from tests.contract.defects import DEFECTS
 from tests.contract.settings import DOCUMENT_VARIABLE, KEY_VARIABLE, ROOT, STUB_KEY, VARIABLE
 
@@ -90,11 +91,11 @@ def test_a_defective_server_is_told_by_its_violation(tmp_path):
 
 def test_a_budget_is_announced_and_kept():
     with StubServer(api_key=STUB_KEY) as stub:
-        done = contract("--base-url", stub.base_url, "--max-requests", 30, "--max-characters", 999)
+        done = contract("--base-url", stub.base_url, "--max-requests", 12, "--max-characters", 999)
         received = len(stub.requests)
-    assert "at most 30 requests and be asked to speak at most 999 characters" in done.stdout
+    assert "at most 12 requests and be asked to speak at most 999 characters" in done.stdout
     assert "The run ended early: the budget of" in done.stdout
-    assert received <= 30
+    assert received <= 12
     # Too little was seen to say yes; nothing was seen to say no.
     assert done.returncode == 6, done.stdout
 
@@ -125,9 +126,9 @@ def test_without_a_key_nothing_is_sent():
 
 def test_another_document_can_be_judged_by(tmp_path):
     document = yaml.safe_load((ROOT / "openapi.yaml").read_text("utf-8"))
-    request = document["components"]["schemas"]["SpeechRequest"]
-    request["properties"]["tone"] = {"type": "string"}
-    request["required"].append("tone")
+    request = resolve(document, request_schema(document))
+    request.setdefault("properties", {})["tone"] = {"type": "string"}
+    request["required"] = [*request.get("required", []), "tone"]
     path = tmp_path / "changed.yaml"
     path.write_text(yaml.safe_dump(document), "utf-8")
     # A server that has not heard of the change.

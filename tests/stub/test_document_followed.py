@@ -263,6 +263,21 @@ def test_the_content_type_is_the_documents_that_fits_best(changed, operation, de
     assert answers == {"pcm": pcm, "mp3": mp3}
 
 
+def test_an_error_of_which_little_is_described_says_what_was_wrong(changed):
+    free = {"type": "object", "additionalProperties": True}
+    changed["components"]["schemas"]["BadRequestResponse"] = {
+        "type": "object",
+        "required": ["error", "trace"],
+        "properties": {"error": free, "trace": {"type": "string"}},
+    }
+
+    refused = call(changed, json={}).json()
+
+    assert refused["error"]["code"] == 400
+    assert refused["error"]["message"]
+    assert refused["trace"]
+
+
 def test_an_error_schema_with_other_fields_is_filled_in(changed):
     changed["components"]["schemas"]["BadRequestResponse"] = {
         "type": "object",

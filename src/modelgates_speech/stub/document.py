@@ -234,10 +234,13 @@ class Document(Samples):
         content = next(filter(None, found), {"application/json": None})
         for media_type, schema in content.items():
             if "json" in media_type:
-                plain = {"error": {"code": status, "message": message}}
-                # It says what happened where it may, also by a schema that says nothing.
-                free = not self.properties(schema) and self.problem(schema, plain) is None
-                value = plain if free else self.example(schema, hints)
+                value = self.example(schema, hints)
+                if json.dumps(message) not in json.dumps(value):
+                    # It says what happened where it may, also by a schema that says nothing.
+                    said = fields(value)
+                    known = {"code": status, "message": message, **fields(said.get("error"))}
+                    plain = {**said, "error": known}
+                    value = plain if self.problem(schema, plain) is None else value
                 return media_type, json.dumps(value).encode()
         kind = next((kind for kind in content if kind.startswith("text/")), None)
         return kind, str(message).encode() if kind else b""
