@@ -248,6 +248,7 @@ def test_wav_can_be_had_and_a_format_the_stub_has_not_comes_as_pcm(changed):
         (["application/octet-stream", "audio/mpeg"], "application/octet-stream", "audio/mpeg"),
         (["audio/ogg"], "audio/ogg", "audio/ogg"),
         (["audio/L16 ; rate=24000", "audio/mpeg"], "audio/l16 ; rate=24000", "audio/mpeg"),
+        (["audio/L16", "application/octet-stream"], *["application/octet-stream"] * 2),
         (["Audio/PCM;rate=24000", "audio/*"], "audio/pcm;rate=24000", "audio/mpeg"),
     ],
 )

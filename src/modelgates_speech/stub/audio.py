@@ -70,7 +70,7 @@ def read_wav(path: Path) -> Iterator[bytes]:
 
 ENCODINGS: dict[str, Callable[..., Iterator[bytes]]] = {"pcm": iter, "wav": _wav, "mp3": _mp3}
 MEDIA_TYPES = {
-    "pcm": ("audio/pcm;rate=24000;channels=1", "audio/pcm", "audio/l16"),
+    "pcm": ("audio/pcm;rate=24000;channels=1", "audio/pcm"),
     "wav": ("audio/wav", "audio/x-wav", "audio/wave"),
     "mp3": ("audio/mpeg", "audio/mp3"),
 }

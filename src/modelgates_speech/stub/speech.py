@@ -101,7 +101,8 @@ def media_type(content: Mapping[str, Any], response_format: object) -> str | Non
     """Choose the documented media type, as written, that fits the format best, or the first."""
     ours = MEDIA_TYPES.get(str(response_format), MEDIA_TYPES["pcm"])
     written = {kind.partition(";")[0].rstrip(): kind for kind in content}
-    for known in (*ours, "audio/*", "*/*", "application/octet-stream"):
+    # L16 is big-endian, as no samples here are: bytes of any type say nothing that is wrong.
+    for known in (*ours, "audio/*", "*/*", "application/octet-stream", "audio/l16"):
         if known in written:
             return ours[0] if "*" in known else written[known]
     return next(itertools.filterfalse(is_written, content), next(iter(content), None))
