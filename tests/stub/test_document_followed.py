@@ -754,11 +754,17 @@ def test_what_is_no_speech_is_answered_as_is_documented_first(changed):
 
 
 def test_a_body_is_of_the_types_that_a_range_has(changed):
-    kinds = {"audio/*": {"schema": {}}, "text/plain; charset=utf-8": {"schema": {}}}
+    text = {"schema": {"type": "string"}}
+    kinds = {
+        "audio/*": {"schema": {}},
+        "text/plain; charset=utf-8": text,
+        "application/jsonl": text,
+    }
     body = {"required": True, "content": kinds}
     done = {"200": {"description": "Done"}}
     changed["paths"]["/kinds"] = {"post": {"requestBody": body, "responses": done}}
-    for kind, status in (("audio/wav", 200), ("text/plain", 200), ("image/png", 400)):
+    asked = {"audio/wav": 200, "text/plain": 200, "application/jsonl": 200, "image/png": 400}
+    for kind, status in asked.items():
         headers = {"Content-Type": kind}
         sent = call(changed, path="/kinds", json=None, content=b"RIFF", headers=headers)
         assert sent.status_code == status

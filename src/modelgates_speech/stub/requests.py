@@ -101,7 +101,7 @@ def _parse_body(
         accepted = ", ".join(operation.bodies)
         given = "missing" if content_type is None else repr(content_type)
         raise RefusedError(400, f"Content-Type is {given}, must be {accepted}")
-    if "json" not in given_type:
+    if not given_type.endswith(("/json", "+json")):
         return raw
     _check_charset(named(content_type or "")[1].get("charset", "utf-8"))
     value = parse_json(raw)
