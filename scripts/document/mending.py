@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import UnknownType
+from openapi_schema_validator import OAS31Validator
 
 from scripts.document.layout import Mend, lay_out
 from scripts.document.operation import merged, operations, resolve
@@ -75,7 +75,7 @@ _LIMITS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multip
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _COUNTS = {f"{end}{of}" for end in ("min", "max") for of in ("Items", "Length", "Properties")}
 # What says of a value by itself whether it may be.
-_JUDGED = {"type", "enum", "const", "nullable", *_LIMITS, *_COUNTS}
+_JUDGED = {"type", "format", "enum", "const", "nullable", *_LIMITS, *_COUNTS}
 # What a schema says of the kind of value that it allows.
 _ALLOWING = ("type", "enum", "const", "$ref", "allOf", "anyOf", "oneOf")
 # Schemas may refer to each other without end.
@@ -284,10 +284,10 @@ def _why_not(document: dict[str, Any], schema: dict[str, Any]) -> str:
         return ""
     for _ in mend_old_words(limits):
         pass
-    judge: Any = Draft202012Validator(limits)
+    judge: Any = OAS31Validator(limits, format_checker=OAS31Validator.FORMAT_CHECKER)
     try:
         error = next(judge.iter_errors(known["default"]), None)
-    except (TypeError, ValueError, UnknownType):
+    except (ArithmeticError, TypeError, ValueError, UnknownType):
         # Whoever says this says what is no limit, which is told elsewhere.
         return ""
     return str(error.message) if error else ""

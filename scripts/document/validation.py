@@ -206,6 +206,10 @@ def _fault(document: dict[str, Any]) -> Mend | None:
             return Mend(place, f"$ref to {reference!r}, which is not there")
     if place := _endless(document):
         return Mend(place, f"`{place[-1]}` refers to itself without end")
+    for place, reference in references(document):
+        is_parameter = place[-3:-2] == ("parameters",) and isinstance(place[-2], int)
+        if is_parameter and "name" not in resolve(document, {"$ref": reference}):
+            return Mend(place, f"$ref to {reference!r}, which is no parameter")
     version = str(document["openapi"])
     document = _without_what_is_misjudged(document)
     if version.startswith("3.0"):

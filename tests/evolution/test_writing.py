@@ -1107,6 +1107,23 @@ def test_what_is_wrong_around_a_link_or_an_answer_leaves_out_its_operation_alone
     assert [*take(document).left_out] == ["GET /voices/{id}"]
 
 
+def test_a_parameter_that_is_a_schema_is_refused_by_its_line(document, speech):
+    document["components"]["parameters"] = {"Speed": {"$ref": f"{SCHEMAS}/Speech"}}
+    speech["parameters"] = [{"$ref": "#/components/parameters/Speed"}]
+    with pytest.raises(DocumentError, match="which is no parameter") as refused:
+        take(document)
+    assert "$ref" in json.dumps(document, indent=1).splitlines()[refused.value.line - 1]
+
+
+@pytest.mark.parametrize("limit", [{"multipleOf": 0}, {"maxLength": "ten"}, {"enum": 5}])
+def test_a_limit_that_is_none_is_refused_by_its_line_beside_a_default(document, properties, limit):
+    properties["speed"] = {"type": ["integer", "string"], **limit, "default": 1}
+    with pytest.raises(DocumentError) as refused:
+        take(document)
+    line = json.dumps(document, indent=1).splitlines()[refused.value.line - 1]
+    assert next(iter(limit)) in line
+
+
 def test_a_success_that_is_a_schema_is_no_audio(document, speech):
     speech["responses"]["200"] = {"$ref": f"{SCHEMAS}/Error"}
     with pytest.raises(DocumentError, match="no audio") as refused:
@@ -1120,6 +1137,7 @@ def test_a_success_that_is_a_schema_is_no_audio(document, speech):
         {"type": "number", "maximum": 1, "default": 5},
         {"type": "string", "enum": ["a"], "default": "b"},
         {"type": ["string", "null"], "minLength": 2, "default": "b"},
+        {"type": "string", "format": "uuid", "default": ""},
         {"$ref": f"{SCHEMAS}/Pick", "default": "b"},
     ],
 )
