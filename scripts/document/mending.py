@@ -78,6 +78,7 @@ _COUNTS = {f"{end}{of}" for end in ("min", "max") for of in ("Items", "Length", 
 _JUDGED = {"type", "format", "enum", "const", "nullable", *_LIMITS, *_COUNTS}
 # What a schema says of the kind of value that it allows.
 _ALLOWING = ("type", "enum", "const", "$ref", "allOf", "anyOf", "oneOf")
+_INT64 = 2**63
 # Schemas may refer to each other without end.
 _DEEP = 20
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -350,6 +351,10 @@ def _mend_values(node: dict[str, Any], kind: str) -> Iterator[str]:
     """Drop values that are not of the type, and write numbers as the texts that they stand for."""
     if kind == "integer":
         node |= {key: _whole(node[key]) for key in ("default", "const", "enum") if key in node}
+        # Some tools write the largest number of 64 bits as 9.2e18, near which few floats are.
+        for key in _LIMITS & node.keys():
+            if isinstance(node[key], float) and abs(node[key]) <= _INT64:
+                node[key] = _whole(node[key])
     if "default" in node and not _fits(node["default"], kind, node):
         yield f"the default {node.pop('default')!r} is not of type {kind}"
     values = node.get("enum")

@@ -171,13 +171,15 @@ def test_an_empty_list_says_nothing_where_none_would_fit(document, properties, k
 
 
 def test_a_whole_number_may_be_written_with_a_fraction(document, properties):
-    text = '{"type": "integer", "enum": [1.0, 1e2, 3], "default": 1E2}'
+    text = """{"type": "integer", "enum": [1.0, 1e2, 3], "default": 1E2,
+        "minimum": 0.0, "maximum": 9.223372036854775807e18}"""
     properties["rate"] = json.loads(text)
     taken = take(document)
     rate = request_properties(taken.document)[0]["rate"]
     assert [json.dumps(value) for value in [*rate["enum"], rate["default"]]] == [
         *("1", "100", "3", "100")
     ]
+    assert json.dumps([rate["minimum"], rate["maximum"]]) == f"[0, {2**63}]"
     assert not taken.warnings
 
 

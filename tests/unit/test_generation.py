@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 import modelgates_api
 from scripts import generate as generation
 from scripts.document.mending import mended
+from scripts.document.operation import request_schema, resolve
 from scripts.document.reading import parse, read
 from scripts.document.scope import Scope
 from scripts.document.validation import validate
@@ -129,11 +130,12 @@ def test_the_wrapper_finds_its_operation_under_any_name_and_documented_529_is_pa
     operation = document["paths"]["/audio/speech"]["post"]
     operation |= {"tags": ["Voices"], "operationId": "synthesize"}
     schemas = document["components"]["schemas"]
-    schemas["Utterance"] = schemas.pop("SpeechRequest") | {"title": "Utterance"}
+    request = schemas["Utterance"] = resolve(document, request_schema(document))
+    request["title"] = "Utterance"
+    request["properties"]["response_format"] = {"enum": ["mp3", "pcm", "opus"], "default": "mp3"}
     reference = {"$ref": "#/components/schemas/Utterance"}
     operation["requestBody"]["content"]["application/json"]["schema"] = reference
     operation["responses"]["529"] = operation["responses"]["503"]
-    schemas["SpeechRequestResponseFormat"] |= {"enum": ["mp3", "pcm", "opus"], "default": "mp3"}
     document["servers"] = [
         {"url": "https://{region}.example/v2/", "variables": {"region": {"default": "eu"}}}
     ]
