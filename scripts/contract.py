@@ -116,11 +116,12 @@ def run(settings: Settings, *, quietly: bool = False, tests: Sequence[str] = ())
         settings = dataclasses.replace(settings, report_dir=str(directory))
         book = directory / "ledger.json"
         book.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pytest", "-q", "--tb=no"]
+        # The report says better what a server did, and without the key.
+        traces = "--tb=short" if PARTS[0] in tests else "--tb=no"
+        command = [sys.executable, "-m", "pytest", "-q", traces]
         command += ["-pno:anyio", "-pno:cacheprovider", "-pno:xdist"]
         # The tests of a document are as long as that is, on a busy machine many times as long.
         command += ["-o", "faulthandler_timeout=900"]
-        # The report says it better, and without the key.
         command += ["-rE", *(tests or ["tests/contract/server"])]
         secret = os.environ.get(KEY_VARIABLE) or STUB_KEY
         with subprocess.Popen(

@@ -8,6 +8,8 @@ import multiprocessing
 import os
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from tests.contract.settings import ROOT, VARIABLE, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from multiprocessing.connection import Connection
 
 # Whatever does not look at the settings when imported.
 PRELOADED = [
@@ -45,8 +48,33 @@ def judge_all(settings: Iterable[Settings]) -> Iterator[tuple[int, dict[str, Any
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     context.set_forkserver_preload(PRELOADED)
-    with context.Pool(2, maxtasksperchild=1) as pool:
-        yield from pool.imap(judge, [each.dump() for each in settings], chunksize=1)
+    with ThreadPoolExecutor(2) as threads:
+        yield from threads.map(partial(_judge_apart, context), [each.dump() for each in settings])
+
+
+def _judge_apart(context: Any, dumped: str) -> tuple[int, dict[str, Any], str]:
+    """Run the suite in a process of its own.
+
+    A pool of processes needs shared memory, which not every machine lets one write, and waits
+    for ever for one that was killed.
+    """
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_judge_and_send, args=(sender, dumped))
+    process.start()
+    sender.close()
+    try:
+        found: tuple[int, dict[str, Any], str] = receiver.recv()
+        process.join()
+    except EOFError:
+        process.join()
+        found = (process.exitcode or 1, {}, "The process ended before it had judged.")
+    receiver.close()
+    return found
+
+
+def _judge_and_send(sender: Connection, dumped: str) -> None:
+    with sender:
+        sender.send(judge(dumped))
 
 
 def judge(dumped: str) -> tuple[int, dict[str, Any], str]:

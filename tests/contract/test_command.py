@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from modelgates_speech.stub import StubServer
-from scripts.document.operation import request_schema, resolve
 from tests.contract.defects import DEFECTS
 from tests.contract.settings import DOCUMENT_VARIABLE, KEY_VARIABLE, ROOT, STUB_KEY, VARIABLE
+from tests.edition import Edition
 
 FEW = ["--max-requests", "250", "--examples", "10"]
 
@@ -126,9 +126,13 @@ def test_without_a_key_nothing_is_sent():
 
 def test_another_document_can_be_judged_by(tmp_path):
     document = yaml.safe_load((ROOT / "openapi.yaml").read_text("utf-8"))
-    request = resolve(document, request_schema(document))
-    request.setdefault("properties", {})["tone"] = {"type": "string"}
-    request["required"] = [*request.get("required", []), "tone"]
+    edition = Edition(document)
+    request = edition.resolved(edition.schema)
+    content = edition.resolved(edition.speech["requestBody"])["content"]
+    content[edition.media_type]["schema"] = request | {
+        "properties": request.get("properties", {}) | {"tone": {"type": "string"}},
+        "required": [*request.get("required", []), "tone"],
+    }
     path = tmp_path / "changed.yaml"
     path.write_text(yaml.safe_dump(document), "utf-8")
     # A server that has not heard of the change.
