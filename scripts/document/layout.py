@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scripts.document.operation import METHOD, PATH, operations, resolve, server_urls
 from scripts.document.reading import is_list, is_mapping
-from scripts.document.references import METHODS, follow, keys_of, parts, pointer
+from scripts.document.references import METHODS, NAMED, follow, keys_of, parts, pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +58,7 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
         elif {*"?#"} & {*path}:
             del paths[path]
             yield Mend(("paths", path), "left out, for no path has a query or a fragment in it")
+    yield from _follow_to_parts(document)
     for path, item in paths.items():
         for method in [m for m in METHODS if m in item]:
             if why := _useless(item[method]):
@@ -83,6 +84,23 @@ def lay_out(document: dict[str, Any]) -> Iterator[Mend]:
     yield from _add_bearer(document)
     yield from _tell_of_servers(document)
     yield from _drop_parameters(document)
+
+
+def _follow_to_parts(document: dict[str, Any]) -> Iterator[Mend]:
+    """Put parts by their names where a reference to such stands in their stead."""
+    for place, node in list(parts(document)):
+        for key in NAMED & node.keys():
+            given: Any = node[key]
+            reference = given.get("$ref") if is_mapping(given) else None
+            target = follow(document, reference) if isinstance(reference, str) else None
+            if is_mapping(target) and "$ref" not in target:
+                rest = {name: value for name, value in given.items() if name != "$ref"}
+                node[key] = {**deepcopy(target), **rest}
+            elif is_list(target) and key == "parameters":
+                node[key] = deepcopy(target)
+            else:
+                continue
+            yield Mend((*place, key), f"taken as what it points at, which is {reference}")
 
 
 def _hold_schemas(document: dict[str, Any]) -> Iterator[Mend]:

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import ConstructorError, SafeConstructor
@@ -93,14 +94,12 @@ for _tag in ("int", "float"):
     _Constructor.add_constructor(f"tag:yaml.org,2002:{_tag}", _Constructor.number)
 
 
-def construct(root: Node | None) -> Any:
+def construct(root: Node) -> Any:
     """Give what nodes stand for; they are of no use for it twice.
 
     Raises:
         YAMLError: A value is not what its tag says.
     """
-    if root is None:
-        return None
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _Constructor
     _take_keys_as_text(root)
@@ -119,6 +118,48 @@ def _take_keys_as_text(root: Node) -> None:
         for key, _ in node.value if isinstance(node, MappingNode) else ():
             if isinstance(key, ScalarNode) and key.tag != _MERGE:
                 key.tag = _TEXT
+
+
+class Repeat(NamedTuple):
+    """A key that stands more than once in a mapping.
+
+    Attributes:
+        place: Where what is taken is: the last of them.
+        line: Its line.
+        differs: Whether another says something else.
+    """
+
+    place: tuple[str, ...]
+    line: int
+    differs: bool
+
+
+def drop_repeats(root: Node) -> list[Repeat]:
+    """Leave of a key that stands more than once in a mapping the last, as most programs do."""
+    found: list[Repeat] = []
+    seen: set[int] = set()
+    waiting: list[tuple[tuple[str, ...], Node]] = [((), root)]
+    while waiting:
+        place, node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, SequenceNode):
+            waiting += [((*place, str(at)), each) for at, each in enumerate(node.value)]
+        elif isinstance(node, MappingNode):
+            pairs = {_name(key): (key, value) for key, value in node.value}
+            for key, value in node.value:
+                last, kept = pairs[_name(key)]
+                if kept is not value:
+                    differs = construct(deepcopy(value)) != construct(deepcopy(kept))
+                    found.append(Repeat((*place, str(last.value)), line_of(last), differs))
+            node.value = list(pairs.values())
+            waiting += [((*place, str(key.value)), value) for key, value in node.value]
+    return found
+
+
+def _name(key: Node) -> object:
+    return str(key.value) if isinstance(key, ScalarNode) and key.tag != _MERGE else id(key)
 
 
 def children(node: Node) -> Iterator[Node]:

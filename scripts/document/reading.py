@@ -13,12 +13,22 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ruamel.yaml.error import YAMLError
 
-from scripts.document.nodes import children, compose, construct, explain, find_line, line_of
+from scripts.document.nodes import (
+    children,
+    compose,
+    construct,
+    drop_repeats,
+    explain,
+    find_line,
+    line_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ruamel.yaml.nodes import Node
+
+    from scripts.document.nodes import Repeat
 
 MAX_BYTES = 8 * 1024 * 1024
 # What the largest published API descriptions stay below; a bomb of 1 KB means to have billions.
@@ -82,12 +92,21 @@ def parse(data: bytes) -> dict[str, Any]:
     Raises:
         DocumentError: It is neither, or is a bomb of aliases or of nesting, or no mapping.
     """
-    contents: dict[str, Any] = json.loads(_parsed(data))
+    contents: dict[str, Any] = json.loads(_parsed(data)[0])
     return contents
 
 
+def repeats(data: bytes) -> list[Repeat]:
+    """Give the keys that stand more than once in a mapping, of which `parse` takes the last.
+
+    Raises:
+        DocumentError: As `parse` does.
+    """
+    return _parsed(data)[1]
+
+
 @lru_cache(maxsize=2)
-def _parsed(data: bytes) -> str:
+def _parsed(data: bytes) -> tuple[str, list[Repeat]]:
     """Parse, and give it as JSON, which is read again in no time: YAML takes long."""
     try:
         text = data.decode("utf-8-sig")
@@ -95,7 +114,7 @@ def _parsed(data: bytes) -> str:
         place, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
         raise DocumentError(f"not UTF-8: a byte 0x{byte:02x}; save it as UTF-8", place) from error
     try:
-        contents = _json(text) if _is_json(text) else _yaml(text)
+        contents, repeated = _json(text) if _is_json(text) else _yaml(text)
         contents = _as_json(contents, text)
     except json.JSONDecodeError as error:
         raise DocumentError(f"not JSON: {error.msg}", error.lineno) from error
@@ -106,7 +125,7 @@ def _parsed(data: bytes) -> str:
         raise DocumentError(f"nested more than {MAX_DEPTH} deep") from error
     if not is_mapping(contents):
         raise DocumentError("not a mapping, so no OpenAPI document", 1)
-    return json.dumps(contents)
+    return json.dumps(contents), repeated
 
 
 def _is_json(text: str) -> bool:
@@ -114,35 +133,32 @@ def _is_json(text: str) -> bool:
     return bool(re.match(r'\s*\{\s*["}]', text))
 
 
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=_unique, parse_int=_whole)
-    except DocumentError:
-        # The parser of YAML, of which JSON is a part but for tabs, knows the line.
-        _yaml(text.replace("\t", " "))
-        raise
+def _json(text: str) -> tuple[Any, list[Repeat]]:
+    repeated: list[Repeat] = []
+
+    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(contents := dict(pairs)) != len(pairs) and not repeated:
+            # The parser of YAML, of which JSON is a part but for tabs, knows the lines.
+            repeated.extend(_yaml(text.replace("\t", " "))[1])
+        return contents
+
+    return json.loads(text, object_pairs_hook=mapping, parse_int=_whole), repeated
 
 
 def _whole(digits: str) -> float:
     return int(digits) if len(digits) <= _DIGITS else float(digits)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    mapping = dict(pairs)
-    if len(mapping) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise DocumentError(f"the key {twice!r} stands twice in one object")
-    return mapping
-
-
-def _yaml(text: str) -> Any:
+def _yaml(text: str) -> tuple[Any, list[Repeat]]:
     root = compose(text)
+    if root is None:
+        return None, []
     _refuse_bombs(root)
-    return construct(root)
+    repeated = drop_repeats(root)
+    return construct(root), repeated
 
 
-def _refuse_bombs(root: Node | None) -> None:
+def _refuse_bombs(root: Node) -> None:
     """Count the nodes that aliases stand for, each anchor once."""
     sizes: dict[int, int] = {}
 
@@ -159,8 +175,7 @@ def _refuse_bombs(root: Node | None) -> None:
             )
         return sizes[id(node)]
 
-    if root is not None:
-        size(root, 0)
+    size(root, 0)
 
 
 def _as_json(value: Any, text: str, place: tuple[str | int, ...] = ()) -> Any:

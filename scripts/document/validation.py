@@ -18,7 +18,7 @@ from ruamel.yaml.error import YAMLError
 
 from scripts.document.layout import Mend, prefix_of
 from scripts.document.mending import mend_old_words, mended
-from scripts.document.nodes import compose, find_line
+from scripts.document.nodes import compose, drop_repeats, find_line
 from scripts.document.operation import (
     METHOD,
     PATH,
@@ -28,8 +28,8 @@ from scripts.document.operation import (
     operations,
     resolve,
 )
-from scripts.document.reading import DocumentError, is_list, is_mapping
-from scripts.document.references import follow, keys_of, parts, references
+from scripts.document.reading import DocumentError, is_list, is_mapping, repeats
+from scripts.document.references import follow, keys_of, parts, pointer, references
 from scripts.document.scope import OURS, UNUSED, only
 from scripts.document.simpler import bare
 
@@ -50,6 +50,8 @@ _VALIDATORS: dict[str, type[Any]] = {
 _NEWER = {"query", "additionalOperations"}
 # What a path says that may be meant instead of ours.
 _OF_SPEECH = re.compile("speech|tts|synth|speak|audio", re.IGNORECASE)
+# What makes no difference to a call.
+_SAID = {"description", "summary", "title", "example", "examples", "externalDocs", "tags"}
 # In how many places something is mended before they are given by their lines alone.
 FEW = 3
 
@@ -126,6 +128,7 @@ def _take(contents: dict[str, Any], lines: Lines) -> Taken:
         check_request(document)
     except BindingError as error:
         raise DocumentError(str(error), lines.of(("paths", PATH, METHOD, "requestBody"))) from error
+    warnings += lines.repeated(only(document, METHOD, PATH))
     for place, node in parts(document):
         if others := _NEWER & node.keys() if place[:-1] == ("paths",) else ():
             warnings.append(lines.said(place, f"not generated: {', '.join(others)}"))
@@ -159,9 +162,12 @@ class Lines:
     def _root(self) -> Node | None:
         # When the first line is asked for: of a large document this takes seconds.
         try:
-            return compose(self._data.decode("utf-8-sig"))
+            root = compose(self._data.decode("utf-8-sig"))
         except YAMLError:
             return None
+        if root:
+            drop_repeats(root)
+        return root
 
     def of(self, place: Place) -> int | None:
         """Find the line of a place; of what encloses it where it is not there itself."""
@@ -174,6 +180,20 @@ class Lines:
         line = self.of(place)
         where = f"{'.'.join(map(str, place[-3:]))}: " if place else ""
         return f"line {line}: {where}{what}" if line else f"{where}{what}"
+
+    def repeated(self, ours: dict[str, Any]) -> Iterator[str]:
+        """Say which keys stand more than once in a mapping.
+
+        Raises:
+            DocumentError: It is one of ours, and says different things that matter.
+        """
+        called = {theirs: path for path, theirs in self.paths.items()}
+        for place, line, differs in repeats(self._data) if self._data else ():
+            own = tuple(called.get(step, step) for step in place)
+            is_said = (place[-1] in _SAID and place[-2:-1] != ("properties",)) or place[0] == "info"
+            if differs and not is_said and follow(ours, pointer(own)) is not None:
+                raise DocumentError(f"the key {place[-1]!r} stands twice in one mapping", line)
+            yield f"line {line}: {'.'.join(place[-3:])}: stands twice, of which this one is taken"
 
     def told(self, mends: Iterable[Mend]) -> Iterator[str]:
         """Say what was mended: what was mended in many places, once."""

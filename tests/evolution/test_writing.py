@@ -11,7 +11,7 @@ from openapi_python_client.config import Config, ConfigFile, MetaType
 
 from scripts.document.operation import METHOD, PATH, server_urls
 from scripts.document.reading import DocumentError, parse
-from scripts.document.references import put
+from scripts.document.references import pointer, put
 from scripts.document.scope import UNUSED
 from scripts.document.simpler import simplify
 from scripts.document.validation import validate
@@ -1097,6 +1097,70 @@ def test_a_schema_in_the_place_of_what_holds_one_is_taken_as_held(document, spee
         assert responses[status]["content"] == {"application/json": {"schema": error}}
         assert any(f"{status}: points at a schema" in each for each in taken.warnings)
     assert request_properties(taken.document)[0]["content"] == content
+
+
+@pytest.mark.parametrize("place", [("responses",), ("requestBody", "content")])
+def test_a_reference_in_the_place_of_parts_by_their_names_is_followed(document, speech, place):
+    whole = deepcopy(speech)
+    other = document["paths"]["/other"] = {METHOD: deepcopy(speech)}
+    put(
+        document,
+        ("paths", PATH, METHOD, *place),
+        {"$ref": pointer(("paths", "/other", METHOD, *place))},
+    )
+    other[METHOD]["operationId"] = "other"
+    taken = take(document)
+    found = taken.document["paths"][PATH][METHOD]
+    assert found["responses"] == whole["responses"]
+    assert found["requestBody"] == whole["requestBody"]
+    assert sum("taken as what it points at" in each for each in taken.warnings) == 1
+
+
+def with_a_key_twice(document, *, as_yaml):
+    """Give the text of a document in which `said_again` is called `said`, as another is."""
+    text = "\n".join(written_out(document)) if as_yaml else json.dumps(document, indent="\t")
+    return re.sub(r"\bsaid_again\b", "said", text).encode()
+
+
+def written_out(value, indent=0):
+    for key, inner in value.items():
+        space, name = " " * indent, json.dumps(key)
+        if isinstance(inner, dict) and inner:
+            yield f"{space}{name}:"
+            yield from written_out(inner, indent + 1)
+        else:
+            yield f"{space}{name}: {json.dumps(inner)}"
+
+
+@pytest.mark.parametrize("as_yaml", [True, False])
+def test_of_a_key_that_stands_twice_elsewhere_the_last_is_taken_with_a_warning(
+    document, schemas, as_yaml
+):
+    said = {"said": {"type": "string"}, "said_again": {"type": "integer"}}
+    schemas["Other"] = {"type": "object", "properties": said}
+    answer = {"content": {"application/json": {"schema": {"$ref": f"{SCHEMAS}/Other"}}}}
+    document["paths"]["/other"] = {"get": {"responses": {"200": {"description": "", **answer}}}}
+    data = with_a_key_twice(document, as_yaml=as_yaml)
+    taken = validate(parse(data), data)
+    kept = taken.document["components"]["schemas"]["Other"]["properties"]
+    assert kept == {"said": {"type": "integer"}}
+    line = max(n for n, text in enumerate(data.splitlines(), 1) if b'"said"' in text)
+    assert [each for each in taken.warnings if each.startswith(f"line {line}: ")]
+
+
+@pytest.mark.parametrize("as_yaml", [True, False])
+def test_a_key_of_ours_that_stands_twice_is_refused_by_its_line_unless_it_says_the_same(
+    document, schemas, as_yaml
+):
+    properties = schemas["Speech"]["properties"]
+    properties |= {"said": {"type": "string"}, "said_again": {"type": "integer"}}
+    data = with_a_key_twice(document, as_yaml=as_yaml)
+    line = max(n for n, text in enumerate(data.splitlines(), 1) if b'"said"' in text)
+    with pytest.raises(DocumentError, match=f"line {line}: .*'said'"):
+        validate(parse(data), data)
+    properties["said_again"] = properties["said"]
+    data = with_a_key_twice(document, as_yaml=as_yaml)
+    assert any(each.startswith(f"line {line}: ") for each in validate(parse(data), data).warnings)
 
 
 def test_what_is_wrong_around_a_link_or_an_answer_leaves_out_its_operation_alone(document, speech):
