@@ -291,6 +291,16 @@ def test_a_wav_of_another_kind_is_told_what_it_should_be(own, tmp_path):
     assert "16-bit PCM" in answer.json()["error"]["message"]
 
 
+def test_samples_of_fewer_bits_than_their_bytes_have_are_heard(own, tmp_path):
+    tone(tmp_path / "own.wav")
+    content = bytearray((tmp_path / "own.wav").read_bytes())
+    content[34:36] = b"\x0c\0"  # 12 bits, which stand in two bytes from the highest on
+    (tmp_path / "fewer.wav").write_bytes(content)
+    plain, fewer = (post(own, own.api_key, model=model) for model in ("own", "fewer"))
+    assert fewer.status_code == 200
+    assert fewer.content == plain.content
+
+
 @pytest.mark.parametrize("width", [2, 3])
 def test_a_wav_as_programs_write_it_for_more_than_two_bytes_is_heard(own, tmp_path, width):
     tone(tmp_path / "own.wav", width=width)

@@ -192,6 +192,8 @@ def test_a_rate_that_contradicts_itself_or_cannot_be_is_not_used(parameters):
         # Chunks before and after the samples.
         (wav()[:12] + b"LIST\5\0\0\0hello\0" + wav()[12:], 0.5),
         (wav() + b"LIST\4\0\0\0bye!", 0.5),
+        # Samples of 12 bits take two bytes each.
+        (wav()[:34] + b"\x0c\0" + wav()[36:], 0.5),
         # No sound, no length.
         (header(0, 0, None) + SAMPLES, None),
         (OGG, None),

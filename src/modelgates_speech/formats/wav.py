@@ -119,7 +119,8 @@ class Samples:
         # An extensible one has the true kind further on.
         kind = int.from_bytes(form[24:26], "little") if kind == _EXTENSIBLE else kind
         self.rate, self.channels = rate or None, channels or None
-        self.width = bits // 8 if kind == _PCM and frame == bits // 8 * channels else 0
+        width = (bits + 7) // 8  # 12 bits stand in two bytes, from the highest bit on
+        self.width = width if kind == _PCM and frame == width * channels else 0
         self.plain = self.width == SAMPLE_WIDTH
         # What is compressed can be measured by its own word alone.
-        self._bytes_per_second = rate * channels * bits // 8 if kind == _PCM else per_second
+        self._bytes_per_second = rate * channels * width if kind == _PCM else per_second
