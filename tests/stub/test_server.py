@@ -2,17 +2,20 @@
 
 import contextlib
 import gc
+import inspect
 import json
 import os
 import pickle
 import socket
 import subprocess
 import sys
+from typing import get_type_hints
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+import modelgates_speech.stub
 from modelgates_speech.stub import RecordedRequest, Stub, StubServer
 from tests.systems import LINK_LOCAL, needs_ipv6
 
@@ -123,6 +126,10 @@ def test_a_key_that_no_request_can_hold_is_refused_and_not_shown(key):
     with pytest.raises(ValueError, match="api_key") as refused:
         StubServer(api_key=key)
     assert not (key.strip() and key in str(refused.value))
+    stub = StubServer()
+    with pytest.raises(ValueError, match="api_key"):
+        stub.api_key = key
+    assert stub.api_key == StubServer().api_key
 
 
 def test_can_be_started_again():
@@ -410,3 +417,16 @@ def test_answers_do_not_wait_for_acknowledgements():
         [connection] = stub._running.connections
         accepted = connection.transport.get_extra_info("socket")
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_what_reads_annotations_can_read_those_of_all_that_is_public():
+    found = (getattr(modelgates_speech.stub, name) for name in dir(modelgates_speech.stub))
+    public = [each for each in found if ".stub." in getattr(each, "__module__", "")]
+    assert StubServer in public
+    for thing in public:
+        own = [each for name, each in vars(thing).items() if not name.startswith("_")]
+        functions = [each for each in own if inspect.isfunction(each)]
+        functions += [each.fget for each in own if isinstance(each, property)]
+        assert all("return" in get_type_hints(each) for each in functions), thing
+        get_type_hints(thing)
+        get_type_hints(thing.__init__ if inspect.isclass(thing) else thing)

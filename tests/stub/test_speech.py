@@ -8,6 +8,7 @@ import threading
 from types import SimpleNamespace
 from urllib.parse import unquote
 
+import httpx
 import miniaudio
 import pytest
 
@@ -453,3 +454,40 @@ def test_a_stub_starts_though_a_test_has_put_the_file_system_away():
         [sys.executable, "-c", WITHOUT_FILES], capture_output=True, text=True, check=False
     )
     assert ended.stdout.split() == ["200", "True"] * 2, ended.stderr
+
+
+class Failing:
+    """Says so many sentences, and then fails as programs do that call others."""
+
+    name = "failing"
+
+    def __init__(self, sentences):
+        self.left = sentences
+
+    def say(self, text, *, voice, speed):
+        self.left -= 1
+        if self.left < 0:
+            raise ConnectionResetError("the voice has gone")
+        return bytes(48_000)
+
+
+@pytest.mark.parametrize("response_format", ["pcm", "mp3"])
+def test_an_engine_that_fails_at_once_is_a_documented_error_that_says_why(caplog, response_format):
+    with StubServer(engine=Failing(0)) as stub, connect(stub) as http:
+        body = BODY | {"response_format": response_format}
+        answer = http.post("/audio/speech", json=body)
+        assert stub.last_request.status == answer.status_code == 500
+    assert "the voice has gone" in answer.json()["error"]["message"]
+    assert [record.exc_info for record in caplog.records] == [None]
+    assert "the voice has gone" in caplog.text
+
+
+def test_an_engine_that_fails_later_cuts_its_answer_and_says_why(caplog):
+    with (
+        StubServer(engine=Failing(1)) as stub,
+        connect(stub) as http,
+        pytest.raises(httpx.RemoteProtocolError),
+    ):
+        http.post("/audio/speech", json=BODY | {"input": "One. Two."})
+    assert [record.exc_info for record in caplog.records] == [None]
+    assert "the voice has gone" in caplog.text

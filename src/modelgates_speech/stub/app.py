@@ -7,8 +7,10 @@ import functools
 import importlib
 import json
 import logging
+import os
 import re
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -25,7 +27,7 @@ from starlette.routing import Mount, Route
 from modelgates_speech.stub.audio import BYTES_PER_SECOND, ENCODINGS
 from modelgates_speech.stub.control import Stub
 from modelgates_speech.stub.document import Document, Operation, RefusedError, is_written, load
-from modelgates_speech.stub.engine import default_engine
+from modelgates_speech.stub.engine import Engine, default_engine
 from modelgates_speech.stub.faults import Fault, from_preference
 from modelgates_speech.stub.misbehave import Exchange, no_connection, play, silence
 from modelgates_speech.stub.records import RecordedRequest, redact, redact_query
@@ -37,12 +39,7 @@ from modelgates_speech.stub.tape import Call, Recording, Replay
 from modelgates_speech.stub.usage import describe, usage
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Mapping, Sequence
-
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from modelgates_speech.stub.engine import Engine
 
 _logger = logging.getLogger("modelgates_speech.stub")
 # What a request for speech may say. Others are answered as is documented first.
@@ -198,11 +195,17 @@ class _Path:
         answering = _Answering(self, Request(scope, receive))
         began = time.perf_counter()
         sent: dict[str, Any] = {"status": None, "size": 0}
+        held: list[Message] = []
 
         async def counted(message: Message) -> None:
-            sent["status"] = message.get("status", sent["status"])
-            sent["size"] += len(message.get("body", b""))
-            await send(message)
+            if message["type"] == "http.response.start" and not (answering.fault or self.tape):
+                held[:] = [message]  # until there is what it announces
+                return
+            for each in (*held, message):
+                sent["status"] = each.get("status", sent["status"])
+                sent["size"] += len(each.get("body", b""))
+                await send(each)
+            held.clear()
 
         async def left() -> Message:
             # Who has no more to send has most likely left; an answer may never come.
@@ -224,6 +227,13 @@ class _Path:
             await response({**scope, "asgi": asgi}, listen, counted)
         except ClientDisconnect:
             pass
+        except RefusedError as failure:
+            _logger.error("%s", failure)
+            if sent["status"] is None:
+                await answering.fail(failure)(scope, receive, counted)
+            else:
+                answering.hang_up(reset=False)
+                await silence(scope, receive, send)
         finally:
             heard = sent["status"] == 200 and answering.speaks_pcm
             seen = {
@@ -291,6 +301,12 @@ class _Answering:
     def begin(self) -> None:
         """Record what is answered, after the delay."""
         self._path.stub.records.replace(self._first, self._known)
+
+    def fail(self, failure: RefusedError) -> Response:
+        """Answer, and record, that there was no audio to answer with."""
+        self._first, self._known = self._known, attrs.evolve(self._known, status=failure.status)
+        self.begin()
+        return self._refuse(failure)
 
     def _refuse(self, refusal: RefusedError) -> Response:
         kind, content = self._path.document.error(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 from modelgates_speech.formats.wav import Samples, header
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
 # It has no types; imported here all the same, to be missed at once.
 lameenc: Any = importlib.import_module("lameenc")
@@ -25,8 +23,10 @@ BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_WIDTH  # of PCM
 
 
 def _wav(speech: Iterable[bytes]) -> Iterator[bytes]:
-    yield header(SAMPLE_RATE, 1, None)  # its length is unknown while it is spoken
-    yield from speech
+    rest = iter(speech)
+    # Its length is unknown while it is spoken. Alone it would say that there is something to hear.
+    yield header(SAMPLE_RATE, 1, None) + next(rest, b"")
+    yield from rest
 
 
 def _mp3(speech: Iterable[bytes]) -> Iterator[bytes]:

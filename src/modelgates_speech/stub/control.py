@@ -8,20 +8,16 @@ import re
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import Callable, Mapping
+from typing import Any, Unpack
 
 import attrs
 
 from modelgates_speech.arguments import unexpected
 from modelgates_speech.stub.faults import Fault, FaultOptions, from_model
-from modelgates_speech.stub.records import KEPT_REQUESTS, Records
+from modelgates_speech.stub.records import KEPT_REQUESTS, RecordedRequest, Records
 from modelgates_speech.stub.schemas import check, fields
 from modelgates_speech.stub.usage import TIMES, body_schema
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from modelgates_speech.stub.records import RecordedRequest
 
 DEFAULT_API_KEY = "stub-key"
 # A stub left running for days must not eat the machine.
@@ -145,7 +141,7 @@ class Stub:
         any_key: bool = False,
         profile: Profile | None = None,
     ) -> None:
-        self.api_key = checked_key(api_key)
+        self.api_key = api_key
         self.any_key = any_key
         self._lock = threading.Lock()
         self._faults: deque[Fault] = deque()
@@ -160,6 +156,15 @@ class Stub:
         self.on_answer: Callable[[Mapping[str, Any]], None] = lambda seen: None
         self.first_profile = profile or Profile()
         self.course = Course(self.first_profile)
+
+    @property
+    def api_key(self) -> str:
+        """The one key that is accepted; a ValueError where it is set to what no header can hold."""
+        return self._api_key
+
+    @api_key.setter
+    def api_key(self, key: str) -> None:
+        self._api_key = checked_key(key)
 
     @property
     def profile(self) -> Profile:

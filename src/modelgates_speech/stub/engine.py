@@ -21,14 +21,12 @@ import sys
 import tempfile
 import zlib
 from array import array
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from modelgates_speech.stub.audio import SAMPLE_RATE, SAMPLE_WIDTH, audioop
 from modelgates_speech.stub.reach import remove
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Engine(Protocol):

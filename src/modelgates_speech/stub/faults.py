@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from email.message import Message
 from email.utils import collapse_rfc2231_value
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 from urllib.parse import parse_qsl
 from urllib.request import parse_http_list
 
@@ -13,9 +14,6 @@ import attrs
 
 from modelgates_speech.stub.schemas import check, problem, scalar
 from modelgates_speech.stub.usage import KINDS, MAGIC_PREFIX, STATUS, TIMES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 
 class FaultOptions(TypedDict, total=False):

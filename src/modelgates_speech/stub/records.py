@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
 from urllib.parse import unquote
 
 import attrs
@@ -13,9 +14,6 @@ from starlette.datastructures import Headers
 
 from modelgates_speech.stub.document import RefusedError
 from modelgates_speech.stub.requests import parse_json
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
 
 # A stub left running for days must not eat the machine.
 KEPT_REQUESTS = 1000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import anyio.lowlevel
@@ -24,8 +25,6 @@ from modelgates_speech.stub.schemas import fields
 from modelgates_speech.stub.usage import CONTROL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from starlette.requests import Request
 
     from modelgates_speech.stub.records import RecordedRequest

@@ -9,9 +9,9 @@ import json
 import math
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import rstr
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
@@ -19,9 +19,6 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from modelgates_speech.config import in_short
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 # JSON is of any shape until it has been validated, and validating is not for the type checker.
 Json: TypeAlias = Any

@@ -7,11 +7,13 @@ import contextlib
 import errno
 import json
 import logging
+import os
 import queue
 import socket
 import struct
 import sys
 import threading
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -22,18 +24,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.stub.app import create_app
 from modelgates_speech.stub.control import DEFAULT_API_KEY, Profile, Stub, unfrozen
+from modelgates_speech.stub.engine import Engine  # noqa: TC001 - for whoever reads annotations
 from modelgates_speech.stub.reach import Authority, Guard
 from modelgates_speech.stub.remote import everything_read
+from modelgates_speech.stub.tape import Recording, Replay  # noqa: TC001 - likewise
 from modelgates_speech.stub.usage import welcome
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Collection, Generator, Iterable, Mapping
-
     from starlette.types import ASGIApp
-
-    from modelgates_speech.stub.engine import Engine
-    from modelgates_speech.stub.tape import Recording, Replay
 
 
 class StubServer(Stub):

@@ -7,7 +7,9 @@ import importlib
 import itertools
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -24,10 +26,6 @@ from modelgates_speech.stub.audio import (
 from modelgates_speech.stub.document import Operation, RefusedError, is_written
 from modelgates_speech.stub.engine import Engine, Espeak, Tones, languages
 from modelgates_speech.stub.schemas import Json, fields
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
-    from pathlib import Path
 
 sentencex: Any = importlib.import_module("sentencex")  # it has no types
 
@@ -185,7 +183,13 @@ async def in_thread(chunks: Iterator[bytes], pace: float, wanted: str) -> AsyncI
     some = filter(None, chunks)
     parts = _tenths(some, wanted) if pace else ((chunk, 0.0) for chunk in some)
     # Nothing waits for the rest of a sentence that nobody will hear.
-    while part := await anyio.to_thread.run_sync(next, parts, None, abandon_on_cancel=True):
+    while True:
+        try:
+            part = await anyio.to_thread.run_sync(next, parts, None, abandon_on_cancel=True)
+        except Exception as error:  # whatever an engine of somebody's own raises
+            raise RefusedError(500, f"There is no audio, or no more: {error!r}") from error
+        if not part:
+            return
         yield part[0]
         if pace:
             await anyio.sleep(part[1] / pace)

@@ -7,6 +7,8 @@ import hashlib
 import importlib
 import json
 import logging
+import os
+from collections.abc import AsyncGenerator, Container, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -26,9 +28,6 @@ from modelgates_speech.stub.schemas import check, fields
 from modelgates_speech.stub.usage import STATUS
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import AsyncGenerator, Container, Iterable, Iterator
-
     from starlette.requests import Request
 
     from modelgates_speech.stub.schemas import Json

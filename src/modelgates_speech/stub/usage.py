@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import textwrap
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+from typing import Any, NamedTuple
 
 MAGIC_PREFIX = "stub/"
 # The OpenAPI document of the control; programs in other languages read it as well.
