@@ -60,6 +60,12 @@ def test_errors_outside_the_document_can_be_had_too(misbehaving, status):
     assert error.json()["error"]["code"] == status
 
 
+@pytest.mark.parametrize(("seconds", "sent"), [(1e22, str(10**22)), (2e-7, "0.0000002")])
+def test_retry_after_is_sent_without_an_exponent(stub, speak, seconds, sent):
+    stub.fail_next(429, retry_after=seconds)
+    assert speak().headers["Retry-After"] == sent
+
+
 @pytest.mark.parametrize("seconds", [0, 7])
 def test_retry_after_is_sent_as_said(misbehaving, seconds):
     assert misbehaving("429", retry_after=seconds).headers["Retry-After"] == str(seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
@@ -89,7 +90,8 @@ def _error_status(fault: Fault, exchange: Exchange) -> Response:
     }
     for name, value in told.items():
         if value is not None:
-            response.headers[name] = str(value)
+            # No header has a number with an exponent.
+            response.headers[name] = value if isinstance(value, str) else f"{Decimal(str(value)):f}"
     return response
 
 
