@@ -5,18 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.resources
 import json
+import os
 import re
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import attrs
 
 from modelgates_speech.stub.schemas import JOINED, Json, Samples, fields
-
-if TYPE_CHECKING:
-    import os
 
 # Headers that a server sends as each connection wants them, whatever a document says. So it is with
 # those that tell browsers which pages may read an answer.
@@ -36,7 +34,11 @@ def is_the_servers(name: str) -> bool:
     return name in _OF_CONNECTIONS or name.startswith("access-control-")
 
 
-HEADER_VALUE = {"pattern": r"^(?![\t ])[\t -~\u0080-\u00ff]*(?<![\t ])$", "type": "string"}
+HEADER_VALUE = {
+    "pattern": r"^(?![\t ])[\t -~\u0080-\u00ff]*(?<![\t ])$",
+    "type": "string",
+    "x-means": "text of Latin-1 in one line that neither begins nor ends with a blank",
+}
 # What headers hold that have a meaning to programs, where a document gives them no sample.
 _MEANT = {
     "(content-)?location": "/",  # of this machine: who follows it needs no network
