@@ -429,6 +429,12 @@ def test_of_a_dialogue_the_turns_are_spoken_and_not_who_speaks(name):
     assert not spoken({"voice": "a", name: []}, operation)
 
 
+def test_of_a_million_texts_none_is_moved_for_another():
+    # Where each moved all that follow it, this would not end before the tests give up.
+    said = spoken({"input": ["a"] * 1_000_000}, SimpleNamespace(fields={}, required=set()))
+    assert len(said) == 2 * 1_000_000 - 1
+
+
 WITHOUT_FILES = """
 import http.client, io, os
 from modelgates_speech.stub import StubServer

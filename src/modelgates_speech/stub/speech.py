@@ -127,14 +127,14 @@ def _text(value: Json) -> str:
     found: list[str] = []
     waiting = [value]
     while waiting:
-        match waiting.pop(0):
+        match waiting.pop():
             case str() as text:
                 found.append(text)
             case [*turns]:
-                waiting[:0] = turns
+                waiting += reversed(turns)
             case turn:
                 turn = fields(turn)
-                waiting[:0] = [turn[name] for name in _SAYS if name in turn] or turn.values()
+                waiting += reversed([turn[n] for n in _SAYS if n in turn] or [*turn.values()])
     return " ".join(found)
 
 
