@@ -78,6 +78,8 @@ def _mapping(value: object) -> dict[str, Any] | None:
 
 
 def _summary(reply: Reply, body: bytes) -> str:
+    if reply.status == 304:
+        return "not modified, which answers no request of ours: is a cache or proxy in between?"
     if 300 <= reply.status < 400:
         where = reply.headers.get("location")
         target = f"to {where}" if where else "without a target"

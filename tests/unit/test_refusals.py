@@ -106,6 +106,10 @@ def test_a_redirect_says_where_it_leads(status):
     assert refused(status).message == f"a redirect without a target, {told}"
 
 
+def test_not_modified_is_not_called_a_redirect():
+    assert refused(304).message.startswith("not modified")
+
+
 def test_what_is_no_redirect_leads_nowhere_and_an_empty_body_says_nothing():
     assert refused(400, location="https://b.example").message == "an empty body"
 
