@@ -15,7 +15,8 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 # grows by a decision: whoever raises one says what for, and whoever removes lines lowers it.
 LARGEST_FILE = 400
 TOP = 5_083
-WITHOUT_STUB = 10_506
+TOP = 5_083
+WITHOUT_STUB = 10_514
 STUB = 3_735
 
 

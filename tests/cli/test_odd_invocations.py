@@ -113,15 +113,16 @@ def test_a_dry_run_needs_no_key(run, environment, folder, book, command):
 
 
 @pytest.mark.parametrize("command", ["speak", "narrate"])
-@pytest.mark.parametrize("encoding", ["utf-16", "latin1"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-32-be", "latin1"])
 def test_text_in_another_encoding_is_told_with_what_converts_it(
     run, with_key, stub, book, command, encoding
 ):
-    book.write_bytes("Café".encode(encoding))
+    mark = "\ufeff" if encoding == "utf-32-be" else ""
+    book.write_bytes(f"{mark}Café".encode(encoding))
     words = {"speak": ("--file", book.name), "narrate": (book.name,)}[command]
     ended = run(command, *words, "-o", "a.wav", env=with_key)
     assert ended.code == 2
-    assert f"iconv -f {encoding} -t utf-8" in one_line(ended)
+    assert f"iconv -f {encoding.removesuffix('-be')} -t utf-8" in one_line(ended)
     stub.assert_not_called()
 
 

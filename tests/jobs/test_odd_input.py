@@ -32,6 +32,8 @@ TWO = '{"id":"a","input":"One."}\n{"id":"b","input":"Two."}\n'
         ("rows.csv", "id,input,input\na,One.,Two.\n", "two columns are named 'input'"),
         ("rows.csv", "id,text\na,One.\n", "it needs the columns id and input, and has id, text"),
         ("rows.csv", "id,input\na,One.\n".encode("utf-16"), "is UTF-16: save it as UTF-8"),
+        ("rows.csv", "id,input\na,One.\n".encode("utf-32"), "is UTF-32: .* iconv -f utf-32 "),
+        ("rows.jsonl", f"\ufeff{TWO}".encode("utf-32-be"), "is UTF-32: .* iconv -f utf-32 "),
         ("rows.csv", "id,input\na,One.\nb,Café\n".encode("latin1"), "line 3: byte 0xe9 is not"),
         ("rows.jsonl", TWO.encode("utf-16"), "is UTF-16: save it as UTF-8"),
         ("rows.jsonl", f"[{TWO.strip()}]".replace("\n", ",\n"), "is one JSON array"),

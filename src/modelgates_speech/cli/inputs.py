@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 
 import click
 
-from modelgates_speech.jobs.values import value_of
+from modelgates_speech.jobs.values import value_of, wide_encoding
 
 STANDARD = Path("-")
 """Stands for standard input, or output."""
@@ -87,11 +87,11 @@ def keep_the_text(file: Path | None, output: Path | None) -> None:
 
 def _not_utf8(source: str, error: UnicodeDecodeError, offset: int) -> click.UsageError:
     """Return the error for text in another encoding: where it shows, and how to convert it."""
-    byte, start = error.object[error.start], error.object[:2]
-    marked = not offset and start in (b"\xff\xfe", b"\xfe\xff")
+    byte = error.object[error.start]
+    wide = wide_encoding(error.object) if offset == error.start else None
     return click.UsageError(
         f"{source} is not UTF-8 text: byte 0x{byte:02x} at offset {offset}; convert it first, for "
-        f"example with iconv -f {'utf-16' if marked else 'latin1'} -t utf-8"
+        f"example with iconv -f {wide or 'latin1'} -t utf-8"
     )
 
 

@@ -22,7 +22,7 @@ from modelgates_speech.call import prepare
 from modelgates_speech.config import RESULTS, in_short, installed, is_loopback
 from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.jobs.cache import request_key
-from modelgates_speech.jobs.values import value_of
+from modelgates_speech.jobs.values import value_of, wide_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -152,8 +152,8 @@ def _json_lines(opened: BinaryIO, name: str) -> Iterator[Mapping[str, Any] | Bad
 
 def _check_start(name: str, line: bytes) -> None:
     """Refuse what is no JSONL from its first line on, rather than row by row."""
-    if line.startswith(_UTF_16):
-        raise ConfigurationError(f"{name} is UTF-16: {_AS_UTF_8}")
+    if wide := wide_encoding(line):
+        raise ConfigurationError(f"{name} is {wide.upper()}: {_AS_UTF_8.format(wide)}")
     start = line.lstrip(b"\xef\xbb\xbf \t")
     if start.startswith(b"["):
         raise ConfigurationError(
@@ -165,8 +165,7 @@ def _check_start(name: str, line: bytes) -> None:
         )
 
 
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_AS_UTF_8 = "save it as UTF-8, for example with iconv -f utf-16 -t utf-8"
+_AS_UTF_8 = "save it as UTF-8, for example with iconv -f {} -t utf-8"
 
 
 def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
@@ -208,8 +207,9 @@ def _utf_8(path: Path, file: TextIOWrapper) -> Iterator[str]:
         try:
             line.encode()
         except UnicodeEncodeError as error:
-            if line.encode("utf-8", "surrogateescape").startswith(_UTF_16):
-                raise ConfigurationError(f"{path} is UTF-16: {_AS_UTF_8}") from error
+            if wide := wide_encoding(line.encode("utf-8", "surrogateescape")):
+                told = f"{path} is {wide.upper()}: {_AS_UTF_8.format(wide)}"
+                raise ConfigurationError(told) from error
             raise ConfigurationError(
                 f"{path}, line {number}: byte 0x{ord(line[error.start]) & 0xFF:02x} is not UTF-8; "
                 "convert the file first, for example with iconv -f latin1 -t utf-8"

@@ -1,4 +1,4 @@
-"""What arguments mean that are given as text: options of a command, cells of a table."""
+"""What texts mean: options of a command, cells of a table, the start of a file."""
 
 import json
 import re
@@ -50,6 +50,14 @@ def _read(text: str, kind: str) -> Any:
             return json.loads(text, parse_constant=_refuse)
         case _:
             return text
+
+
+def wide_encoding(start: bytes) -> str | None:
+    """The encoding whose byte order mark a text begins with, if it is not UTF-8's."""
+    # UTF-32 first: in little-endian order it begins as UTF-16 does.
+    if start.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "utf-32"
+    return "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else None
 
 
 def _refuse(constant: str) -> NoReturn:
