@@ -84,7 +84,7 @@ class Settings:
     def __attrs_post_init__(self) -> None:
         self.api_key.check()
         if self.deadline is not None:
-            checked_seconds(self.deadline, "deadline")
+            object.__setattr__(self, "deadline", checked_seconds(self.deadline, "deadline"))
         checked_layout(self.sample_rate, self.channels)
 
     def changed(self, options: Mapping[str, Any]) -> Settings:

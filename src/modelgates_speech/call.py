@@ -20,6 +20,7 @@ from modelgates_speech.audio import request_id_of
 from modelgates_speech.config import (
     DEFAULT,
     MAX_EXCERPT,
+    as_number,
     checked_headers,
     checked_layout,
     checked_mapping,
@@ -103,7 +104,15 @@ def _written_by_httpx(
         raise ConfigurationError(f"a request to {url} cannot be made: {error}") from error
 
 
-_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+def _number(value: object) -> Any:
+    if (number := as_number(value)) is value:
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    return number
+
+
+_JSON = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_number
+)
 
 
 def encode_json(payload: object) -> bytes:

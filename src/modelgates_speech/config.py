@@ -13,6 +13,7 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
@@ -126,7 +127,7 @@ class Timeout:
 
     def __attrs_post_init__(self) -> None:
         for name, seconds in self.phases().items():
-            checked_seconds(seconds, f"timeout ({name})")
+            object.__setattr__(self, name, checked_seconds(seconds, f"timeout ({name})"))
 
     def phases(self) -> dict[str, float]:
         """The seconds by the name of the phase."""
@@ -137,16 +138,28 @@ def as_timeout(value: float | Timeout) -> Timeout:
     """`value` itself, or `value` seconds for each phase."""
     if isinstance(value, Timeout):
         return value
-    if not isinstance(value, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(value, bool) or not isinstance(value, Real):
         wanted = "a number of seconds, or a Timeout such as Timeout(read=30)"
         raise must_be(wanted, value, "timeout")
     return Timeout(value, value, value, value)
 
 
+def as_number(value: Any) -> Any:
+    """`value` as a number of Python's own, if it is one of another's, such as NumPy's or an enum's.
+
+    Where it is none, True and False among these, or is too large: itself.
+    """
+    if isinstance(value, Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            return int(value) if isinstance(value, Integral) else float(value)
+    return value
+
+
 def checked_seconds(value: float, name: str) -> float:
     """`value` if it is a number of seconds above 0."""
-    if isinstance(value, int | float) and 0 < value <= MAX_SECONDS:
-        return value
+    seconds: float = as_number(value)
+    if type(seconds) in (int, float) and 0 < seconds <= MAX_SECONDS:
+        return seconds
     wanted = f"a number of seconds above 0 and at most {MAX_SECONDS:,}"
     raise must_be(wanted, value, name)
 

@@ -10,6 +10,7 @@ import os
 import pickle
 import re
 import traceback
+from fractions import Fraction
 
 import pytest
 
@@ -22,7 +23,7 @@ from modelgates_speech import (
     SaveError,
     Timeout,
 )
-from modelgates_speech.call import prepare
+from modelgates_speech.call import encode_json, prepare
 from modelgates_speech.config import Secret
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache, run_batch
@@ -117,6 +118,20 @@ def test_a_format_may_be_a_member_of_an_enum(tmp_path):
     with StubServer() as stub, client(base_url=stub.base_url, api_key=stub.api_key) as speaker:
         assert speaker.audio.speech.create(**asked).format == "pcm"
         assert speaker.audio.speech.save(tmp_path / "a.wav", **asked).exists()
+
+
+@pytest.mark.parametrize("seconds", [Fraction(3, 2), type("Own", (float,), {})(1.5)])
+def test_a_number_of_any_library_is_one_wherever_it_goes(seconds):
+    settings = client(timeout=Timeout(read=seconds), deadline=seconds)._settings
+    for found in (settings.timeout.read, settings.deadline):
+        assert (type(found), found) == (float, 1.5)
+    assert encode_json({"a": [seconds]}) == b'{"a":[1.5]}'
+
+
+@pytest.mark.parametrize("options", [{"timeout": True}, {"deadline": True}])
+def test_yes_is_no_number_of_seconds(options):
+    with pytest.raises(ConfigurationError, match=r"a number of seconds.* not True"):
+        client(**options)
 
 
 @needs_pcm
