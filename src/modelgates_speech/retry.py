@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from modelgates_speech.arguments import explained_settings
-from modelgates_speech.config import must_be
+from modelgates_speech.config import as_number, must_be
 from modelgates_speech.errors import (
     APIConnectionError,
     APIStatusError,
@@ -77,12 +77,13 @@ class RetryPolicy:
         known = cast("frozenset[Any]", statuses if isinstance(statuses, frozenset) else {None})
         if not all(isinstance(status, int) for status in known):
             raise must_be("statuses such as {429, 503}", self.statuses, "RetryPolicy.statuses")
-        if type(self.max_retries) is not int:
+        if type(as_number(self.max_retries)) is not int:
             raise must_be("a whole number", self.max_retries, "RetryPolicy.max_retries")
         for name in ("max_retries", "initial_delay", "max_delay", "max_retry_after"):
-            value = getattr(self, name)
-            if not (isinstance(value, int | float) and 0 <= value < math.inf):
+            value = as_number(getattr(self, name))
+            if not (type(value) in (int, float) and 0 <= value < math.inf):
                 raise must_be("0 or more", value, f"RetryPolicy.{name}")
+            object.__setattr__(self, name, value)
 
     def delay(
         self,

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from fractions import Fraction
 
 import pytest
 
@@ -110,8 +111,14 @@ def test_a_wait_of_zero_still_backs_off():
     assert wait == 0.5
 
 
+def test_a_policy_takes_numbers_of_any_library():
+    policy = RetryPolicy(max_retries=type("Own", (int,), {})(3), max_delay=Fraction(3, 2))
+    assert (type(policy.max_retries), policy.max_retries) == (int, 3)
+    assert (type(policy.max_delay), policy.max_delay) == (float, 1.5)
+
+
 @pytest.mark.parametrize("field", ["max_retries", "initial_delay", "max_delay", "max_retry_after"])
-@pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [True, -1, float("nan"), float("inf")])
 def test_a_policy_with_senseless_numbers_is_refused(field, value):
     with pytest.raises(ConfigurationError, match=rf"^RetryPolicy\.{field} must be "):
         RetryPolicy(**{field: value})
