@@ -17,10 +17,13 @@ from urllib.parse import parse_qs
 import anyio
 
 from modelgates_speech.stub import StubServer
+from tests.contract.document import edition
 from tests.contract.settings import STUB_KEY
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from tests.edition import Edition
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class Answer:
 
 Hearing = Callable[[Ask], Ask | Answer]
 Saying = Callable[[Ask, Answer], Answer]
+Need = Callable[["Edition"], object]
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class Defect:
         caught_by: the check that is meant to notice.
         hear: alters a request before the stub gets it, or answers in its place.
         say: alters the stub's answer.
+        needs: whether a document has what is broken, for there is no harm where it has not.
     """
 
     name: str
@@ -106,6 +111,11 @@ class Defect:
     caught_by: str
     hear: Hearing = lambda ask: ask
     say: Saying = lambda _, answer: answer
+    needs: Need = lambda _: True
+
+    def breaks_what(self, edition: Edition) -> bool:
+        """Whether what it does is forbidden by a document, and by what the check can ask of it."""
+        return bool(NEEDS.get(self.caught_by, lambda _: True)(edition) and self.needs(edition))
 
     def wrap(self, app: ASGIApp) -> ASGIApp:
         """Put the defect around an application."""
@@ -185,9 +195,19 @@ def _pairs(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
 # What the defects are made of.
 
 
+SPOKEN = 200
+
+
 def on(status: int, change: Callable[[Answer], Answer]) -> Saying:
-    """Alter the answers of one status."""
-    return lambda _, answer: change(answer) if answer.status == status else answer
+    """Alter the answers of one status; that of speech stands for whichever the document has."""
+
+    def say(_: Ask, answer: Answer) -> Answer:
+        meant = answer.status == status or (
+            status == SPOKEN and answer.status == edition().success[0]
+        )
+        return change(answer) if meant else answer
+
+    return say
 
 
 def status(was: int, now: int) -> Saying:
@@ -205,19 +225,30 @@ def error_body(was: int, change: Callable[[Any], Any]) -> Saying:
     return on(was, lambda answer: answer.as_json(change(answer.json)) if answer.body else answer)
 
 
-def error_field(was: int, **fields: Any) -> Saying:
-    """Set fields of `error` in the answers of one status."""
-    return error_body(was, lambda body: {**body, "error": {**body["error"], **fields}})
+def error(name: str, breaks: str, by: str, status: int, change: Callable[[Any], Any]) -> Defect:
+    """Alter the JSON of the errors of one status, where a document forbids what becomes of it."""
+
+    def needs(edition: Edition) -> bool:
+        altered = change({"error": {"code": status, "message": "No."}})
+        allowed = edition.allows(edition.error_schema(status) or {}, altered)
+        return edition.is_enveloped(status) and not allowed
+
+    return Defect(name, breaks, by, say=error_body(status, change), needs=needs)
 
 
-def without_error_field(was: int, name: str) -> Saying:
+def fields(**fields: Any) -> Callable[[Any], Any]:
+    """Set fields of `error`."""
+    return lambda body: {**body, "error": {**body["error"], **fields}}
+
+
+def without(name: str) -> Callable[[Any], Any]:
     """Leave a field of `error` out."""
 
     def change(body: Any) -> Any:
         kept = {key: value for key, value in body["error"].items() if key != name}
         return {**body, "error": kept}
 
-    return error_body(was, change)
+    return change
 
 
 def refuse(status: int, when: Callable[[Ask], object]) -> Hearing:
@@ -227,19 +258,23 @@ def refuse(status: int, when: Callable[[Ask], object]) -> Hearing:
     return lambda ask: answer if ask.method == "POST" and when(ask) else ask
 
 
-def mend(is_bad: Callable[[Any], bool], **fields: Any) -> Hearing:
-    """Accept what should be refused: replace fields whose value is bad by good ones."""
+def mend(is_bad: Callable[[Any], bool], name: str) -> Hearing:
+    """Accept what should be refused: replace a field whose value is bad by a good one, or none."""
 
     def hear(ask: Ask) -> Ask:
-        bad = {name: good for name, good in fields.items() if is_bad(ask.fields.get(name, good))}
-        return ask.with_fields(**bad) if bad else ask
+        if name not in ask.fields or not is_bad(ask.fields[name]):
+            return ask
+        good = edition().body
+        return ask.with_fields(**{name: good[name]}) if name in good else ask.without(name)
 
     return hear
 
 
-def fill(**fields: Any) -> Hearing:
-    """Accept what should be refused: add fields that are missing."""
-    return lambda ask: ask.with_fields(**{**fields, **ask.fields}) if ask.fields else ask
+def fill(name: str) -> Hearing:
+    """Accept what should be refused: add a field that is missing."""
+    return lambda ask: (
+        ask.with_fields(**{name: edition().body[name], **ask.fields}) if ask.fields else ask
+    )
 
 
 def authorize(change: Callable[[str], str]) -> Hearing:
@@ -253,7 +288,10 @@ def audio(change: Callable[[bytes], bytes], response_format: str = "pcm") -> Say
     """Alter the audio of one format."""
 
     def say(ask: Ask, answer: Answer) -> Answer:
-        if answer.status != 200 or ask.fields.get("response_format", "pcm") != response_format:
+        if (
+            answer.status != edition().success[0]
+            or ask.fields.get("response_format", "pcm") != response_format
+        ):
             return answer
         return replace(answer, body=change(answer.body))
 
@@ -280,7 +318,7 @@ def _has_lone_surrogate(ask: Ask) -> bool:
 
 
 def _has_nul(ask: Ask) -> bool:
-    return "\0" in str(ask.fields.get("input", ""))
+    return any("\0" in str(value) for value in ask.fields.values())
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -295,7 +333,6 @@ def _samples(body: bytes) -> list[bytes]:
     return [body[at : at + 2] for at in range(0, len(body) - 1, 2)]
 
 
-_GOOD = {"input": "Hello.", "model": "m", "voice": "v"}
 KEY_OF_ALL = f"Bearer {STUB_KEY}"
 
 
@@ -304,7 +341,83 @@ def _is_json_type(ask: Ask) -> bool:
 
 
 def _speech_type(ask: Ask) -> Ask:
-    return ask.with_header("content-type", "application/json") if ask.body else ask
+    return ask.with_header("content-type", edition().media_type) if ask.body else ask
+
+
+def _good(ask: Ask) -> Ask:
+    return replace(ask, method="POST", body=json.dumps(edition().body).encode())
+
+
+# What a document must have for a defect to break it.
+
+
+def takes(name: str, *values: Any) -> Need:
+    """Whether a property may have one of these values."""
+    return lambda edition: any(
+        edition.allows(edition.properties.get(name, False), value) for value in values
+    )
+
+
+def refuses(name: str, value: Any) -> Need:
+    """Whether a property may not have a value."""
+    return lambda edition: (
+        name in edition.properties and not edition.allows(edition.properties[name], value)
+    )
+
+
+def optional(name: str) -> Need:
+    """Whether a property may be left out."""
+    return lambda edition: name in edition.properties and name not in edition.required
+
+
+def required(name: str) -> Need:
+    """Whether a property may not be left out."""
+    return lambda edition: name in edition.required
+
+
+def undocumented(status: int) -> Need:
+    """Whether no answer has a status."""
+    return lambda edition: not edition.answers(status)
+
+
+def documented(status: int) -> Need:
+    """Whether an error has a status."""
+    return lambda edition: status in edition.errors
+
+
+def typed(status: int, but: str = "") -> Need:
+    """Whether the errors of a status have a content type, and it is not this one."""
+    return lambda edition: bool(edition.errors.get(status)) and but not in edition.errors[status]
+
+
+def in_json(status: int) -> Need:
+    """Whether the errors of a status say something in JSON."""
+    return lambda edition: edition.error_schema(status) is not None
+
+
+def spoken(name: str, *values: Any) -> Need:
+    """Whether PCM may be had, and with a property of each of these values."""
+    return lambda edition: (
+        _has_pcm(edition)
+        and all(
+            edition.allows(
+                edition.schema, {**edition.body, **(edition.asks_for_pcm() or {}), name: it}
+            )
+            and name in edition.properties
+            for it in values
+        )
+    )
+
+
+def _has_pcm(edition: Edition) -> bool:
+    text = edition.properties.get(edition.text, {})
+    return edition.asks_for_pcm() is not None and edition.allows(text, "Hello there. " * 10)
+
+
+def _asks_in_a_header(edition: Edition) -> bool:
+    parameter = edition.parameters.get(("header", "Authorization"), {})
+    security = edition.speech.get("security", edition.document.get("security"))
+    return bool(parameter.get("required")) and not security
 
 
 CONFORMS = "status_code_conformance"
@@ -333,12 +446,35 @@ DEFAULT = "pcm comes unless asked otherwise"
 REPEATS = "the same request gives the same audio"
 VOICES = "another voice sounds different"
 
+# What must be there for a check to have anything to ask.
+NEEDS: dict[str, Need] = {
+    HEADER: _asks_in_a_header,
+    AUTH: lambda edition: not edition.is_public,
+    URL: lambda edition: not edition.is_public,
+    DEEP: takes("provider", {"options": {"openai": {"deep": []}}}),
+    PCM: _has_pcm,
+    LENGTH: _has_pcm,
+    REPEATS: _has_pcm,
+    DEFAULT: lambda edition: _has_pcm(edition) and edition.default_format == "pcm",
+    SPEED: spoken("speed", 0.5, 3.5),
+    MP3: spoken("response_format", "mp3"),
+    VOICES: spoken("voice", "alloy", "nova"),
+}
+
 _ALL = (
     # Statuses
-    Defect("created", "201 for speech", CONFORMS, say=status(200, 201)),
-    Defect("accepted", "202 for speech", CONFORMS, say=status(200, 202)),
-    Defect("partial", "206 for speech", CONFORMS, say=status(200, 206)),
-    Defect("unprocessable", "422 for invalid requests", CONFORMS, say=status(400, 422)),
+    Defect("created", "201 for speech", CONFORMS, say=status(SPOKEN, 201), needs=undocumented(201)),
+    Defect(
+        "accepted", "202 for speech", CONFORMS, say=status(SPOKEN, 202), needs=undocumented(202)
+    ),
+    Defect("partial", "206 for speech", CONFORMS, say=status(SPOKEN, 206), needs=undocumented(206)),
+    Defect(
+        "unprocessable",
+        "422 for invalid requests",
+        CONFORMS,
+        say=status(400, 422),
+        needs=undocumented(422),
+    ),
     Defect(
         "unsupported-media",
         "415 for another content type",
@@ -354,7 +490,13 @@ _ALL = (
         NO_500,
         hear=refuse(500, wants("voice")),
     ),
-    Defect("crash-on-nul", "500 for NUL in the text", ODD, hear=refuse(500, _has_nul)),
+    Defect(
+        "crash-on-nul",
+        "500 for NUL in the text",
+        ODD,
+        hear=refuse(500, _has_nul),
+        needs=lambda edition: takes(edition.text, "Hello\0world")(edition),
+    ),
     Defect(
         "crash-on-surrogate",
         "500 for half a character",
@@ -373,6 +515,7 @@ _ALL = (
         "413 for a million characters",
         ODD,
         hear=refuse(413, lambda ask: len(ask.body) > 100_000),
+        needs=lambda edition: takes(edition.text, " " * 1_000_000)(edition),
     ),
     # Methods
     Defect("not-implemented", "501 for other methods", METHOD, say=status(405, 501)),
@@ -406,13 +549,7 @@ _ALL = (
         "get-accepted",
         "GET speaks too",
         METHOD,
-        hear=lambda ask: (
-            replace(ask, method="POST", body=json.dumps(_GOOD).encode()).with_header(
-                "content-type", "application/json"
-            )
-            if ask.method == "GET"
-            else ask
-        ),
+        hear=lambda ask: _speech_type(_good(ask)) if ask.method == "GET" else ask,
     ),
     # Demands more than the document does
     Defect(
@@ -420,14 +557,28 @@ _ALL = (
         "response_format required",
         ACCEPTS,
         hear=refuse(400, wants("response_format")),
+        needs=optional("response_format"),
     ),
-    Defect("demands-speed", "speed required", ACCEPTS, hear=refuse(400, wants("speed"))),
-    Defect("demands-provider", "provider required", ACCEPTS, hear=refuse(400, wants("provider"))),
+    Defect(
+        "demands-speed",
+        "speed required",
+        ACCEPTS,
+        hear=refuse(400, wants("speed")),
+        needs=optional("speed"),
+    ),
+    Defect(
+        "demands-provider",
+        "provider required",
+        ACCEPTS,
+        hear=refuse(400, wants("provider")),
+        needs=optional("provider"),
+    ),
     Defect(
         "demands-text",
         "an empty input is refused",
         ACCEPTS,
         hear=refuse(400, lambda ask: ask.fields.get("input") == ""),
+        needs=takes("input", ""),
     ),
     Defect(
         "demands-slow-speech",
@@ -439,6 +590,7 @@ _ALL = (
                 isinstance(speed := ask.fields.get("speed"), int | float) and not 0.25 <= speed <= 4
             ),
         ),
+        needs=takes("speed", -1, 0, 5),
     ),
     Defect(
         "demands-known-fields",
@@ -446,29 +598,30 @@ _ALL = (
         ACCEPTS,
         hear=refuse(
             400,
-            lambda ask: (
-                set(ask.fields)
-                - {"input", "model", "voice", "provider", "response_format", "speed"}
-            ),
+            lambda ask: set(ask.fields) - edition().properties.keys(),
         ),
+        needs=lambda edition: edition.is_open,
     ),
     Defect(
         "demands-options",
         "provider without options is refused",
         ACCEPTS,
         hear=refuse(400, lambda ask: ask.fields.get("provider") == {}),
+        needs=takes("provider", {}),
     ),
     Defect(
         "demands-one-provider",
         "options for several providers are refused",
         ACCEPTS,
         hear=refuse(400, lambda ask: len(_provider_options(ask)) > 1),
+        needs=takes("provider", {"options": {"openai": {}, "groq": {}}}),
     ),
     Defect(
         "demands-pcm",
         "mp3 is refused",
         ACCEPTS,
         hear=refuse(400, lambda ask: ask.fields.get("response_format") == "mp3"),
+        needs=takes("response_format", "mp3"),
     ),
     Defect(
         "demands-lower-case",
@@ -486,65 +639,96 @@ _ALL = (
         hear=refuse(400, lambda ask: "charset=utf-8" in ask.headers.get("content-type", "")),
     ),
     # Accepts what the document forbids
-    Defect("accepts-no-voice", "voice may be missing", REJECTS, hear=fill(voice="v")),
-    Defect("accepts-no-model", "model may be missing", REJECTS, hear=fill(model="m")),
-    Defect("accepts-no-input", "input may be missing", REJECTS, hear=fill(input="")),
     Defect(
-        "accepts-anything", "any object will do", REJECTS, hear=lambda ask: ask.with_fields(**_GOOD)
+        "accepts-no-voice",
+        "voice may be missing",
+        REJECTS,
+        hear=fill("voice"),
+        needs=required("voice"),
+    ),
+    Defect(
+        "accepts-no-model",
+        "model may be missing",
+        REJECTS,
+        hear=fill("model"),
+        needs=required("model"),
+    ),
+    Defect(
+        "accepts-no-input",
+        "input may be missing",
+        REJECTS,
+        hear=fill("input"),
+        needs=required("input"),
+    ),
+    Defect(
+        "accepts-anything",
+        "any object will do",
+        REJECTS,
+        hear=lambda ask: ask.with_fields(**edition().body),
+        needs=lambda edition: edition.required,
     ),
     Defect(
         "accepts-number-as-text",
         "input may be a number",
         REJECTS,
-        hear=mend(lambda value: isinstance(value, int | float), input="one"),
+        hear=mend(lambda value: isinstance(value, int | float), "input"),
+        needs=refuses("input", 1),
     ),
     Defect(
         "accepts-number-as-voice",
         "voice may be a number",
         REJECTS,
-        hear=mend(lambda value: isinstance(value, int | float), voice="one"),
+        hear=mend(lambda value: isinstance(value, int | float), "voice"),
+        needs=refuses("voice", 1),
     ),
     Defect(
         "accepts-boolean-as-model",
         "model may be true or false",
         REJECTS,
-        hear=mend(lambda value: isinstance(value, bool), model="true"),
+        hear=mend(lambda value: isinstance(value, bool), "model"),
+        needs=refuses("model", True),
     ),
     Defect(
         "accepts-null-as-text",
         "input may be null",
         REJECTS,
-        hear=mend(lambda value: value is None, input=""),
+        hear=mend(lambda value: value is None, "input"),
+        needs=refuses("input", None),
     ),
     Defect(
         "accepts-list-as-text",
         "input may be a list",
         REJECTS,
-        hear=mend(lambda value: isinstance(value, list), input="list"),
+        hear=mend(lambda value: isinstance(value, list), "input"),
+        needs=refuses("input", []),
     ),
     Defect(
         "accepts-any-format",
         "response_format may be anything",
         REJECTS,
-        hear=mend(lambda value: value not in ("mp3", "pcm"), response_format="pcm"),
+        hear=mend(lambda value: value not in edition().formats, "response_format"),
+        needs=refuses("response_format", "another"),
     ),
     Defect(
         "accepts-text-as-speed",
         "speed may be text",
         REJECTS,
-        hear=mend(lambda value: isinstance(value, str), speed=1),
+        hear=mend(lambda value: isinstance(value, str), "speed"),
+        needs=refuses("speed", "one"),
     ),
     Defect(
         "accepts-null-as-speed",
         "speed may be null",
         REJECTS,
-        hear=mend(lambda value: value is None, speed=1),
+        hear=mend(lambda value: value is None, "speed"),
+        needs=refuses("speed", None),
     ),
     Defect(
         "accepts-any-provider",
         "provider may be of any type",
         REJECTS,
-        hear=mend(lambda value: not isinstance(value, dict), provider={}),
+        hear=mend(lambda value: not isinstance(value, dict), "provider"),
+        needs=refuses("provider", "one"),
     ),
     Defect(
         "accepts-any-options",
@@ -555,25 +739,23 @@ _ALL = (
             if any(not isinstance(value, dict) for value in _provider_options(ask).values())
             else ask
         ),
+        needs=refuses("provider", {"options": {"openai": "one"}}),
     ),
     Defect(
         "accepts-non-objects",
         "the body may be a list or text",
         REJECTS,
         hear=lambda ask: (
-            replace(ask, body=json.dumps(_GOOD).encode())
-            if ask.method == "POST" and isinstance(ask.json, list | str | int)
-            else ask
+            _good(ask) if ask.method == "POST" and isinstance(ask.json, list | str | int) else ask
         ),
+        needs=lambda edition: not edition.allows(edition.schema, []),
     ),
     Defect(
         "accepts-broken-json",
         "the body may be no JSON",
         BROKEN,
         hear=lambda ask: (
-            replace(ask, body=json.dumps(_GOOD).encode())
-            if ask.method == "POST" and ask.body and ask.json is None
-            else ask
+            _good(ask) if ask.method == "POST" and ask.body and ask.json is None else ask
         ),
     ),
     Defect(
@@ -598,7 +780,9 @@ _ALL = (
         "accepts-surrogates",
         "half a character is spoken",
         BROKEN,
-        hear=lambda ask: ask.with_fields(input="?") if _has_lone_surrogate(ask) else ask,
+        hear=lambda ask: (
+            ask.with_fields(**{edition().text: "?"}) if _has_lone_surrogate(ask) else ask
+        ),
     ),
     # Credentials
     Defect("no-auth", "no credentials needed", HEADER, hear=authorize(lambda _: KEY_OF_ALL)),
@@ -655,96 +839,135 @@ _ALL = (
         hear=refuse(400, lambda ask: ask.body and ask.json is None),
     ),
     # Bodies and headers of errors
-    Defect(
-        "no-error", "400 without error", SCHEMA, say=error_body(400, lambda _: {"detail": "No."})
+    error("no-error", "400 without error", SCHEMA, 400, lambda _: {"detail": "No."}),
+    error("error-is-text", "error is text", SCHEMA, 400, lambda _: {"error": "No."}),
+    error("error-is-null", "error is null", SCHEMA, 400, lambda _: {"error": None}),
+    error("error-is-list", "a list of errors", SCHEMA, 400, lambda body: [body]),
+    error("no-code", "error without code", SCHEMA, 400, without("code")),
+    error("no-message", "error without message", SCHEMA, 400, without("message")),
+    error("code-is-text", "code is text", SCHEMA, 400, fields(code="400")),
+    error("code-is-fraction", "code is 400.5", SCHEMA, 400, fields(code=400.5)),
+    error("code-is-null", "code is null", SCHEMA, 400, fields(code=None)),
+    error("message-is-null", "message is null", SCHEMA, 400, fields(message=None)),
+    error("message-is-list", "message is a list", SCHEMA, 400, fields(message=["No."])),
+    error("metadata-is-text", "metadata is text", SCHEMA, 400, fields(metadata="stub")),
+    error(
+        "user-is-number", "user_id is a number", SCHEMA, 400, lambda body: {**body, "user_id": 7}
     ),
-    Defect(
-        "error-is-text", "error is text", SCHEMA, say=error_body(400, lambda _: {"error": "No."})
-    ),
-    Defect(
-        "error-is-null", "error is null", SCHEMA, say=error_body(400, lambda _: {"error": None})
-    ),
-    Defect("error-is-list", "a list of errors", SCHEMA, say=error_body(400, lambda body: [body])),
-    Defect("no-code", "error without code", SCHEMA, say=without_error_field(400, "code")),
-    Defect("no-message", "error without message", SCHEMA, say=without_error_field(400, "message")),
-    Defect("code-is-text", "code is text", SCHEMA, say=error_field(400, code="400")),
-    Defect("code-is-fraction", "code is 400.5", SCHEMA, say=error_field(400, code=400.5)),
-    Defect("code-is-null", "code is null", SCHEMA, say=error_field(400, code=None)),
-    Defect("message-is-null", "message is null", SCHEMA, say=error_field(400, message=None)),
-    Defect("message-is-list", "message is a list", SCHEMA, say=error_field(400, message=["No."])),
-    Defect("metadata-is-text", "metadata is text", SCHEMA, say=error_field(400, metadata="stub")),
-    Defect(
-        "user-is-number",
-        "user_id is a number",
-        SCHEMA,
-        say=error_body(400, lambda body: {**body, "user_id": 7}),
-    ),
-    Defect(
+    error(
         "gateway-is-list",
         "modelgates_metadata is a list",
         SCHEMA,
-        say=error_body(401, lambda body: {**body, "modelgates_metadata": []}),
+        401,
+        lambda body: {**body, "modelgates_metadata": []},
     ),
-    Defect("401-no-code", "401 without code", SCHEMA, say=without_error_field(401, "code")),
+    error("401-no-code", "401 without code", SCHEMA, 401, without("code")),
     Defect(
         "error-not-json",
         "an error that does not parse",
         SCHEMA,
         say=on(400, lambda answer: replace(answer, body=answer.body[:-2])),
+        needs=in_json(400),
     ),
-    Defect("error-is-html", "400 as HTML", TYPE, say=header(400, "content-type", "text/html")),
+    Defect(
+        "error-is-html",
+        "400 as HTML",
+        TYPE,
+        say=header(400, "content-type", "text/html"),
+        needs=typed(400, "text/html"),
+    ),
     Defect(
         "error-is-problem",
         "400 as problem+json",
         TYPE,
         say=header(400, "content-type", "application/problem+json"),
+        needs=typed(400, "application/problem+json"),
     ),
     Defect(
-        "error-untyped", "400 without content type", TYPE, say=header(400, "content-type", None)
+        "error-untyped",
+        "400 without content type",
+        TYPE,
+        say=header(400, "content-type", None),
+        needs=typed(400),
     ),
     Defect(
         "401-empty",
         "401 without a body",
         SCHEMA,
         say=on(401, lambda answer: replace(answer, body=b"")),
-    ),
-    Defect("402-is-403", "403 for a lack of credits", DOCUMENTED, say=status(402, 403)),
-    Defect("404-is-400", "400 for an unknown model", DOCUMENTED, say=status(404, 400)),
-    Defect("429-is-503", "503 for too many requests", DOCUMENTED, say=status(429, 503)),
-    Defect("502-is-504", "504 for a failed provider", DOCUMENTED, say=status(502, 504)),
-    Defect("503-is-529", "529 when overloaded", DOCUMENTED, say=status(503, 529)),
-    Defect(
-        "402-no-message", "402 without message", DOCUMENTED, say=without_error_field(402, "message")
+        needs=in_json(401),
     ),
     Defect(
-        "404-code-is-text", "404 whose code is text", DOCUMENTED, say=error_field(404, code="404")
+        "402-is-403",
+        "403 for a lack of credits",
+        DOCUMENTED,
+        say=status(402, 403),
+        needs=documented(402),
     ),
-    Defect("429-is-html", "429 as HTML", DOCUMENTED, say=header(429, "content-type", "text/html")),
-    Defect("500-no-error", "500 without error", DOCUMENTED, say=error_body(500, lambda _: {})),
+    Defect(
+        "404-is-400",
+        "400 for an unknown model",
+        DOCUMENTED,
+        say=status(404, 400),
+        needs=documented(404),
+    ),
+    Defect(
+        "429-is-503",
+        "503 for too many requests",
+        DOCUMENTED,
+        say=status(429, 503),
+        needs=documented(429),
+    ),
+    Defect(
+        "502-is-504",
+        "504 for a failed provider",
+        DOCUMENTED,
+        say=status(502, 504),
+        needs=documented(502),
+    ),
+    Defect(
+        "503-is-529", "529 when overloaded", DOCUMENTED, say=status(503, 529), needs=documented(503)
+    ),
+    error("402-no-message", "402 without message", DOCUMENTED, 402, without("message")),
+    error("404-code-is-text", "404 whose code is text", DOCUMENTED, 404, fields(code="404")),
+    Defect(
+        "429-is-html",
+        "429 as HTML",
+        DOCUMENTED,
+        say=header(429, "content-type", "text/html"),
+        needs=typed(429, "text/html"),
+    ),
+    error("500-no-error", "500 without error", DOCUMENTED, 500, lambda _: {}),
     Defect(
         "502-not-json",
         "502 that does not parse",
         DOCUMENTED,
         say=on(502, lambda answer: replace(answer, body=b"Bad Gateway")),
+        needs=in_json(502),
     ),
-    Defect(
-        "503-metadata-is-list",
-        "503 whose metadata is a list",
-        DOCUMENTED,
-        say=error_field(503, metadata=[]),
+    error(
+        "503-metadata-is-list", "503 whose metadata is a list", DOCUMENTED, 503, fields(metadata=[])
     ),
     # Audio
     Defect(
-        "audio-is-mpeg", "audio/mpeg for audio", TYPE, say=header(200, "content-type", "audio/mpeg")
+        "audio-is-mpeg",
+        "audio/mpeg for audio",
+        TYPE,
+        say=header(SPOKEN, "content-type", "audio/mpeg"),
+        needs=lambda edition: not edition.is_audio("audio/mpeg"),
     ),
     Defect(
-        "audio-untyped", "audio without content type", TYPE, say=header(200, "content-type", None)
+        "audio-untyped",
+        "audio without content type",
+        TYPE,
+        say=header(SPOKEN, "content-type", None),
+        needs=lambda edition: edition.success[1],
     ),
     Defect(
         "audio-empty",
         "200 without audio",
         PCM,
-        say=on(200, lambda answer: replace(answer, body=b"")),
+        say=on(SPOKEN, lambda answer: replace(answer, body=b"")),
     ),
     Defect(
         "audio-truncated",
@@ -790,7 +1013,8 @@ _ALL = (
         "audio-mp3-default",
         "mp3 unless asked otherwise",
         DEFAULT,
-        hear=fill(response_format="mp3"),
+        hear=lambda ask: ask.with_fields(**{"response_format": "mp3", **ask.fields}),
+        needs=lambda edition: optional("response_format")(edition) and edition.takes_format("mp3"),
     ),
     Defect(
         "audio-ignores-format",
@@ -829,13 +1053,14 @@ _ALL = (
         "audio-always-the-same",
         "every text sounds alike",
         LENGTH,
-        hear=mend(lambda value: isinstance(value, str), input="Hello."),
+        hear=mend(lambda value: isinstance(value, str), "input"),
+        needs=lambda edition: "input" in edition.properties,
     ),
     Defect(
         "audio-ignores-voice",
         "every voice sounds alike",
         VOICES,
-        hear=mend(lambda value: isinstance(value, str), voice="alloy"),
+        hear=mend(lambda value: isinstance(value, str), "voice"),
     ),
     Defect(
         "audio-varies",

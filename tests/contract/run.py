@@ -5,13 +5,10 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
-import json
 import os
 import socket
 import time
 import tomllib
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -25,9 +22,9 @@ from modelgates_speech.stub import StubServer, create_app
 from modelgates_speech.stub.document import load
 from modelgates_speech.stub.engine import Tones
 from tests.contract.defects import DEFECTS
+from tests.contract.document import document, edition
 from tests.contract.ledger import Ledger, characters_of
 from tests.contract.settings import KEY_VARIABLE, ROOT, STUB_KEY, Settings
-from tests.edition import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -95,20 +92,6 @@ def _listening(url: str) -> bool:
     except OSError:
         return False
     return True
-
-
-@functools.cache
-def document() -> dict[str, Any]:
-    if Path(SETTINGS.document) == Path(Settings.document):
-        # As it was generated from: without what is left out of it, which nobody promises to serve.
-        source = files("modelgates_api").joinpath("openapi.json")
-        return json.loads(source.read_text("utf-8"))
-    return load(SETTINGS.document).contents
-
-
-@functools.cache
-def edition() -> Edition:
-    return Edition(document())
 
 
 # What a valid request is answered with.

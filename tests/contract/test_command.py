@@ -14,6 +14,7 @@ import yaml
 
 from modelgates_speech.stub import StubServer
 from tests.contract.defects import DEFECTS
+from tests.contract.document import edition
 from tests.contract.settings import DOCUMENT_VARIABLE, KEY_VARIABLE, ROOT, STUB_KEY, VARIABLE
 from tests.edition import Edition
 
@@ -72,6 +73,8 @@ def test_a_running_stub_keeps_the_contract():
 
 
 def test_a_defective_server_is_told_by_its_violation(tmp_path):
+    if not DEFECTS["message-is-null"].breaks_what(edition()):
+        pytest.skip("the OpenAPI document has no message that may not be null")
     with defective("message-is-null") as server:
         done = contract("--base-url", server.base_url, *FEW, "--report-dir", tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
@@ -144,9 +147,11 @@ def test_another_document_can_be_judged_by(tmp_path):
 
 def test_a_defect_of_each_kind_is_caught_by_the_check_meant_to():
     chosen = ["any-key", "accepts-no-voice", "demands-provider", "429-is-503", "audio-half-rate"]
+    harmful = [name for name in chosen if DEFECTS[name].breaks_what(edition())]
     done = contract("--prove", *chosen)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "100% of 5 defects caught" in done.stdout
+    assert f"100% of {len(harmful)} defects caught" in done.stdout
+    assert done.stdout.count("skipped: ") == len(chosen) - len(harmful)
 
 
 def test_the_catalogue_is_large_and_each_defect_is_meant_for_one_check():
