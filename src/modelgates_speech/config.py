@@ -375,11 +375,13 @@ def installed(module: str, what: str, extra: str) -> Any:
     """A module of the extra that `what` needs."""
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"{what} needs {error.name or module}, which is not installed: "
             f'pip install "modelgates-speech[{extra}]"'
         ) from error
+    except ImportError as error:  # of a library of the system, or one made for another Python
+        raise ConfigurationError(f"{what} needs {module}, which does not load: {error}") from error
 
 
 def from_environment(variable: str) -> str | None:

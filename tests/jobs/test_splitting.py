@@ -184,6 +184,14 @@ def test_what_is_not_installed_is_told_with_how_to_install_it(
         split("Hello")
 
 
+def test_what_is_installed_and_does_not_load_says_why(monkeypatch, tmp_path):
+    (tmp_path / "regex.py").write_text("raise ImportError('libits.so.1: cannot open', name='its')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "regex", raising=False)
+    with pytest.raises(ConfigurationError, match=r"needs regex, .* load: libits\.so\.1"):
+        split("Hello")
+
+
 def test_a_limit_below_one_is_refused_before_anything_is_read():
     with pytest.raises(ConfigurationError, match="max_chars"):
         split(iter("x"), max_chars=0)
