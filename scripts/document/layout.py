@@ -219,7 +219,12 @@ def _answer_with_bytes(document: dict[str, Any]) -> Iterator[Mend]:
 
 def _is_untold(kind: str, media: dict[str, Any]) -> bool:
     schema: dict[str, Any] = media.get("schema") or media.get("itemSchema") or {}
-    return schema.get("type") == "string" if kind == "*/*" else "json" in kind and not schema
+    if kind == "*/*" or "json" not in kind:
+        return kind == "*/*" and schema.get("type") == "string"
+    said = {key for key in schema if schema[key] not in ({}, []) and not key.startswith("x-")}
+    is_any_object = said <= {"type", "title"} and schema.get("type") == "object"
+    told = {"example", "examples", "itemSchema"} & media.keys()
+    return not schema or (is_any_object and not told)
 
 
 def _talk_in_json(document: dict[str, Any]) -> Iterator[Mend]:

@@ -862,6 +862,8 @@ def test_an_answer_that_is_text_of_any_media_type_is_audio(document, speech):
 
 AUDIO = {"description": "Audio", "content": {"audio/mpeg": {}}}
 SILENT = {"description": "Done"}
+ANY_OBJECT = {"schema": {"type": "object", "properties": {}, "x-orders": []}}
+VAGUE = {"description": "", "content": {"application/json": ANY_OBJECT}, "headers": {}}
 
 
 @pytest.mark.parametrize(
@@ -871,6 +873,7 @@ SILENT = {"description": "Done"}
         ({"2XX": SILENT, "204": SILENT}, "2XX", "application/octet-stream"),
         ({"default": AUDIO, "400": SILENT}, "200", "audio/mpeg"),
         ({"default": SILENT}, "200", "application/octet-stream"),
+        ({"200": VAGUE}, "200", "application/octet-stream"),
     ],
 )
 def test_a_success_of_which_little_is_said_is_audio(document, speech, responses, status, kind):
