@@ -10,11 +10,13 @@ from scripts.document.mending import mend_old_words
 from scripts.document.operation import METHOD, PATH, bodies, operations, resolve
 from scripts.document.reading import is_list, is_mapping
 from scripts.document.references import follow, parts
-from scripts.document.simpler import simplify
+from scripts.document.simpler import KINDS, simplify
 from scripts.generation.terms import leave_out_the_key
 
 # What says nothing of a value.
 TEXTS = {"title", "description", "example", "examples"}
+# What else says of what type a value is.
+_TYPING = {"type", "$ref", "allOf", "anyOf", "oneOf"}
 # What is put into documents that ask for the key in another way than this client sends it.
 OUR_SCHEME, BEARER = "bearerKey", {"type": "http", "scheme": "bearer"}
 
@@ -81,9 +83,21 @@ def _modernize(document: dict[str, Any]) -> None:
         if others is True or (is_mapping(others) and set(others) <= TEXTS):
             # As where nothing is said of them.
             del node["additionalProperties"]
+        _name_values(node)
         if node.get("format") in ("float", "double"):
             # In JSON a number is a number.
             del node["format"]
+
+
+def _name_values(node: dict[str, Any]) -> None:
+    """Write one value as a list of one, and of what type values are where nothing else says it."""
+    if "const" in node:
+        node["enum"] = [node.pop("const")]
+    values: Any = node.get("enum")
+    if is_list(values) and values and not _TYPING & node.keys():
+        kinds = [*dict.fromkeys(KINDS.get(type(value).__name__, "") for value in values)]
+        if all(kinds):
+            node["type"] = kinds[0] if len(kinds) == 1 else kinds
 
 
 def _merge_parts(node: dict[str, Any], document: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ _OF_AN_OBJECT = {"properties", "required", "additionalProperties"}
 # What is said of one of several values.
 _VALUE = {"const", "enum", "default", "title", "description", "type", "deprecated"}
 # What JSON calls the types of values.
-_KINDS = {
+KINDS = {
     "str": "string",
     "bool": "boolean",
     "int": "integer",
@@ -193,7 +193,7 @@ def write_plainly(document: dict[str, Any]) -> None:
             # The generator has no list of which nothing is said.
             node.setdefault("items", {})
         values: list[Any] = [node["const"]] if "const" in node else node.get("enum", [])
-        kinds = {_KINDS.get(type(value).__name__, "any") for value in values}
+        kinds = {KINDS.get(type(value).__name__, "any") for value in values}
         if kinds & {"any", "boolean", "number"} or kinds == {"null"} or len(kinds - {"null"}) > 1:
             # Python has no type of such values, or the generator has none.
             node.pop("const", node.pop("enum", None))

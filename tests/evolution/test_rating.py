@@ -1,5 +1,6 @@
 """How changes are rated, where the table of documents does not show it."""
 
+import itertools
 import json
 from copy import deepcopy
 
@@ -17,6 +18,20 @@ POST = "/audio/speech"
 def test_no_change_is_no_rating(rate):
     assert rate(lambda document: None) == []
     assert overall([]) is Rating.NONE
+
+
+def test_one_value_is_the_same_however_it_is_written(document):
+    def always(**said):
+        other = deepcopy(document)
+        answer = {"type": "object", "properties": {"kind": {"description": "x", **said}}}
+        media = {"content": {"application/json": {"schema": answer}}}
+        other["paths"]["/other"] = {"get": {"responses": {"200": {"description": "", **media}}}}
+        return other
+
+    written = [always(type="string", enum=["a"]), always(const="a"), always(enum=["a"])]
+    for before, after in itertools.permutations(written, 2):
+        assert overall(wire_changes(before, after)) is Rating.DOCUMENTATION
+    assert overall(wire_changes(written[0], always(const="b"))) is Rating.BREAKING
 
 
 def test_a_server_more_is_compatible_and_the_first_one_moved_is_breaking(rate):
