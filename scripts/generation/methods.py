@@ -56,7 +56,7 @@ channels: int | None = None
 [PATH, BYTES, TEXT, DRY_RUN] = options("""
 path: str | os.PathLike[str]
     The file. Its suffix decides the format to ask for: ``.wav`` (PCM with a header), ``.pcm`` or
-    ``.raw``, ``.mp3``.
+    ``.raw``, ``.mp3``, or the name of a format.
 on_progress: Callable[[int], None] | None = None
     Called with the bytes of audio received so far.
 input: str | Iterable[str] | AsyncIterable[str]

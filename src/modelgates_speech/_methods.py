@@ -205,7 +205,7 @@ class SpeechMethods(Generic[AudioT, StreamT, PathT]):
 
         Args:
             path: The file. Its suffix decides the format to ask for: ``.wav`` (PCM with a header),
-                ``.pcm`` or ``.raw``, ``.mp3``.
+                ``.pcm`` or ``.raw``, ``.mp3``, or the name of a format.
             input: Text to synthesize.
             model: TTS model identifier.
             voice: Voice identifier (provider-specific).

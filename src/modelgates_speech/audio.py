@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from modelgates_speech import _binding
 from modelgates_speech.config import (
     DEFAULT_CHANNELS,
     DEFAULT_RATE,
@@ -154,28 +153,6 @@ class Audio(AudioMetadata):
 def suffix_of(path: str | os.PathLike[str]) -> str:
     """The lower-case suffix of `path`; ``*`` where there is none: such a file takes any audio."""
     return checked_path(path, "path").suffix.lower() or "*"
-
-
-def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str:
-    """The ``response_format`` to request so that `path` can hold the answer."""
-    suffix = suffix_of(path)
-    implied = FORMAT_BY_SUFFIX.get(suffix)
-    if suffix == "*" and requested is None and Path(path).exists() and not Path(path).is_file():
-        return _binding.DEFAULT_RESPONSE_FORMAT
-    if implied is None and requested is None:
-        raise ConfigurationError(
-            f"the suffix of {str(path)!r} names no known format: use one of "
-            f"{', '.join(FORMAT_BY_SUFFIX)}, or pass response_format"
-        )
-    if requested is None or requested == suffix[1:]:
-        return requested or implied or ""
-    taken = implied or requested in FORMAT_BY_SUFFIX.values()
-    if taken and requested != implied and suffix != "*":
-        raise ConfigurationError(
-            f"the suffix of {str(path)!r} contradicts response_format={requested!r}: "
-            "change one of the two"
-        )
-    return requested
 
 
 def file_header(audio: AudioMetadata, suffix: str, size: int | None) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from modelgates_speech.audio import file_header, invalid, suffix_of
+from modelgates_speech import _binding
+from modelgates_speech.audio import FORMAT_BY_SUFFIX, file_header, invalid, suffix_of
 from modelgates_speech.config import MAX_RESCUED
 from modelgates_speech.errors import (
     ConfigurationError,
@@ -116,6 +118,39 @@ class Keeping:
         except (OSError, ValueError):
             # The disk does not even give back what it took, or the file is there already, whole.
             return b""
+
+
+def formats_by_suffix() -> dict[str, str]:
+    """What a file's suffix asks for: of the formats that the OpenAPI document names, if it does."""
+    argument = _binding.ARGUMENTS.get("response_format")
+    named = argument.values if argument else ()
+    found = {each: name for each, name in FORMAT_BY_SUFFIX.items() if name in named or not named}
+    for name in named:
+        found.setdefault(f".{name}".lower(), name)
+    return found
+
+
+def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str:
+    """The ``response_format`` to request so that `path` can hold the answer."""
+    suffix, known = suffix_of(path), formats_by_suffix()
+    implied = known.get(suffix)
+    if suffix == "*" and requested is None and Path(path).exists() and not Path(path).is_file():
+        return _binding.DEFAULT_RESPONSE_FORMAT
+    if implied is None and requested is None:
+        raise ConfigurationError(
+            f"the suffix of {str(path)!r} names no known format: use one of "
+            f"{', '.join(known)}, or pass response_format"
+        )
+    if requested is None or requested == suffix[1:]:
+        return requested or implied or ""
+    implied = FORMAT_BY_SUFFIX.get(suffix, implied)
+    taken = implied or requested in FORMAT_BY_SUFFIX.values()
+    if taken and requested != implied and suffix != "*":
+        raise ConfigurationError(
+            f"the suffix of {str(path)!r} contradicts response_format={requested!r}: "
+            "change one of the two"
+        )
+    return requested
 
 
 def unfit(error: ConfigurationError, audio: Audio) -> InvalidResponseError:

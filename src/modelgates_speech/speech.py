@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 
 from modelgates_speech._methods import SpeechMethods
-from modelgates_speech.audio import Audio, format_for_file
+from modelgates_speech.audio import Audio
 from modelgates_speech.call import Call, prepare
 from modelgates_speech.config import checked_callback
 from modelgates_speech.files import AtomicFile
+from modelgates_speech.keeping import format_for_file
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
 from modelgates_speech.waiting import at_once
 

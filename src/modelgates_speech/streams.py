@@ -10,14 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from pathlib import Path
 from typing import Any, Self
 
-from modelgates_speech.audio import (
-    Audio,
-    AudioMetadata,
-    Receiver,
-    file_header,
-    format_for_file,
-    suffix_of,
-)
+from modelgates_speech.audio import Audio, AudioMetadata, Receiver, file_header, suffix_of
 from modelgates_speech.config import checked_callback
 from modelgates_speech.errors import (
     APIConnectionError,
@@ -26,7 +19,7 @@ from modelgates_speech.errors import (
     NotSentError,
 )
 from modelgates_speech.files import AtomicFile
-from modelgates_speech.keeping import Keeping, unfit
+from modelgates_speech.keeping import Keeping, format_for_file, unfit
 from modelgates_speech.waiting import Blocking, Waiting, Yielding, at_once
 
 Progress = Callable[[int], None]

@@ -9,7 +9,7 @@ import wave
 import miniaudio
 import pytest
 
-from tests.edition import EDITION, needs_pcm
+from tests.edition import EDITION, needs_format, needs_pcm
 
 
 def seconds_of_wav(path):
@@ -92,6 +92,12 @@ def test_the_suffix_and_the_format_agree_on_what_is_asked_for(
     assert ended.code == 0
     assert [path.name for path in folder.iterdir()] == [name]
     stub.assert_called(times=1, response_format=requested)
+
+
+@needs_format
+def test_a_format_without_a_file_asks_for_one_that_can_hold_it(speak, stub):
+    speak("Hello", "--format", "newer")
+    stub.assert_called(times=1, response_format="newer")
 
 
 def test_raw_files_hold_the_samples_of_the_wav_file_alone(speak, folder):

@@ -12,9 +12,11 @@ import zlib
 import pytest
 
 from modelgates_speech import Audio, ConfigurationError, IncompleteAudioError, InvalidResponseError
-from modelgates_speech._binding import DEFAULT_RESPONSE_FORMAT
-from modelgates_speech.audio import FORMAT_BY_SUFFIX, Receiver, file_header, format_for_file
+from modelgates_speech._binding import ARGUMENTS, DEFAULT_RESPONSE_FORMAT
+from modelgates_speech.arguments import Argument
+from modelgates_speech.audio import Receiver, file_header
 from modelgates_speech.config import MAX_SHOWN
+from modelgates_speech.keeping import format_for_file
 
 PCM = {"content-type": "audio/pcm;rate=16000;channels=2"}
 OPAQUE = {"content-type": "application/octet-stream"}
@@ -376,6 +378,18 @@ def test_a_format_newer_than_this_package_is_saved_as_it_came(tmp_path):
     assert (tmp_path / "x.ogg").read_bytes() == bytes(48_000)
 
 
+@pytest.fixture
+def formats(monkeypatch):
+    """Have the OpenAPI document name these formats, and no others."""
+
+    def set_formats(*names):
+        argument = Argument("response_format", "string", "", names)
+        monkeypatch.setitem(ARGUMENTS, "response_format", argument)
+
+    return set_formats
+
+
+@pytest.mark.parametrize("named", [(), ("mp3", "pcm")])
 @pytest.mark.parametrize(
     ("path", "requested", "format_"),
     [
@@ -389,7 +403,24 @@ def test_a_format_newer_than_this_package_is_saved_as_it_came(tmp_path):
         ("a", "", ""),
     ],
 )
-def test_the_suffix_decides_what_to_ask_for(path, requested, format_):
+def test_the_suffix_decides_what_to_ask_for(formats, named, path, requested, format_):
+    formats(*named)
+    assert format_for_file(path, requested) == format_
+
+
+@pytest.mark.parametrize(
+    ("path", "requested", "format_"),
+    [
+        ("a.opus", None, "Opus"),
+        ("a.OPUS", "Opus", "Opus"),
+        ("a.flac", None, "flac"),
+        ("a.wav", None, "wav"),
+        ("a.wav", "pcm", "pcm"),
+        ("a.ogg", "Opus", "Opus"),
+    ],
+)
+def test_the_name_of_a_format_that_the_document_has_is_a_suffix(formats, path, requested, format_):
+    formats("Opus", "flac", "wav")
     assert format_for_file(path, requested) == format_
 
 
@@ -404,15 +435,31 @@ def test_the_suffix_decides_what_to_ask_for(path, requested, format_):
         ("a", None),
     ],
 )
-def test_a_suffix_that_contradicts_the_format_or_says_nothing_is_refused(path, requested):
+@pytest.mark.parametrize(
+    ("named", "known"),
+    [
+        ((), ".wav, .pcm, .raw, .mp3"),
+        (("mp3", "pcm", "opus", "aac"), ".wav, .pcm, .raw, .mp3, .opus, .aac"),
+        (("opus", "aac"), ".opus, .aac"),
+    ],
+)
+def test_a_suffix_that_contradicts_the_format_or_says_nothing_is_refused(
+    formats, named, known, path, requested
+):
+    formats(*named)
     with pytest.raises(ConfigurationError, match=f"suffix of '{path}'") as caught:
         format_for_file(path, requested)
     said = str(caught.value)
     if requested is None:
-        known = ", ".join(FORMAT_BY_SUFFIX)
         assert said.endswith(f"names no known format: use one of {known}, or pass response_format")
     else:
         assert said.endswith(f"response_format='{requested}': change one of the two")
+
+
+def test_a_suffix_that_names_another_format_of_the_document_is_refused(formats):
+    formats("opus", "aac")
+    with pytest.raises(ConfigurationError, match="contradicts response_format='opus'"):
+        format_for_file("a.aac", "opus")
 
 
 def test_what_has_no_suffix_and_is_no_file_takes_what_the_api_gives_unasked(tmp_path):

@@ -11,7 +11,6 @@ import attrs
 import click
 
 from modelgates_speech import config
-from modelgates_speech.audio import format_for_file
 from modelgates_speech.cli.exits import CommandError, Exit
 from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
 from modelgates_speech.cli.inputs import STANDARD, keep_the_text, text_of
@@ -21,6 +20,7 @@ from modelgates_speech.cli.options import (
     FORMAT,
     PLAY,
     PRICE,
+    SUFFIXES,
     api_options,
     connection,
     request_of,
@@ -39,6 +39,7 @@ from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
 from modelgates_speech.files import AtomicFile, shortened
 from modelgates_speech.jobs import AudioCache
+from modelgates_speech.keeping import format_for_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,7 @@ _LONGEST_STEM = 255 - len(".pieces")
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="File to write: .wav, .pcm, .raw or .mp3; - is standard output (a WAV, or what --format "
+    help=f"File to write: {SUFFIXES}; - is standard output (a WAV, or what --format "
     "says). Without it, --play.",
 )
 @PLAY

@@ -15,6 +15,7 @@ from modelgates_speech._binding import ARGUMENTS, DEFAULT_RESPONSE_FORMAT
 from modelgates_speech.cli.inputs import parse_provider_options
 from modelgates_speech.config import MAX_CHANNELS, MAX_RATE, installed
 from modelgates_speech.jobs.values import value_of
+from modelgates_speech.keeping import formats_by_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -67,6 +68,7 @@ class _Folder(click.Path):
 FOLDER = _Folder(file_okay=False, path_type=Path)
 
 FORMATS = ARGUMENTS["response_format"].values if "response_format" in ARGUMENTS else ()
+SUFFIXES = " or ".join(", ".join(formats_by_suffix()).rsplit(", ", 1))
 
 # What is asked for when nobody says; the OpenAPI document knows no model and no voice.
 _DEFAULTS = {"model": "elevenlabs/eleven-turbo-v2", "voice": "alloy"}

@@ -5,14 +5,16 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
-from modelgates_speech.audio import format_for_file
+from modelgates_speech._binding import DEFAULT_RESPONSE_FORMAT
 from modelgates_speech.cli.inputs import keep_the_text, read_text
 from modelgates_speech.cli.options import (
     FORMAT,
     PLAY,
+    SUFFIXES,
     api_options,
     connection,
     request_of,
@@ -28,6 +30,7 @@ from modelgates_speech.cli.output import (
 from modelgates_speech.cli.progress import Bar, bar_is_welcome
 from modelgates_speech.cli.rescue import rescued
 from modelgates_speech.files import AtomicFile
+from modelgates_speech.keeping import format_for_file, formats_by_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +51,8 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="File to write: .wav, .pcm, .raw or .mp3; - is standard output (a WAV, or what --format "
-    "says).  [default: speech.wav or .mp3; with --play none]",
+    help=f"File to write: {SUFFIXES}; - is standard output (a WAV, or what --format "
+    "says).  [default: speech.wav, or by --format; with --play none]",
 )
 @PLAY
 @request_options
@@ -72,7 +75,8 @@ def command(
     command lines are visible to every user of a machine. Without a key, --local speaks offline.
     """
     to_standard_output = is_standard_output(output, play=play, as_json=as_json)
-    usual = Path("speech.mp3" if response_format == "mp3" else "speech.wav")
+    asked = response_format or formats_by_suffix().get(".wav", DEFAULT_RESPONSE_FORMAT)
+    usual = Path(f"speech.{'wav' if asked == 'pcm' else quote(asked, safe='')}")
     if output is None and not play:
         output = usual
     keep_the_text(text_file, output)
