@@ -85,7 +85,8 @@ class Settings:
         self.api_key.check()
         if self.deadline is not None:
             object.__setattr__(self, "deadline", checked_seconds(self.deadline, "deadline"))
-        checked_layout(self.sample_rate, self.channels)
+        for name, value in checked_layout(self.sample_rate, self.channels).items():
+            object.__setattr__(self, name, value)
 
     def changed(self, options: Mapping[str, Any]) -> Settings:
         """These, but for `options`."""

@@ -234,7 +234,7 @@ def prepare(
     None stands for one that is not given.
     """
     options = {n: v for n, each in _OPTIONS.items() if (v := arguments.pop(n, each)) is not each}
-    checked_layout(options.get("sample_rate"), options.get("channels"))
+    options |= checked_layout(options.get("sample_rate"), options.get("channels"))
     known = _binding.ARGUMENTS
     body: dict[str, Any] = {}
     for name, value in arguments.items():

@@ -166,18 +166,17 @@ def checked_seconds(value: float, name: str) -> float:
 
 def checked_count(value: int, name: str, most: int | None = None) -> int:
     """`value` if it is a whole number from 1 to `most`."""
-    if type(value) is int and 1 <= value <= (value if most is None else most):
-        return value
+    count: int = as_number(value)
+    if type(count) is int and 1 <= count <= (count if most is None else most):
+        return count
     wanted = "1 or more" if most is None else f"a whole number from 1 to {most:,}"
     raise must_be(wanted, value, name)
 
 
-def checked_layout(sample_rate: int | None, channels: int | None) -> None:
-    """Check what PCM is to be taken for; None says nothing."""
-    if sample_rate is not None:
-        checked_count(sample_rate, "sample_rate", MAX_RATE)
-    if channels is not None:
-        checked_count(channels, "channels", MAX_CHANNELS)
+def checked_layout(sample_rate: int | None, channels: int | None) -> dict[str, int]:
+    """What PCM is to be taken for, by the names of the arguments; None says nothing."""
+    given = ("sample_rate", sample_rate, MAX_RATE), ("channels", channels, MAX_CHANNELS)
+    return {name: checked_count(n, name, most) for name, n, most in given if n is not None}
 
 
 def checked_path(value: object, name: str) -> Path:

@@ -4,6 +4,7 @@ import itertools
 import re
 import statistics
 from array import array
+from fractions import Fraction
 
 import miniaudio
 import pytest
@@ -109,6 +110,8 @@ def test_pauses_are_as_long_as_asked_for_sync_and_async(api):
     assert said == "Chapterone" + "Itwasdark." + "Thewindslept."
     assert len(content) == 2 * (len(said) + 2.25 * RATE)
     assert not content.endswith(bytes(2))
+    own = {"paragraph_pause": Fraction(1, 4), "heading_pause": Fraction(2)}
+    assert api.narrate(text, **own).content == content
 
 
 @needs_pcm
@@ -124,7 +127,7 @@ def test_without_pauses_one_request_speaks_several_paragraphs(api, stub):
     assert len(stub.requests) == 6
 
 
-@pytest.mark.parametrize("wrong", [-0.1, 61, float("nan"), float("inf")])
+@pytest.mark.parametrize("wrong", [True, -0.1, 61, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["paragraph_pause", "heading_pause"])
 def test_a_pause_that_cannot_be_is_refused_before_anything_is_sent(api, stub, name, wrong):
     with pytest.raises(ConfigurationError, match=f"{name} must be 0 to 60 seconds"):

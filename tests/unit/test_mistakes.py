@@ -11,6 +11,7 @@ import pickle
 import re
 import traceback
 from fractions import Fraction
+from numbers import Integral
 
 import pytest
 
@@ -27,10 +28,22 @@ from modelgates_speech.call import encode_json, prepare
 from modelgates_speech.config import Secret
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache, run_batch
+from modelgates_speech.jobs.aimd import Aimd
+from modelgates_speech.jobs.narration import settings_of
 from modelgates_speech.stub import StubServer
 from tests.edition import HELLO, SAVED, SPEAKER, needs_pcm, needs_text
 
 URL = "http://127.0.0.1:9"
+
+
+class Foreign:
+    """A number such as NumPy has, which is none of Python's own."""
+
+    def __int__(self):
+        return 2
+
+
+Integral.register(Foreign)
 
 
 def client(**options):
@@ -126,6 +139,22 @@ def test_a_number_of_any_library_is_one_wherever_it_goes(seconds):
     for found in (settings.timeout.read, settings.deadline):
         assert (type(found), found) == (float, 1.5)
     assert encode_json({"a": [seconds]}) == b'{"a":[1.5]}'
+
+
+@pytest.mark.parametrize("two", [enum.IntEnum("Own", {"TWO": 2}).TWO, Foreign()])
+def test_a_whole_number_of_any_library_is_one_wherever_it_goes(tmp_path, two):
+    layout = {"sample_rate": two, "channels": two}
+    settings, options = client(**layout)._settings, prepare(**HELLO, **layout).options
+    narration = settings_of(input="Hello", concurrency=two, max_chars=two, **SPEAKER)
+    assert [piece.text for piece in narration.pieces] == ["He", "ll", "o"]
+    for found in (
+        *(settings.sample_rate, settings.channels, options["sample_rate"], options["channels"]),
+        *(narration.concurrency, AudioCache(tmp_path, max_bytes=two).max_bytes, Aimd(two).ceiling),
+    ):
+        assert (type(found), found) == (int, 2)
+    limits = {"concurrency": two, "max_errors": two, "max_characters": two}
+    client_of_batch = functools.partial(AsyncModelGates, api_key="key", base_url=URL)
+    assert run_batch([], tmp_path, client=client_of_batch, **limits).stopped is None
 
 
 @pytest.mark.parametrize("options", [{"timeout": True}, {"deadline": True}])

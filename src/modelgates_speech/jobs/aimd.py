@@ -18,10 +18,9 @@ class Aimd:
     """
 
     def __init__(self, ceiling: int) -> None:
-        checked_count(ceiling, "concurrency")
         self.running = 0
-        self.ceiling = ceiling
-        self._limit = float(min(START, ceiling))
+        self.ceiling = checked_count(ceiling, "concurrency")
+        self._limit = float(min(START, self.ceiling))
         self._round = 0
         self._resume_at = 0.0
         self._refusals = 0

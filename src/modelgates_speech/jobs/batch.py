@@ -177,8 +177,10 @@ async def run_batch_async(
         ...         return await run_batch_async(rows, "out", client=client)
         >>> report = asyncio.run(speak([{"id": "a", "input": "Hi", "model": "m/n", "voice": "v"}]))
     """
-    for name, most in (("max_errors", max_errors), ("max_characters", max_characters)):
-        checked_count(1 if most is None else most, name)
+    if max_errors is not None:
+        max_errors = checked_count(max_errors, "max_errors")
+    if max_characters is not None:
+        max_characters = checked_count(max_characters, "max_characters")
     limiter = Aimd(concurrency)
     checked_callback(on_progress, "on_progress")
     defaults = {} if defaults is None else checked_mapping(defaults, "defaults")

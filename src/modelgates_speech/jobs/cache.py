@@ -77,11 +77,10 @@ class AudioCache:
         max_bytes: int = MAX_BYTES,
         origin: str | None = None,
     ) -> None:
-        checked_count(max_bytes, "max_bytes")
+        self.max_bytes = checked_count(max_bytes, "max_bytes")
         if not isinstance(origin, str | None):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ArgumentError(f"origin must be text, not {in_short(origin)}")
         self.folder = checked_folder(folder, "folder")
-        self.max_bytes = max_bytes
         self.origin = origin
         self.failing = False
         self._credit = 0

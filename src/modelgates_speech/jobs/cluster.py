@@ -116,8 +116,8 @@ def speak(
         >>> speak(ray.data.from_items(rows), os.path.abspath("out")).count()
         1
     """
-    for name, value in (("workers", workers), ("concurrency", concurrency)):
-        checked_count(value, name)
+    workers = checked_count(workers, "workers")
+    concurrency = checked_count(concurrency, "concurrency")
     if requests_per_second is not None:
         checked_seconds(1 / requests_per_second if requests_per_second else 0, "1/rate")
     if retry is not None:

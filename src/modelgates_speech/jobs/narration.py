@@ -20,11 +20,12 @@ from modelgates_speech.config import (
     MAX_PAUSE,
     NARRATE_CONCURRENCY,
     PARAGRAPH_PAUSE,
+    as_number,
     checked_callback,
     checked_count,
-    in_short,
+    must_be,
 )
-from modelgates_speech.errors import ConfigurationError, InvalidResponseError, ModelGatesError
+from modelgates_speech.errors import InvalidResponseError, ModelGatesError
 from modelgates_speech.jobs.cache import as_cache
 from modelgates_speech.jobs.joining import Joiner, check_joinable
 from modelgates_speech.jobs.splitting import Piece, split
@@ -150,13 +151,12 @@ def settings_of(
     **request: Any,
 ) -> Settings:
     """The arguments of a narration, checked."""
-    checked_count(concurrency, "concurrency")
+    concurrency = checked_count(concurrency, "concurrency")
     asked: dict[Kind, float] = {"paragraph": paragraph_pause, "heading": heading_pause}
-    for kind, seconds in asked.items():
-        if not (isinstance(seconds, int | float) and 0 <= seconds <= MAX_PAUSE):
-            raise ConfigurationError(
-                f"{kind}_pause must be 0 to {MAX_PAUSE} seconds, not {in_short(seconds)}"
-            )
+    for kind, value in asked.items():
+        asked[kind] = seconds = as_number(value)
+        if not (type(seconds) in (int, float) and 0 <= seconds <= MAX_PAUSE):
+            raise must_be(f"0 to {MAX_PAUSE} seconds", value, f"{kind}_pause")
     pauses: dict[Kind, float] = {kind: seconds for kind, seconds in asked.items() if seconds}
     # What is wrong with a request is wrong with the first already: better said before it is sent.
     response_format = prepare(input="", **request).response_format

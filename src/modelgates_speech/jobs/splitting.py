@@ -98,7 +98,7 @@ def split(
         >>> [piece.text for piece in split("One. Two.", max_chars=5)]
         ['One. ', 'Two.']
     """
-    checked_count(max_chars, "max_chars")
+    max_chars = checked_count(max_chars, "max_chars")
     if not isinstance(language, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(f"language must be a code such as 'en', not {in_short(language)}")
     if isinstance(text, bytes) or not isinstance(text, Iterable):
