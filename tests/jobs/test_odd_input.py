@@ -35,6 +35,8 @@ TWO = '{"id":"a","input":"One."}\n{"id":"b","input":"Two."}\n'
         ("rows.csv", "id,input\na,One.\n".encode("utf-32"), "is UTF-32: .* iconv -f utf-32 "),
         ("rows.jsonl", f"\ufeff{TWO}".encode("utf-32-be"), "is UTF-32: .* iconv -f utf-32 "),
         ("rows.csv", "id,input\na,One.\nb,Café\n".encode("latin1"), "line 3: byte 0xe9 is not"),
+        ("rows.tsv", "id\tinput\na\tOne.\n", r"must be \.jsonl, \.csv .*: export it as \.csv$"),
+        ("rows.jsonl.gz", "packed", r": unpack it, or pipe JSONL in with zcat$"),
         ("rows.jsonl", TWO.encode("utf-16"), "is UTF-16: save it as UTF-8"),
         ("rows.jsonl", f"[{TWO.strip()}]".replace("\n", ",\n"), "is one JSON array"),
         ("rows.jsonl", f"\ufeff [\n{TWO}]", "is one JSON array"),

@@ -118,7 +118,9 @@ def _records(source: Source) -> Iterator[Mapping[str, Any] | BadRow]:
         return _csv(path, _opened(path))
     if suffix == ".parquet":
         return _parquet_rows(path, _parquet(path))
-    raise ConfigurationError(f"{path} must be .jsonl, .csv or .parquet, or - for piped JSONL")
+    told = f"{path} must be .jsonl, .csv or .parquet, or - for piped JSONL"
+    ways = {".tsv": ": export it as .csv", ".gz": ": unpack it, or pipe JSONL in with zcat"}
+    raise ConfigurationError(told + ways.get(suffix, ""))
 
 
 def _opened(path: Path) -> BinaryIO:
