@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from modelgates_speech.audio import Audio, AudioMetadata, Receiver, file_header, suffix_of
 from modelgates_speech.config import checked_callback
@@ -45,19 +45,24 @@ class _Stream:
     """What a sync and an async stream share: everything but waiting."""
 
     _waiting: Waiting
+    # Here, for a traceback with locals shows one that a Ctrl-C left half made.
+    _opened: Opened | None = None
+    _closed = False
 
     def __init__(self, start: Callable[[], Awaitable[Opened]], requested: str) -> None:
         self._start = start
         self._requested = requested
         self._entered = 0.0
-        self._opened: Opened | None = None
         self._alone = _Turn()
-        self._closed = False
         self._first_byte: float | None = None
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open" if self._opened else "not yet sent"
         return f"<{type(self).__name__} {state}, {self.bytes_received:,} bytes received>"
+
+    def __reduce__(self) -> NoReturn:
+        # A copy that is dropped would hang up on the other.
+        raise TypeError("a stream cannot be copied or pickled: read() it, and pass the audio on")
 
     @property
     def metadata(self) -> AudioMetadata:
@@ -117,9 +122,9 @@ class _Stream:
 
     def __del__(self) -> None:
         # One that was read to its end has given its connection back.
-        if getattr(self, "_opened", None) is None or self._closed:
+        if self._opened is None or self._closed:
             return
-        self._opened[0].abandon()  # type: ignore[index] # just seen not to be None
+        self._opened[0].abandon()
         warnings.warn(
             f"{self!r} was dropped while it held a connection: use it in a `with` statement, or "
             "read it to its end",

@@ -1,6 +1,7 @@
 """Threads, event loops, cancellation, copies, forks: every connection is given back."""
 
 import asyncio
+import copy
 import gc
 import json
 import os
@@ -712,6 +713,12 @@ def test_neither_client_nor_stream_can_be_pickled_into_somebody_elses_hands(call
     for thing in (caller.client, caller.client._settings, caller.client.audio.speech):
         with pytest.raises((TypeError, AttributeError), match="pickle"):
             pickle.dumps(thing)
+    stream = caller.client.audio.speech.stream(**SPEECH)
+    for clone in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(
+            TypeError, match=r"^a stream cannot be copied or pickled: read\(\) it, "
+        ):
+            clone(stream)
 
 
 def test_event_loops_do_not_wait_for_certificates(monkeypatch):

@@ -16,8 +16,10 @@ from numbers import Integral
 import pytest
 
 from modelgates_speech import (
+    AsyncAudioStream,
     AsyncModelGates,
     Audio,
+    AudioStream,
     ConfigurationError,
     ModelGates,
     RetryPolicy,
@@ -193,10 +195,17 @@ def test_what_was_refused_halfway_can_be_shown_with_locals():
         lambda: RetryPolicy(statuses=5),
         lambda: RetryPolicy(max_delay=-1),
         lambda: Timeout(read="soon"),
+        lambda: AudioCache("spoken", max_bytes=0),
+        lambda: AudioCache(""),
     ):
         with pytest.raises(ConfigurationError) as caught:
             refused()
         assert traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+
+
+@pytest.mark.parametrize("kind", [AudioStream, AsyncAudioStream])
+def test_a_stream_that_a_ctrl_c_left_half_made_can_be_shown(kind):
+    assert repr(kind.__new__(kind)) == f"<{kind.__name__} not yet sent, 0 bytes received>"
 
 
 @pytest.mark.parametrize("wrong", [None, 3, b"speech.wav", ["speech.wav"]], ids=repr)

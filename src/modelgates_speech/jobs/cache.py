@@ -69,6 +69,8 @@ class AudioCache:
         'pcm'
     """
 
+    max_bytes = MAX_BYTES
+
     @explained()
     def __init__(
         self,
@@ -100,7 +102,9 @@ class AudioCache:
         return str(self.folder)
 
     def __repr__(self) -> str:
-        return f"AudioCache({str(self.folder)!r}, max_bytes={self.max_bytes:,})"
+        # A traceback with locals shows one that was refused before it was made.
+        folder = str(self.folder) if hasattr(self, "folder") else "..."
+        return f"AudioCache({folder!r}, max_bytes={self.max_bytes:,})"
 
     def key_of(
         self, call: Call, base_url: str, client_headers: Mapping[str, str] | None = None
