@@ -565,6 +565,23 @@ needs_text = pytest.mark.skipif(
 )
 
 
+def taken(**settings):
+    """Those of some arguments, each with a value, that the document takes."""
+    return {
+        name: value
+        for name, value in settings.items()
+        if name in ARGUMENTS
+        and EDITION.allows(EDITION.properties.get(ARGUMENTS[name].name, False), value)
+    }
+
+
+def taken_or_skipped(**settings):
+    """All of some arguments; the test is skipped where the document does not take one."""
+    for name in settings.keys() - taken(**settings).keys():
+        pytest.skip(f"the OpenAPI document does not take {name}={settings[name]!r}")
+    return settings
+
+
 def saying(text):
     """The arguments of a request for `text`, for tests that choose what is said."""
     if not EDITION.allows(EDITION.properties.get(EDITION.text, False), text):

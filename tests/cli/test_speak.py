@@ -9,7 +9,8 @@ import wave
 import miniaudio
 import pytest
 
-from tests.edition import EDITION, needs_format, needs_pcm
+from modelgates_speech._binding import ARGUMENTS
+from tests.edition import BODY, EDITION, TEXT, needs_format, needs_pcm, taken
 
 
 def seconds_of_wav(path):
@@ -130,27 +131,28 @@ def test_text_that_starts_with_a_dash_follows_two_dashes(speak, stub):
 
 
 def test_every_setting_of_the_request_has_its_option(speak, stub):
-    ended = speak(
-        "Hello",
-        *("--model", "openai/gpt-4o-mini-tts", "--voice", "nova", "--speed", "1.5"),
-        *("--format", "mp3", "--provider-option", 'openai.instructions="calm"'),
-        *("--provider-option", "z-ai.voice_settings.stability=0.5"),
+    calm = {"openai": {"instructions": "calm"}, "z-ai": {"voice_settings": {"stability": 0.5}}}
+    settings = taken(
+        model="openai/gpt-4o-mini-tts",
+        voice="nova",
+        speed=1.5,
+        response_format="mp3",
+        provider={"options": calm},
     )
+    options = {
+        "model": ("--model", "openai/gpt-4o-mini-tts"),
+        "voice": ("--voice", "nova"),
+        "speed": ("--speed", "1.5"),
+        "response_format": ("--format", "mp3"),
+        "provider": (
+            *("--provider-option", 'openai.instructions="calm"'),
+            *("--provider-option", "z-ai.voice_settings.stability=0.5"),
+        ),
+    }
+    ended = speak("Hello", *(part for name in settings for part in options[name]))
 
     assert ended.code == 0
-    assert stub.last_request.body == {
-        "input": "Hello",
-        "model": "openai/gpt-4o-mini-tts",
-        "voice": "nova",
-        "speed": 1.5,
-        "response_format": "mp3",
-        "provider": {
-            "options": {
-                "openai": {"instructions": "calm"},
-                "z-ai": {"voice_settings": {"stability": 0.5}},
-            }
-        },
-    }
+    assert stub.last_request.body == BODY | {ARGUMENTS[TEXT].name: "Hello"} | settings
 
 
 def test_a_base_url_on_the_command_line_wins_over_the_environment(speak, stub):

@@ -8,16 +8,20 @@ import pytest
 import requests
 
 from modelgates_speech import ModelGates
+from tests.edition import needs_nothing_new, needs_pcm, taken
+
+pytestmark = [needs_nothing_new, needs_pcm]
 
 SENTENCE = "Hello world"
 MODEL = "elevenlabs/eleven-turbo-v2"
+SPEED = taken(speed=1)
 
 
 @pytest.fixture
 def expected(modelgates_stub):
     with ModelGates() as client:
         return client.audio.speech.create(
-            input=SENTENCE, model=MODEL, voice="alloy", speed=1
+            input=SENTENCE, model=MODEL, voice="alloy", **SPEED
         ).content
 
 
@@ -37,7 +41,7 @@ def test_the_example_of_the_published_page_gets_pcm(modelgates_stub, expected):
         "model": MODEL,
         "voice": "alloy",
         "response_format": "pcm",
-        "speed": 1,
+        **SPEED,
     }
     headers = {
         "Authorization": f"Bearer {modelgates_stub.api_key}",
@@ -52,14 +56,14 @@ def test_the_example_of_the_published_page_gets_pcm(modelgates_stub, expected):
 
 def test_the_openai_package_gets_the_same_bytes_at_once(openai_client, expected):
     response = openai_client.audio.speech.create(
-        input=SENTENCE, model=MODEL, voice="alloy", response_format="pcm", speed=1
+        input=SENTENCE, model=MODEL, voice="alloy", response_format="pcm", **SPEED
     )
     assert response.content == expected
 
 
 def test_the_openai_package_gets_the_same_bytes_as_a_stream(openai_client, expected):
     with openai_client.audio.speech.with_streaming_response.create(
-        input=SENTENCE, model=MODEL, voice="alloy", response_format="pcm", speed=1
+        input=SENTENCE, model=MODEL, voice="alloy", response_format="pcm", **SPEED
     ) as response:
         assert b"".join(response.iter_bytes()) == expected
 
@@ -73,6 +77,6 @@ def test_the_official_package_gets_the_same_bytes(modelgates_stub, expected):
         # Release 0.1.0 keeps text where the package below it wants a URL, until it is set again.
         client.base_url = modelgates_stub.base_url
         response = client.audio.speech.create(
-            input=SENTENCE, model=MODEL, voice="alloy", response_format="pcm", speed=1
+            input=SENTENCE, model=MODEL, voice="alloy", response_format="pcm", **SPEED
         )
     assert response.content == expected

@@ -18,10 +18,11 @@ from modelgates_speech import AsyncModelGates, ConfigurationError, SaveError
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache, run_batch, run_batch_async
-from tests.edition import SPEAKER
+from tests.edition import SPEAKER, TEXT, taken_or_skipped
 from tests.jobs.test_batch import batch, out, results, rows  # noqa: F401 - two are fixtures
 
 TWO = '{"id":"a","input":"One."}\n{"id":"b","input":"Two."}\n'
+SETTINGS = [name for name in ARGUMENTS if name != TEXT]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_a_number_that_python_does_not_write_is_no_id(batch, out):  # noqa: F811
         ("rows.csv", ",id,input\n0,a,One.\n1,b,Two.\n"),
         ("rows.csv", "id,input,,\na,One.,,\n,,,\nb,Two.,,\n"),
         ("rows.csv", "id,input,sample_rate\na,One.,24000.0\nb,Two.,24000\n"),
-        ("rows.jsonl", TWO.replace("}", ', "voice": null, "speed": null}')),
+        ("rows.jsonl", TWO.replace("}", "".join(f', "{name}": null' for name in SETTINGS) + "}")),
     ],
 )
 def test_a_table_is_read_as_programs_export_it(batch, tmp_path, name, content):  # noqa: F811
@@ -145,8 +146,7 @@ def test_a_column_of_objects_says_of_a_row_what_the_row_says(batch, tmp_path, st
 
 def test_a_number_is_the_same_however_it_is_written(batch):  # noqa: F811
     [row] = rows(1)
-    if "speed" not in ARGUMENTS:
-        pytest.skip("this document has no speed")
+    taken_or_skipped(speed=1)
     assert batch([row | {"speed": 1}]).ok == 1
     assert batch([row | {"speed": 1.0}]).skipped == 1
 
@@ -307,7 +307,8 @@ def test_a_row_of_a_database_is_a_row(batch):  # noqa: F811
     def found():
         with closing(sqlite3.connect(":memory:")) as database:
             database.row_factory = sqlite3.Row
-            yield from database.execute("SELECT 'a' AS id, 'Hello.' AS input, NULL AS speed")
+            nothing = "".join(f', NULL AS "{name}"' for name in SETTINGS)
+            yield from database.execute(f"SELECT 'a' AS id, 'Hello.' AS input{nothing}")
 
     assert batch(found()).ok == 1
 
