@@ -532,9 +532,14 @@ HELLO = ONLY | EXTRAS
 # The same for `save`, which asks for the format of the file's suffix.
 SAVED = {name: value for name, value in HELLO.items() if name != "response_format"}
 
+# Whether a request must say more than it has always said.
+DEMANDS_MORE = bool(EXTRAS) or not EDITION.allows(EDITION.schema, USUAL)
 needs_nothing_new = pytest.mark.skipif(
-    bool(EXTRAS) or not EDITION.allows(EDITION.schema, USUAL),
+    DEMANDS_MORE,
     reason="the OpenAPI document demands more than the pages show: they have to be written anew",
+)
+needs_rows = pytest.mark.skipif(
+    bool(EXTRAS), reason="the OpenAPI document demands a header or query, which no row has"
 )
 needs_pcm = pytest.mark.skipif(
     _binding.DEFAULT_RESPONSE_FORMAT != "pcm"

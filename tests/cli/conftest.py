@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from modelgates_speech.stub import StubServer
+from tests.edition import DEMANDS_MORE
 
 KEY = "mg-canary-4f1d9c"
 LEAN = os.path.join(os.path.dirname(__file__), "lean")
@@ -19,6 +20,12 @@ code = main()
 sys.stderr.write("\\n".join(sys.modules))
 sys.exit(code)
 """
+
+
+@pytest.fixture(autouse=True)
+def _the_command_can_say_what_a_request_must():
+    if DEMANDS_MORE:
+        pytest.skip("the OpenAPI document demands what these command lines do not say")
 
 
 @pytest.fixture

@@ -23,9 +23,11 @@ from modelgates_speech.jobs import run_batch, run_batch_async
 from modelgates_speech.jobs.aimd import START
 from modelgates_speech.jobs.batch import CONCURRENCY, MOST_ALIKE
 from modelgates_speech.jobs.manifest import BadRow, count_rows, file_name, read_rows
-from tests.edition import SPEAKER, taken_or_skipped
+from tests.edition import SPEAKER, needs_rows, taken_or_skipped
 from tests.jobs.conftest import spelled
 from tests.systems import HAS_UNNAMED_FILES
+
+pytestmark = needs_rows
 
 QUICK = RetryPolicy(initial_delay=0)
 # Some more rows than are tried before a batch in which nothing works stops.

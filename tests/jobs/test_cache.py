@@ -16,7 +16,7 @@ from modelgates_speech import (
     ModelGatesError,
 )
 from modelgates_speech.jobs import AudioCache
-from tests.edition import SPEAKER, taken_or_skipped
+from tests.edition import EDITION, SPEAKER, taken_or_skipped
 from tests.jobs.conftest import Both, spelled, story
 
 TEXT = story(100)
@@ -60,7 +60,11 @@ def test_sync_and_async_clients_share_what_they_bought(stub, folder):
     ],
 )
 def test_another_request_is_another_entry(api, stub, folder, other):
-    taken_or_skipped(**{name: other[name] for name in other if not name.startswith("extra_")})
+    [(name, value)] = other.items()
+    if name.startswith("extra_"):
+        other = {name: SPEAKER.get(name, {}) | value}
+    else:
+        taken_or_skipped(**other)
     api.create("Hello.", cache_dir=folder)
     api.create("Hello.", cache_dir=folder, **other)
     assert len(stub.requests) == 2
@@ -70,7 +74,7 @@ def test_a_header_of_the_client_is_one_of_the_call(stub, folder):
     def ask(headers, extra_headers=None):
         with ModelGates(headers=headers) as client:
             asked = {"input": "Hello.", "cache_dir": folder, **SPEAKER}
-            asked["extra_headers"] = extra_headers
+            asked["extra_headers"] = EDITION.headers | (extra_headers or {})
             client.audio.speech.create(**asked)
             return client.audio.speech.narrate(dry_run=True, **asked).pieces_to_send
 

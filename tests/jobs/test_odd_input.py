@@ -18,8 +18,10 @@ from modelgates_speech import AsyncModelGates, ConfigurationError, SaveError
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache, run_batch, run_batch_async
-from tests.edition import SPEAKER, TEXT, taken_or_skipped
+from tests.edition import SPEAKER, TEXT, needs_rows, taken_or_skipped
 from tests.jobs.test_batch import batch, out, results, rows  # noqa: F401 - two are fixtures
+
+pytestmark = needs_rows
 
 TWO = '{"id":"a","input":"One."}\n{"id":"b","input":"Two."}\n'
 SETTINGS = [name for name in ARGUMENTS if name != TEXT]

@@ -14,7 +14,8 @@ from modelgates_speech.stub import StubServer
 
 # The first document that was published, with two providers: what the stub does is told of it,
 # whatever the document of the day.
-REFERENCE = json.loads(Path(__file__).with_name("reference.json").read_text("utf-8"))
+REFERENCE_FILE = str(Path(__file__).with_name("reference.json"))
+REFERENCE = json.loads(Path(REFERENCE_FILE).read_text("utf-8"))
 BODY = {"input": "Hello world. How are you?", "model": "a-model", "voice": "alloy"}
 # Read once: each client would read all certificates of the system, which takes longer than most
 # tests, for servers that have none.

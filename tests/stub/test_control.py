@@ -286,7 +286,10 @@ def test_audio_is_paced_in_tenths_of_a_second_of_what_is_heard(monkeypatch, resp
     async def sleep(seconds):
         slept.append(seconds)
 
-    with StubServer(engine=Tones(), profile=Profile(pace=2)) as stub, connect(stub) as http:
+    with (
+        StubServer(document=REFERENCE, engine=Tones(), profile=Profile(pace=2)) as stub,
+        connect(stub) as http,
+    ):
         monkeypatch.setattr("anyio.sleep", sleep)
         asked = BODY | {"input": BODY["input"] * 3}
         whole = http.post("/audio/speech", json=asked).content

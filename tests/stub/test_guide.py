@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from modelgates_speech.stub.usage import KINDS, STATUS
+from tests.edition import needs_nothing_new
 
 pytest_plugins = "pytester"
 
@@ -16,6 +17,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
 FILES = {block.splitlines()[0].removeprefix("# "): block for block in BLOCKS if block[0] == "#"}
 
 
+@needs_nothing_new
 def test_the_example_project_passes_its_tests(pytester, monkeypatch, environment):
     monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
     for name, content in FILES.items():
@@ -29,6 +31,7 @@ def test_the_example_project_passes_its_tests(pytester, monkeypatch, environment
     result.assert_outcomes(passed=3)
 
 
+@needs_nothing_new
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block[0] != "#"])
 def test_the_other_examples_run(block, environment):
     ended = subprocess.run(

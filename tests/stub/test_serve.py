@@ -13,7 +13,7 @@ import pytest
 from modelgates_speech.stub import StubServer, serve
 from modelgates_speech.stub.usage import describe
 
-from .conftest import BODY
+from .conftest import BODY, REFERENCE_FILE
 
 
 @pytest.fixture
@@ -23,7 +23,8 @@ def serving(environment):
         [
             sys.executable,
             "-c",
-            "from modelgates_speech.stub import serve; serve(port=0, api_key='mine')",
+            "from modelgates_speech.stub import serve;"
+            f"serve(port=0, api_key='mine', document={REFERENCE_FILE!r})",
         ],
         env=environment,
         stdout=subprocess.PIPE,

@@ -17,13 +17,14 @@ import pytest
 
 import modelgates_speech.stub
 from modelgates_speech.stub import RecordedRequest, Stub, StubServer
+from tests.edition import HELLO
 from tests.systems import LINK_LOCAL, needs_ipv6
 
-from .conftest import BODY, connect
+from .conftest import BODY, REFERENCE, REFERENCE_FILE, connect
 
 
 def test_is_ready_when_entered_and_gone_when_left(no_thread_left):
-    with StubServer() as stub:
+    with StubServer(document=REFERENCE) as stub:
         host, port = stub.url.removeprefix("http://").split(":")
         with connect(stub) as http:
             assert http.post("/audio/speech", json=BODY).status_code == 200
@@ -33,7 +34,7 @@ def test_is_ready_when_entered_and_gone_when_left(no_thread_left):
 
 
 def test_stopping_waits_for_nobody():
-    with StubServer() as stub, connect(stub) as http:
+    with StubServer(document=REFERENCE) as stub, connect(stub) as http:
         stalled = http.stream("POST", "/audio/speech", json=BODY | {"model": "stub/stall-midway"})
         with stalled as response:
             chunks = response.iter_raw()
@@ -66,7 +67,7 @@ def ask_and_hang_up(stub):
 @pytest.mark.parametrize("way", ["Python", "HTTP"])
 def test_a_request_that_was_sent_before_a_reset_is_not_received_after_it(way):
     # From its start on, when nothing of it is in motion yet.
-    with StubServer() as stub, connect(stub) as http:
+    with StubServer(document=REFERENCE) as stub, connect(stub) as http:
         for _ in range(5):
             for _ in range(5):
                 ask_and_hang_up(stub)
@@ -108,8 +109,8 @@ def test_a_forked_child_leaves_its_parents_stub_and_does_not_end_it(environment,
 
 def test_several_run_at_once_each_with_its_own_key_and_records():
     with (
-        StubServer(api_key="one") as one,
-        StubServer(api_key="two") as two,
+        StubServer(document=REFERENCE, api_key="one") as one,
+        StubServer(document=REFERENCE, api_key="two") as two,
         connect(one) as to_one,
         connect(two) as to_two,
     ):
@@ -133,7 +134,7 @@ def test_a_key_that_no_request_can_hold_is_refused_and_not_shown(key):
 
 
 def test_can_be_started_again():
-    stub = StubServer()
+    stub = StubServer(document=REFERENCE)
     with stub, connect(stub) as http:
         http.post("/audio/speech", json=BODY)
     with stub, connect(stub) as http:
@@ -160,11 +161,11 @@ def test_a_taken_port_is_an_error_at_once():
             StubServer(port=port).start()
 
 
-FEW_FILES = """
+FEW_FILES = f"""
 import os, resource, sys
 from modelgates_speech.stub import StubServer
 
-with StubServer() as stub:
+with StubServer(document={REFERENCE_FILE!r}) as stub:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = os.dup(0)
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 5, most))
@@ -201,7 +202,7 @@ def test_of_more_connections_than_the_system_lets_it_have_it_says_one_line(envir
 
 @needs_ipv6
 def test_listens_on_ipv6_too():
-    with StubServer("::1") as stub, connect(stub) as http:
+    with StubServer("::1", document=REFERENCE) as stub, connect(stub) as http:
         assert stub.url.startswith("http://[::1]:")
         assert http.post("/audio/speech", json=BODY).status_code == 200
 
@@ -215,7 +216,7 @@ def test_an_address_may_have_a_zone():
         with StubServer({LINK_LOCAL!r}) as stub:
             where = {{"base_url": stub.base_url, "api_key": stub.api_key, "allow_plain_http": True}}
             with ModelGates(**where) as client:
-                print(client.audio.speech.create(model="m/n", voice="alloy", input="Hi").format)
+                print(client.audio.speech.create(**{HELLO!r}).format)
             print(stub.url)
     """
     told = subprocess.check_output([sys.executable, "-c", program], text=True).split()
@@ -223,7 +224,7 @@ def test_an_address_may_have_a_zone():
 
 
 def test_any_key_may_be_let_in_if_it_is_well_formed():
-    with StubServer(any_key=True) as stub, connect(stub) as http:
+    with StubServer(document=REFERENCE, any_key=True) as stub, connect(stub) as http:
         for credentials, status in (("Bearer whatever", 200), ("Bearer", 401), ("Basic x", 401)):
             answer = http.post("/audio/speech", json=BODY, headers={"Authorization": credentials})
             assert answer.status_code == status

@@ -7,7 +7,7 @@ import sys
 import httpx
 import pytest
 
-from .conftest import BODY
+from .conftest import BODY, REFERENCE_FILE
 
 # A few times the text and a few sentences of audio; all of the audio would be 800 MiB.
 ALLOWED_MIB = 40
@@ -15,7 +15,7 @@ ALLOWED_MIB = 40
 PROGRAM = """if True:
     import resource, sys
     from modelgates_speech.stub import StubServer
-    with StubServer(engine={engine}) as stub:
+    with StubServer(document={document!r}, engine={engine}) as stub:
         print(stub.base_url, flush=True)
         for line in sys.stdin:
             print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
@@ -30,7 +30,7 @@ def server(request, environment):
         "tones": "__import__('modelgates_speech.stub.engine', fromlist=['x']).Tones()",
     }[request.param]
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(engine=engine)],
+        [sys.executable, "-c", PROGRAM.format(engine=engine, document=REFERENCE_FILE)],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -317,7 +317,7 @@ def test_the_first_chunk_arrives_before_the_second_sentence_is_spoken(response_f
     engine = Gated()
     body = BODY | {"input": "One. Two. Three.", "response_format": response_format}
     with (
-        StubServer(engine=engine) as stub,
+        StubServer(document=REFERENCE, engine=engine) as stub,
         connect(stub) as http,
         http.stream("POST", "/audio/speech", json=body) as response,
     ):
@@ -345,7 +345,7 @@ def test_a_client_that_goes_away_stops_the_speech():
         return say_freely(text, **options)
 
     engine.say = say
-    with StubServer(engine=engine) as stub, connect(stub) as http:
+    with StubServer(document=REFERENCE, engine=engine) as stub, connect(stub) as http:
         # 2,000 seconds of audio: far more than sockets and buffers hold.
         body = BODY | {"input": "One. " * 2000}
         with http.stream("POST", "/audio/speech", json=body) as response:
@@ -479,7 +479,7 @@ class Failing:
 
 @pytest.mark.parametrize("response_format", ["pcm", "mp3"])
 def test_an_engine_that_fails_at_once_is_a_documented_error_that_says_why(caplog, response_format):
-    with StubServer(engine=Failing(0)) as stub, connect(stub) as http:
+    with StubServer(document=REFERENCE, engine=Failing(0)) as stub, connect(stub) as http:
         body = BODY | {"response_format": response_format}
         answer = http.post("/audio/speech", json=body)
         assert stub.last_request.status == answer.status_code == 500
@@ -490,7 +490,7 @@ def test_an_engine_that_fails_at_once_is_a_documented_error_that_says_why(caplog
 
 def test_an_engine_that_fails_later_cuts_its_answer_and_says_why(caplog):
     with (
-        StubServer(engine=Failing(1)) as stub,
+        StubServer(document=REFERENCE, engine=Failing(1)) as stub,
         connect(stub) as http,
         pytest.raises(httpx.RemoteProtocolError),
     ):

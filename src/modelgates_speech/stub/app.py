@@ -75,8 +75,7 @@ def create_app(
     Examples:
         >>> async def speak(app):
         ...     transport = httpx.ASGITransport(app)
-        ...     async with AsyncModelGates(base_url="https://stub/api/v1", transport=transport,
-        ...                                api_key="stub-key") as client:
+        ...     async with AsyncModelGates(transport=transport, api_key="stub-key") as client:
         ...         return await client.audio.speech.create(model="m/n", voice="a", input="Hi")
         >>> asyncio.run(speak(create_app())).format
         'pcm'
