@@ -125,7 +125,7 @@ def formats_by_suffix() -> dict[str, str]:
     argument = _binding.ARGUMENTS.get("response_format")
     named = argument.values if argument else ()
     found = {each: name for each, name in FORMAT_BY_SUFFIX.items() if name in named or not named}
-    for name in named:
+    for name in named or (_binding.DEFAULT_RESPONSE_FORMAT,):
         found.setdefault(f".{name}".lower(), name)
     return found
 

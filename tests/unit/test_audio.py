@@ -11,7 +11,13 @@ import zlib
 
 import pytest
 
-from modelgates_speech import Audio, ConfigurationError, IncompleteAudioError, InvalidResponseError
+from modelgates_speech import (
+    Audio,
+    ConfigurationError,
+    IncompleteAudioError,
+    InvalidResponseError,
+    _binding,
+)
 from modelgates_speech._binding import ARGUMENTS, DEFAULT_RESPONSE_FORMAT
 from modelgates_speech.arguments import Argument
 from modelgates_speech.audio import Receiver, file_header
@@ -454,6 +460,12 @@ def test_a_suffix_that_contradicts_the_format_or_says_nothing_is_refused(
         assert said.endswith(f"names no known format: use one of {known}, or pass response_format")
     else:
         assert said.endswith(f"response_format='{requested}': change one of the two")
+
+
+def test_the_format_that_comes_unasked_is_a_suffix_where_no_other_is_named(formats, monkeypatch):
+    formats()
+    monkeypatch.setattr(_binding, "DEFAULT_RESPONSE_FORMAT", "opus")
+    assert [format_for_file(f"a.{suffix}", None) for suffix in ("opus", "mp3")] == ["opus", "mp3"]
 
 
 def test_a_suffix_that_names_another_format_of_the_document_is_refused(formats):
