@@ -386,7 +386,8 @@ def test_a_format_newer_than_this_package_is_saved_as_it_came(tmp_path):
 
 @pytest.fixture
 def formats(monkeypatch):
-    """Have the OpenAPI document name these formats, and no others."""
+    """Have the OpenAPI document name these formats, and no others; PCM comes unasked."""
+    monkeypatch.setattr(_binding, "DEFAULT_RESPONSE_FORMAT", "pcm")
 
     def set_formats(*names):
         argument = Argument("response_format", "string", "", names)

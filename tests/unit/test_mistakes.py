@@ -143,6 +143,8 @@ def test_a_number_of_any_library_is_one_wherever_it_goes(seconds):
     assert encode_json({"a": [seconds]}) == b'{"a":[1.5]}'
 
 
+@needs_pcm
+@needs_text
 @pytest.mark.parametrize("two", [enum.IntEnum("Own", {"TWO": 2}).TWO, Foreign()])
 def test_a_whole_number_of_any_library_is_one_wherever_it_goes(tmp_path, two):
     layout = {"sample_rate": two, "channels": two}
