@@ -133,7 +133,7 @@ def formats_by_suffix() -> dict[str, str]:
 def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str:
     """The ``response_format`` to request so that `path` can hold the answer."""
     suffix, known = suffix_of(path), formats_by_suffix()
-    implied = known.get(suffix)
+    implied = known.get(suffix) or FORMAT_BY_SUFFIX.get(suffix)
     if suffix == "*" and requested is None and Path(path).exists() and not Path(path).is_file():
         return _binding.DEFAULT_RESPONSE_FORMAT
     if implied is None and requested is None:

@@ -424,6 +424,9 @@ def test_the_suffix_decides_what_to_ask_for(formats, named, path, requested, for
         ("a.wav", None, "wav"),
         ("a.wav", "pcm", "pcm"),
         ("a.ogg", "Opus", "Opus"),
+        # What the document does not have, the server judges, as of any value.
+        ("a.mp3", None, "mp3"),
+        ("a.pcm", None, "pcm"),
     ],
 )
 def test_the_name_of_a_format_that_the_document_has_is_a_suffix(formats, path, requested, format_):
