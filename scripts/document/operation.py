@@ -42,16 +42,27 @@ def check_audio(document: dict[str, Any]) -> None:
     Raises:
         BindingError: All are text or JSON, or there is none.
     """
+    kinds = success_types(document)
+    if not audio_types(document):
+        answers = ", ".join(kinds) or "no content, or not with success"
+        raise BindingError(f"{METHOD.upper()} {PATH} answers with {answers}: no audio")
+
+
+def success_types(document: dict[str, Any]) -> list[str]:
+    """Give the media types of our operation's successes."""
     responses = document["paths"][PATH][METHOD].get("responses", {})
-    kinds = [
+    return [
         kind
         for status, response in responses.items()
         if str(status).startswith("2")
         for kind in resolve(document, response).get("content", {})
     ]
-    if all("json" in kind or kind.startswith("text/") for kind in kinds):
-        answers = ", ".join(kinds) or "no content, or not with success"
-        raise BindingError(f"{METHOD.upper()} {PATH} answers with {answers}: no audio")
+
+
+def audio_types(document: dict[str, Any]) -> list[str]:
+    """Give those of our operation's successes that may be audio."""
+    kinds = success_types(document)
+    return [kind for kind in kinds if "json" not in kind and not kind.startswith("text/")]
 
 
 def check_request(document: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from scripts.document.operation import (
     METHOD,
     PATH,
     BindingError,
+    audio_types,
     base_url,
     check_audio,
     check_request,
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 # What an answer holds when no format was asked for and the document does not say: what every
 # edition of it that did say has said.
 FALLBACK_RESPONSE_FORMAT = "pcm"
+_FORMATS = {
+    **dict.fromkeys(("audio/mpeg", "audio/mp3"), "mp3"),
+    **dict.fromkeys(("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"), "wav"),
+    **{f"audio/{name}": name for name in ("aac", "flac", "opus")},
+}
 
 TEMPLATE = '''\
 """Where the generator put what the wrapper needs, and what the OpenAPI document says about it.
@@ -113,8 +119,15 @@ def render_binding(
         model=model.class_info.name,
         base_url=base_url(document, server),
         arguments="\n".join(_call(*each) for each in arguments.items()),
-        default=str(schema.get("default", FALLBACK_RESPONSE_FORMAT)),
+        default=str(schema.get("default", _only_format(document))),
     )
+
+
+def _only_format(document: dict[str, Any]) -> str:
+    """Give the format that comes unasked, where every success is of one."""
+    kinds = [kind.partition(";")[0].strip().lower() for kind in audio_types(document)]
+    found = {_FORMATS.get(kind, FALLBACK_RESPONSE_FORMAT) for kind in kinds}
+    return found.pop() if len(found) == 1 else FALLBACK_RESPONSE_FORMAT
 
 
 def _call(name: str, argument: dict[str, Any]) -> str:

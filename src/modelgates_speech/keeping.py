@@ -123,24 +123,26 @@ class Keeping:
 def formats_by_suffix() -> dict[str, str]:
     """What a file's suffix asks for: of the formats that the OpenAPI document names, if it does."""
     argument = _binding.ARGUMENTS.get("response_format")
-    named = argument.values if argument else ()
+    named = argument.values if argument else (_binding.DEFAULT_RESPONSE_FORMAT,)
     found = {each: name for each, name in FORMAT_BY_SUFFIX.items() if name in named or not named}
     for name in named or (_binding.DEFAULT_RESPONSE_FORMAT,):
         found.setdefault(f".{name}".lower(), name)
     return found
 
 
-def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str:
-    """The ``response_format`` to request so that `path` can hold the answer."""
+def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str | None:
+    """The ``response_format`` to request so that `path` can hold the answer, if one can be."""
     suffix, known = suffix_of(path), formats_by_suffix()
     implied = known.get(suffix) or FORMAT_BY_SUFFIX.get(suffix)
     if suffix == "*" and requested is None and Path(path).exists() and not Path(path).is_file():
-        return _binding.DEFAULT_RESPONSE_FORMAT
+        implied = _binding.DEFAULT_RESPONSE_FORMAT
     if implied is None and requested is None:
         raise ConfigurationError(
             f"the suffix of {str(path)!r} names no known format: use one of "
             f"{', '.join(known)}, or pass response_format"
         )
+    if requested is None and "response_format" not in _binding.ARGUMENTS:
+        return None
     if requested is None or requested == suffix[1:]:
         return requested or implied or ""
     implied = FORMAT_BY_SUFFIX.get(suffix, implied)

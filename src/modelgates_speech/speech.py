@@ -116,7 +116,8 @@ for _method in (AsyncSpeech.create, AsyncSpeech.save):
 def _target(arguments: dict[str, Any]) -> tuple[Any, Any]:
     path = arguments.pop("path")
     on_progress = checked_callback(arguments.pop("on_progress"), "on_progress")
-    arguments["response_format"] = format_for_file(path, arguments.get("response_format"))
+    if (asked := format_for_file(path, arguments.get("response_format"))) is not None:
+        arguments["response_format"] = asked
     return path, on_progress
 
 

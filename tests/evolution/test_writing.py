@@ -17,7 +17,7 @@ from scripts.document.simpler import simplify
 from scripts.document.validation import validate
 from scripts.generate import CONFIG
 from scripts.generation.arguments import arguments_of, request_properties
-from scripts.generation.binding import find_endpoint
+from scripts.generation.binding import find_endpoint, render_binding
 from scripts.generation.parsing import parse_for_generator
 from scripts.generation.terms import Terms
 
@@ -863,6 +863,7 @@ def test_an_answer_that_is_text_of_any_media_type_is_audio(document, speech):
 AUDIO = {"description": "Audio", "content": {"audio/mpeg": {}}}
 SILENT = {"description": "Done"}
 ANY_OBJECT = {"schema": {"type": "object", "properties": {}, "x-orders": []}}
+WAV = {"description": "Audio", "content": {"audio/x-wav; rate=8000": {}, "audio/wav": {}}}
 VAGUE = {"description": "", "content": {"application/json": ANY_OBJECT}, "headers": {}}
 
 
@@ -1100,6 +1101,26 @@ def test_a_schema_in_the_place_of_what_holds_one_is_taken_as_held(document, spee
         assert responses[status]["content"] == {"application/json": {"schema": error}}
         assert any(f"{status}: points at a schema" in each for each in taken.warnings)
     assert request_properties(taken.document)[0]["content"] == content
+
+
+@pytest.mark.parametrize(
+    ("success", "given", "format_"),
+    [
+        (AUDIO, {}, "mp3"),
+        (WAV, {}, "wav"),
+        (AUDIO, {"response_format": {"type": "string", "default": "opus"}}, "opus"),
+        (AUDIO | {"content": AUDIO["content"] | WAV["content"]}, {}, "pcm"),
+        (SILENT, {}, "pcm"),
+    ],
+)
+def test_what_comes_unasked_is_the_default_or_what_every_success_is(
+    document, speech, schemas, tmp_path, success, given, format_
+):
+    speech["responses"]["200"] = deepcopy(success)
+    schemas["Speech"]["properties"] |= given
+    taken, config = take(document).document, configuration(tmp_path)
+    api, _ = parse_for_generator(Terms(taken, config).document, config)
+    assert f"DEFAULT_RESPONSE_FORMAT = {format_!r}" in render_binding(taken, api, config, "a")
 
 
 @pytest.mark.parametrize("place", [("responses",), ("requestBody", "content")])

@@ -434,6 +434,14 @@ def test_the_name_of_a_format_that_the_document_has_is_a_suffix(formats, path, r
     assert format_for_file(path, requested) == format_
 
 
+def test_where_no_format_can_be_asked_for_none_is(monkeypatch):
+    monkeypatch.delitem(ARGUMENTS, "response_format", raising=False)
+    for path in ("a.wav", "a.mp3", os.devnull):
+        assert format_for_file(path, None) is None
+    with pytest.raises(ConfigurationError, match="names no known format"):
+        format_for_file("a.ogg", None)
+
+
 @pytest.mark.parametrize(
     ("path", "requested"),
     [

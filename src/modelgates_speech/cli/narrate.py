@@ -150,6 +150,8 @@ def command(
         message = f"finished pieces cannot be kept in {pieces}: use another --cache-dir"
         raise CommandError(message, Exit.NOT_WRITTEN)
     request = request_of(**options)
+    if response_format is not None:
+        request["response_format"] = response_format
 
     with connection(**api) as settings:
         from modelgates_speech import ModelGates
@@ -163,7 +165,6 @@ def command(
         arguments: dict[str, Any] = {
             **request,
             "input": text_of(book),
-            "response_format": response_format,
             # A folder that nobody asked for may well be one that nobody may write to.
             "cache_dir": cache if keeps else None,
         }

@@ -75,8 +75,8 @@ def command(
     command lines are visible to every user of a machine. Without a key, --local speaks offline.
     """
     to_standard_output = is_standard_output(output, play=play, as_json=as_json)
-    asked = response_format or formats_by_suffix().get(".wav", DEFAULT_RESPONSE_FORMAT)
-    usual = Path(f"speech.{'wav' if asked == 'pcm' else quote(asked, safe='')}")
+    said = response_format or formats_by_suffix().get(".wav", DEFAULT_RESPONSE_FORMAT)
+    usual = Path(f"speech.{'wav' if said == 'pcm' else quote(said, safe='')}")
     if output is None and not play:
         output = usual
     keep_the_text(text_file, output)
@@ -100,7 +100,8 @@ def command(
         if not to_standard_output:
             stack.enter_context(rescued(output or usual))
             if output is not None:
-                request["response_format"] = format_for_file(output, response_format)
+                if (asked := format_for_file(output, response_format)) is not None:
+                    request["response_format"] = asked
                 # What cannot be written is better found before the speech is paid for than after.
                 file = stack.enter_context(AtomicFile(output))
         stream = stack.enter_context(client.audio.speech.stream(**request))
