@@ -20,6 +20,7 @@ from modelgates_speech import (
     RateLimitError,
     _binding,
 )
+from modelgates_speech.audio import FORMAT_BY_SUFFIX
 from modelgates_speech.stub import StubServer
 from modelgates_speech.stub.engine import Tones
 from tests.edition import (
@@ -91,6 +92,18 @@ def test_the_asynchronous_client_gives_the_same_bytes(client, options):
 def test_saving(client, tmp_path, suffix):
     saved = client.audio.speech.save(tmp_path / f"x{suffix}", **SAVED)
     assert saved.stat().st_size > 1000
+
+
+def test_saving_what_comes_unasked_where_no_format_can_be_asked_for(client, tmp_path):
+    if "response_format" in EDITION.properties:
+        pytest.skip("the OpenAPI document has formats to ask for")
+    audio = client.audio.speech.create(**HELLO)
+    suffix = ".wav" if audio.format == "pcm" else f".{audio.format}"
+    if suffix not in FORMAT_BY_SUFFIX:
+        pytest.skip(f"a file of {audio.format} has no suffix that this client knows")
+    path = tmp_path / f"x{suffix}"
+    assert client.audio.speech.save(path, **HELLO) == path
+    assert audio.content in path.read_bytes()
 
 
 def test_a_property_newer_than_this_release_is_sent_and_judged_by_the_server(client, stub):
