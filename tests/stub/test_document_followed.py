@@ -264,6 +264,19 @@ def test_the_content_type_is_the_documents_that_fits_best(changed, operation, de
     assert answers == {"pcm": pcm, "mp3": mp3}
 
 
+@pytest.mark.parametrize(
+    ("declared", "format_"), [("audio/mpeg", "mp3"), ("audio/x-wav", "wav"), ("audio/ogg", "pcm")]
+)
+def test_what_comes_unasked_is_of_the_documented_media_type(changed, operation, declared, format_):
+    schema = {"type": "string", "format": "binary"}
+    operation["responses"]["200"]["content"] = {declared: {"schema": schema}}
+    changed["components"]["schemas"]["SpeechRequestResponseFormat"]["enum"].append("wav")
+    asked = call(changed, json=BODY | {"response_format": format_}).content
+    del changed["components"]["schemas"]["SpeechRequest"]["properties"]["response_format"]
+
+    assert call(changed).content == asked
+
+
 def test_an_error_of_which_little_is_described_says_what_was_wrong(changed):
     free = {"type": "object", "additionalProperties": True}
     changed["components"]["schemas"]["BadRequestResponse"] = {

@@ -34,7 +34,7 @@ from modelgates_speech.stub.records import RecordedRequest, redact, redact_query
 from modelgates_speech.stub.remote import addressed, control
 from modelgates_speech.stub.requests import authorize, parse_json, read, validate
 from modelgates_speech.stub.schemas import Json, fields
-from modelgates_speech.stub.speech import in_thread, media_type, speak, spoken
+from modelgates_speech.stub.speech import in_thread, media_type, speak, spoken, usual_format
 from modelgates_speech.stub.tape import Call, Recording, Replay
 from modelgates_speech.stub.usage import describe, usage
 
@@ -367,7 +367,9 @@ class _Answering:
         path, operation = self._path, self._operation
         asked = {**operation.defaults, **fields(self._body)}
         content = operation.reply(operation.success).content
-        wanted = str(asked.get("response_format"))
+        if asked.get("response_format") is None:
+            asked["response_format"] = usual_format(content)
+        wanted = str(asked["response_format"])
         speaks = _OF_SPEECH & operation.fields.keys()
         kind = media_type(content, wanted) if speaks else next(iter(content), None)
         is_file = kind and fields(content.get(kind)).get("format") in {"binary", "byte"}

@@ -106,6 +106,12 @@ def media_type(content: Mapping[str, Any], response_format: object) -> str | Non
     return next(itertools.filterfalse(is_written, content), next(iter(content), None))
 
 
+def usual_format(content: Mapping[str, Any]) -> str:
+    """Give the format of a documented media type, for who asks for none; PCM if it may be any."""
+    written = {kind.partition(";")[0].rstrip() for kind in content}
+    return next((each for each, kinds in MEDIA_TYPES.items() if written & {*kinds}), "pcm")
+
+
 # What else a request says in a text.
 _NOT_SPOKEN = {"model", "voice", "provider"}
 # What holds the text of a turn, of a segment.
