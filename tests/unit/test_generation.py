@@ -63,7 +63,7 @@ def fresh(tmp_path_factory):
 
 @pytest.fixture
 def document():
-    return YAML(typ="safe").load(DOCUMENT.read_bytes())
+    return parse(read(DOCUMENT))
 
 
 def write(document, folder):
