@@ -23,6 +23,7 @@ print(json.dumps({{
     "parameters": [*inspect.signature(Speech.create).parameters],
     "doc": " ".join(Speech.create.__doc__.split()),
     "help": " ".join(CliRunner().invoke(command, ["--help"]).output.split()),
+    "asked": [n for n, v in command.make_context("speak", []).params.items() if v is not None],
     "sent": prepare(**request, **given).kwargs["json"],
     "rows": [getattr(row, "request", str(row)) for row in rows],
 }}))
@@ -73,6 +74,7 @@ def test_new_properties_of_each_type_are_arguments_options_and_columns(tree, der
         assert description in seen["help"]
     for option in ("--style", "--pitch", "--seed", "--normalize", "--no-normalize", "--emotion"):
         assert option in seen["help"]
+    assert [name for name in seen["asked"] if "normalize" in name] == []
     assert seen["sent"].items() >= given.items()
     [row] = seen["rows"]
     assert row.items() >= (given | {"emotion": "happy"}).items()

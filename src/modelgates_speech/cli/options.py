@@ -95,7 +95,7 @@ _PROVIDER = click.option(
 
 
 def _option_for(name: str, argument: Argument) -> Callable[[Any], Any]:
-    """The option of an argument of the OpenAPI document."""
+    """The option of an argument of the OpenAPI document; not given, it says neither yes nor no."""
     spelled = name.strip("_")
     flag = f"{_PREFIX}{spelled}" if spelled in _TAKEN else spelled
     flag = flag.replace("_", "-").lower()
@@ -107,7 +107,7 @@ def _option_for(name: str, argument: Argument) -> Callable[[Any], Any]:
         known = argument.values or (_DEFAULTS[name],)
         settings["default"] = _DEFAULTS[name] if _DEFAULTS[name] in known else known[0]
     if argument.type == "boolean":
-        return click.option(f"--{flag}/--no-{flag}", _PREFIX + name, **settings)
+        return click.option(f"--{flag}/--no-{flag}", _PREFIX + name, default=None, **settings)
     settings["type"] = _TYPES.get(argument.type) or _Value(argument.type)
     if name == "speed" and argument.type in ("number", "integer"):
         settings["type"] = POSITIVE
