@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.edition import needs_mp3
+
 ROWS = [{"id": f"row-{number}", "input": f"Text {number}."} for number in range(6)]
 
 
@@ -32,6 +34,7 @@ def test_a_manifest_becomes_a_folder_and_is_bought_once(run, with_key, stub, fol
     assert len(stub.requests) == 6
 
 
+@needs_mp3
 def test_rows_come_from_standard_input_and_say_their_own_format(run, with_key, folder):
     rows = json.dumps(ROWS[0]) + "\n" + json.dumps(ROWS[1] | {"response_format": "pcm"})
     done = run(

@@ -10,6 +10,7 @@ import pytest
 
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.cli.app import COMMANDS
+from tests.edition import needs_provider
 
 FORMATS = ARGUMENTS["response_format"].values if "response_format" in ARGUMENTS else ()
 
@@ -38,7 +39,9 @@ def shell(name, script, env):
     [
         ("modelgates-speech ''", set(COMMANDS)),
         ("modelgates-speech sp", {"speak"}),
-        ("modelgates-speech speak --provider", {"--provider-option"}),
+        pytest.param(
+            "modelgates-speech speak --provider", {"--provider-option"}, marks=needs_provider
+        ),
         ("modelgates-speech completion ''", {"bash", "zsh", "fish", "powershell"}),
         ("modelgates-speech speak --format ''", {*FORMATS}),
     ],

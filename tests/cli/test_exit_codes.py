@@ -14,6 +14,7 @@ import pytest
 
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.cli.exits import Exit
+from tests.edition import needs_pcm, needs_provider
 
 
 def one_line(ended):
@@ -39,8 +40,14 @@ def one_line(ended):
         (("speak", "Hello", "--timeout", "-1"), "--timeout"),
         (("speak", "Hello", "--api-key", "secret"), "--api-key"),
         (("speak", "Hello", "--local", "--base-url", "http://x"), "--base-url"),
-        (("speak", "Hello", "--provider-option", "openai=calm"), "names no option"),
-        (("speak", "Hello", "--provider-option", "openai.calm"), "slug.name=value"),
+        pytest.param(
+            *(("speak", "Hello", "--provider-option", "openai=calm"), "names no option"),
+            marks=needs_provider,
+        ),
+        pytest.param(
+            *(("speak", "Hello", "--provider-option", "openai.calm"), "slug.name=value"),
+            marks=needs_provider,
+        ),
         (("completion", "tcsh"), "tcsh"),
     ],
 )
@@ -159,7 +166,11 @@ def test_5_no_answer(speak, stub, folder, fault):
 
 
 @pytest.mark.parametrize(
-    "fault", ["cut", "cut-chunked", "odd", "stall-midway", "empty", "html", "json"]
+    "fault",
+    [
+        *("cut", "cut-chunked", "stall-midway", "empty", "html", "json"),
+        pytest.param("odd", marks=needs_pcm),
+    ],
 )
 def test_6_an_answer_that_is_not_whole_or_not_audio(speak, stub, folder, fault):
     stub.fail_next(fault)
@@ -273,6 +284,7 @@ def test_6_audio_of_another_format_is_not_saved_under_a_wrong_suffix(speak, fold
     assert [path.name for path in folder.iterdir()] == ["a.partial.wav"]
 
 
+@needs_pcm
 def test_6_standard_output_is_told_apart_from_a_whole_answer_too(speak, stub):
     stub.fail_next("cut", after=1000)
 

@@ -259,6 +259,7 @@ def test_pieces_that_cannot_be_kept_are_not_bought(run, with_key, stub, folder, 
     stub.assert_not_called()
 
 
+@needs_pcm
 def test_the_speech_may_go_to_standard_output_as_it_arrives(run, with_key, stub, folder, book):
     done = run("narrate", "book.txt", "-o", "-", "--format", "pcm", env=with_key, text=False)
     assert done.code == 0

@@ -16,9 +16,13 @@ from tests.edition import BODY, EDITION, TEXT, needs_format, needs_pcm, taken
 def seconds_of_wav(path):
     with wave.open(str(path)) as audio:
         assert (audio.getframerate(), audio.getsampwidth(), audio.getnchannels()) == (24000, 2, 1)
-        return audio.getnframes() / 24000
+        frames = sum(map(len, iter(lambda: audio.readframes(24000), b""))) // 2
+        # An API that streams WAV itself cannot know the length in its header.
+        assert frames == audio.getnframes() or EDITION.takes_format("wav")
+        return frames / 24000
 
 
+@needs_pcm
 def test_speaks_into_a_wav_file_and_says_in_one_line_what_it_wrote(speak, stub, folder):
     ended = speak("Hello world", "-o", "hello.wav")
 
@@ -71,13 +75,13 @@ def test_mp3_plays_for_the_right_time_in_an_independent_decoder(run, environment
 @pytest.mark.parametrize(
     ("arguments", "name", "requested"),
     [
-        ((), "speech.wav", "pcm"),
-        (("--format", "pcm"), "speech.wav", "pcm"),
+        pytest.param((), "speech.wav", "pcm", marks=needs_pcm),
+        pytest.param(("--format", "pcm"), "speech.wav", "pcm", marks=needs_pcm),
         (("--format", "mp3"), "speech.mp3", "mp3"),
         (("-o", "A.MP3"), "A.MP3", "mp3"),
-        (("-o", "a.pcm"), "a.pcm", "pcm"),
-        (("-o", "a.raw"), "a.raw", "pcm"),
-        (("--output", "a.wav", "--format", "pcm"), "a.wav", "pcm"),
+        pytest.param(("-o", "a.pcm"), "a.pcm", "pcm", marks=needs_pcm),
+        pytest.param(("-o", "a.raw"), "a.raw", "pcm", marks=needs_pcm),
+        pytest.param(("--output", "a.wav", "--format", "pcm"), "a.wav", "pcm", marks=needs_pcm),
         (("-o", "no-suffix.bin", "--format", "mp3"), None, None),
     ],
 )
@@ -101,6 +105,7 @@ def test_a_format_without_a_file_asks_for_one_that_can_hold_it(speak, stub):
     stub.assert_called(times=1, response_format="newer")
 
 
+@needs_pcm
 def test_raw_files_hold_the_samples_of_the_wav_file_alone(speak, folder):
     for name in ("a.wav", "a.pcm", "a.raw"):
         assert speak("Hello", "-o", name).code == 0
@@ -199,6 +204,7 @@ def test_quiet_says_nothing(speak, folder):
     assert (folder / "a.wav").exists()
 
 
+@needs_pcm
 def test_standard_output_gets_the_samples_and_nothing_else_where_they_are_asked_for(speak, folder):
     assert speak("Hello", "-o", "a.pcm").code == 0
 

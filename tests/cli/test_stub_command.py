@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from tests.edition import DOCUMENT
+from tests.edition import DOCUMENT, needs_pcm
 
 BODY = {"input": "Hello", "model": "m", "voice": "v"}
 
@@ -71,6 +71,7 @@ def test_sigterm_ends_it_too(serving):
     assert process.wait(60) == 128 + signal.SIGTERM
 
 
+@needs_pcm
 def test_each_request_is_a_line_without_the_key(serving):
     process, base_url = serving()
     post(base_url, "a-key-of-mine")
