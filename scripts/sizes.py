@@ -17,7 +17,6 @@ LARGEST_FILE = 400
 TOP = 5_122
 WITHOUT_STUB = 10_568
 STUB = 3_742
-STUB = 3_742
 
 
 def count(file: Path) -> int:
