@@ -23,7 +23,7 @@ from modelgates_speech.jobs import run_batch, run_batch_async
 from modelgates_speech.jobs.aimd import START
 from modelgates_speech.jobs.batch import CONCURRENCY, MOST_ALIKE
 from modelgates_speech.jobs.manifest import BadRow, count_rows, file_name, read_rows
-from tests.edition import SPEAKER, needs_rows, taken_or_skipped
+from tests.edition import SPEAKER, needs_pcm, needs_rows, taken_or_skipped
 from tests.jobs.conftest import spelled
 from tests.systems import HAS_UNNAMED_FILES
 
@@ -59,6 +59,7 @@ def said(path):
     return spelled(path.read_bytes()[44:])
 
 
+@needs_pcm
 def test_every_row_becomes_a_file_and_a_line(batch, out):
     report = batch(rows(20))
     assert (report.ok, report.failed, report.skipped, report.stopped) == (20, 0, 0, None)
@@ -169,6 +170,7 @@ def test_speech_that_broke_off_leaves_no_file(batch, out, stub):
     assert not list(out.glob("*.wav"))
 
 
+@needs_pcm
 def test_what_came_of_a_row_that_failed_is_kept_and_named(batch, out, stub):
     stub.fail_next("cut", after=4)
     batch(rows(1))

@@ -16,7 +16,7 @@ from modelgates_speech import (
     ModelGatesError,
 )
 from modelgates_speech.jobs import AudioCache
-from tests.edition import EDITION, SPEAKER, taken_or_skipped
+from tests.edition import EDITION, SPEAKER, needs_pcm, taken_or_skipped
 from tests.jobs.conftest import Both, spelled, story
 
 TEXT = story(100)
@@ -136,6 +136,7 @@ def test_speech_that_broke_off_is_not_kept(api, stub, folder):
     assert entries(folder) == []
 
 
+@needs_pcm
 def test_errors_are_not_kept(api, stub, folder):
     stub.fail_next(500)
     with pytest.raises(APIStatusError):
@@ -153,6 +154,7 @@ def test_a_stream_that_is_left_early_is_not_kept(stub, folder):
     assert entries(folder) == []
 
 
+@needs_pcm
 def test_a_cache_that_cannot_be_written_costs_no_speech(api, folder, caplog):
     folder.write_text("a file where the folder should be")
     with caplog.at_level(logging.WARNING, "modelgates_speech"):
@@ -248,6 +250,7 @@ def _buy(base_url, folder, offset):
             assert spelled(audio.content) == "".join(text.split())
 
 
+@needs_pcm
 def test_several_processes_may_share_a_cache(stub, folder):
     spawn = multiprocessing.get_context("spawn")
     workers = [
@@ -271,6 +274,7 @@ def test_a_cache_of_no_size_or_origin_is_refused(folder):
         AudioCache()
 
 
+@needs_pcm
 @pytest.mark.skipif(os.name == "nt", reason="a folder in use cannot be removed there")
 def test_a_current_folder_that_is_gone_costs_no_speech(api, tmp_path, monkeypatch, caplog):
     gone = tmp_path / "gone"

@@ -8,7 +8,7 @@ import wave
 import pytest
 
 from modelgates_speech import AsyncModelGates, InvalidResponseError, ModelGates
-from tests.edition import SPEAKER
+from tests.edition import SPEAKER, needs_pcm
 from tests.faults.server import FaultServer, Later
 from tests.faults.table import reply
 from tests.jobs.conftest import story
@@ -112,6 +112,7 @@ def test_wavs_of_two_rates_are_not_joined(narrate):
     assert caught.value.audio.content == answer(TEXT[start:end])
 
 
+@needs_pcm
 def test_what_pcm_is_taken_for_holds_for_a_narration(narrate):
     audio = narrate(lambda text: 2 * spelled(text), sample_rate=44_100, channels=2)
     assert (audio.sample_rate, audio.channels) == (44_100, 2)

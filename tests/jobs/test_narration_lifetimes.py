@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from modelgates_speech import AsyncModelGates, ConfigurationError, IncompleteAudioError, ModelGates
-from tests.edition import HELLO
+from tests.edition import HELLO, needs_pcm
 from tests.faults.server import STALL, FaultServer
 from tests.faults.table import reply
 from tests.systems import needs_forks
@@ -134,6 +134,7 @@ def test_a_piece_that_breaks_off_under_a_timeout_keeps_its_class(loop, modelgate
     assert failed.value.characters is not None
 
 
+@needs_pcm
 @needs_forks
 # Python warns of just what this is about.
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
