@@ -20,6 +20,7 @@ import jsonschema_rs
 import pytest
 import rstr
 
+from modelgates_api import models
 from modelgates_speech import _binding
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.stub.schemas import in_python
@@ -541,9 +542,13 @@ needs_nothing_new = pytest.mark.skipif(
 needs_rows = pytest.mark.skipif(
     bool(EXTRAS), reason="the OpenAPI document demands a header or query, which no row has"
 )
+ANSWERS_WITH_PCM = (
+    _binding.DEFAULT_RESPONSE_FORMAT == "pcm"
+    and EDITION.takes_format("pcm")
+    and EDITION.may_hold("audio/pcm")
+)
 needs_pcm = pytest.mark.skipif(
-    _binding.DEFAULT_RESPONSE_FORMAT != "pcm"
-    or not (EDITION.takes_format("pcm") and EDITION.may_hold("audio/pcm")),
+    not ANSWERS_WITH_PCM,
     reason="the OpenAPI document does not answer with PCM unless asked otherwise",
 )
 needs_mp3 = pytest.mark.skipif(
@@ -585,6 +590,32 @@ def taken_or_skipped(**settings):
     for name in settings.keys() - taken(**settings).keys():
         pytest.skip(f"the OpenAPI document does not take {name}={settings[name]!r}")
     return settings
+
+
+# What pages set beside what every request says; a document may do without.
+SHOWN = {
+    "speed": 1.5,
+    "response_format": "mp3",
+    "provider": {"options": {"openai": {"instructions": "calm"}}},
+}
+
+
+def gone_from(shown):
+    """What the document no longer has of that which is in a program or a transcript of a page."""
+    gone = {
+        name for name in SHOWN.keys() - taken(**SHOWN).keys() if re.search(rf"\b{name}\b", shown)
+    }
+    for names in re.findall(r"^ *from modelgates_api\.models import (.+)$", shown, re.MULTILINE):
+        gone |= {name for name in re.findall(r"\w+", names) if not hasattr(models, name)}
+    if not ANSWERS_WITH_PCM and re.search(r"\bpcm\b|getnframes", shown, re.IGNORECASE):
+        gone.add("PCM by default")
+    return gone
+
+
+def skip_what_is_gone(*shown):
+    """Skip the rest of a test, with the reason, where the document lacks something shown."""
+    if gone := set().union(*map(gone_from, shown)):
+        pytest.skip(f"the OpenAPI document has no more {', '.join(sorted(gone))}")
 
 
 def saying(text):

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from modelgates_speech import _binding
-from tests.edition import needs_nothing_new, taken
+from tests.edition import gone_from, needs_nothing_new, skip_what_is_gone
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^( *)```([\w-]*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -41,14 +41,6 @@ ELSEWHERE = {
 SERVERS = ("modelgates-speech stub", "python -m tests.contract.defects", "uvicorn app:app")
 # What a reader does once, and this machine has done already.
 PREPARATIONS = ("pip install ", "python3 -m venv ", "export MODELGATES_API_KEY=...")
-# What pages set beside what every request says; a document may do without.
-SETTINGS = {
-    "speed": 1.5,
-    "response_format": "mp3",
-    "provider": {"options": {"openai": {"instructions": "calm"}}},
-}
-GONE = SETTINGS.keys() - taken(**SETTINGS).keys()
-OF_THE_GONE = re.compile("|".join(rf"\b{name}\b" for name in sorted(GONE)) or "(?!)")
 # They rewrite the project; tests of their own run them on copies.
 REWRITING = {"generate", "update_spec"}
 
@@ -71,8 +63,7 @@ def blocks(page):
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in GUIDES and blocks(page)])
 def test_the_examples_of_a_page_run_one_after_the_other(page, modelgates_stub, tmp_path):
     run_through(page, tmp_path)
-    if any(OF_THE_GONE.search(block.code) for block in blocks(page)):
-        pytest.skip(f"all else ran, but the OpenAPI document has no more {', '.join(GONE)}")
+    skip_what_is_gone(*(block.code for block in blocks(page)))
 
 
 def run_through(page, folder):
@@ -85,14 +76,14 @@ def run_through(page, folder):
         if block.language in run:
             failure = run[block.language](page, block, folder)
             assert not failure, f"{page}:{block.line}\n{failure}"
-        elif before in SHELLS and (said := printed(folder)):
+        elif before in SHELLS and (said := printed(folder)) and not gone_from(block.code):
             # What a page says that a command prints is so, but for the figures.
             assert re.sub(r"\d+", "0", block.code) == re.sub(r"\d+", "0", said)
         before = block.language
 
 
 def in_python(page, block, folder):
-    if OF_THE_GONE.search(block.code):
+    if gone_from(block.code):
         return ""
     package, _, name = _binding.speech_operation.__name__.rpartition(".")
     code = block.code.replace("modelgates_api.api.subpackage_tts", package)
@@ -125,7 +116,7 @@ def in_a_shell(page, block, folder):
     printed(folder)
     failures = []
     lines = block.code.replace("\\\n", " ").splitlines()
-    lines = [line for line in lines if not OF_THE_GONE.search(line)]
+    lines = [line for line in lines if not gone_from(line)]
     for line in lines:
         if re.search(r"\bnox (-s|--list)", line):
             missing = sessions_of(line) - sessions_of_the_noxfile()

@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 
 from modelgates_speech import _binding
-from tests.edition import needs_nothing_new
+from tests.edition import gone_from, needs_nothing_new, skip_what_is_gone
 
 README = Path(__file__).parents[2] / "README.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
@@ -17,9 +17,10 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MU
 @needs_nothing_new
 def test_the_examples_pass_where_warnings_are_errors(modelgates_stub, tmp_path):
     package, _, name = _binding.speech_operation.__name__.rpartition(".")
+    there = [example for example in EXAMPLES if not gone_from(example)]
     tests = "\n\n\n".join(
         f"def test_example_{number}():\n{textwrap.indent(example, '    ')}"
-        for number, example in enumerate(EXAMPLES)
+        for number, example in enumerate(there)
     )
     tests = tests.replace("modelgates_api.api.subpackage_tts", package)
     tests = tests.replace("create_audio_speech", name)
@@ -33,7 +34,8 @@ def test_the_examples_pass_where_warnings_are_errors(modelgates_stub, tmp_path):
         text=True,
     )
     assert run.returncode == 0, run.stdout
-    assert f"{len(EXAMPLES)} passed" in run.stdout
+    assert f"{len(there)} passed" in run.stdout
+    skip_what_is_gone(*EXAMPLES)
 
 
 def test_the_first_example_closes_its_client():

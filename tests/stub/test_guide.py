@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from modelgates_speech.stub.usage import KINDS, STATUS
-from tests.edition import needs_nothing_new
+from tests.edition import needs_nothing_new, skip_what_is_gone
 
 pytest_plugins = "pytester"
 
@@ -19,6 +19,7 @@ FILES = {block.splitlines()[0].removeprefix("# "): block for block in BLOCKS if 
 
 @needs_nothing_new
 def test_the_example_project_passes_its_tests(pytester, monkeypatch, environment):
+    skip_what_is_gone(*FILES.values())
     monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
     for name, content in FILES.items():
         (pytester.path / name).write_text(content, "utf-8")
@@ -34,6 +35,7 @@ def test_the_example_project_passes_its_tests(pytester, monkeypatch, environment
 @needs_nothing_new
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block[0] != "#"])
 def test_the_other_examples_run(block, environment):
+    skip_what_is_gone(block)
     ended = subprocess.run(
         [sys.executable, "-Werror", "-c", block],
         env=environment,
