@@ -8,7 +8,6 @@ import hmac
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,8 @@ from modelgates_speech.stub.document import Document, Operation, RefusedError
 from modelgates_speech.stub.schemas import Json, fields, scalar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from starlette.datastructures import Headers
     from starlette.requests import Request
 
@@ -101,8 +102,6 @@ def _parse_body(
         given = "missing" if content_type is None else repr(content_type)
         raise RefusedError(400, f"Content-Type is {given}, must be {accepted}")
     if not given_type.endswith(("/json", "+json")):
-        if operation.body_required and not raw:
-            raise RefusedError(400, "The body is missing")
         return raw
     _check_charset(named(content_type or "")[1].get("charset", "utf-8"))
     value = parse_json(raw)
