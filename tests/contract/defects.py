@@ -461,6 +461,13 @@ NEEDS: dict[str, Need] = {
     VOICES: spoken("voice", "alloy", "nova"),
 }
 
+
+def told_as(was: int, now: int, breaks: str) -> Defect:
+    """Answer a documented error under another status."""
+    say, needs = status(was, now), documented(was)
+    return Defect(f"{was}-is-{now}", breaks, DOCUMENTED, say=say, needs=needs)
+
+
 _ALL = (
     # Statuses
     Defect("created", "201 for speech", CONFORMS, say=status(SPOKEN, 201), needs=undocumented(201)),
@@ -897,37 +904,11 @@ _ALL = (
         say=on(401, lambda answer: replace(answer, body=b"")),
         needs=in_json(401),
     ),
-    Defect(
-        "402-is-403",
-        "403 for a lack of credits",
-        DOCUMENTED,
-        say=status(402, 403),
-        needs=documented(402),
-    ),
-    Defect(
-        "404-is-400",
-        "400 for an unknown model",
-        DOCUMENTED,
-        say=status(404, 400),
-        needs=documented(404),
-    ),
-    Defect(
-        "429-is-503",
-        "503 for too many requests",
-        DOCUMENTED,
-        say=status(429, 503),
-        needs=documented(429),
-    ),
-    Defect(
-        "502-is-504",
-        "504 for a failed provider",
-        DOCUMENTED,
-        say=status(502, 504),
-        needs=documented(502),
-    ),
-    Defect(
-        "503-is-529", "529 when overloaded", DOCUMENTED, say=status(503, 529), needs=documented(503)
-    ),
+    told_as(402, 403, "403 for a lack of credits"),
+    told_as(404, 400, "400 for an unknown model"),
+    told_as(429, 503, "503 for too many requests"),
+    told_as(502, 504, "504 for a failed provider"),
+    told_as(503, 529, "529 when overloaded"),
     error("402-no-message", "402 without message", DOCUMENTED, 402, without("message")),
     error("404-code-is-text", "404 whose code is text", DOCUMENTED, 404, fields(code="404")),
     Defect(
