@@ -219,8 +219,10 @@ def _answer_with_bytes(document: dict[str, Any]) -> Iterator[Mend]:
 
 def _is_untold(kind: str, media: dict[str, Any]) -> bool:
     schema: dict[str, Any] = media.get("schema") or media.get("itemSchema") or {}
-    if kind == "*/*" or "json" not in kind:
-        return kind == "*/*" and schema.get("type") == "string"
+    if kind == "*/*":
+        return schema.get("type") == "string"
+    if "json" not in kind:
+        return False
     said = {key for key in schema if schema[key] not in ({}, []) and not key.startswith("x-")}
     is_any_object = said <= {"type", "title"} and schema.get("type") == "object"
     told = {"example", "examples", "itemSchema"} & media.keys()

@@ -147,13 +147,16 @@ def drop_repeats(root: Node) -> list[Repeat]:
         if isinstance(node, SequenceNode):
             waiting += [((*place, str(at)), each) for at, each in enumerate(node.value)]
         elif isinstance(node, MappingNode):
-            pairs = {_name(key): (key, value) for key, value in node.value}
+            named: dict[object, list[tuple[Node, Node]]] = {}
             for key, value in node.value:
-                last, kept = pairs[_name(key)]
-                if kept is not value:
-                    differs = construct(deepcopy(value)) != construct(deepcopy(kept))
-                    found.append(Repeat((*place, str(last.value)), line_of(last), differs))
-            node.value = list(pairs.values())
+                named.setdefault(_name(key), []).append((key, value))
+            for pairs in named.values():
+                if len(pairs) > 1:
+                    *others, kept = [construct(deepcopy(value)) for _, value in pairs]
+                    differs = any(other != kept for other in others)
+                    key = pairs[-1][0]
+                    found.append(Repeat((*place, str(key.value)), line_of(key), differs))
+            node.value = [pairs[-1] for pairs in named.values()]
             waiting += [((*place, str(key.value)), value) for key, value in node.value]
     return found
 

@@ -128,7 +128,7 @@ def _take(contents: dict[str, Any], lines: Lines) -> Taken:
         check_request(document)
     except BindingError as error:
         raise DocumentError(str(error), lines.of(("paths", PATH, METHOD, "requestBody"))) from error
-    warnings += lines.repeated(only(document, METHOD, PATH))
+    warnings += lines.repeated(document)
     for place, node in parts(document):
         if others := _NEWER & node.keys() if place[:-1] == ("paths",) else ():
             warnings.append(lines.said(place, f"not generated: {', '.join(others)}"))
@@ -181,14 +181,16 @@ class Lines:
         where = f"{'.'.join(map(str, place[-3:]))}: " if place else ""
         return f"line {line}: {where}{what}" if line else f"{where}{what}"
 
-    def repeated(self, ours: dict[str, Any]) -> Iterator[str]:
+    def repeated(self, document: dict[str, Any]) -> Iterator[str]:
         """Say which keys stand more than once in a mapping.
 
         Raises:
             DocumentError: It is one of ours, and says different things that matter.
         """
+        found = repeats(self._data) if self._data else []
+        ours = only(document, METHOD, PATH) if found else {}
         called = {theirs: path for path, theirs in self.paths.items()}
-        for place, line, differs in repeats(self._data) if self._data else ():
+        for place, line, differs in found:
             own = tuple(called.get(step, step) for step in place)
             is_said = (place[-1] in _SAID and place[-2:-1] != ("properties",)) or place[0] == "info"
             if differs and not is_said and follow(ours, pointer(own)) is not None:
