@@ -105,7 +105,7 @@ def _written_by_httpx(
 
 
 def _number(value: object) -> Any:
-    if (number := as_number(value)) is value:
+    if (number := as_number(value)) is None:
         raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
     return number
 

@@ -144,21 +144,21 @@ def as_timeout(value: float | Timeout) -> Timeout:
     return Timeout(value, value, value, value)
 
 
-def as_number(value: Any) -> Any:
-    """`value` as a number of Python's own, if it is one of another's, such as NumPy's or an enum's.
+def as_number(value: object) -> float | None:
+    """`value` as a number of Python's own, be it one of another's, such as NumPy's or an enum's.
 
-    Where it is none, True and False among these, or is too large: itself.
+    None where it is none, True and False among these, or is too large.
     """
     if isinstance(value, Real) and not isinstance(value, bool):
         with contextlib.suppress(OverflowError):
             return int(value) if isinstance(value, Integral) else float(value)
-    return value
+    return None
 
 
 def checked_seconds(value: float, name: str) -> float:
     """`value` if it is a number of seconds above 0."""
-    seconds: float = as_number(value)
-    if type(seconds) in (int, float) and 0 < seconds <= MAX_SECONDS:
+    seconds = as_number(value)
+    if seconds is not None and 0 < seconds <= MAX_SECONDS:
         return seconds
     wanted = f"a number of seconds above 0 and at most {MAX_SECONDS:,}"
     raise must_be(wanted, value, name)
@@ -166,8 +166,8 @@ def checked_seconds(value: float, name: str) -> float:
 
 def checked_count(value: int, name: str, most: int | None = None) -> int:
     """`value` if it is a whole number from 1 to `most`."""
-    count: int = as_number(value)
-    if type(count) is int and 1 <= count <= (count if most is None else most):
+    count = as_number(value)
+    if isinstance(count, int) and 1 <= count <= (count if most is None else most):
         return count
     wanted = "1 or more" if most is None else f"a whole number from 1 to {most:,}"
     raise must_be(wanted, value, name)

@@ -77,12 +77,12 @@ class RetryPolicy:
         known = cast("frozenset[Any]", statuses if isinstance(statuses, frozenset) else {None})
         if not all(isinstance(status, int) for status in known):
             raise must_be("statuses such as {429, 503}", self.statuses, "RetryPolicy.statuses")
-        if type(as_number(self.max_retries)) is not int:
+        if not isinstance(as_number(self.max_retries), int):
             raise must_be("a whole number", self.max_retries, "RetryPolicy.max_retries")
         for name in ("max_retries", "initial_delay", "max_delay", "max_retry_after"):
             value = as_number(getattr(self, name))
-            if not (type(value) in (int, float) and 0 <= value < math.inf):
-                raise must_be("0 or more", value, f"RetryPolicy.{name}")
+            if value is None or not 0 <= value < math.inf:
+                raise must_be("0 or more", getattr(self, name), f"RetryPolicy.{name}")
             object.__setattr__(self, name, value)
 
     def delay(

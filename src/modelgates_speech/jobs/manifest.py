@@ -154,8 +154,7 @@ def _json_lines(opened: BinaryIO, name: str) -> Iterator[Mapping[str, Any] | Bad
 
 def _check_start(name: str, line: bytes) -> None:
     """Refuse what is no JSONL from its first line on, rather than row by row."""
-    if wide := wide_encoding(line):
-        raise ConfigurationError(f"{name} is {wide.upper()}: {_AS_UTF_8.format(wide)}")
+    _refuse_wide(name, line)
     start = line.lstrip(b"\xef\xbb\xbf \t")
     if start.startswith(b"["):
         raise ConfigurationError(
@@ -167,7 +166,10 @@ def _check_start(name: str, line: bytes) -> None:
         )
 
 
-_AS_UTF_8 = "save it as UTF-8, for example with iconv -f {} -t utf-8"
+def _refuse_wide(name: object, start: bytes) -> None:
+    if wide := wide_encoding(start):
+        way = f"save it as UTF-8, for example with iconv -f {wide} -t utf-8"
+        raise ConfigurationError(f"{name} is {wide.upper()}: {way}")
 
 
 def _csv(path: Path, opened: BinaryIO) -> Iterator[Mapping[str, Any] | BadRow]:
@@ -209,9 +211,7 @@ def _utf_8(path: Path, file: TextIOWrapper) -> Iterator[str]:
         try:
             line.encode()
         except UnicodeEncodeError as error:
-            if wide := wide_encoding(line.encode("utf-8", "surrogateescape")):
-                told = f"{path} is {wide.upper()}: {_AS_UTF_8.format(wide)}"
-                raise ConfigurationError(told) from error
+            _refuse_wide(path, line.encode("utf-8", "surrogateescape"))
             raise ConfigurationError(
                 f"{path}, line {number}: byte 0x{ord(line[error.start]) & 0xFF:02x} is not UTF-8; "
                 "convert the file first, for example with iconv -f latin1 -t utf-8"

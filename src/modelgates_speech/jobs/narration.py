@@ -154,9 +154,9 @@ def settings_of(
     concurrency = checked_count(concurrency, "concurrency")
     asked: dict[Kind, float] = {"paragraph": paragraph_pause, "heading": heading_pause}
     for kind, value in asked.items():
-        asked[kind] = seconds = as_number(value)
-        if not (type(seconds) in (int, float) and 0 <= seconds <= MAX_PAUSE):
+        if (seconds := as_number(value)) is None or not 0 <= seconds <= MAX_PAUSE:
             raise must_be(f"0 to {MAX_PAUSE} seconds", value, f"{kind}_pause")
+        asked[kind] = seconds
     pauses: dict[Kind, float] = {kind: seconds for kind, seconds in asked.items() if seconds}
     # What is wrong with a request is wrong with the first already: better said before it is sent.
     response_format = prepare(input="", **request).response_format
