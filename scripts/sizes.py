@@ -14,8 +14,8 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 # Of lines, docstrings and blank ones included. The sums are those of today, so that the package
 # grows by a decision: whoever raises one says what for, and whoever removes lines lowers it.
 LARGEST_FILE = 400
-TOP = 5_122
-WITHOUT_STUB = 10_568
+TOP = 5_126
+WITHOUT_STUB = 10_573
 STUB = 3_741
 
 

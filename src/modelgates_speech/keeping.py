@@ -136,12 +136,13 @@ def format_for_file(path: str | os.PathLike[str], requested: str | None) -> str 
     implied = known.get(suffix) or FORMAT_BY_SUFFIX.get(suffix)
     if suffix == "*" and requested is None and Path(path).exists() and not Path(path).is_file():
         implied = _binding.DEFAULT_RESPONSE_FORMAT
+    may_ask = "response_format" in _binding.ARGUMENTS
     if implied is None and requested is None:
         raise ConfigurationError(
             f"the suffix of {str(path)!r} names no known format: use one of "
-            f"{', '.join(known)}, or pass response_format"
+            f"{', '.join(known)}{', or pass response_format' if may_ask else ''}"
         )
-    if requested is None and "response_format" not in _binding.ARGUMENTS:
+    if requested is None and not may_ask:
         return None
     if requested is None or requested == suffix[1:]:
         return requested or implied or ""

@@ -13,6 +13,7 @@ from modelgates_speech._methods import SpeechMethods
 from modelgates_speech.audio import Audio
 from modelgates_speech.call import Call, prepare
 from modelgates_speech.config import checked_callback
+from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.keeping import format_for_file
 from modelgates_speech.streams import AsyncAudioStream, AudioStream
@@ -51,6 +52,8 @@ class _Speech(SpeechMethods[AudioT, StreamT, PathT]):
         from modelgates_speech.jobs.narration import plan
         from modelgates_speech.jobs.workers import narrate
 
+        if "input" not in arguments:
+            raise ConfigurationError("the OpenAPI document has no input to narrate: use create()")
         if arguments.pop("dry_run"):
             return plan(arguments, *self._asked_with)
         return narrate(self._kind, self._stream, arguments)

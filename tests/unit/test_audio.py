@@ -22,6 +22,7 @@ from modelgates_speech._binding import ARGUMENTS, DEFAULT_RESPONSE_FORMAT
 from modelgates_speech.arguments import Argument
 from modelgates_speech.audio import Receiver, file_header
 from modelgates_speech.config import MAX_SHOWN
+from modelgates_speech.jobs.joining import check_joinable
 from modelgates_speech.keeping import format_for_file
 
 PCM = {"content-type": "audio/pcm;rate=16000;channels=2"}
@@ -438,8 +439,9 @@ def test_where_no_format_can_be_asked_for_none_is(monkeypatch):
     monkeypatch.delitem(ARGUMENTS, "response_format", raising=False)
     for path in ("a.wav", "a.mp3", os.devnull):
         assert format_for_file(path, None) is None
-    with pytest.raises(ConfigurationError, match="names no known format"):
+    with pytest.raises(ConfigurationError, match="names no known format") as caught:
         format_for_file("a.ogg", None)
+    assert "response_format" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -472,6 +474,17 @@ def test_a_suffix_that_contradicts_the_format_or_says_nothing_is_refused(
         assert said.endswith(f"names no known format: use one of {known}, or pass response_format")
     else:
         assert said.endswith(f"response_format='{requested}': change one of the two")
+
+
+@pytest.mark.parametrize(
+    ("named", "advice"),
+    [((), ": use pcm or mp3"), (("opus", "wav", "mp3"), ": use mp3 or wav"), (("opus",), "")],
+)
+def test_whose_pieces_cannot_be_joined_hears_of_formats_that_there_are(formats, named, advice):
+    formats(*named)
+    with pytest.raises(ConfigurationError) as caught:
+        check_joinable("opus")
+    assert str(caught.value) == f"pieces of 'opus' cannot be joined{advice}"
 
 
 def test_the_format_that_comes_unasked_is_a_suffix_where_no_other_is_named(formats, monkeypatch):

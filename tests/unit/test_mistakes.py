@@ -449,3 +449,9 @@ def test_a_file_that_is_write_protected_is_refused_before_anything_is_paid_for(
     with client() as speaker, pytest.raises(SaveError, match="write-protected"):
         speaker.audio.speech.save(path, **SAVED)
     assert path.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_where_the_text_has_another_name_a_narration_is_refused(client, dry_run):
+    with pytest.raises(ConfigurationError, match="no input to narrate"):
+        client.audio.speech._narrate({"dry_run": dry_run, "text": "Hello."})

@@ -10,6 +10,7 @@ from modelgates_speech.errors import ConfigurationError
 from modelgates_speech.formats import meter_of
 from modelgates_speech.formats.mp3 import HEADER, FrameHeader, Frames
 from modelgates_speech.formats.wav import SAMPLE_WIDTH, Samples
+from modelgates_speech.keeping import formats_by_suffix
 
 if TYPE_CHECKING:
     from modelgates_speech.audio import AudioMetadata
@@ -21,9 +22,9 @@ JOINABLE = ("pcm", "mp3", "wav")
 def check_joinable(response_format: str) -> None:
     """Check that pieces in this format can be joined."""
     if response_format not in JOINABLE:
-        raise ConfigurationError(
-            f"pieces of {response_format!r} cannot be joined: use {' or '.join(JOINABLE)}"
-        )
+        there = [name for name in JOINABLE if name in formats_by_suffix().values()]
+        advice = f": use {' or '.join(there)}" if there else ""
+        raise ConfigurationError(f"pieces of {response_format!r} cannot be joined{advice}")
 
 
 class Joiner:
