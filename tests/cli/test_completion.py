@@ -10,7 +10,7 @@ import pytest
 
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.cli.app import COMMANDS
-from tests.edition import needs_provider
+from tests.edition import needs_format, needs_provider
 
 FORMATS = ARGUMENTS["response_format"].values if "response_format" in ARGUMENTS else ()
 
@@ -43,7 +43,7 @@ def shell(name, script, env):
             "modelgates-speech speak --provider", {"--provider-option"}, marks=needs_provider
         ),
         ("modelgates-speech completion ''", {"bash", "zsh", "fish", "powershell"}),
-        ("modelgates-speech speak --format ''", {*FORMATS}),
+        pytest.param("modelgates-speech speak --format ''", {*FORMATS}, marks=needs_format),
     ],
 )
 def test_bash_completes_commands_options_and_values(with_command, words, expected):

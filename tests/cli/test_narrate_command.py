@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import pytest
 
-from tests.edition import EDITION, needs_pcm
+from tests.edition import EDITION, needs_format, needs_mp3, needs_pcm
 
 TEXT = "".join(f"This is sentence number {number}, and it says little. " for number in range(60))
 
@@ -70,6 +70,7 @@ def test_of_pieces_that_do_not_fit_both_are_kept(run, with_key, folder, book):
     assert len(rates) == 2
 
 
+@needs_mp3
 def test_standard_input_can_be_narrated_and_the_report_be_read_by_programs(run, with_key, folder):
     done = run(
         *("narrate", "-", "-o", "book.mp3", "--json"), env=with_key, given="\ufeffHello.".encode()
@@ -177,6 +178,7 @@ def test_what_ctrl_c_interrupted_is_resumed_and_nothing_bought_twice(
     assert not (folder / "book.wav.pieces").exists()
 
 
+@needs_mp3
 def test_pieces_bought_from_the_local_stub_are_found_again(run, environment, folder, book):
     command = ("narrate", "book.txt", "-o", "book.mp3", "--local", "--cache-dir", "kept")
     assert run(*command, env=environment).code == 0
@@ -208,6 +210,7 @@ def test_what_cannot_work_is_said_in_a_line_before_anything_is_bought(
     stub.assert_not_called()
 
 
+@needs_format
 @pytest.mark.parametrize("target", ["", ".", "/"])
 def test_a_folder_is_no_file_to_write(run, with_key, stub, folder, book, target):
     done = run("narrate", "book.txt", "-o", target, "--format", "pcm", env=with_key)
@@ -216,6 +219,7 @@ def test_a_folder_is_no_file_to_write(run, with_key, stub, folder, book, target)
     stub.assert_not_called()
 
 
+@needs_format
 @pytest.mark.parametrize("command", [("narrate",), ("speak", "--file")])
 def test_the_text_is_not_overwritten_with_its_speech(run, with_key, stub, folder, book, command):
     done = run(*command, "book.txt", "-o", "./book.txt", "--format", "mp3", env=with_key)

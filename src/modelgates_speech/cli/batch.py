@@ -15,7 +15,6 @@ from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
 from modelgates_speech.cli.options import (
     DRY_RUN,
     FOLDER,
-    FORMAT,
     PRICE,
     api_options,
     connection,
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     type=FOLDER,
     help="Folder for the audio, a file for each row, and results.jsonl.",
 )
-@FORMAT
 @request_options
 @click.option(
     "--concurrency",
@@ -62,7 +60,7 @@ def command(
     *,
     manifest: str,
     out_dir: Path,
-    response_format: str | None,
+    response_format: str | None = None,
     concurrency: int,
     max_errors: int | None,
     max_characters: int | None,

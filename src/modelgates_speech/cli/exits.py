@@ -79,7 +79,7 @@ def exit_codes_help() -> str:
 # What Python calls it, and what the command line does; the first that fits.
 _WORDS = (
     (r" or pass api_key\b|, or the one passed as api_key", ""),
-    (r"\bpass the key as api_key", "set MODELGATES_API_KEY"),
+    (r"\bpass (the key as )?api_key", "set MODELGATES_API_KEY"),
     (r"\bapi_key(\(\))?", "MODELGATES_API_KEY"),
     (r"\ballow_plain_http=True", "--allow-plain-http"),
     (r"\ba longer timeout \(\w+\)", "a longer --timeout"),

@@ -17,7 +17,6 @@ from modelgates_speech.cli.inputs import STANDARD, keep_the_text, text_of
 from modelgates_speech.cli.options import (
     DRY_RUN,
     FOLDER,
-    FORMAT,
     PLAY,
     PRICE,
     SUFFIXES,
@@ -58,11 +57,10 @@ _LONGEST_STEM = 255 - len(".pieces")
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help=f"File to write: {SUFFIXES}; - is standard output (a WAV, or what --format "
-    "says). Without it, --play.",
+    help=f"File to write: {SUFFIXES}; - is standard output, a WAV unless another format is "
+    "asked for. Without it, --play.",
 )
 @PLAY
-@FORMAT
 @request_options
 @click.option("--language", default="en", show_default=True, help="ISO 639-1 code of the text.")
 @click.option(
@@ -111,7 +109,7 @@ def command(
     cache_dir: Path | None,
     dry_run: bool,
     price_per_million: float | None,
-    response_format: str | None,
+    response_format: str | None = None,
     api: Mapping[str, Any],
     quiet: bool,
     as_json: bool,

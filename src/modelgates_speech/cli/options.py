@@ -78,7 +78,7 @@ _TYPES = {"string": click.STRING, "number": click.FLOAT, "integer": click.INT, "
 # Options that commands have already; an argument of that name has to stand aside.
 _TAKEN = {
     *("base_url", "cache_dir", "concurrency", "deadline", "debug", "dry_run", "file", "format"),
-    *("allow_plain_http", "heading_pause", "help", "json", "language", "local"),
+    *("allow_plain_http", "header", "heading_pause", "help", "json", "language", "local"),
     *("max_characters", "max_chars", "max_errors", "paragraph_pause", "play"),
     *("channels", "out_dir", "output", "provider_option", "quiet", "sample_rate", "timeout"),
 }
@@ -121,7 +121,7 @@ def _complete_format(_context: click.Context, _option: click.Parameter, typed: s
     return [name for name in FORMATS if name.startswith(typed)]
 
 
-FORMAT = click.option(
+_FORMAT = click.option(
     "--format",
     "response_format",
     metavar="|".join(FORMATS) or "FORMAT",
@@ -157,6 +157,7 @@ PLAY = click.option(
 )
 
 _REQUEST = [
+    *([_FORMAT] if "response_format" in ARGUMENTS else []),
     *(
         _option_for(name, argument)
         for name, argument in ARGUMENTS.items()
@@ -180,6 +181,16 @@ _REQUEST = [
         help="Number of channels to assume if PCM comes without one.  [default: 1]",
     ),
 ]
+
+
+def _headers(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str]:
+    if without := next((each for each in given if ":" not in each), None):
+        raise click.BadParameter(f"{without!r} is not NAME:VALUE.")
+    return dict(each.split(":", 1) for each in given)
+
+
 _API = (
     click.option("--local", is_flag=True, help="Speak with the bundled stub: offline, no key."),
     click.option("--base-url", metavar="URL", help="API to call. [default: $MODELGATES_BASE_URL]"),
@@ -187,6 +198,14 @@ _API = (
         "--allow-plain-http",
         is_flag=True,
         help="Allow plain http to another machine, over a network that you trust.",
+    ),
+    click.option(
+        "--header",
+        "headers",
+        multiple=True,
+        callback=_headers,
+        metavar="NAME:VALUE",
+        help="Header to add to every request. Repeatable.",
     ),
     click.option(
         "--timeout",
@@ -207,7 +226,7 @@ _API = (
     ),
 )
 
-_CONNECTION = ("local", "base_url", "allow_plain_http", "timeout", "deadline")
+_CONNECTION = ("local", "base_url", "allow_plain_http", "headers", "timeout", "deadline")
 
 
 def request_options(command: CommandT) -> CommandT:
@@ -247,7 +266,7 @@ def request_of(*, provider_options: tuple[str, ...] = (), **options: Any) -> dic
 
 @contextmanager
 def connection(
-    *, local: bool, base_url: str | None, **others: float | bool | None
+    *, local: bool, base_url: str | None, **others: float | bool | Mapping[str, str] | None
 ) -> Generator[Mapping[str, Any]]:
     """The arguments of a client for the API that the options of `api_options` name."""
     settings: dict[str, Any] = {name: value for name, value in others.items() if value is not None}

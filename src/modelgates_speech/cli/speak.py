@@ -12,7 +12,6 @@ import click
 from modelgates_speech._binding import DEFAULT_RESPONSE_FORMAT
 from modelgates_speech.cli.inputs import keep_the_text, read_text
 from modelgates_speech.cli.options import (
-    FORMAT,
     PLAY,
     SUFFIXES,
     api_options,
@@ -46,13 +45,12 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Read the text from this file (UTF-8).",
 )
-@FORMAT
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help=f"File to write: {SUFFIXES}; - is standard output (a WAV, or what --format "
-    "says).  [default: speech.wav, or by --format; with --play none]",
+    help=f"File to write: {SUFFIXES}; - is standard output, a WAV unless another format is "
+    "asked for.  [default: speech.wav, or by the format; with --play none]",
 )
 @PLAY
 @request_options
@@ -61,7 +59,7 @@ def command(
     *,
     text: str | None,
     text_file: Path | None,
-    response_format: str | None,
+    response_format: str | None = None,
     output: Path | None,
     play: bool,
     api: Mapping[str, Any],
