@@ -23,6 +23,7 @@ import rstr
 from modelgates_api import models
 from modelgates_speech import _binding
 from modelgates_speech._binding import ARGUMENTS
+from modelgates_speech.jobs.joining import JOINABLE
 from modelgates_speech.stub.schemas import in_python
 
 PATH = "/audio/speech"
@@ -540,7 +541,8 @@ needs_nothing_new = pytest.mark.skipif(
     reason="the OpenAPI document demands more than the pages show: they have to be written anew",
 )
 needs_rows = pytest.mark.skipif(
-    bool(EXTRAS), reason="the OpenAPI document demands a header or query, which no row has"
+    bool(EXTRAS) or "input" not in ARGUMENTS,
+    reason="the OpenAPI document demands a header or query, which no row has, or has no input",
 )
 ANSWERS_WITH_PCM = (
     _binding.DEFAULT_RESPONSE_FORMAT == "pcm"
@@ -559,6 +561,11 @@ needs_mp3 = pytest.mark.skipif(
 needs_format = pytest.mark.skipif(
     not ("response_format" in ARGUMENTS and ARGUMENTS["response_format"].type == "string"),
     reason="the OpenAPI document has no format that a name stands for",
+)
+needs_narration = pytest.mark.skipif(
+    "input" not in ARGUMENTS
+    or HELLO.get("response_format", _binding.DEFAULT_RESPONSE_FORMAT) not in JOINABLE,
+    reason="the OpenAPI document has no input, or demands a format that cannot be joined",
 )
 needs_provider = pytest.mark.skipif(
     not EDITION.allows(
@@ -598,12 +605,15 @@ SHOWN = {
     "response_format": "mp3",
     "provider": {"options": {"openai": {"instructions": "calm"}}},
 }
+WORDS = {"response_format": r"\bresponse_format\b|\bmp3\b|--format\b"}
 
 
 def gone_from(shown):
     """What the document no longer has of that which is in a program or a transcript of a page."""
     gone = {
-        name for name in SHOWN.keys() - taken(**SHOWN).keys() if re.search(rf"\b{name}\b", shown)
+        name
+        for name in SHOWN.keys() - taken(**SHOWN).keys()
+        if re.search(WORDS.get(name, rf"\b{name}\b"), shown)
     }
     for names in re.findall(r"^ *from modelgates_api\.models import (.+)$", shown, re.MULTILINE):
         gone |= {name for name in re.findall(r"\w+", names) if not hasattr(models, name)}

@@ -23,7 +23,7 @@ from modelgates_speech.jobs import run_batch, run_batch_async
 from modelgates_speech.jobs.aimd import START
 from modelgates_speech.jobs.batch import CONCURRENCY, MOST_ALIKE
 from modelgates_speech.jobs.manifest import BadRow, count_rows, file_name, read_rows
-from tests.edition import SPEAKER, needs_pcm, needs_rows, taken_or_skipped
+from tests.edition import SPEAKER, needs_mp3, needs_pcm, needs_rows, taken_or_skipped
 from tests.jobs.conftest import spelled
 from tests.systems import HAS_UNNAMED_FILES
 
@@ -83,6 +83,7 @@ def test_run_again_it_buys_nothing(batch, out, stub):
     assert (out / "results.jsonl").read_bytes() == before
 
 
+@needs_pcm
 @pytest.mark.parametrize("damage", ["remove", "shorten", "change"])
 def test_a_result_whose_file_does_not_agree_is_bought_again(batch, out, stub, damage):
     batch(rows(5))
@@ -98,6 +99,7 @@ def test_a_result_whose_file_does_not_agree_is_bought_again(batch, out, stub, da
     assert sorted(result["id"] for result in results(out)) == [f"row-{n}" for n in range(5)]
 
 
+@needs_pcm
 def test_a_row_that_asks_for_something_else_is_bought_again_and_has_one_line(batch, out):
     batch(rows(3))
     changed = [*rows(2), {"id": "row-2", "input": "Another text."}]
@@ -149,6 +151,7 @@ def test_a_row_the_server_refuses_is_told_with_the_code_and_tried_again_next_tim
     assert sorted(result["id"] for result in results(out)) == [f"row-{n}" for n in range(4)]
 
 
+@needs_pcm
 def test_a_row_whose_file_cannot_be_is_not_paid_for_and_stops_no_other(batch, out, stub):
     (out / "row-1.wav").mkdir(parents=True)
     report = batch(rows(4))
@@ -235,6 +238,7 @@ def test_who_allows_more_errors_gets_so_many_that_are_alike(batch, stub):
     assert (report.ok, report.failed, report.stopped) == (1, 2 * MOST_ALIKE, None)
 
 
+@needs_pcm
 def test_files_that_are_there_already_stop_no_other_row(batch, out, stub):
     for number in range(2 * MOST_ALIKE):
         (out / f"row-{number}.wav").mkdir(parents=True)
@@ -274,6 +278,7 @@ def test_concurrency_stays_below_its_ceiling(batch, engine):
     assert 1 <= most <= 2
 
 
+@needs_mp3
 def test_mp3_rows_are_measured_and_named_mp3(batch, out):
     batch([{"id": "a", "input": "Hello, hello, hello.", "response_format": "mp3"}])
     [result] = results(out)
@@ -496,6 +501,7 @@ run_batch(sys.argv[1], sys.argv[2], concurrency=4,
 """.replace("SPEAKER", repr(SPEAKER))
 
 
+@needs_pcm
 def test_killed_at_any_moment_and_run_again_every_row_is_there_once(stub, tmp_path, out):
     source = manifest(tmp_path / "rows.jsonl", rows(200))
     environment = os.environ | {

@@ -16,7 +16,7 @@ from modelgates_speech import (
     ModelGatesError,
 )
 from modelgates_speech.jobs import AudioCache
-from tests.edition import EDITION, SPEAKER, needs_pcm, taken_or_skipped
+from tests.edition import EDITION, SPEAKER, needs_narration, needs_pcm, taken_or_skipped
 from tests.jobs.conftest import Both, spelled, story
 
 TEXT = story(100)
@@ -70,6 +70,7 @@ def test_another_request_is_another_entry(api, stub, folder, other):
     assert len(stub.requests) == 2
 
 
+@needs_narration
 def test_a_header_of_the_client_is_one_of_the_call(stub, folder):
     def ask(headers, extra_headers=None):
         with ModelGates(headers=headers) as client:
@@ -162,6 +163,7 @@ def test_a_cache_that_cannot_be_written_costs_no_speech(api, folder, caplog):
     assert "not kept" in caplog.text
 
 
+@needs_narration
 def test_a_cache_that_cannot_be_written_is_told_of_once_and_not_of_each_piece(api, folder, caplog):
     folder.write_text("a file where the folder should be")
     with caplog.at_level(logging.WARNING, "modelgates_speech"):
@@ -169,6 +171,7 @@ def test_a_cache_that_cannot_be_written_is_told_of_once_and_not_of_each_piece(ap
     assert caplog.text.count("not kept") == 1
 
 
+@needs_narration
 def test_a_narration_that_failed_buys_only_what_is_missing(api, stub, folder):
     stub.fail_next("cut", after=20)
     with pytest.raises(IncompleteAudioError):
@@ -183,6 +186,7 @@ def test_a_narration_that_failed_buys_only_what_is_missing(api, stub, folder):
     assert len(stub.requests) - before == 7 - bought
 
 
+@needs_narration
 @pytest.mark.parametrize("fault", [402, "json"])
 def test_a_narration_without_a_cache_gives_what_it_has_bought(api, stub, fault):
     for _ in range(2):
@@ -194,6 +198,7 @@ def test_a_narration_without_a_cache_gives_what_it_has_bought(api, stub, fault):
     assert caught.value.partial.content
 
 
+@needs_narration
 def test_a_narration_bought_whole_is_not_bought_again(api, stub, folder):
     api.narrate(TEXT, cache_dir=folder)
     before = len(stub.requests)
@@ -202,6 +207,7 @@ def test_a_narration_bought_whole_is_not_bought_again(api, stub, folder):
     assert api.plan(TEXT, cache_dir=folder).characters_to_send == 0
 
 
+@needs_narration
 def test_a_refrain_is_bought_once_and_planned_so(api, stub, folder):
     refrain = f"{story(3)}\n\n"
     plan = api.plan(refrain * 20, cache_dir=folder)

@@ -8,11 +8,13 @@ import wave
 import pytest
 
 from modelgates_speech import AsyncModelGates, InvalidResponseError, ModelGates
-from tests.edition import SPEAKER, needs_pcm
+from tests.edition import SPEAKER, needs_format, needs_narration, needs_pcm
 from tests.faults.server import FaultServer, Later
 from tests.faults.table import reply
 from tests.jobs.conftest import story
 from tests.unit.test_formats import MP3, wav
+
+pytestmark = needs_narration
 
 TEXT = story(12)
 
@@ -61,6 +63,7 @@ def test_wavs_are_joined_without_their_headers(narrate, kind, tail, tmp_path):
         assert file.readframes(file.getnframes()) == spelled(TEXT)
 
 
+@needs_format
 def test_wavs_that_were_asked_for_are_joined_as_well(narrate):
     assert narrate(lambda text: wav(spelled(text)), response_format="wav").format == "pcm"
 

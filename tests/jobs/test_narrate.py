@@ -19,8 +19,10 @@ from modelgates_speech import (
 )
 from modelgates_speech.jobs import NarrationPlan, workers
 from modelgates_speech.jobs.narration import READ_AHEAD, Line, settings_of
-from tests.edition import SPEAKER
+from tests.edition import SPEAKER, needs_mp3, needs_narration
 from tests.jobs.conftest import spelled, story
+
+pytestmark = needs_narration
 
 TEXT = story(100)
 SAID = "".join(TEXT.split())
@@ -57,6 +59,7 @@ def asked_bodies(stub):
     return [request.body["input"] for request in stub.requests]
 
 
+@needs_mp3
 def test_mp3_pieces_become_one_mp3(api):
     seconds = []
     whole = api.narrate(

@@ -11,10 +11,12 @@ import pytest
 import trio
 
 from modelgates_speech import AsyncModelGates, ConfigurationError, IncompleteAudioError, ModelGates
-from tests.edition import HELLO, needs_pcm
+from tests.edition import HELLO, needs_narration, needs_pcm
 from tests.faults.server import STALL, FaultServer
 from tests.faults.table import reply
 from tests.systems import needs_forks
+
+pytestmark = needs_narration
 
 TEXT = "It was dark. Nobody had gone out. The wind slept. " * 40
 REQUEST = HELLO | {"input": TEXT}

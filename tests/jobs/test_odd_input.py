@@ -18,7 +18,7 @@ from modelgates_speech import AsyncModelGates, ConfigurationError, SaveError
 from modelgates_speech._binding import ARGUMENTS
 from modelgates_speech.files import AtomicFile
 from modelgates_speech.jobs import AudioCache, run_batch, run_batch_async
-from tests.edition import SPEAKER, TEXT, needs_rows, taken_or_skipped
+from tests.edition import SPEAKER, TEXT, needs_format, needs_pcm, needs_rows, taken_or_skipped
 from tests.jobs.test_batch import batch, out, results, rows  # noqa: F401 - two are fixtures
 
 pytestmark = needs_rows
@@ -164,6 +164,7 @@ def test_a_parquet_that_is_damaged_is_told(batch, tmp_path):  # noqa: F811
         batch(path)
 
 
+@needs_pcm
 def test_a_file_from_before_the_batch_is_not_replaced(batch, out, stub):  # noqa: F811
     out.mkdir()
     (out / "row-1.wav").write_bytes(b"mine")
@@ -175,6 +176,7 @@ def test_a_file_from_before_the_batch_is_not_replaced(batch, out, stub):  # noqa
     assert len(stub.requests) == 2
 
 
+@needs_pcm
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_in_the_place_of_a_file_is_refused_before_anything_is_sent(
     batch,  # noqa: F811
@@ -189,6 +191,7 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_before_anything_is_sent(
     assert "move it elsewhere" in json.dumps(results(out))
 
 
+@needs_pcm
 def test_a_file_that_is_taken_away_at_once_is_a_row_that_failed(
     batch,  # noqa: F811
     out,  # noqa: F811
@@ -340,6 +343,7 @@ class NAType:
 Integral.register(Whole)
 
 
+@needs_pcm
 def test_numbers_of_libraries_are_numbers_and_their_nothing_is_nothing(batch, out):  # noqa: F811
     given = [
         {"id": Whole(), "input": "A number.", "sample_rate": Whole()},
@@ -350,6 +354,7 @@ def test_numbers_of_libraries_are_numbers_and_their_nothing_is_nothing(batch, ou
     assert {"16000.wav", "7.wav", "c.wav"} < {path.name for path in out.iterdir()}
 
 
+@needs_format
 def test_no_row_takes_the_place_of_the_results(batch, out):  # noqa: F811
     report = batch([{"id": "Results", "input": "x", "response_format": "jsonl"}, *rows(1)])
     assert (report.ok, report.failed) == (1, 1)
@@ -411,6 +416,7 @@ def test_what_a_crash_left_of_a_line_does_not_stop_the_next_run(batch, out, rest
     assert (report.ok, report.skipped) == (1, 1)
 
 
+@needs_pcm
 def test_a_file_that_is_write_protected_stops_no_other_row(
     batch,  # noqa: F811
     out,  # noqa: F811
@@ -427,6 +433,7 @@ def test_a_file_that_is_write_protected_stops_no_other_row(
     assert len(stub.requests) == 2
 
 
+@needs_pcm
 def test_a_file_that_is_too_large_for_the_system_stops_no_other_row(batch, out):  # noqa: F811
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -8,8 +8,10 @@ import pytest
 
 from modelgates_speech import AsyncModelGates, ModelGates
 from modelgates_speech.jobs import workers
-from tests.edition import SPEAKER
+from tests.edition import SPEAKER, needs_narration
 from tests.jobs.conftest import spelled, story
+
+pytestmark = needs_narration
 
 # Numbers of its own: what another test left under way is not taken for this.
 TEXT, OTHER = story(100, start=1000), story(100, start=2000)
