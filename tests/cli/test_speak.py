@@ -19,7 +19,11 @@ def seconds_of_wav(path):
         assert (audio.getframerate(), audio.getsampwidth(), audio.getnchannels()) == (24000, 2, 1)
         frames = sum(map(len, iter(lambda: audio.readframes(24000), b""))) // 2
         # An API that streams WAV itself cannot know the length in its header.
-        assert frames == audio.getnframes() or EDITION.takes_format("wav")
+        assert (
+            frames == audio.getnframes()
+            or EDITION.takes_format("wav")
+            or EDITION.is_audio("audio/wav")
+        )
         return frames / 24000
 
 

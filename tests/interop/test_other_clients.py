@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from modelgates_speech import ModelGates
-from tests.edition import needs_nothing_new, needs_pcm, taken
+from tests.edition import EDITION, needs_nothing_new, needs_pcm, taken
 
 pytestmark = [needs_nothing_new, needs_pcm]
 
@@ -50,7 +50,7 @@ def test_the_example_of_the_published_page_gets_pcm(modelgates_stub, expected):
     response = requests.post(
         f"{modelgates_stub.base_url}/audio/speech", json=payload, headers=headers, timeout=60
     )
-    assert response.status_code == 200
+    assert response.status_code == EDITION.success[0]
     assert response.content == expected
 
 

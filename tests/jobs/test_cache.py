@@ -88,6 +88,8 @@ def test_a_header_of_the_client_is_one_of_the_call(stub, folder):
 
 
 def test_what_the_body_is_found_by_is_what_is_sent(api, stub, folder):
+    if not EDITION.is_open:
+        pytest.skip("the OpenAPI document takes no property that it does not know")
     for number in (1, "1"):
         api.create("Hello.", cache_dir=folder, extra_body={number: "a", "b": 2})
     assert len(stub.requests) == 1

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from modelgates_speech._binding import BASE_URL
-from tests.edition import DEMANDS_MORE, PATH
+from tests.edition import DEMANDS_MORE, EDITION, PATH
 
 pytest_plugins = "pytester"
 
@@ -54,7 +54,10 @@ def project(pytester, monkeypatch, environment):
         monkeypatch.delenv(name, raising=False)
 
     def run(tests, *plugins, arguments=()):
-        pytester.makepyfile(program=CALL, test_it="from program import *\n" + tests)
+        pytester.makepyfile(
+            program=CALL + f"\n    OK = {EDITION.success[0]}",
+            test_it="from program import *\n" + tests,
+        )
         # Only the plugins that a test is about: loading all that are here takes seconds.
         names = ("no:cacheprovider", "modelgates_speech.stub.pytest_plugin", *plugins)
         chosen = [word for name in names for word in ("-p", name)]
@@ -86,7 +89,7 @@ def test_it_is_refused(modelgates_stub, base_url):
     modelgates_stub.assert_not_called()
 
 def test_it_is_answered(modelgates_stub, base_url):
-    assert call()[0] == 200
+    assert call()[0] == OK
     assert modelgates_stub.base_url == base_url
 """
     project(tests).assert_outcomes(passed=2)
@@ -110,7 +113,7 @@ def test_the_environment_points_at_the_stub_during_the_test_only(project):
 def test_before(): assert "MODELGATES_BASE_URL" not in os.environ
 def test_speaks(modelgates_stub):
     status, audio = call()
-    assert status == 200 and len(audio) > 5000
+    assert status == OK and len(audio) > 5000
     assert os.environ["MODELGATES_BASE_URL"] == modelgates_stub.base_url
     assert os.environ["MODELGATES_API_KEY"] == modelgates_stub.api_key
     modelgates_stub.assert_called(times=1, voice="alloy")
@@ -129,7 +132,7 @@ def test_one(modelgates_stub):
     seen.append(modelgates_stub.base_url)
 def test_two(modelgates_stub):
     modelgates_stub.assert_not_called()
-    assert call()[0] == 200
+    assert call()[0] == OK
     assert seen == [modelgates_stub.base_url]
 """
     ).assert_outcomes(passed=2)
@@ -142,7 +145,7 @@ def test_forgets_to_call(modelgates_stub):
     modelgates_stub.fail_next(429, times=2, retry_after=7)
     assert call()[0] == 429
 def test_is_not_harmed_by_it(modelgates_stub):
-    assert call()[0] == 200
+    assert call()[0] == OK
 def test_forgets_it_in_a_scope(modelgates_stub):
     modelgates_stub.scope("a").fail_next(503)
 def test_may_change_its_mind(modelgates_stub):
@@ -214,7 +217,7 @@ def test_expects_another_voice(modelgates_stub):
     result.stdout.fnmatch_lines(
         [
             "E*expected 1 request(s) with voice='alloy', found 0; the stub received:",
-            f"E*POST {SPEECH} -> 200: {{'input': 'Hello', *'voice': 'nova'}}",
+            f"E*POST {SPEECH} -> {EDITION.success[0]}: {{'input': 'Hello', *'voice': 'nova'}}",
         ]
     )
 
@@ -258,7 +261,7 @@ def anyio_backend(): return "asyncio"
 async def test_speaks(modelgates_stub):
     modelgates_stub.fail_next(503)
     answers = await asyncio.gather(*(asyncio.to_thread(call) for _ in range(3)))
-    assert sorted(status for status, _ in answers) == [200, 200, 503]
+    assert sorted(status for status, _ in answers) == [OK, OK, 503]
     modelgates_stub.assert_called(times=3)
 @pytest.mark.{runner}
 async def test_is_failed_by_what_nothing_met(modelgates_stub):

@@ -89,7 +89,7 @@ _WORDS = (
     (r"\bcreate\(\)|\bcreate\b(?= )", "speak"),
     (
         r"(?<!-)\b(base_url|cache_dir|concurrency|deadline|heading_pause|language|max_characters"
-        r"|max_chars|max_errors|paragraph_pause|sample_rate|channels|timeout)(?=[ =(,:]|$)",
+        r"|max_chars|max_errors|paragraph_pause|sample_rate|timeout)(?=[ =(,:]|$)",
         "--\\1",
     ),
     (r"; (it|the audio|what arrived) is in \.(audio|partial)", ""),
