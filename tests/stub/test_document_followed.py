@@ -524,6 +524,25 @@ def test_two_paths_may_differ_in_a_name_alone(changed):
     assert call(changed, "PUT", "/voices/a").headers["allow"] == "GET, POST"
 
 
+def test_a_path_with_a_text_where_another_has_a_name_is_meant_for_every_method(changed):
+    paths = {"/kinds/{id}": ["get", "put"], "/kinds/mine": ["get"], "/kinds/{id}:run": ["post"]}
+    for path, methods in paths.items():
+        header = {"required": True, "schema": {"const": path.strip("{/}")}}
+        done = {"200": {"description": "Done", "headers": {"X-Path": header}}}
+        changed["paths"][path] = {method: {"responses": done} for method in methods}
+    assert call(changed, "GET", "/kinds/mine").headers["X-Path"] == "kinds/mine"
+    assert call(changed, "GET", "/kinds/a").headers["X-Path"] == "kinds/{id"
+    assert call(changed, "PUT", "/kinds/mine").headers["allow"] == "GET"
+    assert call(changed, "GET", "/kinds/a:run").headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", ["/", "/openapi.json"])
+def test_what_the_document_has_at_a_path_of_the_stubs_own_comes_first(changed, path):
+    changed["servers"] = []
+    changed["paths"][path] = {"get": {"responses": {"204": {"description": "Done"}}}}
+    assert call(changed, "GET", path).status_code == 204
+
+
 @pytest.mark.parametrize("name", ["a", "a%2Fb", "a%2fb", "%C3%A9", "100%25"])
 def test_a_name_in_a_path_may_have_any_character(changed, name):
     answers = {"200": {"description": "A voice"}}

@@ -84,21 +84,14 @@ def create_app(
     folder = None if audio is None else Path(audio)
     if folder and not folder.is_dir():
         raise NotADirectoryError(f"there is no folder {folder} to answer from")
-    at = functools.partial(_Path, stub, load(document), engine or default_engine(), folder, tape)
-    elsewhere = at()
-    paths: dict[str, dict[str, Operation]] = {}
-    for operation in elsewhere.document.operations:
-        # Frameworks write two paths of one shape for two methods: `/voices/{id}`, `/voices/{name}`.
-        paths.setdefault(_shape(operation.path), {}).setdefault(operation.method, operation)
+    answering = _Double(stub, load(document), engine or default_engine(), folder, tape)
+    ours = {"/": _root, "/openapi.json": _followed, "/openapi.yaml": _followed}
     app = Starlette(
         routes=[
-            *(Route(_route(shape), at(paths[shape])) for shape in sorted(paths)),
-            Route("/", _root),
-            Route("/openapi.json", _followed),
-            Route("/openapi.yaml", _followed),
+            *(Route(at, ours[at]) for at in ours if "GET" not in answering.document.at(at)),
             Route("/_stub", control(stub)),
             Mount("/_stub", control(stub)),
-            Route("/{elsewhere:path}", elsewhere),
+            Route("/{path:path}", answering),
         ],
         middleware=[
             Middleware(_Target),
@@ -115,22 +108,11 @@ def create_app(
         ],
     )
     app.router.redirect_slashes = False
-    app.state.stub, app.state.document = stub, elsewhere.document
-    app.state.engine = elsewhere.engine
+    app.state.stub, app.state.document = stub, answering.document
+    app.state.engine = answering.engine
     return app
 
 
-def _shape(path: str) -> str:
-    """A path without the names of its parameters; one with a text there is sorted before it."""
-    return re.sub(r"\{[^}]*\}", _ANY, path) + _ANY
-
-
-def _route(shape: str) -> str:
-    """The paths of a shape as the router has them, which takes few names (`sub-type`)."""
-    return re.sub(_ANY, lambda found: f"{{at{found.start()}}}", shape.removesuffix(_ANY))
-
-
-_ANY = "\U0010ffff"
 _NO_PROXY = PlainTextResponse("The target is neither a path nor a URL: this is no proxy.\n", 400)
 # A page on any port of this machine, or from a file.
 _THIS_MACHINE = r"null|https?://([\w-]+\.)*localhost(:\d+)?|https?://127(\.\d+){3}(:\d+)?|https?://\[::1\](:\d+)?"
@@ -180,15 +162,14 @@ class _Target:
 
 
 @attrs.frozen
-class _Path:
-    """The operations at one path, or none, as an ASGI application that sees every method."""
+class _Double:
+    """What answers as the API does, as an ASGI application that sees every path and method."""
 
     stub: Stub
     document: Document
     engine: Engine
     audio: Path | None
     tape: Recording | Replay | None
-    operations: Mapping[str, Operation] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answering = _Answering(self, Request(scope, receive))
@@ -249,14 +230,15 @@ class _Path:
 class _Answering:
     """One request, and what is known of it on the way to its answer."""
 
-    def __init__(self, path: _Path, request: Request) -> None:
-        self._path = path
+    def __init__(self, double: _Double, request: Request) -> None:
+        self._double = double
         self._request = request
         self._root: str = request.scope.get("root_path", "")  # where another one mounts it
-        self._id = next(path.stub.ids)
+        self._id = next(double.stub.ids)
+        self._here = double.document.at(request.scope["path"].removeprefix(self._root))
         # What another one says of errors has to do where there is none.
-        others = [*path.operations.values(), *path.document.operations, Operation()]
-        self._operation = path.operations.get(request.method, others[0])
+        others = (*self._here.values(), *double.document.operations, Operation())
+        self._operation = self._here.get(request.method, others[0])
         self._raw = b""
         self._body: Json = None
         self.fault: Fault | None = None
@@ -299,7 +281,7 @@ class _Answering:
 
     def begin(self) -> None:
         """Record what is answered, after the delay."""
-        self._path.stub.records.replace(self._first, self._known)
+        self._double.stub.records.replace(self._first, self._known)
 
     def fail(self, failure: RefusedError) -> Response:
         """Answer, and record, that there was no audio to answer with."""
@@ -308,7 +290,7 @@ class _Answering:
         return self._refuse(failure)
 
     def _refuse(self, refusal: RefusedError) -> Response:
-        kind, content = self._path.document.error(
+        kind, content = self._double.document.error(
             self._operation, refusal.status, message=refusal.message, metadata=refusal.metadata
         )
         headers = {**self._headers(refusal.status), **refusal.headers}
@@ -316,33 +298,33 @@ class _Answering:
 
     def _no_such(self) -> RefusedError:
         method, path = self._request.method, self._request.url.path
-        if allow := ", ".join(self._path.operations):
+        if allow := ", ".join(self._here):
             message = f"{method} is not allowed here, only {allow}"
             return RefusedError(405, message, headers={"Allow": allow})
-        paths = (f"{self._root}{each.path}" for each in self._path.document.operations)
+        paths = (f"{self._root}{each.path}" for each in self._double.document.operations)
         known = ", ".join(dict.fromkeys(paths))
         return RefusedError(404, f"There is no {method} {path}; the paths are {known}")
 
     async def _answer(self) -> ASGIApp:
-        request, path, operation = self._request, self._path, self._operation
+        request, double, operation = self._request, self._double, self._operation
         self._raw = raw = await read(request)
-        if request.method not in self._path.operations:
+        if request.method not in self._here:
             raise self._no_such()
         # Credentials first: whoever may not call need not learn what a call looks like.
-        if not isinstance(path.tape, Recording):  # there the API judges
-            stub = path.stub
+        if not isinstance(double.tape, Recording):  # there the API judges
+            stub = double.stub
             authorize(operation, request.headers, api_key=stub.api_key, any_key=stub.any_key)
-        if path.tape is None:
-            self._body = validate(path.document, operation, request, raw)
+        if double.tape is None:
+            self._body = validate(double.document, operation, request, raw)
         else:
             self._body = raw
             with contextlib.suppress(RefusedError):
                 self._body = parse_json(raw)
         self.fault = self._take_fault()
-        if path.tape and not self.fault:
-            below = request.url.path.removeprefix(self._root + path.document.prefix)
+        if double.tape and not self.fault:
+            below = request.url.path.removeprefix(self._root + double.document.prefix)
             call = Call(request, below, raw, self._body, operation.credentials)
-            response: ASGIApp = await path.tape.answer(call)
+            response: ASGIApp = await double.tape.answer(call)
         else:
             exchange = self._exchange()
             response = play(self.fault, exchange) if self.fault else exchange.answer()
@@ -364,7 +346,7 @@ class _Answering:
         return met or addressed(self._request).course.meet(self.characters)
 
     def _exchange(self) -> Exchange:
-        path, operation = self._path, self._operation
+        double, operation = self._double, self._operation
         asked = {**operation.defaults, **fields(self._body)}
         content = operation.reply(operation.success).content
         if asked.get("response_format") is None:
@@ -374,7 +356,7 @@ class _Answering:
         kind = media_type(content, wanted) if speaks else next(iter(content), None)
         is_file = kind and fields(content.get(kind)).get("format") in {"binary", "byte"}
         if kind and is_written(kind) and ("json" in kind or not is_file):
-            example = path.document.example(content[kind], {})
+            example = double.document.example(content[kind], {})
             plain = isinstance(example, str) and "json" not in kind
             text = example if plain else json.dumps(example)
             if kind.startswith("text/event-stream") and not re.match("(data|event|id)?:", text):
@@ -382,19 +364,21 @@ class _Answering:
             chunks, pace = iter([text.encode()]), 0.0
         else:
             text, pace = spoken(asked, operation), addressed(self._request).profile.pace
-            chunks = speak(asked, text, path.engine, path.audio, operation.defaults.get("speed"))
+            usual = operation.defaults.get("speed")
+            chunks = speak(asked, text, double.engine, double.audio, usual)
             self.speaks_pcm = wanted not in ENCODINGS or wanted == "pcm"
         return Exchange(
             status=operation.success,
             headers=self._headers(operation.success) | ({"content-type": kind} if kind else {}),
             content=in_thread(chunks, pace, wanted),
-            error=functools.partial(path.document.error, operation),
+            error=functools.partial(double.document.error, operation),
             told=self._headers,
             hang_up=self.hang_up,
         )
 
     def _headers(self, status: int) -> dict[str, str]:
-        ours = {"x-request-id": self._id, "x-stub-engine": quote(self._path.engine.name, " /:,+()")}
-        headers = self._path.document.headers(self._operation, status, ours)
+        double = self._double
+        ours = {"x-request-id": self._id, "x-stub-engine": quote(double.engine.name, " /:,+()")}
+        headers = double.document.headers(self._operation, status, ours)
         self._id = headers["x-request-id"]
         return headers

@@ -49,6 +49,7 @@ _MEANT = {
 }
 # Read at once: a test may put a file system of its own in place of this one, as pyfakefs does.
 _BUNDLED = importlib.resources.files("modelgates_api").joinpath("openapi.json").read_text("utf-8")
+_NAME = re.compile(r"\{[^}]*\}")  # in a path
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
@@ -126,6 +127,17 @@ class Document(Samples):
             for method in _METHODS
             if method in item
         ]
+        # Of two shapes that fit, that with more text is meant: it comes last.
+        self._shapes = [
+            (re.compile("[^/]+".join(map(re.escape, _NAME.split(each.path)))), each)
+            for each in sorted(self.operations, key=lambda each: len(_NAME.sub("", each.path)))
+        ]
+
+    def at(self, path: str) -> dict[str, Operation]:
+        """Give the operations at the path of a request, by method."""
+        found = [(shape, each) for shape, each in self._shapes if shape.fullmatch(path)]
+        # Frameworks write two paths of one shape for two methods: `/voices/{id}`, `/voices/{name}`.
+        return {each.method: each for shape, each in found if shape == found[-1][0]}
 
     @property
     def prefix(self) -> str:
