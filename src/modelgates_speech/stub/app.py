@@ -173,17 +173,18 @@ class _Double:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answering = _Answering(self, Request(scope, receive))
-        began = time.perf_counter()
-        sent: dict[str, Any] = {"status": None, "size": 0}
+        began, size = time.perf_counter(), 0
         held: list[Message] = []
 
         async def counted(message: Message) -> None:
+            nonlocal size
             if message["type"] == "http.response.start" and not (answering.fault or self.tape):
                 held[:] = [message]  # until there is what it announces
                 return
             for each in (*held, message):
-                sent["status"] = each.get("status", sent["status"])
-                sent["size"] += len(each.get("body", b""))
+                if "status" in each:
+                    answering.begin(each["status"])
+                size += len(each.get("body", b""))
                 await send(each)
             held.clear()
 
@@ -199,7 +200,6 @@ class _Double:
                 with anyio.move_on_after(answering.delay):
                     await silence(scope, left, send)
                     return
-                answering.begin()
             # At this version Starlette listens itself for the end of the connection.
             asgi = {**scope.get("asgi", {}), "spec_version": "2.3"}
             # The stub's own speech ends in any case: it notices as it writes who has left.
@@ -209,19 +209,19 @@ class _Double:
             pass
         except RefusedError as failure:
             _logger.error("%s", failure)
-            if sent["status"] is None:
-                await answering.fail(failure)(scope, receive, counted)
+            if answering.status is None:
+                await answering.refuse(failure)(scope, receive, counted)
             else:
                 answering.hang_up(reset=False)
                 await silence(scope, receive, send)
         finally:
-            heard = sent["status"] == 200 and answering.speaks_pcm
+            heard = answering.status == 200 and answering.speaks_pcm
             seen = {
                 "method": scope["method"],
                 "path": quote(scope["path"], safe="/%"),
-                "status": sent["status"],
+                "status": answering.status,
                 "characters": answering.characters,
-                "seconds": sent["size"] / BYTES_PER_SECOND if heard else None,
+                "seconds": size / BYTES_PER_SECOND if heard else None,
                 "milliseconds": (time.perf_counter() - began) * 1000,
             }
             self.stub.on_answer(seen)
@@ -242,6 +242,7 @@ class _Answering:
         self._raw = b""
         self._body: Json = None
         self.fault: Fault | None = None
+        self.status: int | None = None
         self.hang_up: Callable[..., None] = getattr(request.state, "hang_up", no_connection)
         self.speaks_pcm = False
         self.delay = 0.0
@@ -257,39 +258,35 @@ class _Answering:
         try:
             response = await self._answer()
         except RefusedError as refusal:
-            response = self._refuse(refusal)
+            response = self.refuse(refusal)
         except ClientDisconnect:
             raise
         except Exception as error:  # noqa: BLE001 - whoever called is told
             _logger.error("a request could not be answered: %r", error)
             message = f"The stub itself failed, which is a bug in it: {error!r}"
-            response = self._refuse(RefusedError(500, message))
+            response = self.refuse(RefusedError(500, message))
         self._known = RecordedRequest(
             method=request.method,
             path=request.url.path,
             query=redact_query(request.url.query),
             headers=redact(request.headers.items(), operation.credentials),
             raw=self._raw,
-            status=getattr(response, "status_code", None),
+            status=None,
             fault=str(self.fault) if self.fault else None,
             request_id=getattr(response, "headers", {}).get("x-request-id", self._id),
         )
-        self._first = attrs.evolve(self._known, status=None) if self.delay else self._known
         stub = addressed(request)  # as it is now: a reset may have come before the rest of a body
-        stub.records.add(stub, self._first)
+        stub.records.add(stub, self._known)
         return response
 
-    def begin(self) -> None:
-        """Record what is answered, after the delay."""
-        self._double.stub.records.replace(self._first, self._known)
+    def begin(self, status: int) -> None:
+        """Record the status as it is sent."""
+        self.status = status
+        answered = attrs.evolve(self._known, status=status)
+        self._double.stub.records.replace(self._known, answered)
 
-    def fail(self, failure: RefusedError) -> Response:
-        """Answer, and record, that there was no audio to answer with."""
-        self._first, self._known = self._known, attrs.evolve(self._known, status=failure.status)
-        self.begin()
-        return self._refuse(failure)
-
-    def _refuse(self, refusal: RefusedError) -> Response:
+    def refuse(self, refusal: RefusedError) -> Response:
+        """Answer as the OpenAPI document wants a refusal."""
         kind, content = self._double.document.error(
             self._operation, refusal.status, message=refusal.message, metadata=refusal.metadata
         )

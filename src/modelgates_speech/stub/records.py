@@ -138,9 +138,10 @@ class Records:
     def replace(self, old: RecordedRequest, new: RecordedRequest) -> None:
         """Keep another in its place, if it is still kept."""
         with self._lock:
-            for index, (owner, request) in enumerate(self._kept):
-                if request is old:
-                    self._kept[index] = owner, new
+            for number, (owner, request) in enumerate(reversed(self._kept), start=1):
+                if request is old:  # most likely it is the newest
+                    self._kept[-number] = owner, new
+                    return
 
     def forget(self, owner: object) -> None:
         """Keep none of the requests of one."""
