@@ -294,10 +294,13 @@ def test_a_wav_of_another_kind_is_told_what_it_should_be(own, tmp_path):
     assert "16-bit PCM" in answer.json()["error"]["message"]
 
 
-def test_samples_of_fewer_bits_than_their_bytes_have_are_heard(own, tmp_path):
-    tone(tmp_path / "own.wav")
+@pytest.mark.parametrize(("bits", "width", "channels"), [(12, 2, 1), (20, 4, 1), (24, 4, 2)])
+def test_samples_of_fewer_bits_than_their_bytes_have_are_heard(
+    own, tmp_path, bits, width, channels
+):
+    tone(tmp_path / "own.wav", width=width, channels=channels)
     content = bytearray((tmp_path / "own.wav").read_bytes())
-    content[34:36] = b"\x0c\0"  # 12 bits, which stand in two bytes from the highest on
+    content[34] = bits  # from the highest on
     (tmp_path / "fewer.wav").write_bytes(content)
     plain, fewer = (post(own, own.api_key, model=model) for model in ("own", "fewer"))
     assert fewer.status_code == 200

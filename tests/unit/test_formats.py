@@ -194,6 +194,8 @@ def test_a_rate_that_contradicts_itself_or_cannot_be_is_not_used(parameters):
         (wav() + b"LIST\4\0\0\0bye!", 0.5),
         # Samples of 12 bits take two bytes each.
         (wav()[:34] + b"\x0c\0" + wav()[36:], 0.5),
+        # Those of 24 bits may take four.
+        (wav(SAMPLES * 4, width=4)[:34] + b"\x18\0" + wav(SAMPLES * 4, width=4)[36:], 1.0),
         # No sound, no length.
         (header(0, 0, None) + SAMPLES, None),
         (OGG, None),

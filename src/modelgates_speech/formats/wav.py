@@ -119,7 +119,8 @@ class Samples:
         # An extensible one has the true kind further on.
         kind = int.from_bytes(form[24:26], "little") if kind == _EXTENSIBLE else kind
         self.rate, self.channels = rate or None, channels or None
-        width = (bits + 7) // 8  # 12 bits stand in two bytes, from the highest bit on
+        # 12 bits stand in two bytes, and 24 in three or four, from the highest bit on.
+        width = 4 if 16 < bits <= 24 and frame == 4 * channels else (bits + 7) // 8
         self.width = width if kind == _PCM and frame == width * channels else 0
         self.plain = self.width == SAMPLE_WIDTH
         # What is compressed can be measured by its own word alone.
