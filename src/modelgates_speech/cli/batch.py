@@ -22,7 +22,7 @@ from modelgates_speech.cli.options import (
     request_options,
 )
 from modelgates_speech.cli.output import clock, command_like, counted, hint, report
-from modelgates_speech.cli.progress import Bar, bar_is_welcome
+from modelgates_speech.cli.progress import bar, bar_is_welcome
 from modelgates_speech.config import RESULTS, URL_VARIABLE, from_environment
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ def command(
     *,
     manifest: str,
     out_dir: Path,
-    response_format: str | None = None,
     concurrency: int,
     max_errors: int | None,
     max_characters: int | None,
@@ -84,20 +83,18 @@ def command(
     if manifest == "-" and sys.stdin is None:
         raise click.UsageError("standard input is closed: give a file, or pipe JSONL in")
     defaults = request_of(**options)
-    if response_format is not None:
-        defaults["response_format"] = response_format
     if dry_run:
         url = api["base_url"] or from_environment(URL_VARIABLE) or ""
         origin = "local" if api["local"] else origin_of(url)
         rows = read_rows(manifest, defaults, origin)
         _report_plan(rows, out_dir, max_characters, price_per_million, as_json)
         return
-    shown = bar_is_welcome() and not (quiet or as_json)
+    shown = bar_is_welcome(quiet=quiet, as_json=as_json)
     total = count_rows(manifest) if shown else None
     with (
         hint("what was spoken is in", out_dir, KeyboardInterrupt, SystemExit, click.Abort),
         connection(**api) as settings,
-        Bar(shown=shown, desc="speaking", total=total, unit=" rows") as bar,
+        bar(shown=shown, desc="speaking", total=total, unit=" rows") as show,
         ExitStack() as stack,
     ):
 
@@ -105,9 +102,9 @@ def command(
             stack.enter_context(_cancelled_by_signals())
             return AsyncModelGates(**settings)
 
-        def show(so_far: BatchReport) -> None:
+        def on_progress(so_far: BatchReport) -> None:
             rows = so_far.ok + so_far.failed + so_far.skipped
-            bar.show(rows, f"{so_far.failed:,} failed, {so_far.concurrency} at once")
+            show(rows, f"{so_far.failed:,} failed, {so_far.concurrency} at once")
 
         done = run_batch(
             manifest,
@@ -117,7 +114,7 @@ def command(
             concurrency=concurrency,
             max_errors=max_errors,
             max_characters=max_characters,
-            on_progress=show,
+            on_progress=on_progress,
         )
     sentence = (
         f"{click.format_filename(out_dir)}: {done.ok:,} spoken ({clock(done.seconds)}), "

@@ -3,7 +3,7 @@
 import sys
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from io import BytesIO, IncrementalNewlineDecoder
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -76,13 +76,6 @@ def _decoded(file: Any, source: str) -> Iterator[str]:
         yield part
     if blank:
         raise click.UsageError(f"nothing to say: {source} is empty")
-
-
-def keep_the_text(file: Path | None, output: Path | None) -> None:
-    """Refuse to write the speech over the file that the text is in."""
-    with suppress(OSError):
-        if file and output and file.samefile(output):
-            raise click.UsageError(f"{output} holds the text: write the speech to another file")
 
 
 def _not_utf8(source: str, error: UnicodeDecodeError, offset: int) -> click.UsageError:

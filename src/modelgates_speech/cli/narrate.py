@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import click
 from modelgates_speech import config
 from modelgates_speech.cli.exits import CommandError, Exit
 from modelgates_speech.cli.forecast import cost, cost_in_words, expected_seconds
-from modelgates_speech.cli.inputs import STANDARD, keep_the_text, text_of
+from modelgates_speech.cli.inputs import STANDARD, text_of
 from modelgates_speech.cli.options import (
     DRY_RUN,
     FOLDER,
@@ -30,15 +31,14 @@ from modelgates_speech.cli.output import (
     command_like,
     counted,
     deliver,
+    destination,
     hint,
-    is_standard_output,
     report,
 )
-from modelgates_speech.cli.progress import Bar, bar_is_welcome
-from modelgates_speech.cli.rescue import rescued
-from modelgates_speech.files import AtomicFile, shortened
+from modelgates_speech.cli.progress import bar, bar_is_welcome
+from modelgates_speech.cli.rescue import opened
+from modelgates_speech.files import shortened
 from modelgates_speech.jobs import AudioCache
-from modelgates_speech.keeping import format_for_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,21 +120,16 @@ def command(
     The text is spoken in pieces, several at once. Finished pieces are kept until the file is
     whole: after Ctrl-C or a failure the same command sends only what is missing.
     """
-    to_standard_output = is_standard_output(output, play=play, as_json=as_json)
     if output is None and not (play or dry_run):
         raise click.UsageError("say where the speech goes: -o FILE, --play, or both")
-    keep_the_text(book, output)
-    if output is not None and not to_standard_output:
-        response_format = format_for_file(output, response_format)
+    output, response_format = destination(output, response_format, book, play=play, as_json=as_json)
     if play and not dry_run:
         from modelgates_speech.cli.listen import check_playable
 
         check_playable(response_format)
     # A pipe can be read once only: how long its text is shows at the end.
     characters = sum(map(len, text_of(book))) if book.is_file() else None
-    named = output or Path(book.name)
-    if named == STANDARD:
-        named = Path("modelgates-speech" if book == STANDARD else book.name)
+    named = output or Path("modelgates-speech" if book == STANDARD else book.name)
     if not named.name:
         raise CommandError(f"cannot write {named}: it is a folder", Exit.NOT_WRITTEN)
     pieces = cache_dir or named.with_name(f"{shortened(named.name, _LONGEST_STEM)}.pieces")
@@ -147,10 +142,8 @@ def command(
     if cache_dir and not keeps:
         message = f"finished pieces cannot be kept in {pieces}: use another --cache-dir"
         raise CommandError(message, Exit.NOT_WRITTEN)
-    request = request_of(**options)
-    if response_format is not None:
-        request["response_format"] = response_format
-
+    # A timeline has all of it; else the last says enough, and a book need not be held.
+    told: deque[NarrationProgress] = deque(maxlen=None if as_json else 1)
     with connection(**api) as settings:
         from modelgates_speech import ModelGates
 
@@ -161,7 +154,7 @@ def command(
         # The stub's address changes from run to run, what it says does not.
         cache = AudioCache(pieces, origin="stub" if api["local"] else None)
         arguments: dict[str, Any] = {
-            **request,
+            **request_of(response_format=response_format, **options),
             "input": text_of(book),
             # A folder that nobody asked for may well be one that nobody may write to.
             "cache_dir": cache if keeps else None,
@@ -169,50 +162,28 @@ def command(
         with ExitStack() as stack:
             client = stack.enter_context(ModelGates(**settings))
             stack.enter_context(hint("finished pieces are kept in", pieces, BaseException))
-            file = None
-            if output is not None and not to_standard_output:
-                stack.enter_context(rescued(output))
-                # What cannot be written is better found before the speech is paid for than after.
-                file = stack.enter_context(AtomicFile(output))
+            file = stack.enter_context(opened(output, None))
             if dry_run:
                 plan = client.audio.speech.narrate(dry_run=True, **arguments)
                 _report_plan(plan, price_per_million, as_json)
                 return
-            shown = bar_is_welcome() and not (quiet or as_json)
-            bar = stack.enter_context(_Bar(characters, shown=shown, timed=as_json))
+            shown = bar_is_welcome(quiet=quiet, as_json=as_json)
+            show = stack.enter_context(
+                bar(shown=shown, desc="narrating", total=characters, unit=" chars", unit_scale=True)
+            )
+
+            def on_progress(progress: NarrationProgress) -> None:
+                told.append(progress)
+                note = f"{counted(progress.pieces, 'piece')}, {clock(progress.seconds)} of audio"
+                show(progress.characters, note)
+
             speech: Any = client.audio.speech
-            stream = stack.enter_context(speech.narrate(on_progress=bar, **arguments))
+            stream = stack.enter_context(speech.narrate(on_progress=on_progress, **arguments))
             deliver(stream, file, None, play=play, raw=response_format is not None)
     if cache_dir is None:
         cache.clear()
-    if not to_standard_output:
-        _report(bar, output, as_json=as_json, quiet=quiet)
-
-
-class _Bar(Bar):
-    """A bar over the characters of the text, called with the progress of the narration."""
-
-    def __init__(self, characters: int | None, *, shown: bool, timed: bool) -> None:
-        super().__init__(
-            shown=shown, desc="narrating", total=characters, unit=" chars", unit_scale=True
-        )
-        self.last: NarrationProgress | None = None
-        self.timeline: list[dict[str, Any]] | None = [] if timed else None
-
-    def __call__(self, progress: NarrationProgress) -> None:
-        """Show how far the narration is."""
-        self.last = progress
-        if self.timeline is not None:
-            self.timeline.append(
-                {
-                    "begins": round(progress.begins, 3),
-                    "ends": round(progress.seconds, 3),
-                    "start": progress.piece.start,
-                    "text": progress.piece.text,
-                }
-            )
-        note = f"{counted(progress.pieces, 'piece')}, {clock(progress.seconds)} of audio"
-        self.show(progress.characters, note)
+    if output or play:
+        _report(told, output, as_json=as_json, quiet=quiet)
 
 
 def _report_plan(
@@ -231,16 +202,25 @@ def _report_plan(
     report(facts | cost(plan.characters_to_send, price), sentence, as_json=as_json)
 
 
-def _report(bar: _Bar, output: Path | None, *, as_json: bool, quiet: bool) -> None:
-    progress = bar.last
-    assert progress is not None, "a narration without a piece is refused"
+def _report(
+    told: deque[NarrationProgress], output: Path | None, *, as_json: bool, quiet: bool
+) -> None:
+    progress = told[-1]  # a narration without a piece is refused
     size = output.stat().st_size if output is not None and output.is_file() else None
     facts = {
         "path": output and str(output),
         "bytes": size,
         "seconds": progress.seconds,
         "pieces": progress.pieces,
-        "timeline": bar.timeline,
+        "timeline": [
+            {
+                "begins": round(each.begins, 3),
+                "ends": round(each.seconds, 3),
+                "start": each.piece.start,
+                "text": each.piece.text,
+            }
+            for each in told
+        ],
     }
     words = [clock(progress.seconds), counted(progress.pieces, "piece")]
     if size is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelgates_speech.cli.exits import CommandError, Exit, remark, to_nowhere
+from modelgates_speech.keeping import format_for_file
 from modelgates_speech.waiting import at_once
 
 if TYPE_CHECKING:
@@ -37,10 +38,23 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
-def is_standard_output(output: Path | None, *, play: bool, as_json: bool) -> bool:
-    """Return whether audio goes to standard output, where it may go there."""
+def destination(
+    output: Path | None,
+    response_format: str | None,
+    text: Path | None,
+    *,
+    play: bool,
+    as_json: bool,
+) -> tuple[Path | None, str | None]:
+    """Return the file for the speech, if it goes to one, and the format to ask for.
+
+    `text` is the file that the text is in, which is not to be overwritten.
+    """
     if str(output) not in _STANDARD_OUTPUT:
-        return False
+        with suppress(OSError):
+            if text and output and text.samefile(output):
+                raise click.UsageError(f"{output} holds the text: write the speech to another file")
+        return output, format_for_file(output, response_format) if output else response_format
     if as_json:
         raise click.UsageError("--json and -o - would both write to standard output")
     if play:
@@ -50,7 +64,7 @@ def is_standard_output(output: Path | None, *, play: bool, as_json: bool) -> boo
     # There, bytes of audio would do harm.
     if sys.stdout.isatty():
         raise click.UsageError("-o - does not write audio to a terminal: pipe or redirect it")
-    return True
+    return None, response_format
 
 
 def write_line(line: str) -> None:

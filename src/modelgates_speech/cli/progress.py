@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Self
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from modelgates_speech.config import installed
 
-
-def bar_is_welcome() -> bool:
-    """Return whether standard error is a terminal, the only place a bar is drawn."""
-    return sys.stderr is not None and sys.stderr.isatty()
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 
-class Bar:
-    """A bar, wiped away at the end; or nothing, unless `shown`."""
+def bar_is_welcome(*, quiet: bool, as_json: bool) -> bool:
+    """Return whether a bar is to be drawn: on a terminal alone, and where people are told."""
+    return not (quiet or as_json) and sys.stderr is not None and sys.stderr.isatty()
 
-    def __init__(self, *, shown: bool, **settings: Any) -> None:
-        self._bar: Any = None
-        if shown:
-            tqdm = installed("tqdm", "the bar", "cli").tqdm
-            self._bar = tqdm(leave=False, dynamic_ncols=True, **settings)
 
-    def show(self, done: int, note: str | None) -> None:
-        """Show how much is done, and a note beside it."""
-        if self._bar is None:
-            return
-        if note is not None:
-            self._bar.set_postfix_str(note, refresh=False)
-        self._bar.update(done - self._bar.n)
+@contextmanager
+def bar(*, shown: bool, **settings: Any) -> Generator[Callable[[int, str | None], None]]:
+    """Draw a bar if `shown`, wiped away at the end; it takes how much is done, and a note."""
+    if not shown:
+        yield lambda _done, _note: None
+        return
+    tqdm = installed("tqdm", "the bar", "cli").tqdm
+    with tqdm(leave=False, dynamic_ncols=True, **settings) as drawn:
 
-    def __enter__(self) -> Self:
-        return self
+        def show(done: int, note: str | None) -> None:
+            if note is not None:
+                drawn.set_postfix_str(note, refresh=False)
+            drawn.update(done - drawn.n)
 
-    def __exit__(self, *error: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        yield show

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelgates_speech.cli.exits import CommandError, exit_for, in_words
 from modelgates_speech.errors import ModelGatesError
+from modelgates_speech.files import AtomicFile
 from modelgates_speech.keeping import keep
 
 if TYPE_CHECKING:
@@ -18,7 +19,19 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def rescued(output: Path) -> Generator[None]:
+def opened(output: Path | None, spare: Path | None) -> Generator[AtomicFile | None]:
+    """Open the file for the speech, if there is one; what a failure leaves is kept near either.
+
+    What cannot be written is better found before the speech is paid for than after.
+    """
+    near = output or spare
+    writing = AtomicFile(output) if output else nullcontext()
+    with _rescued(near) if near else nullcontext(), writing as file:
+        yield file
+
+
+@contextmanager
+def _rescued(output: Path) -> Generator[None]:
     """Keep the audio that an error holds, replacing nothing, and say where it is."""
     try:
         yield

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import click
 
 from modelgates_speech._binding import DEFAULT_RESPONSE_FORMAT
-from modelgates_speech.cli.inputs import keep_the_text, read_text
+from modelgates_speech.cli.inputs import read_text
 from modelgates_speech.cli.options import (
     PLAY,
     SUFFIXES,
@@ -19,17 +19,10 @@ from modelgates_speech.cli.options import (
     request_of,
     request_options,
 )
-from modelgates_speech.cli.output import (
-    clock,
-    command_like,
-    deliver,
-    is_standard_output,
-    report,
-)
-from modelgates_speech.cli.progress import Bar, bar_is_welcome
-from modelgates_speech.cli.rescue import rescued
-from modelgates_speech.files import AtomicFile
-from modelgates_speech.keeping import format_for_file, formats_by_suffix
+from modelgates_speech.cli.output import clock, command_like, deliver, destination, report
+from modelgates_speech.cli.progress import bar, bar_is_welcome
+from modelgates_speech.cli.rescue import opened
+from modelgates_speech.keeping import formats_by_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,15 +65,15 @@ def command(
     The API key is read from MODELGATES_API_KEY; there is no option for it on purpose, since
     command lines are visible to every user of a machine. Without a key, --local speaks offline.
     """
-    to_standard_output = is_standard_output(output, play=play, as_json=as_json)
     said = response_format or formats_by_suffix().get(".wav", DEFAULT_RESPONSE_FORMAT)
     usual = Path(f"speech.{'wav' if said == 'pcm' else quote(said, safe='')}")
     if output is None and not play:
         output = usual
-    keep_the_text(text_file, output)
-    request: dict[str, Any] = request_of(**options) | {"input": read_text(text, text_file)}
-    if response_format is not None:
-        request["response_format"] = response_format
+    output, response_format = destination(
+        output, response_format, text_file, play=play, as_json=as_json
+    )
+    request = request_of(response_format=response_format, **options)
+    request["input"] = read_text(text, text_file)
 
     with ExitStack() as stack:
         if play:
@@ -91,26 +84,18 @@ def command(
         from modelgates_speech import ModelGates
 
         client = stack.enter_context(ModelGates(**settings))
-        shown = bar_is_welcome() and not (as_json or quiet)
-        bar = Bar(shown=shown, desc="speaking", unit="B", unit_scale=True)
-        stack.enter_context(bar)
-        file = None
-        if not to_standard_output:
-            stack.enter_context(rescued(output or usual))
-            if output is not None:
-                if (asked := format_for_file(output, response_format)) is not None:
-                    request["response_format"] = asked
-                # What cannot be written is better found before the speech is paid for than after.
-                file = stack.enter_context(AtomicFile(output))
+        shown = bar_is_welcome(quiet=quiet, as_json=as_json)
+        show = stack.enter_context(bar(shown=shown, desc="speaking", unit="B", unit_scale=True))
+        file = stack.enter_context(opened(output, usual if play else None))
         stream = stack.enter_context(client.audio.speech.stream(**request))
 
-        def show(received: int) -> None:
+        def on_progress(received: int) -> None:
             seconds = stream.duration
-            bar.show(received, None if seconds is None else f"{seconds:.1f} s of audio")
+            show(received, None if seconds is None else f"{seconds:.1f} s of audio")
 
         raw = response_format is not None
-        deliver(stream, file, usual, play=play, raw=raw, on_progress=show)
-    if not to_standard_output:
+        deliver(stream, file, usual, play=play, raw=raw, on_progress=on_progress)
+    if output or play:
         facts, sentence = _result(stream, output), _sentence(stream, output)
         report(facts, sentence, as_json=as_json, quiet=quiet)
 
