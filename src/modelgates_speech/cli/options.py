@@ -72,9 +72,6 @@ SUFFIXES = " or ".join(", ".join(formats_by_suffix()).rsplit(", ", 1))
 
 # What is asked for when nobody says; the OpenAPI document knows no model and no voice.
 _DEFAULTS = {"model": "elevenlabs/eleven-turbo-v2", "voice": "alloy"}
-# These have options of their own making.
-_APART = {"input", "response_format"}
-_TYPES = {"string": click.STRING, "number": click.FLOAT, "integer": click.INT, "boolean": bool}
 # Options that commands have already; an argument of that name has to stand aside.
 _TAKEN = {
     *("base_url", "cache_dir", "concurrency", "deadline", "debug", "dry_run", "file", "format"),
@@ -96,6 +93,10 @@ _PROVIDER = click.option(
 
 def _option_for(name: str, argument: Argument) -> Callable[[Any], Any]:
     """The option of an argument of the OpenAPI document; not given, it says neither yes nor no."""
+    if name == "response_format":
+        return _FORMAT
+    if (name, argument.type) == ("provider", "object"):
+        return _PROVIDER
     spelled = name.strip("_")
     flag = f"{_PREFIX}{spelled}" if spelled in _TAKEN else spelled
     flag = flag.replace("_", "-").lower()
@@ -108,9 +109,8 @@ def _option_for(name: str, argument: Argument) -> Callable[[Any], Any]:
         settings["default"] = _DEFAULTS[name] if _DEFAULTS[name] in known else known[0]
     if argument.type == "boolean":
         return click.option(f"--{flag}/--no-{flag}", _PREFIX + name, default=None, **settings)
-    settings["type"] = _TYPES.get(argument.type) or _Value(argument.type)
-    if name == "speed" and argument.type in ("number", "integer"):
-        settings["type"] = POSITIVE
+    numeric = argument.type in ("number", "integer")
+    settings["type"] = POSITIVE if name == "speed" and numeric else _Value(argument.type)
     if argument.values:
         # Suggestions, not a choice: a value that the API learns tomorrow goes through today.
         settings["metavar"] = "|".join(argument.values)
@@ -157,17 +157,7 @@ PLAY = click.option(
 )
 
 _REQUEST = [
-    *([_FORMAT] if "response_format" in ARGUMENTS else []),
-    *(
-        _option_for(name, argument)
-        for name, argument in ARGUMENTS.items()
-        if name not in _APART and (name, argument.type) != ("provider", "object")
-    ),
-    *(
-        _PROVIDER
-        for name, argument in ARGUMENTS.items()
-        if (name, argument.type) == ("provider", "object")
-    ),
+    *(_option_for(name, argument) for name, argument in ARGUMENTS.items() if name != "input"),
     click.option(
         "--sample-rate",
         type=click.IntRange(1, MAX_RATE),
