@@ -132,6 +132,19 @@ def test_a_damaged_entry_is_bought_anew_and_mended(api, stub, folder, damage, ca
     assert len(stub.requests) == 2
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_in_the_place_of_an_entry_is_not_waited_for(api, stub, folder, caplog):
+    whole = api.create("Hello.", cache_dir=folder)
+    [entry] = entries(folder)
+    entry.unlink()
+    os.mkfifo(entry)
+    with caplog.at_level(logging.WARNING, "modelgates_speech"):
+        assert api.create("Hello.", cache_dir=folder).content == whole.content
+    assert "is no file" in caplog.text
+    assert entry.is_fifo()
+    assert len(stub.requests) == 2
+
+
 def test_speech_that_broke_off_is_not_kept(api, stub, folder):
     stub.fail_next("cut", after=4)
     with pytest.raises(IncompleteAudioError):

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from functools import lru_cache, partial
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -30,7 +30,7 @@ from modelgates_speech.files import AtomicFile
 from modelgates_speech.forks import survive_forks
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Generator, Iterator
 
     from modelgates_speech.audio import Receiver
     from modelgates_speech.replies import Reply
@@ -119,10 +119,10 @@ class AudioCache:
     def find(self, key: str) -> tuple[dict[str, str], BufferedReader] | None:
         """The headers of the entry under `key`, and its body, proven whole; or None."""
         path = self.path_of(key)
+        if not self.holds(key):
+            return None
         try:
             file = path.open("rb")
-        except (FileNotFoundError, NotADirectoryError):
-            return None
         except OSError as error:
             logger.warning("the cache entry %s cannot be read: %s", path, error.strerror)
             return None
@@ -155,8 +155,7 @@ class AudioCache:
                 return
             # Counting the folder is dear: after it, a tenth of the whole may come unseen.
             tenth = self.max_bytes // 10
-            self._credit = max(0, self.max_bytes - self._shrink(self.max_bytes - tenth))
-            self._credit = min(self._credit, tenth)
+            self._credit = min(max(0, self.max_bytes - self._shrink(self.max_bytes - tenth)), tenth)
 
     def path_of(self, key: str) -> Path:
         """Where the entry under `key` is, or would be."""
@@ -165,8 +164,6 @@ class AudioCache:
     def _shrink(self, target: int) -> int:
         entries = sorted(self._entries())
         total = sum(size for _, size, _ in entries)
-        if total <= self.max_bytes - self.max_bytes // 10:
-            return total
         for _, size, path in entries[:-1]:  # never the newest, however large it is
             if total <= target:
                 break
@@ -216,18 +213,15 @@ def request_key(call: Call, origin: str, client_headers: Mapping[str, str] | Non
     }
     # What has none keeps the name that it always had.
     asked |= {part: call.kwargs[part] for part in ("params", "cookies") if part in call.kwargs}
-    canonical = json.dumps(_plain(asked), sort_keys=True, separators=(",", ":"), default=repr)
+    # With each number written in one way: programs that keep tables make 1.0 of 1.
+    plain = json.loads(json.dumps(asked, default=repr), parse_float=_number)
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
-    """`value` with each number written in one way: programs that keep tables make 1 of 1.0."""
-    if isinstance(value, Mapping):
-        fields = cast("Mapping[str, Any]", value)
-        return {str(name): _plain(each) for name, each in fields.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in cast("Iterable[Any]", value)]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _number(written: str) -> float:
+    number = float(written)
+    return int(number) if number.is_integer() else number
 
 
 @attrs.frozen
@@ -269,6 +263,8 @@ class _Recorded:
             cache.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.parent.mkdir(mode=0o700, exist_ok=True)
             self._file = AtomicFile(path)
+            if self._file.in_place:
+                raise SaveError(f"{path} is no file: remove it", path=path)
             self._file.write(bytes(_PREAMBLE))
         # A cookie is a credential, and nothing in the audio depends on it.
         kept = {name: value for name, value in reply.headers.items() if name != "set-cookie"}
