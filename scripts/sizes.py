@@ -15,7 +15,7 @@ PACKAGE = ROOT / "src" / "modelgates_speech"
 # grows by a decision: whoever raises one says what for, and whoever removes lines lowers it.
 LARGEST_FILE = 400
 TOP = 5_126
-WITHOUT_STUB = 10_551
+WITHOUT_STUB = 10_554
 STUB = 3_735
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from modelgates_speech import ConfigurationError
 from modelgates_speech.stub import StubServer
 from tests.offline import GUARD
 
@@ -137,13 +138,21 @@ def records_so_far(out):
 
 
 def test_the_cluster_keeps_its_rate_and_pauses_when_told_to():
-    from modelgates_speech.distributed import Pace
+    from modelgates_speech.jobs.cluster import Pace
 
     pace = Pace(2.0)
     turns = [pace.turn() for _ in range(5)]
     assert turns == pytest.approx([0, 0.5, 1, 1.5, 2], abs=0.1)
     pace.refused(30)
     assert pace.turn() == pytest.approx(30, abs=0.1)
+
+
+@pytest.mark.parametrize("rate", [True, 0, -1, float("nan"), float("inf"), "2"])
+def test_a_rate_that_is_none_is_refused_before_the_cluster_is_asked(rate):
+    from modelgates_speech.distributed import speak
+
+    with pytest.raises(ConfigurationError, match="requests_per_second must be"):
+        speak(None, "out", requests_per_second=rate)
 
 
 def test_a_rate_limit_fails_no_row(speak, stub):

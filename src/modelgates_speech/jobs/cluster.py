@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import socket
 import time
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 import modelgates_speech
-from modelgates_speech.config import checked_count, checked_seconds
+from modelgates_speech.config import MAX_SECONDS, as_number, checked_count, must_be
 from modelgates_speech.errors import ModelGatesError, RateLimitError
 from modelgates_speech.jobs.batch import HOPELESS, MAX_REFUSALS
 from modelgates_speech.jobs.manifest import (
@@ -119,7 +120,9 @@ def speak(
     workers = checked_count(workers, "workers")
     concurrency = checked_count(concurrency, "concurrency")
     if requests_per_second is not None:
-        checked_seconds(1 / requests_per_second if requests_per_second else 0, "1/rate")
+        rate = as_number(requests_per_second)
+        if rate is None or not 1 / MAX_SECONDS <= rate < math.inf:
+            raise must_be("a number above 0", requests_per_second, "requests_per_second")
     if retry is not None:
         retry = attrs.evolve(retry, statuses=retry.statuses - {429})
     # On no CPU of its own: it does nothing but tell the time.
