@@ -78,6 +78,15 @@ def replayed(tmp_path):
     return replayed
 
 
+def test_a_header_that_holds_what_none_may_spoils_no_replay(tmp_path, replayed):
+    got, _ = recorded(tmp_path, reply(x_bell=b"a\x07b", x_kept=b"1"))
+    assert got.status_code == 200
+    again = replayed()
+    assert (again.status_code, again.content) == (200, got.content)
+    assert again.headers["X-Kept"] == "1"
+    assert "X-Bell" not in again.headers
+
+
 def test_no_proxy_sees_what_stays_on_this_machine(tmp_path, monkeypatch):
     with answering(reply(b"a proxy")) as (proxy, seen):
         for name in ("http_proxy", "all_proxy"):

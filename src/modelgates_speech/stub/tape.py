@@ -24,7 +24,7 @@ from modelgates_speech.proxies import proxy_for
 from modelgates_speech.stub.document import HEADER_VALUE, RefusedError, is_the_servers, is_written
 from modelgates_speech.stub.misbehave import no_connection
 from modelgates_speech.stub.records import is_secret, redact_query
-from modelgates_speech.stub.schemas import check, fields
+from modelgates_speech.stub.schemas import check, fields, problem
 from modelgates_speech.stub.usage import STATUS
 
 if TYPE_CHECKING:
@@ -207,9 +207,11 @@ class Recording:
         headers = answer.headers
         headers.encoding = "latin-1"  # as they are given again
         passed = (pair for pair in headers.items() if _is_passed_on(pair[0].lower()))
-        shown = [pair for pair in passed if pair[0].lower() != "set-cookie"]
-        known = {"request": call.told(), "status": answer.status_code, "headers": shown}
-        text = json.dumps(known, indent=1, ensure_ascii=False).encode()
+        # What no header may hold, a control character, comes all the same, and is not given again.
+        known = (pair for pair in passed if not problem(HEADER_VALUE, pair[1]))
+        shown = [pair for pair in known if pair[0].lower() != "set-cookie"]
+        answered = {"request": call.told(), "status": answer.status_code, "headers": shown}
+        text = json.dumps(answered, indent=1, ensure_ascii=False).encode()
         told, kept = call.files(self._folder)
         is_text = answer.is_error or is_written(headers.get("content-type", ""))
         if is_text and headers.get("content-encoding", "identity") != "identity":
