@@ -166,31 +166,26 @@ for _name in ("uri", "uri-reference", "email", "hostname"):
     _WRITTEN[_wide] = _WRITTEN[_name].replace("A-Za-z", r"A-Za-z\x80-\U0010ffff")
 
 
-def _is_written(pattern: str) -> Callable[[object], bool]:
-    written = re.compile(pattern, re.ASCII)
-    return lambda value: not isinstance(value, str) or bool(written.fullmatch(value))
+def _check_format(name: str, kind: Any, fits: Callable[[Any], object]) -> None:
+    def checked(value: object) -> bool:
+        return not isinstance(value, kind) or bool(fits(value))
+
+    FORMATS.checks(name)(checked)
 
 
 for _name, _pattern in _WRITTEN.items():
-    FORMATS.checks(_name)(_is_written(_pattern))
-
-
-def _fits(most: int) -> Callable[[object], bool]:
-    return lambda value: not isinstance(value, int | float) or -most <= value < most
-
-
-FORMATS.checks("int32")(_fits(2**31))
-FORMATS.checks("int64")(_fits(2**63))
-
-
-@FORMATS.checks("date-time")
-def _is_date_time(value: object) -> bool:
-    if isinstance(value, str):
-        return FORMATS.conforms(value[:10], "date") and bool(_AFTER_DATE.fullmatch(value, 10))
-    return True
-
-
-_AFTER_DATE = re.compile(f"[Tt]{_TIME}", re.ASCII)
+    _check_format(_name, str, re.compile(_pattern, re.ASCII).fullmatch)
+_check_format("int32", int | float, lambda value: -(2**31) <= value < 2**31)
+_check_format("int64", int | float, lambda value: -(2**63) <= value < 2**63)
+_check_format(
+    "date-time",
+    str,
+    lambda text: (
+        text[10:11] in {"T", "t"}
+        and FORMATS.conforms(text[:10], "date")
+        and FORMATS.conforms(text[11:], "time")
+    ),
+)
 
 
 def scalar(text: str) -> Json:
