@@ -34,6 +34,7 @@ from scripts.comparison.report import Outcome, Report, add_to_changelog
 from scripts.comparison.wire import UNSEEN, wire_changes
 from scripts.document.mending import mended
 from scripts.document.operation import BindingError, base_url
+from scripts.document.page import document_in
 from scripts.document.reading import DocumentError, parse, read
 from scripts.document.scope import Scope, ScopeError
 from scripts.document.validation import validate
@@ -115,10 +116,14 @@ def update(options: argparse.Namespace, report: Report) -> Outcome:
         DocumentError: The document is invalid.
         Exception: The regenerated client fails, in one of many ways.
     """
-    data = _data(options.source)
+    data, before = document_in(_data(options.source))
+    if before:
+        report.warnings.append(
+            f"taken from a page, from line {before + 1} on, which is line 1 of the document"
+        )
     contents = parse(data)
     taken = validate(contents, data)
-    report.warnings = taken.warnings
+    report.warnings += taken.warnings
     current = parse(read(DOCUMENT))
     if json.dumps(contents) == json.dumps(current):
         return Outcome.UNCHANGED
@@ -315,7 +320,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"exit codes:{codes}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", help="the new document: a path or a URL")
+    parser.add_argument(
+        "source", help="the new document, or a page of Markdown that shows it: a path or a URL"
+    )
     parser.add_argument("--accept-breaking", action="store_true", help="apply breaking changes too")
     parser.add_argument("--dry-run", action="store_true", help="apply nothing")
     parser.add_argument("--json", action="store_true", help="print the report for machines")

@@ -113,6 +113,8 @@ def _parsed(data: bytes) -> tuple[str, list[Repeat]]:
     except UnicodeDecodeError as error:
         place, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
         raise DocumentError(f"not UTF-8: a byte 0x{byte:02x}; save it as UTF-8", place) from error
+    if text.lstrip().startswith("<"):
+        raise DocumentError("a page of HTML; pass the address of the OpenAPI document itself", 1)
     try:
         contents, repeated = _json(text) if _is_json(text) else _yaml(text)
         contents = _as_json(contents, text)

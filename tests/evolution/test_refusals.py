@@ -51,6 +51,7 @@ def refusal(write, capsys):
         (b"a: 1\n---\nb: 2\n", 2, "not YAML: expected a single document"),
         (b"openapi: 3.1.0\ninfo:\n\ttitle: x\n", 3, "not YAML"),
         (b'{"openapi": "3.1.0",\n oops}', 2, "not JSON"),
+        (b"\n<!DOCTYPE html>\n<title>Speech: the API</title>\n", 1, "a page of HTML"),
     ],
     ids=lambda value: value[:20].decode("latin-1") if isinstance(value, bytes) else None,
 )
@@ -148,3 +149,41 @@ def test_a_missing_file(refusal, tmp_path, capsys):
 def test_the_same_document_written_otherwise_is_nothing_to_do(write, capsys, document):
     code = update_spec.main(["--json", str(write(document))])
     assert (code, json.loads(capsys.readouterr().out)["outcome"]) == (0, "nothing to do")
+
+
+def page(document, fence="```", kind="yaml"):
+    return b"# Create speech\n\nPOST /audio/speech: says it.\n\n%b%b\n%b\n%b\n\n## Next\n" % (
+        fence.encode(),
+        kind.encode(),
+        document,
+        fence.encode(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("fence", "kind"),
+    [("```", "yaml"), ("````", "yaml /openapi.yaml post /audio/speech"), ("~~~", "")],
+)
+def test_a_page_of_markdown_is_the_document_that_it_shows(fence, kind, write, capsys):
+    code = update_spec.main(["--json", str(write(page(ORIGINAL, fence, kind), "speech.md"))])
+    report = json.loads(capsys.readouterr().out)
+    assert (code, report["outcome"]) == (0, "nothing to do")
+    assert "line 6 on" in report["warnings"][0]
+
+
+def test_so_is_one_that_shows_json_with_the_line_ends_of_windows(write, capsys, document):
+    shown = page(json.dumps(document, indent=1).encode(), kind="json").replace(b"\n", b"\r\n")
+    code = update_spec.main(["--json", str(write(shown, "speech.md"))])
+    assert (code, json.loads(capsys.readouterr().out)["outcome"]) == (0, "nothing to do")
+
+
+def test_a_document_that_a_page_shows_is_refused_by_its_own_line(refusal):
+    line, error = refusal(page(changed(b"in: header", b"in: heder")))
+    assert "heder" in error
+    assert line == ORIGINAL[: ORIGINAL.index(b"in: header")].count(b"\n") + 1
+
+
+def test_a_page_that_shows_several_says_where(refusal):
+    line, error = refusal(page(ORIGINAL) + page(ORIGINAL))
+    second = page(ORIGINAL).count(b"\n") + 6
+    assert (line, f"at lines 6 and {second}" in error) == (None, True)
