@@ -8,7 +8,8 @@ from typing import NamedTuple
 from scripts.document.reading import DocumentError
 
 _FENCED = re.compile(rb"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1[ \t\r]*$", re.MULTILINE | re.DOTALL)
-_BEGINS = re.compile(rb"""\s*(?:\{\s*)?["']?(?:openapi|swagger)["']?\s*:""")
+# Wherever it stands: programs sort the keys.
+_VERSION = re.compile(rb"""(?:^|["'])(?:openapi|swagger)["']?\s*:""", re.MULTILINE)
 
 
 class Shown(NamedTuple):
@@ -27,7 +28,7 @@ def document_in(data: bytes) -> Shown:
     shown = [
         Shown(found[2], data.count(b"\n", 0, found.start(2)))
         for found in _FENCED.finditer(data)
-        if _BEGINS.match(found[2])
+        if _VERSION.search(found[2])
     ]
     if len(shown) > 1:
         lines = " and ".join(str(each.before + 1) for each in shown)

@@ -183,6 +183,15 @@ def test_a_document_that_a_page_shows_is_refused_by_its_own_line(refusal):
     assert line == ORIGINAL[: ORIGINAL.index(b"in: header")].count(b"\n") + 1
 
 
+def test_what_a_page_shows_may_have_its_keys_in_any_order(refusal, document):
+    shown = (
+        json.dumps(document, indent=1, sort_keys=True).replace('"header"', '"heder"', 1).encode()
+    )
+    line, error = refusal(page(shown, kind=""))
+    assert "heder" in error
+    assert line == shown[: shown.index(b"heder")].count(b"\n") + 1
+
+
 def test_a_page_that_shows_several_says_where(refusal):
     line, error = refusal(page(ORIGINAL) + page(ORIGINAL))
     second = page(ORIGINAL).count(b"\n") + 6
