@@ -43,13 +43,13 @@ class Engines:
         usable = engine in self._busy and engine.is_idle() and not failed
         self._busy.discard(engine)
         (self._idle if usable else self._unused).append(engine)
-        if self._ended:
-            self._unused_from(self._idle)  # whoever cleared it may have been quicker
         if len(self._idle) > 1:
             # Of those that a busy hour has left, one at a time is looked at.
             with suppress(IndexError):  # another thread was quicker
                 oldest = self._idle.popleft()
                 (self._unused.append if oldest.has_expired() else self._idle.appendleft)(oldest)
+        if self._ended:
+            self._unused_from(self._idle)  # last: who cleared it saw only what was in a queue
 
     def next_unused(self) -> Any:
         """One that is to be closed, or None."""

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, ExitStack, closing
 from functools import partial
 
 import anyio
+import httpcore2
 import pytest
 
 from modelgates_speech import (
@@ -529,6 +530,23 @@ def test_a_call_that_the_end_of_its_client_overtakes_keeps_no_connection(server)
     server.acts = HEALTHY
     client = ModelGates(api_key=lambda: client.close() or KEY, base_url=server.url)
     assert client.audio.speech.create(**SPEECH).content == AUDIO
+    server.until(lambda: server.open == 0)
+
+
+def test_a_connection_that_is_looked_at_while_its_client_is_closed_is_closed(server, monkeypatch):
+    server.acts = HEALTHY
+    client = ModelGates(api_key=KEY, base_url=server.url)
+    has_expired = httpcore2.HTTPConnection.has_expired
+
+    def close_first(connection):
+        client.close()
+        return has_expired(connection)
+
+    with ExitStack() as left:
+        streams = [left.enter_context(client.audio.speech.stream(**SPEECH)) for _ in range(2)]
+        monkeypatch.setattr(httpcore2.HTTPConnection, "has_expired", close_first)
+        for stream in streams:
+            assert stream.read().content == AUDIO
     server.until(lambda: server.open == 0)
 
 
