@@ -553,6 +553,11 @@ needs_pcm = pytest.mark.skipif(
     not ANSWERS_WITH_PCM,
     reason="the OpenAPI document does not answer with PCM unless asked otherwise",
 )
+# Whether speech can be had as samples, which most tests read and write.
+HAS_SAMPLES = any(
+    name == _binding.DEFAULT_RESPONSE_FORMAT or EDITION.takes_format(name)
+    for name in ("pcm", "wav")
+)
 needs_mp3 = pytest.mark.skipif(
     not all(EDITION.takes_format(name) for name in ("mp3", "pcm"))
     or not all(EDITION.may_hold(kind) for kind in ("audio/mpeg", "audio/pcm")),

@@ -4,12 +4,16 @@ import asyncio
 from dataclasses import dataclass
 
 from modelgates_speech import AsyncModelGates, ModelGates, ModelGatesError
-from tests.edition import SAVED
+from modelgates_speech._binding import DEFAULT_RESPONSE_FORMAT
+from tests.edition import EDITION, HELLO, SAVED
 
 KEY = "mg-canary-7c1e5b0d9a"
 CLIENTS = ("sync", "async")
 CALLS = ("create", "stream", "save", "save over")
-SPEECH = SAVED | {"input": "Hello world"}
+# What is asked for is PCM, as which any bytes pass: by its name where it does not come unasked.
+UNASKED = DEFAULT_RESPONSE_FORMAT == "pcm" and "response_format" not in HELLO
+HAS_PCM = UNASKED or EDITION.takes_format("pcm")
+SPEECH = SAVED | ({} if UNASKED else {"response_format": "pcm"}) | {"input": "Hello world"}
 OLD = b"what was there before"
 
 
