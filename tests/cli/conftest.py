@@ -8,8 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from modelgates_speech.stub import StubServer
-from tests.edition import DEMANDS_MORE, HAS_SAMPLES
+from tests.edition import EDITION, HAS_SAMPLES, USUAL
 
+# What a command that speaks must say beside what the tests have it say.
+DEMANDED = [f"--header={name}:{value}" for name, value in EDITION.headers.items()]
+SPEAKS = {"speak", "narrate", "batch"}
 KEY = "mg-canary-4f1d9c"
 LEAN = os.path.join(os.path.dirname(__file__), "lean")
 
@@ -24,7 +27,7 @@ sys.exit(code)
 
 @pytest.fixture(autouse=True)
 def _the_command_can_say_what_a_request_must():
-    if DEMANDS_MORE:
+    if EDITION.demanded("query") or not EDITION.allows(EDITION.schema, USUAL):
         pytest.skip("the OpenAPI document demands what these command lines do not say")
     if not HAS_SAMPLES:
         pytest.skip("the OpenAPI document has no audio for the .wav that these command lines name")
@@ -67,6 +70,8 @@ def start(folder):
     running = []
 
     def start(*arguments, env, closed=None, **options):
+        demanded = DEMANDED if SPEAKS & {*arguments[:1]} else []
+        arguments = [*arguments[:1], *demanded, *arguments[1:]]
         command = [sys.executable, "-m", "modelgates_speech", *arguments]
         if closed:
             # A shell closes it (`<&-`, `>&-`): Python has nothing there then.

@@ -21,7 +21,8 @@ def post(base_url, key, body=BODY):
     request = urllib.request.Request(
         f"{base_url}/audio/speech",
         data=json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        | EDITION.headers,
     )
     # The proxies of the environment have no business here.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
