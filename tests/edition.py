@@ -553,11 +553,11 @@ needs_pcm = pytest.mark.skipif(
     not ANSWERS_WITH_PCM,
     reason="the OpenAPI document does not answer with PCM unless asked otherwise",
 )
-# Whether speech can be had as samples, which most tests read and write.
-HAS_SAMPLES = any(
-    name == _binding.DEFAULT_RESPONSE_FORMAT or EDITION.takes_format(name)
-    for name in ("pcm", "wav")
-)
+# What has PCM come: nothing, its name, or None where it cannot be had.
+IS_USUAL = _binding.DEFAULT_RESPONSE_FORMAT == "pcm" and EDITION.may_hold("audio/pcm")
+PCM = {} if IS_USUAL else EDITION.asks_for_pcm()
+# Whether samples come, which most tests read, of who asks for nothing else than `SPEAKER`.
+HAS_SAMPLES = PCM is not None or _binding.DEFAULT_RESPONSE_FORMAT == "wav"
 needs_mp3 = pytest.mark.skipif(
     not all(EDITION.takes_format(name) for name in ("mp3", "pcm"))
     or not all(EDITION.may_hold(kind) for kind in ("audio/mpeg", "audio/pcm")),
@@ -578,8 +578,8 @@ needs_provider = pytest.mark.skipif(
     ),
     reason="the OpenAPI document has no options of providers by their slugs",
 )
-# Who speaks, and how: a request without its text.
-SPEAKER = {name: value for name, value in HELLO.items() if name != TEXT}
+# Who speaks, and how: a request without its text, for samples if it can be.
+SPEAKER = {name: value for name, value in HELLO.items() if name != TEXT} | (PCM or {})
 
 needs_text = pytest.mark.skipif(
     not EDITION.allows(EDITION.properties.get("input", False), "One. Two. Three. " * 200),
