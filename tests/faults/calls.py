@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from modelgates_speech import AsyncModelGates, ModelGates, ModelGatesError
-from modelgates_speech._binding import DEFAULT_RESPONSE_FORMAT
+from modelgates_speech._binding import ARGUMENTS, DEFAULT_RESPONSE_FORMAT
 from tests.edition import EDITION, HELLO, SAVED
 
 KEY = "mg-canary-7c1e5b0d9a"
@@ -13,7 +13,11 @@ CALLS = ("create", "stream", "save", "save over")
 # What is asked for is PCM, as which any bytes pass: by its name where it does not come unasked.
 UNASKED = DEFAULT_RESPONSE_FORMAT == "pcm" and "response_format" not in HELLO
 HAS_PCM = UNASKED or EDITION.takes_format("pcm")
-SPEECH = SAVED | ({} if UNASKED else {"response_format": "pcm"}) | {"input": "Hello world"}
+# The suffix of a file says which format it is for.
+INTO_A_FILE = SAVED | {"input": "Hello world"}
+SPEECH = INTO_A_FILE | ({} if UNASKED else {"response_format": "pcm"})
+# What a row of a batch says beside its text.
+ROW = {name: value for name, value in SPEECH.items() if name in ARGUMENTS and name != "input"}
 OLD = b"what was there before"
 
 
@@ -41,7 +45,7 @@ class SyncCaller:
                     for piece in stream:
                         heard += piece
             else:
-                path = self.client.audio.speech.save(folder / "a.pcm", **SPEECH | arguments)
+                path = self.client.audio.speech.save(folder / "a.pcm", **INTO_A_FILE | arguments)
                 heard += path.read_bytes()
         except ModelGatesError as error:
             return Outcome(bytes(heard), error)
@@ -51,7 +55,7 @@ class SyncCaller:
         return self.client.audio.speech.create(**SPEECH | arguments)
 
     def save(self, path, **arguments):
-        return self.client.audio.speech.save(path, **SPEECH | arguments)
+        return self.client.audio.speech.save(path, **INTO_A_FILE | arguments)
 
     def holding(self, **arguments):
         """A stream that was entered and keeps its connection, until it is closed."""
@@ -84,7 +88,9 @@ class AsyncCaller:
                     async for piece in stream:
                         heard += piece
             else:
-                path = await self.client.audio.speech.save(folder / "a.pcm", **SPEECH | arguments)
+                path = await self.client.audio.speech.save(
+                    folder / "a.pcm", **INTO_A_FILE | arguments
+                )
                 heard += path.read_bytes()
         except ModelGatesError as error:
             return Outcome(bytes(heard), error)
@@ -94,7 +100,7 @@ class AsyncCaller:
         return self.runner.run(self.client.audio.speech.create(**SPEECH | arguments))
 
     def save(self, path, **arguments):
-        return self.runner.run(self.client.audio.speech.save(path, **SPEECH | arguments))
+        return self.runner.run(self.client.audio.speech.save(path, **INTO_A_FILE | arguments))
 
     def holding(self, **arguments):
         """A stream that was entered and keeps its connection, until it is closed."""

@@ -11,7 +11,7 @@ from tests.faults.calls import KEY
 PRELUDE = """
 import asyncio, json, os, sys
 from modelgates_speech import AsyncModelGates, ModelGates, ModelGatesError
-from tests.faults.calls import CALLERS, SPEECH
+from tests.faults.calls import CALLERS, ROW, SPEECH
 
 def tell(**what):
     print(json.dumps(what), flush=True)

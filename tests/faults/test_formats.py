@@ -12,7 +12,7 @@ from modelgates_speech import (
     ModelGates,
 )
 from modelgates_speech.jobs import run_batch
-from tests.faults.calls import CALLERS, CLIENTS, KEY, SPEECH
+from tests.faults.calls import CALLERS, CLIENTS, KEY, ROW, SPEECH
 from tests.faults.table import AUDIO, CHUNKED, chunk, reply
 from tests.unit.test_formats import MP3, wav
 
@@ -83,7 +83,6 @@ def test_a_stream_knows_what_it_is_as_soon_as_it_is_entered(server):
         assert stream.duration == 0.5
 
 
-SPEAKER = {name: SPEECH[name] for name in ("model", "voice")}
 NAMELESS = "application/octet-stream"
 
 
@@ -93,7 +92,7 @@ def test_a_row_whose_file_cannot_hold_its_audio_keeps_it_elsewhere(server, tmp_p
         [{"id": "a", "input": "Hi."}],
         tmp_path / "out",
         client=lambda: AsyncModelGates(api_key=KEY, base_url=server.url),
-        defaults=SPEAKER,
+        defaults=ROW,
     )
     assert report.failed == 1
     assert (tmp_path / "out" / "kept" / "a.mp3").read_bytes() == MP3
@@ -150,7 +149,7 @@ def test_a_batch_takes_pcm_for_what_its_rows_and_its_defaults_say(server, tmp_pa
         rows,
         tmp_path,
         client=lambda: AsyncModelGates(api_key=KEY, base_url=server.url),
-        defaults=SPEAKER | {"sample_rate": 44_100, "channels": 2},
+        defaults=ROW | {"sample_rate": 44_100, "channels": 2},
     )
     assert report.ok == 2
     for name, rate in (("a", 44_100), ("b", 8_000)):

@@ -705,10 +705,9 @@ def fork(report):
         os._exit(0)
     children.append((pid, writes))
 
-speaker = {"model": "m", "voice": "v"}
 rows = [{"id": "a", "input": "Hello"}]
-run_batch(rows, path, defaults=speaker, on_progress=fork)
-again = run_batch(rows, path, defaults=speaker)
+run_batch(rows, path, defaults=ROW, on_progress=fork)
+again = run_batch(rows, path, defaults=ROW)
 for pid, writes in children:
     os.close(writes)
     os.waitpid(pid, 0)
