@@ -613,6 +613,9 @@ SHOWN = {
 WORDS = {"response_format": r"\bresponse_format\b|\bmp3\b|--format\b"}
 
 
+_SAID = re.compile(r"""\b(voice|model)(?:["']?[=:] ?["']| )([^\s"'{}<>]+)""")
+
+
 def gone_from(shown):
     """What the document no longer has of that which is in a program or a transcript of a page."""
     gone = {
@@ -624,6 +627,11 @@ def gone_from(shown):
         gone |= {name for name in re.findall(r"\w+", names) if not hasattr(models, name)}
     if not ANSWERS_WITH_PCM and re.search(r"\bpcm\b|getnframes", shown, re.IGNORECASE):
         gone.add("PCM by default")
+    for name, value in _SAID.findall(shown):
+        if name in EDITION.properties and not EDITION.allows(EDITION.properties[name], value):
+            gone.add(f"{name} {value!r}")
+    if not IS_USUAL and re.search(r"\.wav\b|to_wav", shown):
+        gone.add("samples where nothing is asked for")
     return gone
 
 

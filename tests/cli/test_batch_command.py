@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from modelgates_speech._binding import DEFAULT_RESPONSE_FORMAT
 from tests.edition import needs_mp3
 
 ROWS = [{"id": f"row-{number}", "input": f"Text {number}."} for number in range(6)]
@@ -22,12 +23,14 @@ def results(folder):
 
 
 def test_a_manifest_becomes_a_folder_and_is_bought_once(run, with_key, stub, folder, manifest):
-    command = ("batch", "rows.jsonl", "--out-dir", "out", "--voice", "nova")
+    command = ("batch", "rows.jsonl", "--out-dir", "out", "--voice", "alloy")
     done = run(*command, env=with_key)
     assert (done.code, done.err) == (0, "")
     assert "6 spoken" in done.out
-    assert [result["path"] for result in results(folder)] == [f"{row['id']}.wav" for row in ROWS]
-    stub.assert_called(times=6, voice="nova")
+    suffix = {"pcm": "wav"}.get(DEFAULT_RESPONSE_FORMAT, DEFAULT_RESPONSE_FORMAT)
+    paths = [result["path"] for result in results(folder)]
+    assert paths == [f"{row['id']}.{suffix}" for row in ROWS]
+    stub.assert_called(times=6, voice="alloy")
 
     again = json.loads(run(*command, "--json", env=with_key).out)
     assert (again["ok"], again["skipped"]) == (0, 6)

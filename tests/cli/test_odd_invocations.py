@@ -11,6 +11,7 @@ import pytest
 
 from modelgates_speech.cli.output import hint
 from tests.cli.test_exit_codes import one_line
+from tests.edition import needs_pcm
 
 posix = pytest.mark.skipif(os.name == "nt", reason="devices are named differently there")
 
@@ -48,6 +49,7 @@ def test_what_is_only_printed_needs_no_standard_output(run, environment, argumen
 
 
 @posix
+@needs_pcm
 @pytest.mark.parametrize("command", ["speak", "narrate"])
 def test_standard_output_by_its_other_name_has_the_audio_and_nothing_else(
     run, with_key, book, command

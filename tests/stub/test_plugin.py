@@ -208,16 +208,16 @@ def test_a_failed_assertion_reads_well(project):
     result = project(
         """
 def test_expects_another_voice(modelgates_stub):
-    call(voice="nova")
-    modelgates_stub.assert_called(times=1, voice="alloy")
+    call()
+    modelgates_stub.assert_called(times=1, voice="nobody")
 """
     )
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "E*expected 1 request(s) with voice='alloy', found 0; the stub received:",
-            f"E*POST {SPEECH} -> {EDITION.success[0]}: {{'input': 'Hello', *'voice': 'nova'}}",
+            "E*expected 1 request(s) with voice='nobody', found 0; the stub received:",
+            f"E*POST {SPEECH} -> {EDITION.success[0]}: {{'input': 'Hello', *'voice': 'alloy'}}",
         ]
     )
 
