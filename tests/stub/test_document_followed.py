@@ -292,6 +292,20 @@ def test_an_error_of_which_little_is_described_says_what_was_wrong(changed):
     assert refused["trace"]
 
 
+@pytest.mark.parametrize(("kind", "code"), [("integer", 400), ("string", "400")])
+def test_an_error_that_may_be_left_out_says_what_was_wrong(changed, kind, code):
+    told = {"code": {"type": kind}, "message": {"type": "string"}}
+    changed["components"]["schemas"]["BadRequestResponse"] = {
+        "type": "object",
+        "properties": {"error": {"type": "object", "properties": told}},
+    }
+
+    refused = call(changed, json={}).json()
+
+    assert refused["error"]["code"] == code
+    assert refused["error"]["message"]
+
+
 def test_an_error_schema_with_other_fields_is_filled_in(changed):
     changed["components"]["schemas"]["BadRequestResponse"] = {
         "type": "object",

@@ -251,10 +251,12 @@ class Document(Samples):
                 value = self.example(schema, hints)
                 if json.dumps(message) not in json.dumps(value):
                     # It says what happened where it may, also by a schema that says nothing.
-                    said = fields(value)
-                    known = {"code": status, "message": message, **fields(said.get("error"))}
-                    plain = {**said, "error": known}
-                    value = plain if self.problem(schema, plain) is None else value
+                    said, known = fields(value), {"message": message}
+                    for code in ({"code": status}, {"code": str(status)}, {}):
+                        plain = {**said, "error": {**code, **known, **fields(said.get("error"))}}
+                        if self.problem(schema, plain) is None:
+                            value = plain
+                            break
                 return media_type, json.dumps(value).encode()
         kind = next((kind for kind in content if kind.startswith("text/")), None)
         return kind, str(message).encode() if kind else b""
